@@ -1,0 +1,85 @@
+//! The simulator as a program. The first line on standard output says where it listens; it ends with Ctrl-C or SIGTERM.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Parser;
+use graph_sim::{Config, Notify, Sim};
+use uuid::Uuid;
+
+/// Strict, stateful stand-in for Microsoft Graph's users, photos and change notifications.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Options {
+    /// Loopback address to listen on; port 0 picks a free one.
+    #[arg(long, default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+    /// Synchronised members.
+    #[arg(long, default_value_t = 20)]
+    users: usize,
+    #[arg(long, default_value_t = 0)]
+    guests: usize,
+    #[arg(long, default_value_t = 0)]
+    cloud_only: usize,
+    /// Share of the people who have a photo at the start.
+    #[arg(long, default_value_t = 1.0)]
+    with_photo: f64,
+    /// Everything random follows from it.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Folder with source pictures; without it they are drawn.
+    #[arg(long)]
+    photos: Option<PathBuf>,
+    #[arg(long)]
+    tenant_id: Option<Uuid>,
+    #[arg(long)]
+    client_id: Option<Uuid>,
+    #[arg(long)]
+    client_secret: Option<String>,
+    /// Multiplies the waits of the notification delivery.
+    #[arg(long, default_value_t = 1.0)]
+    time_scale: f64,
+    /// Whether a photo change raises a notification: always, never or late.
+    #[arg(long, default_value = "always")]
+    notify: Notify,
+    /// Time that every Graph call takes.
+    #[arg(long, default_value_t = 0)]
+    latency_ms: u64,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let options = Options::parse();
+    let mut config = Config {
+        listen: options.listen,
+        seed: options.seed,
+        users: options.users,
+        guests: options.guests,
+        cloud_only: options.cloud_only,
+        with_photo: options.with_photo,
+        photos: options.photos,
+        ..Config::default()
+    };
+    config.tenant_id = options.tenant_id.unwrap_or(config.tenant_id);
+    config.app.client_id = options.client_id.unwrap_or(config.app.client_id);
+    config.app.secret = options.client_secret.unwrap_or(config.app.secret);
+    config.settings.time_scale = options.time_scale;
+    config.settings.notify = options.notify;
+    config.settings.latency_ms = [options.latency_ms; 2];
+
+    let sim = Sim::start(config).await?;
+    println!("listening on {}", sim.url());
+    println!("tenant id      {}", sim.tenant_id());
+    println!("client id      {}", sim.client_id());
+    println!("client secret  {}", sim.client_secret());
+    println!("graph          {}", sim.graph_url());
+    println!("token endpoint {}/{}/oauth2/v2.0/token", sim.authority_url(), sim.tenant_id());
+    println!("controls       {}/_sim/", sim.url());
+    let mut ended = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => pressed?,
+        _ = ended.recv() => {}
+    }
+    sim.shutdown().await;
+    Ok(())
+}

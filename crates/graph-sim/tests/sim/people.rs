@@ -1,0 +1,122 @@
+//! `GET /users` and `GET /users/{id}`.
+
+use std::collections::BTreeSet;
+
+use graph_sim::{Config, Sim};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::helpers::{bench, members, sample};
+
+#[tokio::test]
+async fn default_projection_has_no_on_premises_property() {
+    let bench = bench(Config::default()).await;
+    let body = bench.get_json(&format!("/users/{}", bench.anybody())).await;
+    assert_eq!(members(&body), members(&sample("user")));
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn select_gives_exactly_what_was_asked_for() {
+    let bench = bench(Config { guests: 1, cloud_only: 1, ..Config::default() }).await;
+    let names =
+        "id,onPremisesSyncEnabled,onPremisesImmutableId,onPremisesSamAccountName,onPremisesSecurityIdentifier,userType";
+    for user in bench.sim.tenant().users() {
+        let mut body = bench.get_json(&format!("/users/{}?$select={names}", user.id)).await;
+        body.as_object_mut().unwrap().remove("@odata.context");
+        let expected = json!({
+            "id": user.id, "onPremisesSyncEnabled": user.on_premises_sync_enabled,
+            "onPremisesImmutableId": user.on_premises_immutable_id,
+            "onPremisesSamAccountName": user.on_premises_sam_account_name,
+            "onPremisesSecurityIdentifier": user.on_premises_security_identifier, "userType": user.user_type,
+        });
+        assert_eq!(body, expected);
+        assert_eq!(user.anchor_guid().is_some(), user.on_premises_sync_enabled == Some(true));
+    }
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_principal_name_with_an_apostrophe_finds_its_user() {
+    let bench = bench(Config::default()).await;
+    let users = bench.sim.tenant().users();
+    let user = users.iter().find(|user| user.user_principal_name.contains('\'')).unwrap();
+    let key = user.user_principal_name.replace('\'', "%27");
+    assert_eq!(bench.get_json(&format!("/users/{key}?$select=id")).await["id"], json!(user.id));
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn pages_show_everybody_exactly_once() {
+    let bench = bench(Config { users: 47, ..Config::default() }).await;
+    let gone = bench.sim.tenant().user_ids()[3];
+    bench.sim.tenant().delete_user(gone, false).unwrap();
+    let mut link = Some(format!("{}/users?$select=id&$top=10", bench.sim.graph_url()));
+    let (mut seen, mut pages) = (Vec::new(), 0);
+    while let Some(url) = link {
+        let body: Value = bench.http.get(url).bearer_auth(&bench.token).send().await.unwrap().json().await.unwrap();
+        seen.extend(body["value"].as_array().unwrap().iter().map(|user| user["id"].as_str().unwrap().to_owned()));
+        link = body["@odata.nextLink"].as_str().map(str::to_owned);
+        pages += 1;
+    }
+    let unique: BTreeSet<_> = seen.iter().cloned().collect();
+    assert_eq!((seen.len(), unique.len(), pages), (46, 46, 5));
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn the_same_seed_makes_the_same_people_and_another_seed_others() {
+    let ids = async |seed| {
+        let sim = Sim::start(Config { seed, ..Config::default() }).await.unwrap();
+        (sim.tenant().users(), sim.tenant().photo(sim.tenant().user_ids()[1]))
+    };
+    assert_eq!(ids(7).await, ids(7).await);
+    assert_ne!(ids(7).await.0, ids(8).await.0);
+}
+
+#[tokio::test]
+async fn what_a_correct_client_never_asks_is_refused_and_recorded() {
+    let bench = bench(Config::default()).await;
+    let id = bench.anybody();
+    let cases = [
+        (Method::GET, format!("/users/{id}?$select=id,shoeSize"), 400),
+        (Method::GET, format!("/users/{id}?$expand=photo"), 400),
+        (Method::GET, "/users?$top=0".into(), 400),
+        (Method::GET, "/users?$top=1000".into(), 400),
+        (Method::GET, format!("/users/{id}/picture"), 400),
+        (Method::GET, format!("/users//{id}"), 400),
+        (Method::PUT, format!("/users/{id}"), 405),
+    ];
+    for (at, (method, path, status)) in cases.into_iter().enumerate() {
+        let body = bench.json(status, method, &path, None).await;
+        assert!(body["error"]["innerError"]["request-id"].is_string(), "{body}");
+        assert_eq!(bench.sim.violations().len(), at + 1, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_user_is_not_found_and_no_violation() {
+    let bench = bench(Config::default()).await;
+    let body = bench.json(404, Method::GET, "/users/33333333-3333-4333-8333-333333333333", None).await;
+    assert_eq!(body["error"]["code"], "Request_ResourceNotFound");
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn every_answer_carries_the_ids_of_the_request() {
+    let bench = bench(Config::default()).await;
+    let response = bench.request(Method::GET, "/users").header("client-request-id", "abc").send().await.unwrap();
+    let headers = response.headers();
+    assert_eq!(headers["client-request-id"], "abc");
+    assert_eq!(headers["odata-version"], "4.0");
+    assert!(headers.contains_key("request-id") && headers.contains_key("x-ms-ags-diagnostic"));
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_hundred_thousand_people_start_at_once() {
+    let bench = bench(Config { users: 100_000, ..Config::default() }).await;
+    let last = *bench.sim.tenant().user_ids().last().unwrap();
+    assert_eq!(bench.get(&format!("/users/{last}/photo")).await.status(), 200);
+    bench.end().await;
+}

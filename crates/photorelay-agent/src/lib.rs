@@ -1,0 +1,9 @@
+//! The on-premises agent: outbound connections only, brings targets up to the audit trail and proves it with receipts.
+//!
+//! [`writeback`] is one person's way to a target; [`queue`] feeds it from the target's queue; [`target`] are the places
+//! that show photos. Nothing here may write to the trail or to the photos.
+
+pub mod config;
+pub mod queue;
+pub mod target;
+pub mod writeback;

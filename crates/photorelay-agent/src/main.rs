@@ -1,0 +1,102 @@
+//! The agent's command line: parse, build, run.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+use photorelay_agent::config::Config;
+use photorelay_agent::queue::Agent;
+use photorelay_agent::target::folder::FolderTarget;
+use photorelay_agent::writeback::{Settings, WriteBacks};
+use photorelay_core::settings::Environment;
+use photorelay_core::storage::Storage;
+use photorelay_core::telemetry;
+use tokio_util::sync::CancellationToken;
+
+/// Brings directories and folders up to the photos in photorelay's audit trail. Outbound connections only.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Work until stopped.
+    Run,
+    /// Work until no item is waiting, then end.
+    Once,
+}
+
+/// The largest photo that the folder target takes, in bytes.
+const FOLDER_LIMIT: u64 = 4 * 1024 * 1024;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Cli::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("photorelay-agent: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli) -> Result<()> {
+    // Before anything speaks TLS: one crypto provider for all of it. An error means that it is installed already.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let config = Config::read(&Environment::of_process())?;
+    telemetry::init(config.log_format, &config.log_filter, std::io::stdout);
+    let storage = Storage::open(&config.storage.resolve(&config.authority_url)?)?;
+    let folder = FolderTarget::open(&config.folder, &config.rendition, FOLDER_LIMIT)
+        .with_context(|| format!("the folder {} cannot be opened", config.folder.display()))?;
+    let settings = Settings {
+        tenant: config.tenant_id,
+        target: config.target.clone(),
+        agent: config.agent.clone(),
+        dry_run: config.dry_run,
+    };
+    let agent = Agent::new(storage.clone(), WriteBacks::new(storage, Arc::new(folder), settings), config.queue.clone());
+    tracing::info!(
+        target.name = config.target,
+        queue = config.queue,
+        dry_run = config.dry_run,
+        version = env!("CARGO_PKG_VERSION"),
+        "agent started"
+    );
+    match cli.command {
+        Command::Once => Ok(agent.drain().await?),
+        Command::Run => {
+            let stop = CancellationToken::new();
+            let work = agent.run(stop.clone());
+            tokio::pin!(work);
+            tokio::select! {
+                () = &mut work => {}
+                asked = stop_asked() => {
+                    asked?;
+                    tracing::info!("stopping: what is under way is finished first");
+                    stop.cancel();
+                    work.await;
+                }
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Until Ctrl-C or, where it exists, SIGTERM.
+async fn stop_asked() -> Result<()> {
+    #[cfg(unix)]
+    {
+        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted?,
+            _ = terminate.recv() => {}
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await?;
+    Ok(())
+}

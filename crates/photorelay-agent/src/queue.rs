@@ -1,0 +1,212 @@
+//! Feeds write-backs from a target's queue: bounded, one person at a time, growing delays for items that fail alone,
+//! a pause for everything while the storage or the target is down.
+//!
+//! Several agents may work on one queue. An item that fails for good ends in the poison queue with its reason.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
+
+use photorelay_core::bury::bury;
+use photorelay_core::id::UserId;
+use photorelay_core::names::Container;
+use photorelay_core::queue::{Body, Delivery, Leased, Outgoing};
+use photorelay_core::retry;
+use photorelay_core::storage::Storage;
+use photorelay_core::store::StoreError;
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::writeback::{WriteBackError, WriteBacks};
+
+/// Items worked on side by side.
+const CONCURRENCY: usize = 8;
+/// How long an item is hidden before its lease has to be renewed.
+const LEASE: Duration = Duration::from_secs(60);
+/// The longest wait between two looks at an empty queue.
+const POLL: Duration = Duration::from_secs(5);
+/// An item that fails alone is tried so often before it is buried.
+const MAX_DELIVERIES: u32 = 12;
+const FIRST_DELAY: Duration = Duration::from_secs(5);
+const MAX_DELAY: Duration = Duration::from_secs(3600);
+/// Locks that people share by the hash of their id: more than items can be in flight.
+const LOCKS: usize = 64;
+
+#[derive(Debug, Clone)]
+pub struct Agent {
+    storage: Storage,
+    writebacks: WriteBacks,
+    queue: String,
+    /// Held while a person is worked on: two writes for one person are never in flight together.
+    people: Arc<[Mutex<()>; LOCKS]>,
+    lease: Duration,
+}
+
+/// Whether the agent can go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Health {
+    Up,
+    Down,
+}
+
+impl Agent {
+    pub fn new(storage: Storage, writebacks: WriteBacks, queue: String) -> Self {
+        Self { storage, writebacks, queue, people: Arc::new([const { Mutex::const_new(()) }; LOCKS]), lease: LEASE }
+    }
+
+    /// Hides items for this long instead; an item whose agent died comes back after it.
+    pub fn with_lease(self, lease: Duration) -> Self {
+        Self { lease, ..self }
+    }
+
+    /// Works until told to stop, then lets what is under way finish.
+    pub async fn run(self, stop: CancellationToken) {
+        let tasks = TaskTracker::new();
+        let permits = Arc::new(Semaphore::new(CONCURRENCY));
+        let (down, mut is_down) = tokio::sync::watch::channel(0_u32);
+        let down = Arc::new(down);
+        while !stop.is_cancelled() {
+            let failures = *is_down.borrow_and_update();
+            if failures > 0 {
+                let pause = retry::backoff(Duration::from_secs(1), Duration::from_secs(60), failures - 1);
+                wait(&stop, tokio::time::sleep(pause)).await;
+            }
+            let Some(mut held) = free(&permits, &stop).await else { break };
+            // While something is down, one item at a time finds out whether it is up again.
+            let wanted = if failures > 0 { 1 } else { held.num_permits() };
+            match self.storage.queues.receive(&self.queue, wanted as u32, self.lease).await {
+                Ok(batch) => {
+                    let empty = batch.is_empty();
+                    for delivery in batch {
+                        let permit = held.split(1);
+                        let (agent, down) = (self.clone(), Arc::clone(&down));
+                        tasks.spawn(async move {
+                            let health = agent.handle(delivery).await;
+                            down.send_modify(|count| *count = if health == Health::Down { *count + 1 } else { 0 });
+                            drop(permit);
+                        });
+                    }
+                    drop(held);
+                    if empty {
+                        wait(&stop, self.storage.queues.wait(&self.queue, POLL)).await;
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(queue = self.queue, %error, "the queue cannot be read; the agent pauses");
+                    down.send_modify(|count| *count += 1);
+                }
+            }
+        }
+        tasks.close();
+        tasks.wait().await;
+    }
+
+    /// Works until no item is visible. For tests and for `--once`.
+    pub async fn drain(&self) -> Result<(), StoreError> {
+        loop {
+            let batch = self.storage.queues.receive(&self.queue, CONCURRENCY as u32, self.lease).await?;
+            if batch.is_empty() {
+                return Ok(());
+            }
+            futures::future::join_all(batch.into_iter().map(|delivery| self.handle(delivery))).await;
+        }
+    }
+
+    /// Brings up the person whom an item names, and settles what becomes of the item.
+    async fn handle(&self, delivery: Delivery) -> Health {
+        let mut delivery = delivery;
+        let result = self.work_leased(&mut delivery).await;
+        let (settled, health) = match result {
+            Ok(()) => (self.storage.queues.delete(&self.queue, &delivery).await.map(drop), Health::Up),
+            Err(WriteBackError::Hopeless(reason)) => (self.bury(&delivery, &reason).await, Health::Up),
+            Err(WriteBackError::Failed(reason)) if delivery.dequeue_count >= MAX_DELIVERIES => {
+                (self.bury(&delivery, &reason).await, Health::Up)
+            }
+            Err(WriteBackError::Failed(reason)) => {
+                let delay = retry::backoff(FIRST_DELAY, MAX_DELAY, delivery.dequeue_count.saturating_sub(1));
+                tracing::warn!(message.id = delivery.id, reason, ?delay, "the item is tried again later");
+                (self.storage.queues.renew(&self.queue, &delivery, delay).await.map(drop), Health::Up)
+            }
+            Err(WriteBackError::Down(reason)) => {
+                tracing::error!(reason, "the agent pauses and keeps its items");
+                (self.give_back(&delivery).await, Health::Down)
+            }
+        };
+        if let Err(error) = settled {
+            // Its lease ends, and it is delivered again: bringing somebody up twice is harmless.
+            tracing::warn!(message.id = delivery.id, %error, "the item could not be settled");
+        }
+        health
+    }
+
+    async fn work_leased(&self, delivery: &mut Delivery) -> Result<(), WriteBackError> {
+        let body = match &delivery.body {
+            Body::Bytes(bytes) => bytes.clone(),
+            Body::Undecodable(_) => {
+                let reason = "the message is not base64: it was not sent by photorelay".to_owned();
+                return Err(WriteBackError::Hopeless(reason));
+            }
+        };
+        let (user, message) = self.writebacks.read(&body)?;
+        let work = async {
+            let _alone = self.people[lock_of(user)].lock().await;
+            self.writebacks.bring_up(user, &message).await
+        };
+        let mut work = Box::pin(work);
+        let mut renewal = tokio::time::interval(self.lease / 3);
+        renewal.tick().await;
+        loop {
+            tokio::select! {
+                done = &mut work => return done.map(drop),
+                _ = renewal.tick() => match self.storage.queues.renew(&self.queue, delivery, self.lease).await {
+                    Ok(Leased::Yes(receipt)) => delivery.receipt = receipt,
+                    // Another agent has it by now; comparing before replacing makes both harmless.
+                    Ok(Leased::Lost) => {}
+                    Err(error) => tracing::warn!(message.id = delivery.id, %error, "lease not renewed"),
+                },
+            }
+        }
+    }
+
+    /// Puts the item back as a new message, so that a time when nothing works burns none of its deliveries.
+    async fn give_back(&self, delivery: &Delivery) -> Result<(), StoreError> {
+        let Body::Bytes(body) = &delivery.body else { return Ok(()) };
+        self.storage.queues.send(&self.queue, vec![Outgoing::now(body.clone())]).await?;
+        self.storage.queues.delete(&self.queue, delivery).await.map(drop)
+    }
+
+    async fn bury(&self, delivery: &Delivery, reason: &str) -> Result<(), StoreError> {
+        let body = match &delivery.body {
+            Body::Bytes(bytes) => bytes.to_vec(),
+            Body::Undecodable(text) => text.clone().into_bytes(),
+        };
+        bury(&self.storage, Container::Agents, &self.queue, &body, reason).await?;
+        self.storage.queues.delete(&self.queue, delivery).await.map(drop)
+    }
+}
+
+fn lock_of(user: UserId) -> usize {
+    let mut hasher = DefaultHasher::new();
+    user.hash(&mut hasher);
+    hasher.finish() as usize % LOCKS
+}
+
+/// Every permit that is free, at least one; none when it is time to stop.
+async fn free(permits: &Arc<Semaphore>, stop: &CancellationToken) -> Option<OwnedSemaphorePermit> {
+    let mut held = tokio::select! {
+        permit = Arc::clone(permits).acquire_owned() => permit.ok()?,
+        () = stop.cancelled() => return None,
+    };
+    while let Ok(permit) = Arc::clone(permits).try_acquire_owned() {
+        held.merge(permit);
+    }
+    Some(held)
+}
+
+async fn wait(stop: &CancellationToken, waiting: impl Future<Output = ()>) {
+    tokio::select! {
+        () = waiting => {}
+        () = stop.cancelled() => {}
+    }
+}

@@ -1,0 +1,91 @@
+//! A person's audit trail: entries that are created once, numbered without gaps and chained by their digests.
+//!
+//! Creating entry `n+1` *if it does not exist* is the only decision in the system. This module must never overwrite
+//! or delete an entry. It owns the failure "two writers for one person": exactly one of them commits.
+
+mod verify;
+
+pub use verify::{Finding, Problem, Report, verify_all, verify_person};
+
+use bytes::Bytes;
+
+use crate::contract::{self, AuditEntry, ContractError, Kind};
+use crate::id::{Digest, UserId};
+use crate::names::{self, Container};
+use crate::store::{BlobStore, Creation, StoreError, list_all};
+
+/// An entry as it stands in the trail, with the digest that the next one has to name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Committed {
+    pub entry: AuditEntry,
+    pub sha256: Digest,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The blob is there and is not an entry. Never repaired: somebody has to look.
+    #[error("audit entry {user}/{seq:08} cannot be read: {source}")]
+    Unreadable { user: UserId, seq: u32, source: ContractError },
+    /// The blob is an entry of somebody else or of another number.
+    #[error("audit entry {user}/{seq:08} belongs elsewhere: it says {says_user}/{says_seq:08}")]
+    Misplaced { user: UserId, seq: u32, says_user: UserId, says_seq: u32 },
+}
+
+/// Reads one entry; none if the trail does not reach so far.
+pub async fn read(blobs: &dyn BlobStore, user: UserId, seq: u32) -> Result<Option<Committed>, AuditError> {
+    let name = names::audit_entry(user, seq);
+    let Some(bytes) = blobs.get(Container::Audit, &name, contract::MAX_CONTRACT_BYTES as u64).await? else {
+        return Ok(None);
+    };
+    decode(user, seq, &bytes).map(Some)
+}
+
+pub(crate) fn decode(user: UserId, seq: u32, bytes: &[u8]) -> Result<Committed, AuditError> {
+    let entry: AuditEntry = contract::parse(bytes).map_err(|source| AuditError::Unreadable { user, seq, source })?;
+    if (entry.user_id, entry.seq) != (user, seq) {
+        return Err(AuditError::Misplaced { user, seq, says_user: entry.user_id, says_seq: entry.seq });
+    }
+    Ok(Committed { sha256: Digest::of(bytes), entry })
+}
+
+/// The sequence numbers that a person's trail holds, in order.
+pub async fn sequence_numbers(blobs: &dyn BlobStore, user: UserId) -> Result<Vec<u32>, StoreError> {
+    let listed = list_all(blobs, Container::Audit, &names::person_prefix(user)).await?;
+    Ok(listed.iter().filter_map(|blob| names::parse_audit_entry(&blob.name)).map(|(_, seq)| seq).collect())
+}
+
+/// The newest of these entries that is not [`Kind::Refused`]: what targets should show.
+pub async fn newest_not_refused(
+    blobs: &dyn BlobStore,
+    user: UserId,
+    sequence: &[u32],
+) -> Result<Option<Committed>, AuditError> {
+    for seq in sequence.iter().rev() {
+        match read(blobs, user, *seq).await? {
+            Some(committed) if committed.entry.kind == Kind::Refused => {}
+            found => return Ok(found),
+        }
+    }
+    Ok(None)
+}
+
+/// The outcome of a commit.
+#[derive(Debug)]
+pub enum Commit {
+    Done(Committed),
+    /// There is an entry of this number: somebody was faster, or a repeated request of ours got through at once.
+    Taken,
+}
+
+/// Creates the entry unless there is one of its number. The caller has set `seq` and `previous`.
+pub async fn commit(blobs: &dyn BlobStore, entry: AuditEntry) -> Result<Commit, StoreError> {
+    let bytes = contract::to_bytes(&entry);
+    let sha256 = Digest::of(&bytes);
+    let name = names::audit_entry(entry.user_id, entry.seq);
+    Ok(match blobs.create(Container::Audit, &name, "application/json", Bytes::from(bytes)).await? {
+        Creation::Created => Commit::Done(Committed { entry, sha256 }),
+        Creation::AlreadyExists => Commit::Taken,
+    })
+}

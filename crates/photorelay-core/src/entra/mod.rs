@@ -1,0 +1,154 @@
+//! Credentials for Microsoft Entra ID: one configuration, one kind of object that both Graph and Azure Storage take.
+//!
+//! It never prints a secret, never needs OpenSSL, and never sends one over plain http except to this very machine,
+//! which is how simulators are reached. It owns the failure "the configured credential cannot work at all"; whether
+//! Entra ID accepts it is only seen when a token is asked for.
+
+mod certificate;
+mod federated;
+mod transport;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use azure_core::credentials::{Secret, TokenCredential};
+use azure_identity::{
+    ClientAssertionCredential, ClientAssertionCredentialOptions, ClientSecretCredential, ClientSecretCredentialOptions,
+    ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId,
+};
+use secrecy::{ExposeSecret as _, SecretString};
+use url::Url;
+
+use certificate::CertificateAssertion;
+use federated::TokenFile;
+pub use transport::{InsecureUrl, is_loopback, require_private};
+
+/// Who this program is towards Entra ID.
+#[derive(Debug, Clone)]
+pub enum CredentialConfig {
+    /// The identity that Azure gives to the function app or the virtual machine.
+    ManagedIdentity {
+        /// Names a user-assigned identity; none for the system-assigned one.
+        client_id: Option<String>,
+    },
+    ClientSecret {
+        tenant_id: String,
+        client_id: String,
+        secret: SecretString,
+    },
+    ClientCertificate {
+        tenant_id: String,
+        client_id: String,
+        /// The certificate and its RSA private key, not encrypted, as PEM in any order.
+        pem: SecretString,
+    },
+    /// A token that something else keeps fresh in a file, such as Kubernetes.
+    WorkloadIdentity {
+        tenant_id: String,
+        client_id: String,
+        token_file: PathBuf,
+    },
+}
+
+/// Why no credential can be made of the configuration. Each of these needs an operator.
+#[derive(Debug, thiserror::Error)]
+pub enum CredentialError {
+    #[error("the authority is not usable: {0}")]
+    Authority(#[from] InsecureUrl),
+    #[error("the client certificate is not usable: {0}")]
+    Certificate(String),
+    #[error("the credential is not usable: {0}")]
+    Invalid(#[from] azure_core::Error),
+}
+
+/// Makes the credential. `authority` is the login host of the cloud, such as `https://login.microsoftonline.com`; a
+/// managed identity does not use it. Nothing is sent until somebody asks for a token.
+pub fn credential(config: &CredentialConfig, authority: &Url) -> Result<Arc<dyn TokenCredential>, CredentialError> {
+    Ok(match config {
+        CredentialConfig::ManagedIdentity { client_id } => {
+            ManagedIdentityCredential::new(Some(ManagedIdentityCredentialOptions {
+                user_assigned_id: client_id.clone().map(UserAssignedId::ClientId),
+                client_options: transport::for_managed_identity()?,
+            }))?
+        }
+        CredentialConfig::ClientSecret { tenant_id, client_id, secret } => ClientSecretCredential::new(
+            tenant_id,
+            client_id.clone(),
+            Secret::new(secret.expose_secret().to_owned()),
+            Some(ClientSecretCredentialOptions { client_options: transport::for_authority(authority)? }),
+        )?,
+        CredentialConfig::ClientCertificate { tenant_id, client_id, pem } => {
+            let audience = token_endpoint(authority, tenant_id);
+            let assertion = CertificateAssertion::new(pem, client_id.clone(), audience)?;
+            by_assertion(tenant_id, client_id, assertion, authority)?
+        }
+        CredentialConfig::WorkloadIdentity { tenant_id, client_id, token_file } => {
+            by_assertion(tenant_id, client_id, TokenFile::new(token_file.clone()), authority)?
+        }
+    })
+}
+
+fn by_assertion<A: azure_identity::ClientAssertion + 'static>(
+    tenant_id: &str,
+    client_id: &str,
+    assertion: A,
+    authority: &Url,
+) -> Result<Arc<dyn TokenCredential>, CredentialError> {
+    let options = ClientAssertionCredentialOptions { client_options: transport::for_authority(authority)? };
+    Ok(ClientAssertionCredential::new(tenant_id.to_owned(), client_id.to_owned(), assertion, Some(options))?)
+}
+
+/// The URL that tokens are asked of, which is also the audience of an assertion.
+fn token_endpoint(authority: &Url, tenant_id: &str) -> String {
+    format!("{}/{tenant_id}/oauth2/v2.0/token", authority.origin().ascii_serialization())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secret(authority: &str) -> Result<Arc<dyn TokenCredential>, CredentialError> {
+        let config = CredentialConfig::ClientSecret {
+            tenant_id: "contoso.test".to_owned(),
+            client_id: "app".to_owned(),
+            secret: "s3cret-value".into(),
+        };
+        credential(&config, &Url::parse(authority).unwrap())
+    }
+
+    #[test]
+    fn plain_http_is_refused_for_every_authority_but_this_machine() {
+        for authority in ["http://login.microsoftonline.com", "http://10.0.0.1:8080", "http://127.0.0.1.example.com"] {
+            let refused = secret(authority).expect_err(authority);
+            assert!(matches!(refused, CredentialError::Authority(_)), "{refused}");
+            assert!(refused.to_string().contains("https"), "{refused}");
+        }
+        for authority in ["http://127.0.0.1:7072", "http://[::1]:7072", "http://localhost", "https://login.test"] {
+            secret(authority).expect(authority);
+        }
+    }
+
+    #[test]
+    fn debug_output_names_the_kind_and_no_secret() {
+        let config = CredentialConfig::ClientCertificate {
+            tenant_id: "contoso.test".to_owned(),
+            client_id: "app".to_owned(),
+            pem: "-----BEGIN PRIVATE KEY-----".into(),
+        };
+        let text = format!("{config:?}");
+        assert!(text.contains("ClientCertificate") && !text.contains("PRIVATE"), "{text}");
+        let text = format!("{:?}", secret("https://login.test").unwrap());
+        assert!(!text.contains("s3cret"), "{text}");
+    }
+
+    #[test]
+    fn a_credential_without_its_parts_is_refused_before_anything_is_sent() {
+        let config = CredentialConfig::ClientSecret {
+            tenant_id: "not a tenant/..".to_owned(),
+            client_id: "app".to_owned(),
+            secret: "s3cret-value".into(),
+        };
+        let refused = credential(&config, &Url::parse("https://login.test").unwrap()).expect_err("not a tenant id");
+        assert!(matches!(refused, CredentialError::Invalid(_)) && !refused.to_string().contains("s3cret"), "{refused}");
+    }
+}

@@ -1,0 +1,162 @@
+//! How credentials reach the authority: TLS, no redirects, few and short attempts.
+//!
+//! Plain http is spoken with this machine only. The identity library insists on an https authority, so for a simulator
+//! on a loopback address it is told https and this transport takes the `s` away again: one code path for both.
+//!
+//! It also mends refusals: azure_identity 1.0 cannot read an `error_description` that has any JSON escape in it, and
+//! Entra ID's always has line breaks. Without this, a wrong secret looks like a garbled answer without a status.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use azure_core::cloud::CustomConfiguration;
+use azure_core::error::ErrorKind;
+use azure_core::http::{
+    AsyncRawResponse, AsyncResponseBody, ClientOptions, ExponentialRetryOptions, HttpClient, Request, RetryOptions,
+    Transport,
+};
+use futures::TryStreamExt as _;
+use url::{Host, Url};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
+/// The library's own default keeps trying for a minute, longer than anybody who waits for a token would.
+const RETRIES: u32 = 2;
+const RETRY_TOTAL_SECONDS: i64 = 10;
+/// A refusal is a few lines.
+const MAX_REFUSAL_BYTES: usize = 64 * 1024;
+
+/// A URL that secrets must not be sent to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{scheme}://{host} is refused: use https (plain http is spoken with a loopback address only)")]
+pub struct InsecureUrl {
+    scheme: String,
+    host: String,
+}
+
+/// Whether the URL names this very machine.
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
+        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
+/// Accepts https, and plain http to a loopback address; an `Err` is for the operator to correct.
+pub fn require_private(url: &Url) -> Result<(), InsecureUrl> {
+    match url.scheme() {
+        "https" => Ok(()),
+        "http" if is_loopback(url) => Ok(()),
+        scheme => Err(InsecureUrl { scheme: scheme.to_owned(), host: url.host_str().unwrap_or_default().to_owned() }),
+    }
+}
+
+/// Options for a credential that asks the authority.
+pub(super) fn for_authority(authority: &Url) -> Result<ClientOptions, super::CredentialError> {
+    require_private(authority)?;
+    let loopback = is_loopback(authority);
+    let transport = AuthorityHttp { client: client(loopback)?, plain: authority.scheme() == "http" };
+    let mut told = authority.clone();
+    told.set_scheme("https").expect("http and https are interchangeable schemes");
+    let mut cloud = CustomConfiguration::default();
+    cloud.authority_host = told.to_string();
+    Ok(ClientOptions { cloud: Some(Arc::new(cloud.into())), ..options(Arc::new(transport)) })
+}
+
+/// Options for a managed identity, whose endpoint is given by the platform and is local.
+pub(super) fn for_managed_identity() -> Result<ClientOptions, super::CredentialError> {
+    Ok(options(Arc::new(client(true)?)))
+}
+
+fn options(transport: Arc<dyn HttpClient>) -> ClientOptions {
+    ClientOptions {
+        transport: Some(Transport::new(transport)),
+        retry: RetryOptions::exponential(ExponentialRetryOptions {
+            max_retries: RETRIES,
+            max_total_elapsed: azure_core::time::Duration::seconds(RETRY_TOTAL_SECONDS),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+fn client(without_proxy: bool) -> azure_core::Result<reqwest::Client> {
+    let builder = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(REQUEST_TIMEOUT);
+    let builder = if without_proxy { builder.no_proxy() } else { builder };
+    builder.build().map_err(|e| azure_core::Error::with_error(ErrorKind::Other, e, "no HTTP client could be made"))
+}
+
+/// Talks to the authority.
+#[derive(Debug)]
+struct AuthorityHttp {
+    client: reqwest::Client,
+    /// Speaks plain http where the library believes to speak https.
+    plain: bool,
+}
+
+#[async_trait]
+impl HttpClient for AuthorityHttp {
+    async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
+        let mut request = request.clone();
+        let url = request.url_mut();
+        if self.plain {
+            url.set_scheme("http").expect("http and https are interchangeable schemes");
+        }
+        if let Err(refused) = require_private(url) {
+            return Err(azure_core::Error::with_error(ErrorKind::Other, refused, "the request left this machine"));
+        }
+        let response = HttpClient::execute_request(&self.client, &request).await?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let (status, headers, body) = response.deconstruct();
+        let body = collect(body).await?;
+        Ok(AsyncRawResponse::from_bytes(status, headers, without_escapes(&body)))
+    }
+}
+
+async fn collect(mut body: AsyncResponseBody) -> azure_core::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = body.try_next().await? {
+        bytes.extend_from_slice(&chunk);
+        if bytes.len() > MAX_REFUSAL_BYTES {
+            return Err(azure_core::Error::with_message(ErrorKind::Io, "the authority's refusal does not end"));
+        }
+    }
+    Ok(bytes)
+}
+
+/// A refusal that the library can read: what it needs, with texts that need no escapes. What is no JSON object
+/// becomes an empty one, so that the status is not lost over it.
+fn without_escapes(body: &[u8]) -> Vec<u8> {
+    let refusal: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    let description = refusal.get("error_description").and_then(|text| text.as_str()).unwrap_or_default();
+    let description: String =
+        description.chars().map(|c| if c.is_control() || matches!(c, '"' | '\\') { ' ' } else { c }).collect();
+    let codes = refusal.get("error_codes").and_then(|codes| codes.as_array()).map(Vec::as_slice).unwrap_or_default();
+    let codes: Vec<i32> = codes.iter().filter_map(|code| code.as_i64()?.try_into().ok()).collect();
+    serde_json::json!({"error_codes": codes, "error_description": description}).to_string().into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_keeps_its_words_and_codes_and_loses_its_escapes() {
+        let body = br#"{"error":"invalid_client","error_description":"AADSTS7000215: It's \"wrong\".\r\nTrace ID: 1","error_codes":[7000215,"x"]}"#;
+        let mended = String::from_utf8(without_escapes(body)).unwrap();
+        assert!(!mended.contains('\\') && mended.contains("AADSTS7000215: It's  wrong"), "{mended}");
+        assert!(mended.contains("[7000215]"), "{mended}");
+        for body in [&b"<html>"[..], b"[1]", b"", b"{}"] {
+            assert_eq!(without_escapes(body), br#"{"error_codes":[],"error_description":""}"#);
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Reads and writes heads, with what a bulk listing needs as blob metadata: ETag, sequence number, settled or not.
+//!
+//! A head that cannot be read is treated as lost, never as an error: it is rebuilt from the trail.
+
+use bytes::Bytes;
+
+use crate::contract::{self, Head, MAX_CONTRACT_BYTES};
+use crate::id::{Digest, UserId};
+use crate::names::{self, Container};
+use crate::store::{BlobStore, Metadata, StoreError};
+
+/// The head, or none if there is none that can be read.
+pub async fn read(blobs: &dyn BlobStore, user: UserId) -> Result<Option<Head>, StoreError> {
+    let name = names::head(user);
+    let bytes = match blobs.get(Container::State, &name, MAX_CONTRACT_BYTES as u64).await {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) | Err(StoreError::TooLarge { .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    match contract::parse::<Head>(&bytes) {
+        Ok(head) if head.user_id == user => Ok(Some(head)),
+        Ok(_) => {
+            tracing::warn!(user.id = %user, "head names somebody else and is rebuilt from the trail");
+            Ok(None)
+        }
+        Err(error) => {
+            tracing::warn!(user.id = %user, %error, "head cannot be read and is rebuilt from the trail");
+            Ok(None)
+        }
+    }
+}
+
+/// Replaces the head.
+pub async fn write(blobs: &dyn BlobStore, head: &Head) -> Result<(), StoreError> {
+    let mut metadata = Metadata::new();
+    metadata.insert("seq".to_owned(), head.seq.to_string());
+    metadata.insert("settled".to_owned(), head.settled.to_string());
+    if let Some(etag) = &head.media_etag {
+        metadata.insert("etag".to_owned(), etag_metadata(etag));
+    }
+    let content = Bytes::from(contract::to_bytes(head));
+    blobs.put(Container::State, &names::head(head.user_id), "application/json", content, &metadata).await
+}
+
+/// A media ETag as blob metadata: as it is where a header can carry it, its digest otherwise.
+pub fn etag_metadata(etag: &str) -> String {
+    let fits = !etag.is_empty() && etag.len() <= 256 && etag.bytes().all(|byte| byte.is_ascii_graphic());
+    if fits { etag.to_owned() } else { format!("sha256:{}", Digest::of(etag.as_bytes())) }
+}

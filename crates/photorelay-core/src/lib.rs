@@ -1,0 +1,23 @@
+//! What the function app and the on-premises agent agree on.
+//!
+//! Floors, each using only the ones before it: [`id`] -> [`contract`], [`names`] -> [`store`], [`queue`] (traits) ->
+//! [`audit`], [`vault`], [`photo`] -> [`storage`] and the backends.
+//! Nothing here knows Microsoft Graph, the Functions host or a directory.
+
+pub mod audit;
+pub mod bury;
+pub mod contract;
+pub mod entra;
+pub mod heads;
+pub mod id;
+pub mod names;
+pub mod photo;
+pub mod queue;
+pub mod retry;
+pub mod settings;
+pub mod storage;
+pub mod store;
+pub mod target;
+pub mod telemetry;
+pub mod trace;
+pub mod vault;

@@ -1,0 +1,127 @@
+//! Containers, blob names and queue names: the one place where they are spelled.
+
+use std::fmt;
+
+use crate::id::{Digest, UserId};
+
+/// The containers of the storage account, one for each way of being written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Container {
+    /// Photos and renditions, named by their digests. Written by the function.
+    Photos,
+    /// The audit trail, create-once, fit for a WORM policy. Written by the function.
+    Audit,
+    /// Heads, population, cursors: rebuildable. Written by the function.
+    State,
+    /// Receipts and kept foreign values, create-once. Written by the agent.
+    Receipts,
+    /// Notes, held items, brake slots, heartbeats. Written by the agent.
+    Agents,
+}
+
+impl Container {
+    pub const ALL: [Container; 5] =
+        [Container::Photos, Container::Audit, Container::State, Container::Receipts, Container::Agents];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Container::Photos => "photos",
+            Container::Audit => "audit",
+            Container::State => "state",
+            Container::Receipts => "receipts",
+            Container::Agents => "agents",
+        }
+    }
+}
+
+impl fmt::Display for Container {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Hints: the queue between the webhook or the sweep and propagate.
+pub const CHECKS_QUEUE: &str = "photo-checks";
+/// Write-backs of the first target; other targets have [`writebacks_queue`].
+pub const WRITEBACKS_QUEUE: &str = "photo-writebacks";
+
+/// The queue of a target that is not the first.
+pub fn writebacks_queue(target: &str) -> String {
+    format!("{WRITEBACKS_QUEUE}-{target}")
+}
+
+/// Where messages end that can never be handled, as the Functions host names it.
+pub fn poison_queue(queue: &str) -> String {
+    format!("{queue}-poison")
+}
+
+/// In `photos`: what Graph returned, untouched.
+pub fn photo(user: UserId, photo: Digest) -> String {
+    format!("{user}/{photo}")
+}
+
+/// In `photos`: a rendition, named by the original and by itself.
+pub fn rendition(user: UserId, photo: Digest, name: &str, rendition: Digest) -> String {
+    format!("{user}/{photo}/{name}-{rendition}.jpg")
+}
+
+/// In `audit`: everything about one person.
+pub fn person_prefix(user: UserId) -> String {
+    format!("{user}/")
+}
+
+/// In `audit`.
+pub fn audit_entry(user: UserId, seq: u32) -> String {
+    format!("{user}/{seq:08}.json")
+}
+
+/// The person and sequence number that a blob name of `audit` speaks of; none for any other name.
+pub fn parse_audit_entry(name: &str) -> Option<(UserId, u32)> {
+    let (user, file) = name.split_once('/')?;
+    let digits = file.strip_suffix(".json")?;
+    let seq: u32 = digits.parse().ok()?;
+    let user: UserId = user.parse().ok()?;
+    (audit_entry(user, seq) == name).then_some((user, seq))
+}
+
+/// In `state`.
+pub fn head(user: UserId) -> String {
+    format!("{HEADS_PREFIX}{user}.json")
+}
+
+/// In `state`: what all heads begin with.
+pub const HEADS_PREFIX: &str = "users/";
+
+/// In `receipts`.
+pub fn receipt(user: UserId, seq: u32, target: &str) -> String {
+    format!("{user}/{seq:08}.{target}.json")
+}
+
+/// In `receipts`: a value that we did not write, kept before it is overwritten.
+pub fn kept_value(user: UserId, value: Digest) -> String {
+    format!("{user}/{value}.before")
+}
+
+/// In `agents`: why an entry is not in a target yet.
+pub fn note(user: UserId, target: &str) -> String {
+    format!("notes/{user}.{target}.json")
+}
+
+/// In `state`: a message that was buried, kept with its reason.
+pub fn buried(queue: &str, message_id: &str) -> String {
+    format!("poison/{queue}/{message_id}.json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_exact_entry_names_are_taken_for_entries() {
+        let user: UserId = "1f2c0b0e-0000-4000-8000-000000000001".parse().unwrap();
+        assert_eq!(parse_audit_entry(&audit_entry(user, 7)), Some((user, 7)));
+        for name in ["checkpoints/2026-01-01.json", "1f2c0b0e-0000-4000-8000-000000000001/7.json", "x/00000007.json"] {
+            assert_eq!(parse_audit_entry(name), None, "{name}");
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Colour profiles: turns pixels of another colour space into sRGB, the only one that directories' readers know.
+//!
+//! A profile is a hint from outside. One that cannot be read, or that is for other pixels than these, is ignored.
+
+use std::fmt;
+use std::sync::Arc;
+
+use moxcms::{ColorProfile, DataColorSpace, Layout, Transform8BitExecutor, TransformOptions};
+
+use super::refusal::{Refusal, contained};
+
+/// What the bytes of a pixel mean before the conversion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Channels {
+    Grey,
+    Rgb,
+    /// 255 is full ink.
+    Cmyk,
+}
+
+impl Channels {
+    fn count(self) -> usize {
+        match self {
+            Channels::Grey => 1,
+            Channels::Rgb => 3,
+            Channels::Cmyk => 4,
+        }
+    }
+}
+
+/// A conversion to sRGB that changes something.
+#[derive(Clone)]
+pub(super) struct ToSrgb {
+    from: Channels,
+    transform: Arc<Transform8BitExecutor>,
+}
+
+impl fmt::Debug for ToSrgb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ToSrgb").field("from", &self.from).finish_non_exhaustive()
+    }
+}
+
+impl ToSrgb {
+    /// None if the profile cannot be used, or is so close to sRGB that nobody would see it.
+    pub(super) fn from_profile(profile: &[u8], from: Channels) -> Option<Self> {
+        contained("the colour profile", || Ok(Self::read(profile, from))).ok()?
+    }
+
+    fn read(profile: &[u8], from: Channels) -> Option<Self> {
+        let profile = ColorProfile::new_from_slice(profile).ok()?;
+        let (expected, layout) = match from {
+            Channels::Grey => (DataColorSpace::Gray, Layout::Gray),
+            Channels::Rgb => (DataColorSpace::Rgb, Layout::Rgb),
+            Channels::Cmyk => (DataColorSpace::Cmyk, Layout::Rgba),
+        };
+        if profile.color_space != expected {
+            return None;
+        }
+        let transform = profile
+            .create_transform_8bit(layout, &ColorProfile::new_srgb(), Layout::Rgb, TransformOptions::default())
+            .ok()?;
+        let conversion = Self { from, transform };
+        (!conversion.changes_nothing()).then_some(conversion)
+    }
+
+    /// The pixels as sRGB; none if the conversion fails, and then the pixels are best taken as they are.
+    pub(super) fn apply(&self, pixels: &[u8]) -> Option<Vec<u8>> {
+        let mut converted = vec![0; pixels.len() / self.from.count() * 3];
+        let transform = || self.transform.transform(pixels, &mut converted).map_err(Refusal::corrupt);
+        contained("the colour profile", transform).ok()?;
+        Some(converted)
+    }
+
+    /// Tries a grid of colours. Most photos with a profile have one that says sRGB, in one of many wordings.
+    fn changes_nothing(&self) -> bool {
+        const STEPS: [u8; 6] = [0, 51, 102, 153, 204, 255];
+        let grey = || STEPS.into_iter().flat_map(|v| [v; 3]);
+        let (probe, expected): (Vec<u8>, Vec<u8>) = match self.from {
+            Channels::Cmyk => return false,
+            Channels::Grey => (STEPS.to_vec(), grey().collect()),
+            Channels::Rgb => {
+                let colours = STEPS
+                    .into_iter()
+                    .flat_map(|r| STEPS.into_iter().flat_map(move |g| STEPS.into_iter().flat_map(move |b| [r, g, b])));
+                let colours: Vec<u8> = colours.collect();
+                (colours.clone(), colours)
+            }
+        };
+        self.apply(&probe).is_some_and(|got| got.iter().zip(&expected).all(|(a, b)| a.abs_diff(*b) <= 2))
+    }
+}

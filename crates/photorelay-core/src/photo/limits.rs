@@ -1,0 +1,37 @@
+//! How much a photo may cost. Everything here is known from the headers, before anything is decoded.
+
+use super::outline::Outline;
+use super::refusal::Refusal;
+
+/// Upper bounds for one photo. The defaults take what a camera makes and what Graph accepts (4 MB) and keep eight
+/// photos that are decoded at the same time within 1 GiB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of the file.
+    pub max_bytes: usize,
+    /// Pixels of the longer side.
+    pub max_side: u32,
+    pub max_pixels: u64,
+    /// Bytes that decoding may hold at the same time, estimated from above by what the headers say.
+    pub max_memory: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_bytes: 4 << 20, max_side: 10_000, max_pixels: 24_000_000, max_memory: 128 << 20 }
+    }
+}
+
+impl Limits {
+    pub(super) fn admit(&self, outline: &Outline) -> Result<(), Refusal> {
+        let (width, height) = (outline.width, outline.height);
+        let pixels = u64::from(width) * u64::from(height);
+        if width.max(height) > self.max_side
+            || pixels > self.max_pixels
+            || pixels.saturating_mul(outline.memory_per_pixel) > self.max_memory
+        {
+            return Err(Refusal::TooManyPixels { width, height });
+        }
+        Ok(())
+    }
+}

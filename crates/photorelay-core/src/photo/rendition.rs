@@ -1,0 +1,195 @@
+//! Renditions: a photo as a directory attribute can hold it, a small square JPEG that never exceeds its limit.
+//!
+//! The same photo gives the same bytes every time, because a rendition is named by its digest.
+
+use std::fmt;
+use std::str::FromStr;
+
+use bytes::Bytes;
+use fast_image_resize::FilterType;
+use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
+
+use super::refusal::{Refusal, contained};
+use super::upright::Upright;
+use crate::id::Digest;
+
+/// What a rendition is for and how large it may be. Written `name:side:max_bytes`, as in `thumbnailPhoto:96:10240`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RenditionSpec {
+    /// The directory attribute. Part of blob names.
+    pub name: String,
+    /// Pixels of each side; a photo with fewer is not enlarged.
+    pub side: u32,
+    pub max_bytes: usize,
+}
+
+impl RenditionSpec {
+    /// 96x96 in 10 KiB: what Outlook and Exchange expect of `thumbnailPhoto`.
+    pub fn thumbnail_photo() -> Self {
+        Self { name: "thumbnailPhoto".to_owned(), side: 96, max_bytes: 10_240 }
+    }
+
+    /// 648x648 in 100 KiB: the largest size that Microsoft 365 keeps.
+    pub fn jpeg_photo() -> Self {
+        Self { name: "jpegPhoto".to_owned(), side: 648, max_bytes: 102_400 }
+    }
+}
+
+impl fmt::Display for RenditionSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.name, self.side, self.max_bytes)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "expected a rendition like thumbnailPhoto:96:10240: an attribute name of letters, digits and hyphens, \
+     a side of 16 to 2048 pixels, and a limit of 1024 to 1048576 bytes"
+)]
+pub struct InvalidRenditionSpec;
+
+impl FromStr for RenditionSpec {
+    type Err = InvalidRenditionSpec;
+
+    fn from_str(text: &str) -> Result<Self, InvalidRenditionSpec> {
+        let mut parts = text.split(':');
+        let (Some(name), Some(side), Some(max_bytes), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(InvalidRenditionSpec);
+        };
+        let spec = Self {
+            name: name.to_owned(),
+            side: side.parse().map_err(|_| InvalidRenditionSpec)?,
+            max_bytes: max_bytes.parse().map_err(|_| InvalidRenditionSpec)?,
+        };
+        let named = name.starts_with(|c: char| c.is_ascii_alphabetic())
+            && name.len() <= 64
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+        if !named || !(16..=2048).contains(&spec.side) || !(1024..=1 << 20).contains(&spec.max_bytes) {
+            return Err(InvalidRenditionSpec);
+        }
+        Ok(spec)
+    }
+}
+
+/// A JPEG, made by us, within its limit.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Rendition {
+    pub name: String,
+    pub bytes: Bytes,
+    pub sha256: Digest,
+    pub width: u32,
+    pub height: u32,
+}
+
+impl fmt::Debug for Rendition {
+    /// Without the bytes: they show a person.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rendition")
+            .field("name", &self.name)
+            .field("bytes", &self.bytes.len())
+            .field("sha256", &self.sha256)
+            .field("width", &self.width)
+            .field("height", &self.height)
+            .finish()
+    }
+}
+
+impl Upright {
+    /// The square in the middle of the photo, at the highest quality that fits. An `Err` is final for this pair.
+    pub fn render(&self, spec: &RenditionSpec) -> Result<Rendition, Refusal> {
+        let side = spec.side.min(self.width()).min(self.height());
+        let does_not_fit = || Refusal::DoesNotFit { rendition: spec.name.clone(), max_bytes: spec.max_bytes };
+        let small_side = u16::try_from(side).map_err(|_| does_not_fit())?;
+        let bytes = contained("making a rendition", || {
+            encode_within(&self.square(side, FilterType::Lanczos3), small_side, spec.max_bytes)?
+                .ok_or_else(does_not_fit)
+        })?;
+        Ok(Rendition {
+            name: spec.name.clone(),
+            sha256: Digest::of(&bytes),
+            bytes: Bytes::from(bytes),
+            width: side,
+            height: side,
+        })
+    }
+}
+
+/// Above this quality a JPEG grows and does not look better.
+const BEST: u8 = 92;
+/// Below this one a face is no longer worth writing to a directory.
+const WORST: u8 = 30;
+/// How much the logarithm of the size grows with a step of quality, in a photo between the two.
+const GROWTH: f64 = 0.025;
+
+/// Encodes at the highest quality that fits. Aims by the sizes seen so far, so that a few attempts are enough.
+fn encode_within(rgb: &[u8], side: u16, max_bytes: usize) -> Result<Option<Vec<u8>>, Refusal> {
+    let excess = |size: usize| (size as f64 / max_bytes as f64).ln();
+    let first = encode(rgb, side, BEST)?;
+    if first.len() <= max_bytes {
+        return Ok(Some(first));
+    }
+    let mut too_high = (BEST, excess(first.len()));
+    let mut fits: Option<(u8, f64, Vec<u8>)> = None;
+    for attempt in 0.. {
+        let low = fits.as_ref().map_or(WORST, |(quality, ..)| quality + 1);
+        let high = too_high.0 - 1;
+        if low > high {
+            break;
+        }
+        let aim = match &fits {
+            // Halving always ends; aiming is faster as long as it is any good.
+            _ if attempt >= 4 => f64::from(low + (high - low) / 2),
+            None => f64::from(too_high.0) - (too_high.1 / GROWTH).ceil(),
+            Some((quality, room, _)) => {
+                f64::from(*quality) + f64::from(too_high.0 - quality) * -room / (too_high.1 - room)
+            }
+        };
+        let quality = (aim as u8).clamp(low, high);
+        let encoded = encode(rgb, side, quality)?;
+        if encoded.len() <= max_bytes {
+            fits = Some((quality, excess(encoded.len()), encoded));
+        } else {
+            too_high = (quality, excess(encoded.len()));
+        }
+    }
+    Ok(fits.map(|(.., bytes)| bytes))
+}
+
+fn encode(rgb: &[u8], side: u16, quality: u8) -> Result<Vec<u8>, Refusal> {
+    let mut bytes = Vec::with_capacity(16 << 10);
+    let mut encoder = Encoder::new(&mut bytes, quality);
+    // Full colour resolution: at this size halving it is visible and saves little.
+    encoder.set_sampling_factor(SamplingFactor::F_1_1);
+    encoder.encode(rgb, side, side, ColorType::Rgb).map_err(Refusal::corrupt)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rendition_is_configured_by_name_side_and_limit() {
+        assert_eq!("thumbnailPhoto:96:10240".parse(), Ok(RenditionSpec::thumbnail_photo()));
+        assert_eq!(RenditionSpec::jpeg_photo().to_string().parse(), Ok(RenditionSpec::jpeg_photo()));
+    }
+
+    #[test]
+    fn a_rendition_that_could_not_be_stored_or_seen_is_not_configured() {
+        for text in [
+            "",
+            "thumbnailPhoto",
+            "thumbnailPhoto:96",
+            "a/b:96:10240",
+            ":96:10240",
+            "photo:0:10240",
+            "photo:96:10",
+            "photo:9999:10240",
+            "photo:96:10240:1",
+            "photo:96:-1",
+        ] {
+            assert_eq!(text.parse::<RenditionSpec>(), Err(InvalidRenditionSpec), "{text}");
+        }
+    }
+}

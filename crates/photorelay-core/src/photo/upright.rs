@@ -1,0 +1,144 @@
+//! A decoded photo, as people should see it: upright and in sRGB.
+//!
+//! Turning and colour conversion are put off until the photo is small, where they cost nothing: everything that leaves
+//! this type is a square of a few pixels, and cutting and shrinking work on the decoder's own buffer without a copy.
+
+use std::fmt;
+
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use image::metadata::Orientation;
+
+use super::colour::ToSrgb;
+use super::refusal::Refusal;
+use super::sniff::Format;
+
+/// Pixels as a decoder left them: rows from the top, three bytes each.
+pub(super) struct Pixels {
+    pub(super) width: u32,
+    pub(super) height: u32,
+    pub(super) rgb: Vec<u8>,
+}
+
+/// A photo that was decoded. See [`super::decode`].
+pub struct Upright {
+    format: Format,
+    pixels: Pixels,
+    orientation: Orientation,
+    to_srgb: Option<ToSrgb>,
+}
+
+impl fmt::Debug for Upright {
+    /// Without the pixels: they show a person.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upright")
+            .field("format", &self.format)
+            .field("width", &self.width())
+            .field("height", &self.height())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Upright {
+    pub(super) fn new(
+        format: Format,
+        pixels: Pixels,
+        orientation: Option<Orientation>,
+        to_srgb: Option<ToSrgb>,
+    ) -> Result<Self, Refusal> {
+        let expected = u64::from(pixels.width) * u64::from(pixels.height) * 3;
+        if expected == 0 || pixels.rgb.len() as u64 != expected {
+            return Err(Refusal::corrupt("the decoder gave another number of pixels than it should"));
+        }
+        Ok(Self { format, pixels, orientation: orientation.unwrap_or(Orientation::NoTransforms), to_srgb })
+    }
+
+    /// Pixels from left to right, once upright.
+    pub fn width(&self) -> u32 {
+        if self.lies_on_its_side() { self.pixels.height } else { self.pixels.width }
+    }
+
+    /// Pixels from top to bottom, once upright.
+    pub fn height(&self) -> u32 {
+        if self.lies_on_its_side() { self.pixels.width } else { self.pixels.height }
+    }
+
+    /// What the bytes really were.
+    pub fn content_type(&self) -> &'static str {
+        self.format.content_type()
+    }
+
+    pub(super) fn stored_size(&self) -> (u32, u32) {
+        (self.pixels.width, self.pixels.height)
+    }
+
+    fn lies_on_its_side(&self) -> bool {
+        use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
+        matches!(self.orientation, Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH)
+    }
+
+    /// The largest square in the middle, resized to this side, upright, in sRGB, three bytes a pixel.
+    pub(super) fn square(&self, side: u32, filter: FilterType) -> Vec<u8> {
+        let Pixels { width, height, rgb } = &self.pixels;
+        let cut = (*width).min(*height);
+        let (left, top) = ((width - cut) / 2, (height - cut) / 2);
+        let source =
+            ImageRef::new(*width, *height, rgb, PixelType::U8x3).expect("the number of pixels was checked by `new`");
+        let mut small = Image::new(side, side, PixelType::U8x3);
+        let options = ResizeOptions::new()
+            .resize_alg(ResizeAlg::Convolution(filter))
+            .crop(left.into(), top.into(), cut.into(), cut.into())
+            .use_alpha(false);
+        Resizer::new()
+            .resize(&source, &mut small, &options)
+            .expect("the square lies within the photo and both have pixels of one kind");
+        let small = small.into_vec();
+        let small = self.to_srgb.as_ref().and_then(|conversion| conversion.apply(&small)).unwrap_or(small);
+        turn(small, side as usize, self.orientation)
+    }
+}
+
+/// Turns a square upright.
+fn turn(square: Vec<u8>, side: usize, orientation: Orientation) -> Vec<u8> {
+    let last = side - 1;
+    // Where the pixel that belongs to column x and row y is found in the square as it was stored.
+    let source = |x: usize, y: usize| match orientation {
+        Orientation::NoTransforms => (x, y),
+        Orientation::FlipHorizontal => (last - x, y),
+        Orientation::Rotate180 => (last - x, last - y),
+        Orientation::FlipVertical => (x, last - y),
+        Orientation::Rotate90FlipH => (y, x),
+        Orientation::Rotate90 => (y, last - x),
+        Orientation::Rotate270FlipH => (last - y, last - x),
+        Orientation::Rotate270 => (last - y, x),
+    };
+    if orientation == Orientation::NoTransforms {
+        return square;
+    }
+    let mut turned = Vec::with_capacity(square.len());
+    for y in 0..side {
+        for x in 0..side {
+            let (sx, sy) = source(x, y);
+            let at = (sy * side + sx) * 3;
+            turned.extend_from_slice(&square[at..at + 3]);
+        }
+    }
+    turned
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The letters of EXIF's own table: where the first row and the first column of the stored picture belong.
+    #[test]
+    fn each_orientation_is_undone_as_the_image_crate_does_it() {
+        let stored: Vec<u8> = (0..27).collect();
+        for exif in 1..=8 {
+            let orientation = Orientation::from_exif(exif).unwrap();
+            let mut expected = image::DynamicImage::from(image::RgbImage::from_raw(3, 3, stored.clone()).unwrap());
+            expected.apply_orientation(orientation);
+            assert_eq!(turn(stored.clone(), 3, orientation), expected.into_bytes(), "orientation {exif}");
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! The SQLite side of the queues: the tables, the statements, and what SQLite's errors mean to a caller.
+
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Statement, params};
+
+use super::writer::Held;
+use crate::queue::{Body, Delivery, Outgoing, PopReceipt};
+use crate::store::StoreError;
+
+type Sql<T> = rusqlite::Result<T>;
+
+/// Kept in the file, so that an older program does not misread what a newer one wrote.
+const SCHEMA_VERSION: i64 = 1;
+
+const SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS queue (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE
+    ) STRICT;
+    -- Numbers are never used again: a message keeps its name even in the records about it.
+    CREATE TABLE IF NOT EXISTS message (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        queue INTEGER NOT NULL REFERENCES queue (id),
+        visible_at INTEGER NOT NULL,
+        inserted_at INTEGER NOT NULL,
+        dequeue_count INTEGER NOT NULL DEFAULT 0,
+        -- Random from the beginning, so that handing a message out changes no length and rewrites no body.
+        receipt INTEGER NOT NULL,
+        body BLOB NOT NULL
+    ) STRICT;
+    CREATE INDEX IF NOT EXISTS message_due ON message (queue, visible_at, id);
+";
+
+/// Opens the file and makes it ready; several processes may do so at once.
+pub(super) fn open(path: &Path, largest_file: Option<u64>) -> Sql<Connection> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(Duration::from_secs(5))?;
+    switch_to_wal(&connection)?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "foreign_keys", false)?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if version > SCHEMA_VERSION {
+        return Err(rusqlite::Error::InvalidParameterName(format!(
+            "the file was written by a newer version of this program (schema {version}): update this program"
+        )));
+    }
+    connection.execute_batch(SCHEMA)?;
+    connection.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    connection.execute_batch("COMMIT")?;
+    if let Some(bytes) = largest_file {
+        let page: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        // SQLite answers with the limit that holds now.
+        connection.pragma_update_and_check(None, "max_page_count", (bytes / page.max(1)).max(1), |_| Ok(()))?;
+    }
+    Ok(connection)
+}
+
+/// Two processes that do this at once can collide without SQLite waiting for the other, so it is tried some times.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the writer has a thread of its own, and nothing to do before this is done"
+)]
+fn switch_to_wal(connection: &Connection) -> Sql<()> {
+    let mut attempts = 0;
+    while let Err(error) = connection.pragma_update(None, "journal_mode", "wal") {
+        attempts += 1;
+        if attempts == 50 || error.sqlite_error_code() != Some(ErrorCode::DatabaseBusy) {
+            return Err(error);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
+/// How long the write-ahead log grows before it is copied into the file, in pages of 4 KiB.
+const CHECKPOINT_PAGES: u32 = 4_000;
+
+/// The statements, prepared once.
+pub(super) struct Table<'c> {
+    connection: &'c Connection,
+    begin: Statement<'c>,
+    commit: Statement<'c>,
+    find: Statement<'c>,
+    ensure: Statement<'c>,
+    insert: Statement<'c>,
+    due: Statement<'c>,
+    hand_out: Statement<'c>,
+    renew: Statement<'c>,
+    delete: Statement<'c>,
+    count: Statement<'c>,
+    next_due: Statement<'c>,
+    peek: Statement<'c>,
+}
+
+impl<'c> Table<'c> {
+    pub(super) fn new(connection: &'c Connection) -> Sql<Self> {
+        let prepare = |sql| connection.prepare(sql);
+        Ok(Self {
+            connection,
+            begin: prepare("BEGIN IMMEDIATE")?,
+            commit: prepare("COMMIT")?,
+            find: prepare("SELECT id FROM queue WHERE name = ?1")?,
+            ensure: prepare("INSERT INTO queue (name) VALUES (?1) ON CONFLICT DO NOTHING")?,
+            insert: prepare(
+                "INSERT INTO message (queue, visible_at, inserted_at, receipt, body) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?,
+            due: prepare(
+                "SELECT id, dequeue_count, inserted_at, body FROM message
+                 WHERE queue = ?1 AND visible_at <= ?2 ORDER BY visible_at, id LIMIT ?3",
+            )?,
+            hand_out: prepare(
+                "UPDATE message SET visible_at = ?2, receipt = ?3, dequeue_count = dequeue_count + 1 WHERE id = ?1",
+            )?,
+            renew: prepare(
+                "UPDATE message SET visible_at = ?4, receipt = ?5 WHERE id = ?1 AND queue = ?2 AND receipt = ?3",
+            )?,
+            delete: prepare("DELETE FROM message WHERE id = ?1 AND queue = ?2 AND receipt = ?3")?,
+            count: prepare("SELECT count(*) FROM message WHERE queue = ?1")?,
+            next_due: prepare("SELECT min(visible_at) FROM message WHERE queue = ?1")?,
+            peek: prepare("SELECT body FROM message WHERE queue = ?1 ORDER BY visible_at, id")?,
+        })
+    }
+
+    pub(super) fn begin(&mut self) -> Sql<()> {
+        self.begin.execute([]).map(drop)
+    }
+
+    pub(super) fn commit(&mut self) -> Sql<()> {
+        self.commit.execute([]).map(drop)
+    }
+
+    /// Whether a transaction is open; SQLite ends it by itself after some failures.
+    pub(super) fn in_transaction(&self) -> bool {
+        !self.connection.is_autocommit()
+    }
+
+    pub(super) fn roll_back(&self) {
+        if self.in_transaction()
+            && let Err(error) = self.connection.execute_batch("ROLLBACK")
+        {
+            tracing::warn!(%error, "the embedded queues could not roll back");
+        }
+    }
+
+    pub(super) fn find(&mut self, name: &str) -> Sql<Option<i64>> {
+        self.find.query_row([name], |row| row.get(0)).optional()
+    }
+
+    pub(super) fn ensure(&mut self, name: &str) -> Sql<()> {
+        self.ensure.execute([name]).map(drop)
+    }
+
+    pub(super) fn insert(&mut self, queue: i64, now: i64, message: &Outgoing) -> Sql<()> {
+        let visible_at = now.saturating_add(milliseconds(message.delay));
+        self.insert.execute(params![queue, visible_at, now, new_receipt(), &message.body[..]]).map(drop)
+    }
+
+    pub(super) fn receive(&mut self, queue: i64, now: i64, max: u32, lease: Duration) -> Sql<Vec<Delivery>> {
+        let mut deliveries = Vec::new();
+        let mut rows = self.due.query(params![queue, now, max])?;
+        while let Some(row) = rows.next()? {
+            let receipt = new_receipt();
+            let inserted_at: i64 = row.get(2)?;
+            deliveries.push(Delivery {
+                id: row.get::<_, i64>(0)?.to_string(),
+                body: Body::Bytes(Bytes::copy_from_slice(row.get_ref(3)?.as_blob()?)),
+                dequeue_count: row.get::<_, u32>(1)?.saturating_add(1),
+                inserted_at: Timestamp::from_millisecond(inserted_at).unwrap_or(Timestamp::UNIX_EPOCH),
+                receipt: PopReceipt(receipt.to_string()),
+            });
+        }
+        drop(rows);
+        let visible_at = now.saturating_add(milliseconds(lease));
+        for held in deliveries.iter().filter_map(Held::of) {
+            self.hand_out.execute(params![held.id, visible_at, held.receipt])?;
+        }
+        Ok(deliveries)
+    }
+
+    /// The new receipt, if the old one was still good.
+    pub(super) fn renew(&mut self, queue: i64, now: i64, held: &Held, delay: Duration) -> Sql<Option<PopReceipt>> {
+        let receipt = new_receipt();
+        let visible_at = now.saturating_add(milliseconds(delay));
+        let renewed = self.renew.execute(params![held.id, queue, held.receipt, visible_at, receipt])?;
+        Ok((renewed > 0).then(|| PopReceipt(receipt.to_string())))
+    }
+
+    pub(super) fn delete(&mut self, queue: i64, held: &Held) -> Sql<bool> {
+        Ok(self.delete.execute(params![held.id, queue, held.receipt])? > 0)
+    }
+
+    pub(super) fn count(&mut self, queue: i64) -> Sql<u64> {
+        let count: i64 = self.count.query_row([queue], |row| row.get(0))?;
+        Ok(u64::try_from(count).unwrap_or_default())
+    }
+
+    /// When the next message of this queue is visible, in milliseconds since 1970.
+    pub(super) fn next_due(&mut self, queue: i64) -> Sql<Option<i64>> {
+        self.next_due.query_row([queue], |row| row.get(0))
+    }
+
+    pub(super) fn peek(&mut self, queue: i64) -> Sql<Vec<Bytes>> {
+        let bodies = self.peek.query_map([queue], |row| Ok(Bytes::copy_from_slice(row.get_ref(0)?.as_blob()?)))?;
+        bodies.collect()
+    }
+}
+
+/// What SQLite said, as what a caller can do about it.
+pub(super) fn failure(error: &rusqlite::Error, doing: &str) -> StoreError {
+    let (doing, source) = (doing.to_owned(), error.to_string().into());
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => StoreError::Full { doing },
+        Some(ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => StoreError::Denied { doing, source },
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Invalid { doing, source },
+        None => StoreError::Invalid { doing, source },
+        Some(_) => StoreError::Unavailable { doing, source },
+    }
+}
+
+fn new_receipt() -> i64 {
+    fastrand::i64(..)
+}
+
+fn milliseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,72 @@
+//! The one retry schedule: bounded by attempts and by total time, the larger of the server's hint and a jittered back-off.
+
+use std::time::{Duration, Instant};
+
+/// How long and how often to try.
+#[derive(Debug, Clone, Copy)]
+pub struct Policy {
+    pub attempts: u32,
+    pub total: Duration,
+    pub first_delay: Duration,
+    pub max_delay: Duration,
+}
+
+/// Counts the attempts of one operation.
+#[derive(Debug)]
+pub struct Schedule {
+    policy: Policy,
+    started: Instant,
+    failures: u32,
+}
+
+impl Schedule {
+    pub fn start(policy: Policy) -> Self {
+        Self { policy, started: Instant::now(), failures: 0 }
+    }
+
+    /// How long to wait before the next attempt, or none if there should not be one: attempts are used up, or the
+    /// wait would end after the total time. Never shorter than what the server asked for.
+    pub fn after_failure(&mut self, server_hint: Option<Duration>) -> Option<Duration> {
+        self.failures += 1;
+        if self.failures >= self.policy.attempts {
+            return None;
+        }
+        let delay = backoff(self.policy.first_delay, self.policy.max_delay, self.failures - 1)
+            .max(server_hint.unwrap_or_default());
+        (self.started.elapsed() + delay <= self.policy.total).then_some(delay)
+    }
+}
+
+/// The delay before repetition number `repetition` (0 for the first): doubled each time, bounded, and spread by
+/// plus or minus a quarter so that many who failed together do not come back together.
+pub fn backoff(first: Duration, max: Duration, repetition: u32) -> Duration {
+    let doubled = first.saturating_mul(2_u32.saturating_pow(repetition.min(30)));
+    doubled.min(max).mul_f64(0.75 + fastrand::f64() / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLICY: Policy = Policy {
+        attempts: 4,
+        total: Duration::from_secs(60),
+        first_delay: Duration::from_secs(1),
+        max_delay: Duration::from_secs(3),
+    };
+
+    #[test]
+    fn delays_grow_to_the_bound_and_attempts_end() {
+        let mut schedule = Schedule::start(POLICY);
+        let delays: Vec<_> = std::iter::from_fn(|| schedule.after_failure(None)).collect();
+        assert_eq!(delays.len(), 3);
+        assert!(delays[0] <= Duration::from_millis(1250) && delays[2] <= Duration::from_millis(3750), "{delays:?}");
+    }
+
+    #[test]
+    fn the_servers_hint_is_kept_and_ends_the_attempts_when_it_is_too_long() {
+        let mut schedule = Schedule::start(POLICY);
+        assert_eq!(schedule.after_failure(Some(Duration::from_secs(10))), Some(Duration::from_secs(10)));
+        assert_eq!(schedule.after_failure(Some(Duration::from_secs(120))), None);
+    }
+}

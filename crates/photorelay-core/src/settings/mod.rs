@@ -1,0 +1,177 @@
+//! Reads settings by name and collects what is wrong with them, so that all of it can be told at once.
+//!
+//! Nothing is inferred from absence. Secrets are taken from the file that `{name}_FILE` names or from `{name}` itself,
+//! and are never printed.
+
+mod storage;
+
+pub use storage::{ServiceUri, StorageSettings, storage};
+
+use std::collections::HashMap;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use url::Url;
+
+/// The variables of the process, or of a test. Debug prints names only.
+#[derive(Clone, Default)]
+pub struct Environment(HashMap<String, String>);
+
+impl Environment {
+    /// What the process was started with.
+    #[expect(clippy::disallowed_methods, reason = "the one place where the environment is read")]
+    pub fn of_process() -> Self {
+        Self(std::env::vars().collect())
+    }
+
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+}
+
+impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Environment {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(variables: I) -> Self {
+        Self(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// Everything that is wrong with the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problems(Vec<String>);
+
+impl std::error::Error for Problems {}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the configuration has {} problem(s):", self.0.len())?;
+        self.0.iter().try_for_each(|problem| write!(f, "\n  - {problem}"))
+    }
+}
+
+/// Reads settings from an environment.
+#[derive(Debug)]
+pub struct Reader<'a> {
+    environment: &'a Environment,
+    problems: Vec<String>,
+}
+
+impl<'a> Reader<'a> {
+    pub fn new(environment: &'a Environment) -> Self {
+        Self { environment, problems: Vec::new() }
+    }
+
+    /// Adds something that is wrong.
+    pub fn problem(&mut self, problem: &str) {
+        self.problems.push(problem.to_owned());
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.environment.get(name).is_some()
+    }
+
+    pub fn flag(&mut self, name: &str) -> bool {
+        self.optional(name).unwrap_or(false)
+    }
+
+    /// A value that is reported elsewhere if it is missing or wrong.
+    pub fn peek<T: FromStr>(&self, name: &str) -> Option<T> {
+        self.environment.get(name)?.parse().ok()
+    }
+
+    pub fn optional<T: FromStr<Err: fmt::Display>>(&mut self, name: &str) -> Option<T> {
+        let text = self.environment.get(name)?;
+        text.parse().map_err(|error| self.problems.push(format!("{name}: {error}"))).ok()
+    }
+
+    pub fn required<T: FromStr<Err: fmt::Display>>(&mut self, name: &str) -> Option<T> {
+        if !self.has(name) {
+            self.problems.push(format!("{name} is missing"));
+        }
+        self.optional(name)
+    }
+
+    pub fn or_default<T: FromStr<Err: fmt::Display>>(&mut self, name: &str, default: &str) -> Option<T> {
+        let text = self.environment.get(name).unwrap_or(default);
+        text.parse().map_err(|error| self.problems.push(format!("{name}: {error}"))).ok()
+    }
+
+    pub fn seconds(&mut self, name: &str, default: Duration) -> Duration {
+        self.optional(name).map_or(default, Duration::from_secs)
+    }
+
+    /// Plain http only to this machine.
+    pub fn url(&mut self, name: &str, default: Option<&str>) -> Option<Url> {
+        let text = self.environment.get(name).or(default)?;
+        let Ok(url) = Url::parse(text) else {
+            // The text is not repeated: a service URI may carry a SAS.
+            self.problems.push(format!("{name} is not a URL"));
+            return None;
+        };
+        let loopback = match url.host() {
+            Some(url::Host::Ipv4(address)) => address.is_loopback(),
+            Some(url::Host::Ipv6(address)) => address.is_loopback(),
+            Some(url::Host::Domain(name)) => name == "localhost",
+            None => false,
+        };
+        if url.scheme() == "https" || (url.scheme() == "http" && loopback) {
+            return Some(url);
+        }
+        self.problems.push(format!("{name} must begin with https:// (plain http only to this machine)"));
+        None
+    }
+
+    pub fn required_secret(&mut self, name: &str) -> Option<SecretString> {
+        if !self.has(name) && !self.has(&format!("{name}_FILE")) {
+            self.problems.push(format!("{name}_FILE or {name} is missing"));
+        }
+        self.secret(name)
+    }
+
+    /// From the file that `{name}_FILE` names, or from `{name}` itself.
+    pub fn secret(&mut self, name: &str) -> Option<SecretString> {
+        let file_name = format!("{name}_FILE");
+        let value = match (self.environment.get(&file_name), self.environment.get(name)) {
+            (Some(_), Some(_)) => {
+                self.problems.push(format!("{file_name} and {name} are both set: keep one"));
+                return None;
+            }
+            (Some(path), None) => match std::fs::read_to_string(path) {
+                Ok(text) => text.trim_end_matches(['\r', '\n']).to_owned(),
+                Err(error) => {
+                    self.problems.push(format!("{file_name}: {path} cannot be read: {error}"));
+                    return None;
+                }
+            },
+            (None, Some(value)) => value.to_owned(),
+            (None, None) => return None,
+        };
+        // The platform passes a reference that it could not resolve as it is.
+        if value.starts_with("@Microsoft.KeyVault(") {
+            self.problems.push(format!(
+                "{name} is a Key Vault reference that was not resolved: check keyVaultReferenceIdentity and its role"
+            ));
+            return None;
+        }
+        if value.is_empty() {
+            self.problems.push(format!("{name} is empty"));
+            return None;
+        }
+        Some(SecretString::from(value))
+    }
+
+    /// The configuration, or everything that is wrong. `make` gives none only where a problem was reported.
+    pub fn finish<T>(self, make: impl FnOnce() -> Option<T>) -> Result<T, Problems> {
+        if !self.problems.is_empty() {
+            return Err(Problems(self.problems));
+        }
+        make().ok_or_else(|| Problems(vec!["a setting is missing and was not reported: this is a bug".to_owned()]))
+    }
+}

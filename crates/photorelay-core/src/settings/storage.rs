@@ -1,0 +1,97 @@
+//! Where the storage is: the same `PhotoStorage__*` settings that the Functions bindings use, or a folder.
+
+use std::path::PathBuf;
+
+use url::Url;
+
+use super::Reader;
+use crate::entra::{self, CredentialConfig, CredentialError};
+use crate::storage::StorageConfig;
+
+/// Which storage, before any credential is made.
+#[derive(Debug, Clone)]
+pub enum StorageSettings {
+    Azure { blob_service: ServiceUri, queue_service: ServiceUri, credential: Option<CredentialConfig> },
+    Embedded { path: PathBuf },
+}
+
+impl StorageSettings {
+    /// What to open, with the credential made.
+    pub fn resolve(&self, authority: &Url) -> Result<StorageConfig, CredentialError> {
+        Ok(match self {
+            Self::Embedded { path } => StorageConfig::Embedded { path: path.clone() },
+            Self::Azure { blob_service, queue_service, credential } => StorageConfig::Azure {
+                blob_service: blob_service.0.clone(),
+                queue_service: queue_service.0.clone(),
+                credential: credential.as_ref().map(|config| entra::credential(config, authority)).transpose()?,
+            },
+        })
+    }
+}
+
+/// A service URI that may carry a SAS, which is a secret.
+#[derive(Clone)]
+pub struct ServiceUri(pub Url);
+
+impl std::fmt::Debug for ServiceUri {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut url = self.0.clone();
+        url.set_query(self.0.query().map(|_| "redacted"));
+        write!(f, "{url}")
+    }
+}
+
+/// Reads the `PhotoStorage__*` settings: Azure Storage or a folder, never both.
+pub fn storage(reader: &mut Reader<'_>) -> Option<StorageSettings> {
+    let path: Option<PathBuf> = reader.optional("PhotoStorage__path");
+    let blob_service = reader.url("PhotoStorage__blobServiceUri", None);
+    let queue_service = reader.url("PhotoStorage__queueServiceUri", None);
+    match (path, blob_service, queue_service) {
+        (Some(path), None, None) => {
+            // Azure's markers: there a local folder would be lost with the instance.
+            if let Some(marker) = ["WEBSITE_INSTANCE_ID", "CONTAINER_APP_NAME"].iter().find(|name| reader.has(name)) {
+                reader.problem(&format!(
+                    "PhotoStorage__path is set inside Azure ({marker} is present), where a folder is lost with the \
+                     instance: set PhotoStorage__blobServiceUri and PhotoStorage__queueServiceUri instead"
+                ));
+                return None;
+            }
+            Some(StorageSettings::Embedded { path })
+        }
+        (None, Some(blob_service), Some(queue_service)) => {
+            let client_id = reader.optional("PhotoStorage__clientId");
+            let credential = match reader.optional::<String>("PhotoStorage__credential").as_deref() {
+                None => None,
+                Some("managedidentity") => Some(CredentialConfig::ManagedIdentity { client_id }),
+                Some(_) => {
+                    reader.problem("PhotoStorage__credential is not `managedidentity`, the only one the host knows");
+                    return None;
+                }
+            };
+            if credential.is_none() && (blob_service.query().is_none() || queue_service.query().is_none()) {
+                reader.problem("PhotoStorage__credential is missing, and the service URIs carry no SAS");
+                return None;
+            }
+            Some(StorageSettings::Azure {
+                blob_service: ServiceUri(blob_service),
+                queue_service: ServiceUri(queue_service),
+                credential,
+            })
+        }
+        (None, None, None) => {
+            reader.problem(
+                "no storage: set PhotoStorage__blobServiceUri and PhotoStorage__queueServiceUri for Azure Storage, or \
+                 PhotoStorage__path for a folder of this machine",
+            );
+            None
+        }
+        (Some(_), _, _) => {
+            reader.problem("PhotoStorage__path and PhotoStorage__...ServiceUri are both set: keep one");
+            None
+        }
+        (None, _, _) => {
+            reader.problem("PhotoStorage__blobServiceUri and PhotoStorage__queueServiceUri: both or neither");
+            None
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! Blobs in an Azure storage account, or in Azurite, through the official SDK.
+//!
+//! Every call is one storage transaction unless the service fails and the SDK repeats it. This module must never let
+//! a SAS or a query of a URL into an error, a log line or a `Debug` output. It owns the failure "the reply was lost":
+//! a create that is repeated then reports `AlreadyExists`, which callers have to expect anyway.
+
+mod connection;
+mod failure;
+
+use std::fmt;
+use std::num::NonZero;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use azure_core::credentials::TokenCredential;
+use azure_core::http::{Body, NoFormat, RequestContent, Transport};
+use azure_storage_blob::models::{
+    BlobClientDownloadOptions, BlobClientUploadOptions, BlobContainerClientListBlobsOptions, BlobItem,
+    ListBlobsIncludeItem,
+};
+use azure_storage_blob::{BlobClient, BlobServiceClient, BlobServiceClientOptions};
+use bytes::{Bytes, BytesMut};
+use futures::TryStreamExt as _;
+use url::Url;
+
+use super::rules::{check_metadata, check_name, check_prefix};
+use super::{BlobStore, Creation, Listed, Listing, Metadata, Page, StoreError};
+use crate::names::Container;
+
+pub use connection::transport;
+pub(crate) use connection::{Service, client_options, within_time};
+pub(crate) use failure::{classify, error_code, status};
+
+/// Bytes that are asked for at once; a blob up to this size is one transaction.
+const DOWNLOAD_PART: NonZero<usize> = NonZero::new(4 * 1024 * 1024).expect("not zero");
+/// Nothing that we store comes near it, so every upload is one transaction.
+const UPLOAD_PART: NonZero<u64> = NonZero::new(256 * 1024 * 1024).expect("not zero");
+
+/// The blob store in an Azure storage account.
+pub struct AzureBlobs {
+    service: Service,
+    client: BlobServiceClient,
+}
+
+impl AzureBlobs {
+    /// Connects to a blob service URI, which may carry a SAS; without one a credential is needed. Sends nothing yet.
+    pub fn connect(
+        service_uri: &Url,
+        credential: Option<Arc<dyn TokenCredential>>,
+        transport: Transport,
+    ) -> Result<Self, StoreError> {
+        let service = Service::check("blob", service_uri, credential.is_some())?;
+        let options = BlobServiceClientOptions { client_options: client_options(transport), ..Default::default() };
+        let client = BlobServiceClient::new(service_uri.clone(), credential, Some(options))
+            .map_err(|error| classify(error, || format!("connecting to {service}")))?;
+        Ok(Self { service, client })
+    }
+
+    fn blob(&self, container: Container, name: &str) -> Result<BlobClient, StoreError> {
+        check_name(name)?;
+        Ok(self.client.blob_client(container.as_str(), name))
+    }
+}
+
+impl fmt::Debug for AzureBlobs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AzureBlobs").field("service", &self.service).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl BlobStore for AzureBlobs {
+    async fn ensure_container(&self, container: Container) -> Result<(), StoreError> {
+        let doing = || format!("creating the container `{container}`");
+        let client = self.client.blob_container_client(container.as_str());
+        let denied = match within_time(doing, client.create(None)).await? {
+            Ok(_) => return Ok(()),
+            Err(error) if error_code(&error) == Some("ContainerAlreadyExists") => return Ok(()),
+            Err(error) if status(&error) == Some(403) => classify(error, doing),
+            Err(error) => return Err(classify(error, doing)),
+        };
+        // Whoever may not create containers can still work with one that is there.
+        match within_time(doing, client.get_properties(None)).await? {
+            Ok(_) => Ok(()),
+            Err(error) if status(&error) == Some(404) => {
+                Err(StoreError::Missing { what: format!("the container `{container}`") })
+            }
+            Err(error) if status(&error) == Some(403) => Err(denied),
+            Err(error) => Err(classify(error, || format!("looking for the container `{container}`"))),
+        }
+    }
+
+    async fn create(
+        &self,
+        container: Container,
+        name: &str,
+        content_type: &str,
+        content: Bytes,
+    ) -> Result<Creation, StoreError> {
+        let doing = || format!("creating {container}/{name}");
+        let options = upload_options(content_type, None).if_not_exists();
+        let client = self.blob(container, name)?;
+        match within_time(doing, client.upload(body(content), Some(options))).await? {
+            Ok(_) => Ok(Creation::Created),
+            Err(error) if says_exists(&error) => Ok(Creation::AlreadyExists),
+            Err(error) => Err(classify(error, doing)),
+        }
+    }
+
+    async fn put(
+        &self,
+        container: Container,
+        name: &str,
+        content_type: &str,
+        content: Bytes,
+        metadata: &Metadata,
+    ) -> Result<(), StoreError> {
+        check_metadata(metadata)?;
+        let doing = || format!("writing {container}/{name}");
+        let client = self.blob(container, name)?;
+        let options = upload_options(content_type, Some(metadata));
+        match within_time(doing, client.upload(body(content), Some(options))).await? {
+            Ok(_) => Ok(()),
+            Err(error) => Err(classify(error, doing)),
+        }
+    }
+
+    async fn get(&self, container: Container, name: &str, limit: u64) -> Result<Option<Bytes>, StoreError> {
+        let doing = || format!("reading {container}/{name}");
+        let client = self.blob(container, name)?;
+        let too_large = |bytes| StoreError::TooLarge { what: format!("{container}/{name}"), bytes, limit };
+        let download = async {
+            let options = BlobClientDownloadOptions { partition_size: Some(DOWNLOAD_PART), ..Default::default() };
+            let mut result = match client.download(Some(options)).await {
+                Ok(result) => result,
+                Err(error) if error_code(&error) == Some("BlobNotFound") => return Ok(None),
+                Err(error) => return Err(classify(error, doing)),
+            };
+            let bytes = full_length(&result.headers);
+            if let Some(bytes) = bytes.filter(|bytes| *bytes > limit) {
+                return Err(too_large(bytes));
+            }
+            let expected = bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or_default();
+            let mut content = BytesMut::with_capacity(expected);
+            while let Some(part) = result.body.try_next().await.map_err(|error| classify(error, doing))? {
+                content.extend_from_slice(&part);
+                if content.len() as u64 > limit {
+                    return Err(too_large(content.len() as u64));
+                }
+            }
+            Ok(Some(content.freeze()))
+        };
+        within_time(doing, download).await?
+    }
+
+    async fn list(&self, container: Container, listing: Listing<'_>) -> Result<Page, StoreError> {
+        check_prefix(listing.prefix)?;
+        let doing = || format!("listing the container `{container}`");
+        let options = BlobContainerClientListBlobsOptions {
+            prefix: (!listing.prefix.is_empty()).then(|| listing.prefix.to_owned()),
+            marker: listing.continuation.map(str::to_owned),
+            maxresults: i32::try_from(listing.page_size.clamp(1, 5_000)).ok(),
+            include: listing.with_metadata.then(|| vec![ListBlobsIncludeItem::Metadata]),
+            ..Default::default()
+        };
+        let client = self.client.blob_container_client(container.as_str());
+        let request = async {
+            let mut pages = client.list_blobs(Some(options))?.into_pages();
+            pages.try_next().await?.map(|page| page.into_model()).transpose()
+        };
+        let page = within_time(doing, request).await?.map_err(|error| classify(error, doing))?;
+        let Some(page) = page else { return Ok(Page::default()) };
+        Ok(Page {
+            blobs: page.blob_items.into_iter().filter_map(listed).collect(),
+            next: page.next_marker.filter(|marker| !marker.is_empty()),
+        })
+    }
+
+    async fn delete(&self, container: Container, name: &str) -> Result<(), StoreError> {
+        let doing = || format!("deleting {container}/{name}");
+        let client = self.blob(container, name)?;
+        match within_time(doing, client.delete(None)).await? {
+            Ok(_) => Ok(()),
+            Err(error) if error_code(&error) == Some("BlobNotFound") => Ok(()),
+            Err(error) => Err(classify(error, doing)),
+        }
+    }
+}
+
+fn body(content: Bytes) -> RequestContent<Bytes, NoFormat> {
+    Body::from(content).into()
+}
+
+fn upload_options(content_type: &str, metadata: Option<&Metadata>) -> BlobClientUploadOptions<'static> {
+    BlobClientUploadOptions {
+        blob_content_type: Some(content_type.to_owned()),
+        metadata: metadata.map(|metadata| metadata.iter().map(|(k, v)| (k.clone(), v.clone())).collect()),
+        partition_size: Some(UPLOAD_PART),
+        ..Default::default()
+    }
+}
+
+/// A create that is refused because the blob is there. Under an immutability policy the service may name the policy:
+/// it protects only what exists.
+fn says_exists(error: &azure_core::Error) -> bool {
+    status(error) == Some(412)
+        || matches!(
+            error_code(error),
+            Some("BlobAlreadyExists" | "BlobImmutableDueToPolicy" | "BlobImmutableDueToLegalHold")
+        )
+}
+
+/// How long the whole blob is, whatever part of it was sent: `bytes 0-99/1234`, or the length of a reply without parts.
+fn full_length(headers: &azure_core::http::headers::Headers) -> Option<u64> {
+    let header = |name| headers.get_optional_string(&azure_core::http::headers::HeaderName::from_static(name));
+    match header("content-range") {
+        Some(range) => range.rsplit_once('/')?.1.parse().ok(),
+        None => header("content-length")?.parse().ok(),
+    }
+}
+
+fn listed(item: BlobItem) -> Option<Listed> {
+    Some(Listed {
+        name: item.name?,
+        bytes: item.properties.and_then(|properties| properties.content_length).unwrap_or_default(),
+        metadata: item.metadata.and_then(|metadata| metadata.values).unwrap_or_default().into_iter().collect(),
+    })
+}

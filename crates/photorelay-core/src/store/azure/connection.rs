@@ -1,0 +1,110 @@
+//! What blobs and queues on Azure share: one HTTP client, bounded repetition, and a look at the service URI.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use azure_core::http::{ClientOptions, ExponentialRetryOptions, RetryOptions, Transport};
+use url::{Host, Url};
+
+use crate::store::StoreError;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
+/// For one request with its reply.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
+/// For one call with all its repetitions.
+const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+const MAX_RETRIES: u32 = 3;
+const MAX_RETRY_SECONDS: i64 = 10;
+
+/// The HTTP client that all connections to the storage share.
+pub fn transport() -> Result<Transport, StoreError> {
+    let client = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(REQUEST_TIMEOUT)
+        // Parts of a blob must arrive as they are stored.
+        .no_gzip()
+        .no_brotli()
+        .no_zstd()
+        .no_deflate()
+        .build()
+        .map_err(|error| StoreError::Invalid {
+            doing: "the HTTP client for the storage".to_owned(),
+            source: error.without_url().into(),
+        })?;
+    Ok(Transport::new(Arc::new(client)))
+}
+
+pub(crate) fn client_options(transport: Transport) -> ClientOptions {
+    let retry = ExponentialRetryOptions {
+        max_retries: MAX_RETRIES,
+        max_total_elapsed: azure_core::time::Duration::seconds(MAX_RETRY_SECONDS),
+        ..Default::default()
+    };
+    ClientOptions { transport: Some(transport), retry: RetryOptions::exponential(retry), ..Default::default() }
+}
+
+/// Ends a call that takes too long, whatever it waits for.
+pub(crate) async fn within_time<T>(doing: impl Fn() -> String, call: impl Future<Output = T>) -> Result<T, StoreError> {
+    tokio::time::timeout(CALL_TIMEOUT, call)
+        .await
+        .map_err(|elapsed| StoreError::Unavailable { doing: doing(), source: elapsed.into() })
+}
+
+/// A service of the storage account, as it may be shown: without its query.
+#[derive(Clone)]
+pub(crate) struct Service(String);
+
+impl Service {
+    /// Refuses a URI that would send secrets in the clear or cannot work.
+    pub(crate) fn check(kind: &str, uri: &Url, with_credential: bool) -> Result<Self, StoreError> {
+        let mut shown = uri.clone();
+        shown.set_query(None);
+        shown.set_fragment(None);
+        let refused = |why: &str| StoreError::Invalid { doing: format!("the {kind} service URI"), source: why.into() };
+        if uri.cannot_be_a_base() || uri.host().is_none() {
+            return Err(refused("it is not an https URI"));
+        }
+        if !uri.username().is_empty() || uri.password().is_some() {
+            return Err(refused("it holds a user name or a password; use a SAS or a credential"));
+        }
+        match uri.scheme() {
+            "https" => {}
+            "http" if !is_loopback(uri) => {
+                return Err(refused("it is plain http, which is for this machine only; use https"));
+            }
+            "http" if with_credential => {
+                return Err(refused("a credential is never sent over plain http; use a SAS in the URI, or https"));
+            }
+            "http" => {}
+            _ => return Err(refused("it is not an https URI")),
+        }
+        if !with_credential && !uri.query_pairs().any(|(name, _)| name == "sig") {
+            return Err(refused("it has no SAS and there is no credential; give one of them"));
+        }
+        Ok(Self(shown.to_string()))
+    }
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn is_loopback(uri: &Url) -> bool {
+    match uri.host() {
+        Some(Host::Ipv4(address)) => IpAddr::from(address).is_loopback(),
+        Some(Host::Ipv6(address)) => IpAddr::from(address).is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}

@@ -1,0 +1,110 @@
+//! Writing files so that they are there whole or not at all, and still there after a power cut.
+//!
+//! Everything is written to a temporary file and synchronised before it gets its name; then the folder that holds the
+//! name is synchronised too.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use uuid::Uuid;
+
+/// Tells one version of a file from another: its time of change, in nanoseconds, and its length.
+pub(super) type Stamp = (u64, u64);
+
+/// A file that has its bytes on the disk and no name yet. Dropping it removes it.
+pub(super) struct Temporary {
+    path: PathBuf,
+    file: File,
+}
+
+impl Temporary {
+    pub(super) fn write(folder: &Path, content: &[u8]) -> io::Result<Self> {
+        let path = folder.join(Uuid::new_v4().simple().to_string());
+        let file = File::create_new(&path)?;
+        let mut temporary = Self { path, file };
+        temporary.file.write_all(content)?;
+        // The kernel's own time of change is too coarse to tell two writers of the same moment apart.
+        temporary.file.set_modified(SystemTime::now())?;
+        temporary.file.sync_data()?;
+        Ok(temporary)
+    }
+
+    /// The stamp as the file system keeps it, which may be coarser than what was set.
+    pub(super) fn stamp(&self) -> io::Result<Stamp> {
+        stamp_of(&self.file.metadata()?)
+    }
+
+    /// Gives the file its name unless something has that name; says whether it did.
+    pub(super) fn link(self, name: &Path) -> io::Result<bool> {
+        match fs::hard_link(&self.path, name) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
+            Err(error) => return Err(error),
+        }
+        sync_folder_of(name)?;
+        Ok(true)
+    }
+
+    /// Gives the file its name, in place of what had it.
+    pub(super) fn replace(self, name: &Path) -> io::Result<()> {
+        fs::rename(&self.path, name)?;
+        sync_folder_of(name)
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // After a rename there is nothing to remove. What stays for another reason goes when the store is opened.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+pub(super) fn stamp_of(metadata: &fs::Metadata) -> io::Result<Stamp> {
+    let since = metadata.modified()?.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Ok((u64::try_from(since.as_nanos()).unwrap_or(u64::MAX), metadata.len()))
+}
+
+/// Creates the folders between an existing root and a file. The root itself is never created here.
+pub(super) fn create_folders(root: &Path, file: &Path) -> io::Result<()> {
+    let Some(folder) = file.parent() else { return Ok(()) };
+    if folder == root || folder.is_dir() {
+        return Ok(());
+    }
+    create_folders(root, folder)?;
+    match fs::create_dir(folder) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => {}
+        Err(error) => return Err(error),
+    }
+    sync_folder_of(folder)
+}
+
+pub(super) fn sync_folder_of(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), sync_folder)
+}
+
+#[cfg(unix)]
+pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// Elsewhere a folder cannot be opened as a file; the file system's journal has to do.
+#[cfg(not(unix))]
+pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
+    fs::metadata(folder).map(drop)
+}
+
+/// Removes files that nobody can be writing any more.
+pub(super) fn remove_older_than(folder: &Path, age: Duration) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        // Another process may be doing the same, or finish its file just now.
+        let Ok(modified) = entry.metadata().and_then(|metadata| metadata.modified()) else { continue };
+        if modified.elapsed().is_ok_and(|elapsed| elapsed > age) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,94 @@
+//! W3C trace context, carried through queue messages and audit entries because storage queues propagate none.
+//!
+//! Format: <https://www.w3.org/TR/trace-context/#traceparent-header>.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A `traceparent`: which trace this work belongs to and which step caused it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TraceContext {
+    trace_id: u128,
+    span_id: u64,
+    sampled: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a W3C traceparent")]
+pub struct InvalidTraceparent;
+
+impl TraceContext {
+    /// A new trace.
+    pub fn start() -> Self {
+        Self { trace_id: fastrand::u128(1..), span_id: fastrand::u64(1..), sampled: true }
+    }
+
+    /// The next step of the trace that the text names, or of a new one if there is none or it is not valid.
+    pub fn continuing(traceparent: Option<&str>) -> Self {
+        match traceparent.and_then(|text| text.parse::<Self>().ok()) {
+            Some(parent) => Self { span_id: fastrand::u64(1..), ..parent },
+            None => Self::start(),
+        }
+    }
+
+    pub fn trace_id(&self) -> String {
+        format!("{:032x}", self.trace_id)
+    }
+}
+
+impl fmt::Display for TraceContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "00-{:032x}-{:016x}-{:02x}", self.trace_id, self.span_id, u8::from(self.sampled))
+    }
+}
+
+impl FromStr for TraceContext {
+    type Err = InvalidTraceparent;
+
+    fn from_str(text: &str) -> Result<Self, InvalidTraceparent> {
+        let well_formed = text.len() >= 55
+            && text.bytes().take(55).enumerate().all(|(at, byte)| match at {
+                2 | 35 | 52 => byte == b'-',
+                _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+            });
+        // Version ff is forbidden; later versions may append members after another dash.
+        let version_fits = match text.get(..2) {
+            Some("00") => text.len() == 55,
+            Some("ff") | None => false,
+            Some(_) => text.len() == 55 || text.as_bytes()[55] == b'-',
+        };
+        if !well_formed || !version_fits {
+            return Err(InvalidTraceparent);
+        }
+        let trace_id = u128::from_str_radix(&text[3..35], 16).map_err(|_| InvalidTraceparent)?;
+        let span_id = u64::from_str_radix(&text[36..52], 16).map_err(|_| InvalidTraceparent)?;
+        let flags = u8::from_str_radix(&text[53..55], 16).map_err(|_| InvalidTraceparent)?;
+        if trace_id == 0 || span_id == 0 {
+            return Err(InvalidTraceparent);
+        }
+        Ok(Self { trace_id, span_id, sampled: flags & 1 == 1 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAMPLE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+    #[test]
+    fn a_traceparent_survives_and_its_continuation_stays_in_the_trace() {
+        assert_eq!(SAMPLE.parse::<TraceContext>().unwrap().to_string(), SAMPLE);
+        let next = TraceContext::continuing(Some(SAMPLE));
+        assert_eq!(next.trace_id(), "4bf92f3577b34da6a3ce929d0e0e4736");
+        assert_ne!(next.to_string(), SAMPLE);
+    }
+
+    #[test]
+    fn anything_else_starts_a_new_trace() {
+        for text in ["", "00-0-0-01", "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "00-é"] {
+            assert!(text.parse::<TraceContext>().is_err(), "{text}");
+        }
+        assert_ne!(TraceContext::continuing(None).trace_id(), TraceContext::continuing(None).trace_id());
+    }
+}

@@ -1,0 +1,206 @@
+//! Contracts: what is written down stays readable, byte for byte. A golden file that changes is a new version.
+
+use std::fmt::Debug;
+use std::path::PathBuf;
+
+use photorelay_core::contract::{
+    self, Absence, AuditEntry, Cause, CauseKind, CheckMessage, Contract, ContractError, Head, Identity, Kind, Look,
+    Note, NoteKind, Outcome, PhotoFacts, Receipt, RenditionFacts, Seen, V1, WriteBack,
+};
+use photorelay_core::id::{Digest, TenantId, UserId};
+use serde_json::{Value, json};
+
+const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+fn user() -> UserId {
+    "1f2c0b0e-0000-4000-8000-000000000001".parse().unwrap()
+}
+
+fn tenant() -> TenantId {
+    "84bd8158-6d4d-4958-8b9f-9d6445542f95".parse().unwrap()
+}
+
+fn time() -> jiff::Timestamp {
+    "2026-05-24T22:24:31.306Z".parse().unwrap()
+}
+
+fn entry() -> AuditEntry {
+    let photo = Digest::of(b"photo");
+    AuditEntry {
+        v: V1,
+        seq: 3,
+        previous: Digest::of(b"entry 2"),
+        tenant_id: tenant(),
+        user_id: user(),
+        kind: Kind::Captured,
+        cause: Cause { kind: CauseKind::Notification, id: "4bf92f3577b34da6a3ce929d0e0e4736".to_owned() },
+        observed_at: time(),
+        seen: Seen { sha256: Some(photo), media_etag: Some("\"BA09D118\"".to_owned()) },
+        photo: Some(PhotoFacts {
+            sha256: photo,
+            bytes: 95_328,
+            content_type: "image/jpeg".to_owned(),
+            width: 648,
+            height: 648,
+            fingerprint: "1:00ff".to_owned(),
+        }),
+        renditions: vec![RenditionFacts {
+            name: "thumbnailPhoto".to_owned(),
+            sha256: Digest::of(b"thumbnail"),
+            bytes: 6_800,
+            width: 96,
+            height: 96,
+        }],
+        identity: Identity {
+            anchor: Some("MyIRAFVEd2aImaq7zN3u/w==".to_owned()),
+            sid: Some("S-1-5-21-1004336348-1177238915-682003330-1104".to_owned()),
+            sam_account_name: Some("ada".to_owned()),
+            domain: Some("contoso.test".to_owned()),
+        },
+        reason: None,
+        traceparent: Some(TRACEPARENT.to_owned()),
+    }
+}
+
+/// The bytes that are written, laid out for people, are those of the golden file, and are read back as they were.
+fn golden<C: Contract + PartialEq + Debug>(name: &str, contract: &C) {
+    let bytes = contract::to_bytes(contract);
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/contracts/golden").join(name);
+    let written: Value = serde_json::from_slice(&bytes).unwrap();
+    let expected = std::fs::read_to_string(&path).unwrap_or_else(|error| {
+        panic!("{}: {error}; it should hold\n{}", path.display(), serde_json::to_string_pretty(&written).unwrap())
+    });
+    let expected: Value = serde_json::from_str(&expected).unwrap();
+    assert_eq!(written, expected, "{name}: if this is meant, it is a new version of the contract");
+    assert_eq!(&contract::parse::<C>(expected.to_string().as_bytes()).unwrap(), contract);
+}
+
+#[test]
+fn the_audit_entry_is_as_agreed() {
+    golden("audit-entry.json", &entry());
+}
+
+#[test]
+fn a_refused_entry_is_as_agreed() {
+    let refused = AuditEntry {
+        kind: Kind::Refused,
+        photo: None,
+        renditions: Vec::new(),
+        reason: Some("the photo ends before all of it was there".to_owned()),
+        ..entry()
+    };
+    golden("audit-entry-refused.json", &refused);
+}
+
+#[test]
+fn the_write_back_event_is_as_agreed_and_small() {
+    let event = WriteBack::announcing(&entry(), Digest::of(b"entry 3")).unwrap();
+    golden("write-back.json", &event);
+    assert!(contract::to_bytes(&event).len() < 4096);
+}
+
+#[test]
+fn a_removal_event_carries_no_photo() {
+    let removed = AuditEntry { kind: Kind::Removed, photo: None, renditions: Vec::new(), ..entry() };
+    golden("write-back-removed.json", &WriteBack::announcing(&removed, Digest::of(b"entry 3")).unwrap());
+}
+
+#[test]
+fn refused_and_forgotten_entries_are_announced_to_nobody() {
+    for kind in [Kind::Refused, Kind::Forgotten] {
+        assert_eq!(WriteBack::announcing(&AuditEntry { kind, ..entry() }, Digest::ZERO), None);
+    }
+}
+
+#[test]
+fn the_check_message_is_as_agreed() {
+    let check = CheckMessage {
+        v: V1,
+        cause: Cause { kind: CauseKind::Sweep, id: "2026-05-24T22".to_owned() },
+        users: vec![user()],
+        look: Look::Always,
+        attempt: 2,
+        absence: Some(Absence { seq: 3, first_seen_at: time() }),
+        traceparent: Some(TRACEPARENT.to_owned()),
+    };
+    golden("check.json", &check);
+}
+
+#[test]
+fn the_head_is_as_agreed() {
+    let head = Head {
+        media_etag: Some("\"BA09D118\"".to_owned()),
+        sha256: Some(Digest::of(b"photo")),
+        settled: true,
+        fetched_at: Some(time()),
+        ..Head::at(user(), 3, time())
+    };
+    golden("head.json", &head);
+}
+
+#[test]
+fn the_receipt_is_as_agreed() {
+    let receipt = Receipt {
+        v: V1,
+        user_id: user(),
+        seq: 3,
+        target: "ad".to_owned(),
+        outcome: Outcome::Written,
+        reason: None,
+        entry_sha256: Digest::of(b"entry 3"),
+        before: None,
+        after: Some(Digest::of(b"thumbnail")),
+        server: "dc1.contoso.test".to_owned(),
+        agent: "agent-1".to_owned(),
+        at: time(),
+        traceparent: Some(TRACEPARENT.to_owned()),
+    };
+    golden("receipt.json", &receipt);
+}
+
+#[test]
+fn the_note_is_as_agreed() {
+    let note = Note {
+        v: V1,
+        user_id: user(),
+        seq: 3,
+        target: "ad".to_owned(),
+        note: NoteKind::DryRun,
+        reason: "would write 6800 bytes".to_owned(),
+        agent: "agent-1".to_owned(),
+        at: time(),
+    };
+    golden("note.json", &note);
+}
+
+#[test]
+fn a_newer_version_is_told_apart_from_nonsense() {
+    let newer = json!({ "v": 2, "whatever": true }).to_string();
+    assert!(matches!(contract::parse::<CheckMessage>(newer.as_bytes()), Err(ContractError::Newer { found: 2, .. })));
+    for nonsense in ["", "null", "[]", "{}", r#"{"v":"1"}"#, r#"{"v":1,"users":[]}"#, r#"{"v":0}"#] {
+        let parsed = contract::parse::<CheckMessage>(nonsense.as_bytes());
+        assert!(matches!(parsed, Err(ContractError::Invalid(_))), "{nonsense}");
+    }
+}
+
+#[test]
+fn what_is_too_large_is_refused_before_it_is_read() {
+    let mut event = serde_json::to_value(WriteBack::announcing(&entry(), Digest::ZERO).unwrap()).unwrap();
+    event["padding"] = json!("x".repeat(4096));
+    let parsed = contract::parse::<WriteBack>(event.to_string().as_bytes());
+    assert!(matches!(parsed, Err(ContractError::TooLarge { limit: 4096, .. })));
+}
+
+#[test]
+fn unknown_members_are_ignored() {
+    let mut later = serde_json::to_value(entry()).unwrap();
+    later["aMemberOfTomorrow"] = json!({ "x": 1 });
+    assert_eq!(contract::parse::<AuditEntry>(later.to_string().as_bytes()).unwrap(), entry());
+}
+
+#[test]
+fn an_event_whose_id_and_subject_disagree_is_refused() {
+    let mut event = serde_json::to_value(WriteBack::announcing(&entry(), Digest::ZERO).unwrap()).unwrap();
+    event["subject"] = json!("users/1f2c0b0e-0000-4000-8000-000000000002");
+    assert!(contract::parse::<WriteBack>(event.to_string().as_bytes()).is_err());
+}

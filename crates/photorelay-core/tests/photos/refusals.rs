@@ -1,0 +1,120 @@
+//! What is not a photo, or not one that can be decoded safely, is refused for a reason that people understand.
+
+use std::time::Duration;
+
+use photorelay_core::photo::{Limits, Refusal, decode};
+
+use crate::sources::{GOOD, Picture, fixture, refusal, upright};
+
+#[test]
+fn each_bad_fixture_is_refused_for_its_own_reason() {
+    let cases = [
+        ("bad-1x1.gif", "placeholder"),
+        ("bad-bomb-60000x60000.png", "too-many-pixels"),
+        ("bad-empty.jpg", "empty"),
+        ("bad-html.jpg", "not-a-photo"),
+        ("bad-huge-dimensions.jpg", "too-many-pixels"),
+        ("bad-truncated.jpg", "truncated"),
+    ];
+    for (name, code) in cases {
+        assert_eq!(refusal(&fixture(name)).code(), code, "{name}");
+    }
+}
+
+#[test]
+fn a_refusal_says_in_words_what_was_found() {
+    assert_eq!(refusal(&fixture("bad-html.jpg")).to_string(), "this is HTML, not a JPEG, PNG or GIF photo");
+    assert_eq!(
+        refusal(&fixture("bad-bomb-60000x60000.png")).to_string(),
+        "the photo claims 60000x60000 pixels, more than are decoded safely"
+    );
+}
+
+/// Peak resident memory of this process; other tests of the same process add little to it.
+#[cfg(target_os = "linux")]
+fn peak_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() << 10
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_lie_about_the_size_costs_neither_memory_nor_time() {
+    for name in ["bad-bomb-60000x60000.png", "bad-huge-dimensions.jpg"] {
+        let bytes = fixture(name);
+        let (before, start) = (peak_memory(), std::time::Instant::now());
+        refusal(&bytes);
+        assert!(start.elapsed() < Duration::from_secs(2), "{name} took {:?}", start.elapsed());
+        let grown = peak_memory() - before;
+        assert!(grown < 64 << 20, "{name} took {grown} bytes");
+    }
+}
+
+#[test]
+fn a_photo_that_is_cut_off_anywhere_is_refused() {
+    for name in GOOD {
+        let bytes = fixture(name);
+        assert!(decode(&bytes, &Limits::default()).is_ok(), "{name}");
+        let cuts = (1..24).map(|part| bytes.len() * part / 24).chain([bytes.len() - 1, bytes.len() - 2]);
+        for cut in cuts {
+            let refused = refusal(&bytes[..cut]);
+            assert_eq!(refused.code(), "truncated", "{name} cut at {cut} of {}: {refused}", bytes.len());
+        }
+    }
+}
+
+#[test]
+fn what_follows_the_end_of_a_photo_does_no_harm() {
+    for name in ["astronaut-648.jpg", "cat-432-alpha.png", "coffee-120.gif"] {
+        let mut bytes = fixture(name);
+        let alone = upright(&bytes).fingerprint();
+        bytes.extend_from_slice(b"trailing data");
+        assert_eq!(upright(&bytes).fingerprint(), alone, "{name}");
+    }
+}
+
+#[test]
+fn each_limit_holds_by_itself() {
+    let bytes = fixture("rocket-640x427.jpg");
+    let within = Limits { max_bytes: bytes.len(), max_side: 640, max_pixels: 640 * 427, max_memory: 640 * 427 * 3 };
+    assert!(decode(&bytes, &within).is_ok());
+    let too_many_pixels = Refusal::TooManyPixels { width: 640, height: 427 };
+    for (limits, expected) in [
+        (
+            Limits { max_bytes: bytes.len() - 1, ..within },
+            Refusal::TooLarge { bytes: bytes.len(), limit: bytes.len() - 1 },
+        ),
+        (Limits { max_side: 639, ..within }, too_many_pixels.clone()),
+        (Limits { max_pixels: within.max_pixels - 1, ..within }, too_many_pixels.clone()),
+        (Limits { max_memory: within.max_memory - 1, ..within }, too_many_pixels),
+    ] {
+        assert_eq!(decode(&bytes, &limits).unwrap_err(), expected);
+    }
+}
+
+#[test]
+fn a_progressive_photo_is_counted_with_the_coefficients_that_decoding_holds() {
+    let limits = Limits { max_memory: 648 * 648 * 9 - 1, ..Limits::default() };
+    assert!(decode(&fixture("astronaut-648.jpg"), &limits).is_ok());
+    assert_eq!(decode(&fixture("astronaut-648-progressive.jpg"), &limits).unwrap_err().code(), "too-many-pixels");
+}
+
+#[test]
+fn a_placeholder_of_one_pixel_is_recognised_in_every_format() {
+    let jpeg = Picture::from_fn(1, 1, |_, _| [255; 3]).jpeg(90);
+    let mut png = Vec::new();
+    image::RgbImage::new(1, 1).write_to(&mut std::io::Cursor::new(&mut png), image::ImageFormat::Png).unwrap();
+    for bytes in [jpeg, png, fixture("bad-1x1.gif")] {
+        assert_eq!(refusal(&bytes), Refusal::Placeholder { width: 1, height: 1 });
+    }
+}
+
+#[test]
+fn the_content_type_is_what_the_bytes_are_whatever_they_are_called() {
+    for (name, content_type) in
+        [("cat-648.jpg", "image/jpeg"), ("cat-432-alpha.png", "image/png"), ("coffee-120.gif", "image/gif")]
+    {
+        assert_eq!(upright(&fixture(name)).content_type(), content_type);
+    }
+}

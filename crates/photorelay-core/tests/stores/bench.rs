@@ -1,0 +1,135 @@
+//! A backend to test, with names of its own so that tests can share one account.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use photorelay_core::names::Container;
+use photorelay_core::queue::embedded::{EmbeddedQueues, Options};
+use photorelay_core::queue::{Body, Delivery, QueueStore};
+use photorelay_core::store::BlobStore;
+use photorelay_core::store::embedded::EmbeddedBlobs;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use crate::azurite;
+
+/// How long a test waits for something that a real service does in its own time.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) struct Bench {
+    pub(crate) blobs: Arc<dyn BlobStore>,
+    pub(crate) queues: Arc<dyn QueueStore>,
+    /// Nobody else uses blob names that begin so.
+    pub(crate) prefix: String,
+    /// Nobody else uses this queue. It is there.
+    pub(crate) queue: String,
+    /// Only where time can be moved.
+    clock: Option<TestClock>,
+    _folder: Option<TempDir>,
+}
+
+impl Bench {
+    pub(crate) async fn embedded() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = TestClock::default();
+        let blobs = Arc::new(EmbeddedBlobs::open(folder.path()).unwrap());
+        let queues = Arc::new(EmbeddedQueues::open_with(folder.path(), clock.options()).unwrap());
+        Self::ready(blobs, queues, Some(clock), Some(folder)).await
+    }
+
+    pub(crate) async fn azurite() -> Self {
+        let (blobs, queues) = azurite::connect();
+        Self::ready(Arc::new(blobs), Arc::new(queues), None, None).await
+    }
+
+    async fn ready(
+        blobs: Arc<dyn BlobStore>,
+        queues: Arc<dyn QueueStore>,
+        clock: Option<TestClock>,
+        folder: Option<TempDir>,
+    ) -> Self {
+        for container in Container::ALL {
+            blobs.ensure_container(container).await.unwrap();
+        }
+        let id = Uuid::new_v4();
+        let queue = format!("test-{id}");
+        queues.ensure_queue(&queue).await.unwrap();
+        Self { blobs, queues, prefix: format!("{id}/"), queue, clock, _folder: folder }
+    }
+
+    /// A blob name of this test.
+    pub(crate) fn name(&self, rest: &str) -> String {
+        format!("{}{rest}", self.prefix)
+    }
+
+    /// Moves the clock, where it can be moved; elsewhere whoever waits for the time to pass has to look repeatedly.
+    pub(crate) fn let_pass(&self, time: Duration) {
+        if let Some(clock) = &self.clock {
+            clock.advance(time);
+        }
+    }
+
+    pub(crate) fn clock_can_move(&self) -> bool {
+        self.clock.is_some()
+    }
+
+    /// Receives as soon as there is something to receive.
+    pub(crate) async fn receive_some(&self, max: u32, lease: Duration) -> Vec<Delivery> {
+        let look = async {
+            loop {
+                let received = self.queues.receive(&self.queue, max, lease).await.unwrap();
+                if !received.is_empty() {
+                    return received;
+                }
+                self.queues.wait(&self.queue, Duration::from_millis(100)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, look).await.expect("a message becomes visible in time")
+    }
+
+    /// Receives until there is nothing left, deleting as it goes.
+    pub(crate) async fn drain(&self) -> Vec<Vec<u8>> {
+        let mut bodies = Vec::new();
+        loop {
+            let received = self.queues.receive(&self.queue, 32, Duration::from_secs(60)).await.unwrap();
+            if received.is_empty() {
+                return bodies;
+            }
+            for delivery in received {
+                self.queues.delete(&self.queue, &delivery).await.unwrap();
+                bodies.push(bytes_of(&delivery));
+            }
+        }
+    }
+}
+
+pub(crate) fn bytes_of(delivery: &Delivery) -> Vec<u8> {
+    match &delivery.body {
+        Body::Bytes(bytes) => bytes.to_vec(),
+        Body::Undecodable(text) => panic!("not base64: {text}"),
+    }
+}
+
+/// A clock that stands still until it is moved.
+#[derive(Clone)]
+pub(crate) struct TestClock(Arc<AtomicI64>);
+
+impl Default for TestClock {
+    fn default() -> Self {
+        Self(Arc::new(AtomicI64::new(Timestamp::now().as_millisecond())))
+    }
+}
+
+impl TestClock {
+    pub(crate) fn options(&self) -> Options {
+        let milliseconds = Arc::clone(&self.0);
+        let clock = move || Timestamp::from_millisecond(milliseconds.load(Ordering::SeqCst)).unwrap();
+        Options { clock: Arc::new(clock), ..Options::default() }
+    }
+
+    pub(crate) fn advance(&self, time: Duration) {
+        self.0.fetch_add(i64::try_from(time.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+}

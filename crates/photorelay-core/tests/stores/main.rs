@@ -1,0 +1,31 @@
+//! What every backend promises, run on each of them, and what is particular to one.
+//!
+//! The embedded store always runs. Azurite is started by `cargo xtask test`, which sets the variables that
+//! [`bench`] reads; without them these tests fail, they are never skipped.
+
+mod azurite;
+mod bench;
+mod blobs;
+mod embedded_blobs;
+mod embedded_queues;
+mod queues;
+mod verify;
+
+/// Runs functions of a suite as tests on every backend.
+macro_rules! on_every_backend {
+    ($($test:ident),+ $(,)?) => {
+        mod embedded {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::$test(&crate::bench::Bench::embedded().await).await;
+            })+
+        }
+        mod azurite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::$test(&crate::bench::Bench::azurite().await).await;
+            })+
+        }
+    };
+}
+pub(crate) use on_every_backend;

@@ -1,0 +1,322 @@
+//! Each kind of tampering with the trail is found, and an intact trail is clean.
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use photorelay_core::audit::{self, Commit, Finding, Problem, verify_all, verify_person};
+use photorelay_core::contract::{
+    self, AuditEntry, Cause, CauseKind, Identity, Kind, Outcome, PhotoFacts, Receipt, RenditionFacts, Seen, V1,
+};
+use photorelay_core::id::{Digest, UserId};
+use photorelay_core::names::{self, Container};
+use photorelay_core::store::embedded::EmbeddedBlobs;
+use photorelay_core::store::{BlobStore, Metadata};
+use photorelay_core::vault;
+use tempfile::TempDir;
+
+const TARGET: &str = "ad";
+
+/// Trails in a folder, which a test then tampers with.
+struct Trails {
+    blobs: EmbeddedBlobs,
+    folder: TempDir,
+}
+
+fn person(number: u32) -> UserId {
+    format!("1f2c0b0e-0000-4000-8000-{number:012}").parse().unwrap()
+}
+
+impl Trails {
+    /// These people, each with three captured photos, receipts for them and a head.
+    async fn of(people: &[UserId]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = EmbeddedBlobs::open(folder.path()).unwrap();
+        for container in Container::ALL {
+            blobs.ensure_container(container).await.unwrap();
+        }
+        let trails = Self { blobs, folder };
+        for user in people {
+            for seq in 1..=3 {
+                trails.commit(*user, seq, Kind::Captured).await;
+                trails.receipt(*user, seq).await;
+            }
+            trails.head(*user, 3).await;
+        }
+        trails
+    }
+
+    async fn previous(&self, user: UserId, seq: u32) -> Digest {
+        match seq {
+            1 => Digest::ZERO,
+            _ => audit::read(&self.blobs, user, seq - 1).await.unwrap().unwrap().sha256,
+        }
+    }
+
+    async fn entry(&self, user: UserId, seq: u32, kind: Kind) -> AuditEntry {
+        let photo = Bytes::from(format!("photo {seq} of {user}"));
+        let rendition = Bytes::from(format!("thumbnail {seq} of {user}"));
+        let (sha256, small) = (Digest::of(&photo), Digest::of(&rendition));
+        let shows_photo = matches!(kind, Kind::Captured | Kind::Restored);
+        if shows_photo {
+            vault::store_photo(&self.blobs, user, sha256, "image/jpeg", photo.clone()).await.unwrap();
+            vault::store_rendition(&self.blobs, user, sha256, "thumbnailPhoto", small, rendition.clone())
+                .await
+                .unwrap();
+        }
+        AuditEntry {
+            v: V1,
+            seq,
+            previous: self.previous(user, seq).await,
+            tenant_id: "7f3c0b0e-0000-4000-8000-000000000001".parse().unwrap(),
+            user_id: user,
+            kind,
+            cause: Cause { kind: CauseKind::Sweep, id: "test".to_owned() },
+            observed_at: Timestamp::UNIX_EPOCH,
+            seen: Seen { sha256: shows_photo.then_some(sha256), media_etag: None },
+            photo: shows_photo.then(|| PhotoFacts {
+                sha256,
+                bytes: photo.len() as u64,
+                content_type: "image/jpeg".to_owned(),
+                width: 1,
+                height: 1,
+                fingerprint: String::new(),
+            }),
+            renditions: if shows_photo {
+                let (name, bytes) = ("thumbnailPhoto".to_owned(), rendition.len() as u64);
+                vec![RenditionFacts { name, sha256: small, bytes, width: 1, height: 1 }]
+            } else {
+                Vec::new()
+            },
+            identity: Identity::default(),
+            reason: None,
+            traceparent: None,
+        }
+    }
+
+    async fn commit(&self, user: UserId, seq: u32, kind: Kind) {
+        let entry = self.entry(user, seq, kind).await;
+        assert!(matches!(audit::commit(&self.blobs, entry).await.unwrap(), Commit::Done(_)));
+    }
+
+    async fn receipt(&self, user: UserId, seq: u32) {
+        let receipt = Receipt {
+            v: V1,
+            user_id: user,
+            seq,
+            target: TARGET.to_owned(),
+            outcome: Outcome::Written,
+            reason: None,
+            entry_sha256: audit::read(&self.blobs, user, seq).await.unwrap().unwrap().sha256,
+            before: None,
+            after: None,
+            server: "dc1".to_owned(),
+            agent: "agent".to_owned(),
+            at: Timestamp::UNIX_EPOCH,
+            traceparent: None,
+        };
+        let content = Bytes::from(contract::to_bytes(&receipt));
+        let name = names::receipt(user, seq, TARGET);
+        self.blobs.create(Container::Receipts, &name, "application/json", content).await.unwrap();
+    }
+
+    async fn head(&self, user: UserId, seq: u32) {
+        let head =
+            serde_json::json!({"v": 1, "userId": user, "seq": seq, "settled": true, "since": Timestamp::UNIX_EPOCH});
+        let content = Bytes::from(head.to_string());
+        let name = names::head(user);
+        self.blobs.put(Container::State, &name, "application/json", content, &Metadata::new()).await.unwrap();
+    }
+
+    /// Overwrites a blob as somebody with the right to do so could.
+    async fn overwrite(&self, container: Container, name: &str, content: impl Into<Bytes>) {
+        self.blobs.put(container, name, "x/y", content.into(), &Metadata::new()).await.unwrap();
+    }
+
+    async fn remove(&self, container: Container, name: &str) {
+        assert!(self.blobs.get(container, name, 1 << 20).await.unwrap().is_some(), "{name} is there to be removed");
+        self.blobs.delete(container, name).await.unwrap();
+    }
+
+    /// What is found, by person and by everybody, which must agree about people.
+    async fn findings(&self, user: UserId) -> Vec<Finding> {
+        let of_person = verify_person(&self.blobs, user).await.unwrap().findings;
+        let of_all = verify_all(&self.blobs).await.unwrap().findings;
+        assert_eq!(of_person, of_all);
+        of_all
+    }
+
+    async fn only_finding(&self, user: UserId) -> (Option<u32>, Problem) {
+        let mut findings = self.findings(user).await;
+        assert_eq!(findings.len(), 1, "{findings:#?}");
+        let finding = findings.remove(0);
+        assert_eq!(finding.user, Some(user));
+        assert!(finding.to_string().contains(&user.to_string()), "{finding}");
+        (finding.seq, finding.problem)
+    }
+}
+
+#[tokio::test]
+async fn an_intact_trail_is_clean() {
+    let people: Vec<_> = (1..=20).map(person).collect();
+    let trails = Trails::of(&people).await;
+    trails.overwrite(Container::Audit, "checkpoints/2026-01-01.json", "{}").await;
+    trails.overwrite(Container::Receipts, &names::kept_value(person(1), Digest::of(b"old")), "old").await;
+    let report = verify_all(&trails.blobs).await.unwrap();
+    assert!(report.is_clean(), "{:#?}", report.findings);
+    assert_eq!((report.people, report.entries, report.blobs), (20, 60, 120));
+    let report = verify_person(&trails.blobs, person(7)).await.unwrap();
+    assert_eq!((report.people, report.entries, report.is_clean()), (1, 3, true));
+}
+
+#[tokio::test]
+async fn nobody_at_all_is_clean() {
+    let trails = Trails::of(&[]).await;
+    assert!(trails.findings(person(1)).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_changed_entry_breaks_the_chain_at_the_one_after_it() {
+    let trails = Trails::of(&[person(1), person(2), person(3)]).await;
+    let mut entry = audit::read(&trails.blobs, person(2), 2).await.unwrap().unwrap().entry;
+    let true_digest = Digest::of(&contract::to_bytes(&entry));
+    entry.observed_at = Timestamp::from_second(1).unwrap();
+    let forged = contract::to_bytes(&entry);
+    trails.overwrite(Container::Audit, &names::audit_entry(person(2), 2), forged.clone()).await;
+    let report = verify_all(&trails.blobs).await.unwrap();
+    let problem = Problem::ChainBroken { names: true_digest, found: Digest::of(&forged) };
+    assert_eq!(report.findings, [Finding { user: Some(person(2)), seq: Some(3), problem }]);
+    assert_eq!(report.people, 3);
+}
+
+#[tokio::test]
+async fn a_chain_that_was_rewritten_to_its_end_is_found_by_the_receipt() {
+    let trails = Trails::of(&[person(1)]).await;
+    for seq in 2..=3 {
+        let mut entry = trails.entry(person(1), seq, Kind::Captured).await;
+        entry.cause.id = "forged".to_owned();
+        trails.overwrite(Container::Audit, &names::audit_entry(person(1), seq), contract::to_bytes(&entry)).await;
+    }
+    let (seq, problem) = trails.only_finding(person(1)).await;
+    assert!(matches!((seq, &problem), (Some(3), Problem::NotWhatTheAgentSaw { .. })), "{problem}");
+}
+
+#[tokio::test]
+async fn a_missing_entry_is_named() {
+    for gap in 1..=2 {
+        let trails = Trails::of(&[person(1)]).await;
+        trails.remove(Container::Audit, &names::audit_entry(person(1), gap)).await;
+        assert_eq!(trails.only_finding(person(1)).await, (Some(gap), Problem::EntryMissing));
+    }
+}
+
+#[tokio::test]
+async fn an_unreadable_or_misplaced_entry_is_named() {
+    let entry_of_another = {
+        let trails = Trails::of(&[person(9)]).await;
+        contract::to_bytes(&audit::read(&trails.blobs, person(9), 2).await.unwrap().unwrap().entry)
+    };
+    for content in [b"{".to_vec(), vec![b' '; 100_000], entry_of_another] {
+        let trails = Trails::of(&[person(1)]).await;
+        trails.overwrite(Container::Audit, &names::audit_entry(person(1), 2), content).await;
+        let (seq, problem) = trails.only_finding(person(1)).await;
+        assert!(matches!((seq, &problem), (Some(2), Problem::EntryUnreadable { .. })), "{problem}");
+    }
+}
+
+#[tokio::test]
+async fn a_cut_tail_is_found_by_the_receipt_and_by_the_head() {
+    let trails = Trails::of(&[person(1), person(2)]).await;
+    trails.remove(Container::Audit, &names::audit_entry(person(1), 3)).await;
+    let findings = trails.findings_of_all().await;
+    assert_eq!(findings.len(), 2, "{findings:#?}");
+    for finding in &findings {
+        assert_eq!((finding.user, finding.seq), (Some(person(1)), Some(3)));
+        assert!(matches!(finding.problem, Problem::TailCut { trail_ends_at: 2, .. }), "{finding}");
+    }
+    trails.remove(Container::State, &names::head(person(1))).await;
+    assert_eq!(trails.findings_of_all().await, findings[..1]);
+    trails.remove(Container::Receipts, &names::receipt(person(1), 3, TARGET)).await;
+    trails.head(person(1), 3).await;
+    assert_eq!(trails.findings_of_all().await, findings[1..]);
+}
+
+#[tokio::test]
+async fn a_person_without_any_entry_is_missing_while_a_head_or_a_receipt_speaks_of_them() {
+    let trails = Trails::of(&[person(1), person(2), person(3)]).await;
+    for seq in 1..=3 {
+        trails.remove(Container::Audit, &names::audit_entry(person(2), seq)).await;
+    }
+    let (_, problem) = trails.only_finding(person(2)).await;
+    assert!(matches!(problem, Problem::PersonMissing { .. }), "{problem}");
+    for seq in 1..=3 {
+        trails.remove(Container::Receipts, &names::receipt(person(2), seq, TARGET)).await;
+    }
+    let (_, problem) = trails.only_finding(person(2)).await;
+    assert!(matches!(&problem, Problem::PersonMissing { evidence } if evidence.starts_with("state/")), "{problem}");
+    // Looked at, and never shown a photo: nothing is missing.
+    trails.head(person(2), 0).await;
+    assert!(trails.findings(person(2)).await.is_empty());
+}
+
+#[tokio::test]
+async fn what_nobody_of_us_writes_is_named() {
+    let trails = Trails::of(&[person(1)]).await;
+    for name in ["notes.txt", "0000/00000001.json", "zzz/x.json"] {
+        trails.overwrite(Container::Audit, name, "x").await;
+    }
+    let inside = format!("{}/00000002-copy.json", person(1));
+    trails.overwrite(Container::Audit, &inside, "x").await;
+    let report = verify_all(&trails.blobs).await.unwrap();
+    let found: Vec<_> = report
+        .findings
+        .iter()
+        .map(|finding| match &finding.problem {
+            Problem::ForeignBlob { blob } => blob.clone(),
+            other => panic!("{other}"),
+        })
+        .collect();
+    assert_eq!(found, ["audit/0000/00000001.json", &format!("audit/{inside}"), "audit/notes.txt", "audit/zzz/x.json"]);
+}
+
+#[tokio::test]
+async fn a_changed_or_missing_photo_is_named_with_its_entry() {
+    let user = person(1);
+    let photo = Digest::of(format!("photo 2 of {user}").as_bytes());
+    let small = Digest::of(format!("thumbnail 2 of {user}").as_bytes());
+    for name in [names::photo(user, photo), names::rendition(user, photo, "thumbnailPhoto", small)] {
+        let blob = format!("photos/{name}");
+        let trails = Trails::of(&[user]).await;
+        for content in ["changed", "changed, and longer than it was when it was captured: enough to be over any limit"]
+        {
+            trails.overwrite(Container::Photos, &name, content).await;
+            assert_eq!(trails.only_finding(user).await, (Some(2), Problem::BlobChanged { blob: blob.clone() }));
+        }
+        trails.remove(Container::Photos, &name).await;
+        assert_eq!(trails.only_finding(user).await, (Some(2), Problem::BlobMissing { blob }));
+        // Whoever was forgotten has no photos, and none are missed.
+        trails.commit(user, 4, Kind::Forgotten).await;
+        assert!(trails.findings(user).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_removed_photo_leaves_the_trail_clean() {
+    let trails = Trails::of(&[person(1)]).await;
+    trails.commit(person(1), 4, Kind::Removed).await;
+    trails.commit(person(1), 5, Kind::Captured).await;
+    assert!(trails.findings(person(1)).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_head_or_a_receipt_that_cannot_be_read_is_named() {
+    let trails = Trails::of(&[person(1)]).await;
+    trails.overwrite(Container::State, &names::head(person(1)), "{").await;
+    let (_, problem) = trails.only_finding(person(1)).await;
+    assert!(matches!(problem, Problem::EvidenceUnreadable { .. }), "{problem}");
+    assert!(trails.folder.path().exists());
+}
+
+impl Trails {
+    async fn findings_of_all(&self) -> Vec<Finding> {
+        verify_all(&self.blobs).await.unwrap().findings
+    }
+}

@@ -1,0 +1,90 @@
+//! `cargo xtask test`: everything the tests need, the tests, and how many of them ran on what.
+//!
+//! A run in which nothing ran, or a complete run in which no test touched one of the stores, is a failure.
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+
+use crate::phases::Phases;
+use crate::place::Place;
+use crate::process;
+use crate::services::{self, Running};
+use crate::tools;
+
+/// Parts of a test's path that name what it ran on. A complete run must hold at least one test of each.
+const STORES: [&str; 2] = ["embedded", "azurite"];
+
+#[derive(Debug, Default, Args)]
+pub(crate) struct Options {
+    /// Build with the dev profile: quicker to build after a change, slower to run
+    #[arg(long)]
+    dev: bool,
+    /// Handed to `cargo nextest run`: a filter, `-p crate`, `--no-capture` ...
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    nextest: Vec<String>,
+}
+
+pub(crate) fn run(place: &Place, phases: &mut Phases, options: &Options) -> Result<()> {
+    let nextest = phases.run("install cargo-nextest", || tools::NEXTEST.ensure(place))?;
+    tools::tidy(place)?;
+    phases.run("install services", || services::install(place))?;
+
+    let command = || {
+        let mut command = nextest.command(place);
+        command.args(["run", "--locked"]);
+        if !options.dev {
+            // The profile that ships, which the demo and the package use too, so that it is built once.
+            command.arg("--release");
+        }
+        if !options.nextest.iter().any(|argument| argument.starts_with("-p") || argument.starts_with("--package")) {
+            command.arg("--workspace");
+        }
+        command.args(&options.nextest);
+        command
+    };
+    phases.run("build tests", || process::run(command().arg("--no-run")))?;
+    let services = phases.run("start services", || Running::start(place))?;
+
+    let report = place.target.join("nextest").join("default").join("junit.xml");
+    let tests = phases.run("tests", || {
+        remove(&report)?;
+        process::run(command().envs(services.variables.iter().map(|(name, value)| (name, value))))?;
+        let report = std::fs::read_to_string(&report)
+            .with_context(|| format!("the run left no report in {}", report.display()))?;
+        Ok(names(&report))
+    })?;
+    services.discard()?;
+
+    let on = |store: &str| tests.iter().filter(|name| name.contains(store)).count();
+    let counts: Vec<String> = STORES.iter().map(|store| format!("{} on {store}", on(store))).collect();
+    phases.close(format!("{} tests ran, {}", tests.len(), counts.join(", ")));
+    ensure!(!tests.is_empty(), "no test ran");
+    if options.nextest.is_empty() {
+        for store in STORES {
+            ensure!(on(store) > 0, "no test ran on {store}: a complete run must use every store");
+        }
+    }
+    Ok(())
+}
+
+/// The tests in a JUnit report, as `binary::module::test`.
+fn names(report: &str) -> Vec<String> {
+    let attribute = |element: &str, name: &str| {
+        let (_, rest) = element.split_once(&format!(" {name}=\""))?;
+        Some(rest.split_once('"')?.0.to_owned())
+    };
+    report
+        .split("<testcase")
+        .skip(1)
+        .filter_map(|element| Some(format!("{}::{}", attribute(element, "classname")?, attribute(element, "name")?)))
+        .collect()
+}
+
+fn remove(file: &std::path::Path) -> Result<()> {
+    match std::fs::remove_file(file) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("{} could not be removed", file.display()))
+        }
+        _ => Ok(()),
+    }
+}

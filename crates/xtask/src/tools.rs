@@ -1,0 +1,114 @@
+//! Tools that come from crates.io: used if an installed one is new enough, else built once at a pinned version into
+//! `target/tools`.
+//!
+//! They are built without optimisation: on a fresh machine the wait for their compilation is far longer than anything
+//! that they do here.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::place::{self, Place};
+use crate::process;
+
+#[derive(Debug)]
+pub(crate) struct Tool {
+    /// The crate, which is also the name of its program.
+    name: &'static str,
+    /// What follows `cargo` on the command line.
+    subcommand: &'static str,
+    /// Installed when there is none; an installed one of the same series and at least `oldest` is used as it is.
+    version: &'static str,
+    oldest: Version,
+    options: &'static [&'static str],
+}
+
+pub(crate) const NEXTEST: Tool = Tool {
+    name: "cargo-nextest",
+    subcommand: "nextest",
+    version: "0.9.151",
+    oldest: Version(0, 9, 100),
+    // Without the part that replaces its own program.
+    options: &["--no-default-features", "--features", "default-no-update"],
+};
+
+pub(crate) const DENY: Tool =
+    Tool { name: "cargo-deny", subcommand: "deny", version: "0.20.2", oldest: Version(0, 20, 0), options: &[] };
+
+impl Tool {
+    /// Makes sure that the tool is there; the answer is what to call.
+    pub(crate) fn ensure(&self, place: &Place) -> Result<Ready> {
+        let folder = place.tools().join(format!("{}-{}", self.name, self.version));
+        let built = folder.join("bin").join(self.name).with_extension(std::env::consts::EXE_EXTENSION);
+        if built.exists() {
+            return Ok(Ready { program: built, subcommand: self.subcommand });
+        }
+        if self.installed().is_some_and(|version| self.oldest.covers(version)) {
+            return Ok(Ready { program: self.name.into(), subcommand: self.subcommand });
+        }
+        let work = work(place);
+        let mut install = Command::new("cargo");
+        // Not at the root of the checkout: its configuration is not meant for other people's programs.
+        std::fs::create_dir_all(&work).with_context(|| format!("{} could not be made", work.display()))?;
+        install
+            .args(["install", "--quiet", "--locked", "--debug", self.name, "--version", self.version])
+            .args(self.options)
+            .arg("--root")
+            .arg(&folder)
+            .env("CARGO_TARGET_DIR", &work)
+            .env("CARGO_PROFILE_DEV_DEBUG", "0")
+            .env("CARGO_PROFILE_DEV_INCREMENTAL", "false")
+            .current_dir(&work);
+        eprintln!("building {} {} once (some minutes)", self.name, self.version);
+        process::run(&mut install)?;
+        Ok(Ready { program: built, subcommand: self.subcommand })
+    }
+
+    fn installed(&self) -> Option<Version> {
+        let mut command = Command::new(self.name);
+        let output = command.args([self.subcommand, "--version"]).output().ok()?;
+        let text = String::from_utf8(output.stdout).ok()?;
+        text.split_whitespace().find_map(Version::parse)
+    }
+}
+
+/// What the tools were compiled in. They share it, because they have many dependencies in common; once all of them are
+/// there nobody needs it any more.
+pub(crate) fn tidy(place: &Place) -> Result<()> {
+    place::remove(&work(place))
+}
+
+fn work(place: &Place) -> PathBuf {
+    place.tools().join("build")
+}
+
+/// A tool that is installed.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    program: PathBuf,
+    subcommand: &'static str,
+}
+
+impl Ready {
+    pub(crate) fn command(&self, place: &Place) -> Command {
+        let mut command = Command::new(&self.program);
+        command.arg(self.subcommand).current_dir(&place.root);
+        command
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Version(u32, u32, u32);
+
+impl Version {
+    fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.splitn(3, '.').map(|part| part.parse().ok());
+        Some(Self(parts.next()??, parts.next()??, parts.next()??))
+    }
+
+    /// Below 1.0 the second number is the one that promises compatibility.
+    fn covers(self, other: Self) -> bool {
+        (other.0, other.1) == (self.0, self.1) && other >= self
+    }
+}

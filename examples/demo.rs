@@ -1,0 +1,464 @@
+//! The whole system on one machine, in one process: a simulated Microsoft Graph, the function app in standalone mode,
+//! the embedded store, and the agent with a folder as its target.
+//!
+//! `cargo demo` changes a photo every few seconds and shows each change's way. `cargo demo -- --once` makes a number of
+//! changes, waits until everything is written, and proves that nothing was lost by comparing the files with what the
+//! simulator itself shows.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use clap::Parser;
+use graph_sim::Sim;
+use photorelay::app::App;
+use photorelay::config::{Config, defaults};
+use photorelay::steps::notify::checks;
+use photorelay_agent::queue::Agent;
+use photorelay_agent::target::folder::FolderTarget;
+use photorelay_agent::writeback::{Settings, WriteBacks};
+use photorelay_core::audit;
+use photorelay_core::contract::{CauseKind, Look};
+use photorelay_core::entra::CredentialConfig;
+use photorelay_core::id::{TenantId, UserId};
+use photorelay_core::names::{CHECKS_QUEUE, WRITEBACKS_QUEUE};
+use photorelay_core::photo::{self, RenditionSpec};
+use photorelay_core::settings::StorageSettings;
+use photorelay_core::storage::Storage;
+use photorelay_core::target::Targets;
+use photorelay_core::trace::TraceContext;
+use serde::Serialize;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use url::Url;
+
+use hops::{Hop, HopAt, Hops};
+
+#[derive(Parser)]
+struct Cli {
+    /// Make a number of changes, wait until everything is written, and end.
+    #[arg(long)]
+    once: bool,
+    /// Simulated people.
+    #[arg(long, default_value_t = 12)]
+    users: usize,
+    /// Photo changes, with --once.
+    #[arg(long, default_value_t = 40)]
+    changes: usize,
+    /// Where everything is kept; a new folder below target/demo by default.
+    #[arg(long)]
+    dir: Option<PathBuf>,
+}
+
+/// What --once prints as its last line.
+#[derive(Serialize)]
+struct Summary {
+    users: usize,
+    changes: usize,
+    /// Changes that were written, or covered by a later one of the same person that was.
+    written: usize,
+    /// People whose file is not what the simulator shows in the end.
+    lost: usize,
+    p50_ms: Option<f64>,
+    p99_ms: Option<f64>,
+}
+
+/// Between two changes, with --once: a burst, but not all at the same moment.
+const BURST_PAUSE: Duration = Duration::from_millis(5);
+/// Between two changes, for people who watch.
+const CALM_PAUSE: Duration = Duration::from_secs(2);
+/// With --once, everything has to be written by then after the last change.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Cli::parse()).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("demo: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli) -> Result<bool> {
+    // One crypto provider for everything that speaks TLS; an error means that it is installed already.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let dir = match cli.dir {
+        Some(dir) => dir,
+        None => Path::new("target/demo").join(jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%SZ").to_string()),
+    };
+    let (hops, arrivals) = Hops::channel();
+    tracing_subscriber::registry().with(hops).init();
+
+    let world = World::start(&dir, cli.users).await?;
+    let all_is_well = if cli.once { world.once(cli.changes, arrivals).await? } else { world.watch(arrivals).await? };
+    world.stop().await?;
+    eprintln!("photos:        {}", dir.join("photos").display());
+    eprintln!("audit trail:   {}", dir.join("audit").display());
+    eprintln!("written files: {}", dir.join("written").display());
+    Ok(all_is_well)
+}
+
+/// Everything that runs.
+struct World {
+    sim: Sim,
+    storage: Storage,
+    written: PathBuf,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl World {
+    async fn start(dir: &Path, users: usize) -> Result<Self> {
+        let sim = Sim::start(graph_sim::Config { users, ..graph_sim::Config::default() }).await?;
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let public_url = Url::parse(&format!("http://{}", listener.local_addr()?))?;
+        let app = App::build(&configuration(&sim, dir, public_url)?).await?;
+        let storage = app.storage.clone();
+
+        let written = dir.join("written");
+        let folder = FolderTarget::open(&written, "thumbnailPhoto", u64::from(u32::MAX))?;
+        let settings = Settings {
+            tenant: TenantId::from_uuid(sim.tenant_id()),
+            target: "ad".to_owned(),
+            agent: "demo".to_owned(),
+            dry_run: false,
+        };
+        let writebacks = WriteBacks::new(storage.clone(), Arc::new(folder), settings);
+        let agent = Agent::new(storage.clone(), writebacks, WRITEBACKS_QUEUE.to_owned());
+
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        tasks.spawn(agent.run(stop.clone()));
+        let running = app.run(listener, stop.clone());
+        tasks.spawn(async move {
+            if let Err(error) = running.await {
+                eprintln!("demo: {error:#}");
+            }
+        });
+        let world = Self { sim, storage, written, stop, tasks };
+        world.until("the subscription is made", || !world.sim.subscriptions().is_empty()).await?;
+        Ok(world)
+    }
+
+    async fn stop(self) -> Result<()> {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.sim.shutdown().await;
+        Ok(())
+    }
+
+    /// A first look at everybody, as an operator would order it; nothing announces photos that are already there.
+    async fn first_look(&self) -> Result<()> {
+        let everybody: Vec<UserId> = self.sim.tenant().user_ids().into_iter().map(UserId::from_uuid).collect();
+        let trace = TraceContext::start();
+        let messages = checks(&everybody, CauseKind::Operator, Look::IfChanged, &trace);
+        Ok(self.storage.queues.send(CHECKS_QUEUE, messages).await?)
+    }
+
+    /// Changes photos for ever and shows the way of each.
+    async fn watch(&self, mut arrivals: mpsc::UnboundedReceiver<HopAt>) -> Result<bool> {
+        println!("{} people; Microsoft Graph is simulated at {}", self.sim.tenant().user_ids().len(), self.sim.url());
+        println!("One photo changes every {} seconds. Ctrl-C ends the demo.\n", CALM_PAUSE.as_secs());
+        println!("{:<10} {:>10} {:>10} {:>10} {:>10}", "person", "notified", "stored", "queued", "written");
+        self.first_look().await?;
+        self.drained().await?;
+        while arrivals.try_recv().is_ok() {}
+        let mut ticks = tokio::time::interval(CALM_PAUSE);
+        let mut changes: HashMap<UserId, Change> = HashMap::new();
+        let mut people = fastrand::Rng::with_seed(1);
+        loop {
+            tokio::select! {
+                interrupted = tokio::signal::ctrl_c() => {
+                    interrupted?;
+                    println!();
+                    return Ok(true);
+                }
+                _ = ticks.tick() => {
+                    let user = self.change_somebody(&mut people)?;
+                    changes.insert(user, Change::now());
+                }
+                Some(arrival) = arrivals.recv() => {
+                    if let Some(change) = changes.get_mut(&arrival.user)
+                        && change.arrived(&arrival)
+                    {
+                        println!("{}", change.line(arrival.user));
+                        changes.remove(&arrival.user);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Makes the changes, waits until all is written, and compares.
+    async fn once(&self, changes: usize, mut arrivals: mpsc::UnboundedReceiver<HopAt>) -> Result<bool> {
+        self.first_look().await?;
+        self.drained().await?;
+        while arrivals.try_recv().is_ok() {}
+        let mut people = fastrand::Rng::with_seed(1);
+        let mut made = Vec::with_capacity(changes);
+        for _ in 0..changes {
+            let user = self.change_somebody(&mut people)?;
+            made.push((user, self.shown(user), Instant::now()));
+            tokio::time::sleep(BURST_PAUSE).await;
+        }
+        self.sim.idle().await;
+        self.drained().await?;
+
+        let mut seen = Vec::new();
+        while let Ok(arrival) = arrivals.try_recv() {
+            seen.push(arrival);
+        }
+        let latencies = latencies(&made, &seen);
+        let lost = self.lost()?;
+        let report = audit::verify_all(&*self.storage.blobs).await?;
+        for finding in &report.findings {
+            eprintln!("{finding}");
+        }
+        let summary = Summary {
+            users: self.sim.tenant().user_ids().len(),
+            changes,
+            written: latencies.len(),
+            lost,
+            p50_ms: percentile(&latencies, 50),
+            p99_ms: percentile(&latencies, 99),
+        };
+        println!("{}", serde_json::to_string(&summary)?);
+        Ok(lost == 0 && report.is_clean())
+    }
+
+    fn change_somebody(&self, people: &mut fastrand::Rng) -> Result<UserId> {
+        let tenant = self.sim.tenant();
+        let everybody = tenant.user_ids();
+        let somebody = *people.choice(&everybody).context("the demo needs at least one person")?;
+        tenant.change_photo(somebody)?;
+        Ok(UserId::from_uuid(somebody))
+    }
+
+    /// SHA-256 of what the simulator shows for this person.
+    fn shown(&self, user: UserId) -> Option<String> {
+        let shown = self.sim.tenant().shown(user.to_string().parse().ok()?)?;
+        shown.sha256()
+    }
+
+    /// People whose file is not the thumbnail of what the simulator shows.
+    fn lost(&self) -> Result<usize> {
+        let thumbnail = RenditionSpec::thumbnail_photo();
+        let tenant = self.sim.tenant();
+        let mut lost = 0;
+        for user in tenant.users() {
+            let Some(current) = tenant.photo(user.id) else { continue };
+            let expected = photo::decode(&current, &photo::Limits::default())?.render(&thumbnail)?;
+            let account = user.on_premises_sam_account_name.as_deref().unwrap_or_default().to_lowercase();
+            let file = std::fs::read(self.written.join(format!("{account}.jpg"))).unwrap_or_default();
+            lost += usize::from(file != expected.bytes);
+        }
+        Ok(lost)
+    }
+
+    /// Until both queues are empty.
+    async fn drained(&self) -> Result<()> {
+        let give_up = Instant::now() + PATIENCE;
+        loop {
+            let checks = self.storage.queues.count(CHECKS_QUEUE).await?;
+            let writebacks = self.storage.queues.count(WRITEBACKS_QUEUE).await?;
+            if checks + writebacks == 0 {
+                return Ok(());
+            }
+            ensure!(Instant::now() < give_up, "{checks} checks and {writebacks} write-backs are still waiting");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    async fn until(&self, what: &str, mut holds: impl FnMut() -> bool) -> Result<()> {
+        let give_up = Instant::now() + Duration::from_secs(10);
+        while !holds() {
+            ensure!(Instant::now() < give_up, "waited in vain until {what}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Ok(())
+    }
+}
+
+fn configuration(sim: &Sim, dir: &Path, public_url: Url) -> Result<Config> {
+    Ok(Config {
+        tenant_id: TenantId::from_uuid(sim.tenant_id()),
+        credential: CredentialConfig::ClientSecret {
+            tenant_id: sim.tenant_id().to_string(),
+            client_id: sim.client_id().to_string(),
+            secret: sim.client_secret().into(),
+        },
+        graph_url: Url::parse(&sim.graph_url())?,
+        authority_url: Url::parse(&sim.authority_url())?,
+        storage: StorageSettings::Embedded { path: dir.to_owned() },
+        client_state: format!("{:032x}", fastrand::u128(..)).into(),
+        client_state_previous: None,
+        public_url: Some(public_url),
+        listen: defaults::LISTEN.parse()?,
+        targets: Targets::default(),
+        renditions: vec![RenditionSpec::thumbnail_photo()],
+        hold: defaults::HOLD,
+        // A few people who change their photos all the time are the point of a demo.
+        captures_per_day: u32::MAX,
+        lease: defaults::LEASE,
+        log_format: Default::default(),
+        log_filter: Default::default(),
+    })
+}
+
+/// One change on its way.
+struct Change {
+    made: Instant,
+    hops: Vec<(Hop, Duration)>,
+}
+
+impl Change {
+    fn now() -> Self {
+        Self { made: Instant::now(), hops: Vec::new() }
+    }
+
+    /// Whether this was the last hop.
+    fn arrived(&mut self, arrival: &HopAt) -> bool {
+        if !self.hops.iter().any(|(hop, _)| *hop == arrival.hop) {
+            self.hops.push((arrival.hop, arrival.at.saturating_duration_since(self.made)));
+        }
+        arrival.hop == Hop::Written
+    }
+
+    fn line(&self, user: UserId) -> String {
+        let time = |wanted| match self.hops.iter().find(|(hop, _)| *hop == wanted) {
+            Some((_, after)) => format!("{:.1} ms", after.as_secs_f64() * 1000.0),
+            None => "-".to_owned(),
+        };
+        format!(
+            "{:<10} {:>10} {:>10} {:>10} {:>10}",
+            &user.to_string()[..8],
+            time(Hop::Notified),
+            time(Hop::Stored),
+            time(Hop::Queued),
+            time(Hop::Written)
+        )
+    }
+}
+
+/// For each change, the time until it or a later photo of the same person was written, in milliseconds, sorted.
+fn latencies(made: &[(UserId, Option<String>, Instant)], seen: &[HopAt]) -> Vec<f64> {
+    let mut photos: HashMap<(UserId, u64), &str> = HashMap::new();
+    for arrival in seen.iter().filter(|arrival| arrival.hop == Hop::Stored) {
+        photos.insert((arrival.user, arrival.seq), &arrival.photo);
+    }
+    let mut latencies = Vec::new();
+    for (at, (user, _, changed)) in made.iter().enumerate() {
+        let covering: Vec<&str> = made[at..]
+            .iter()
+            .filter(|(other, ..)| other == user)
+            .filter_map(|(_, photo, _)| photo.as_deref())
+            .collect();
+        let written = seen.iter().find(|arrival| {
+            arrival.hop == Hop::Written
+                && arrival.user == *user
+                && arrival.at >= *changed
+                && photos.get(&(*user, arrival.seq)).is_some_and(|photo| covering.contains(photo))
+        });
+        latencies.extend(written.map(|arrival| arrival.at.duration_since(*changed).as_secs_f64() * 1000.0));
+    }
+    latencies.sort_by(f64::total_cmp);
+    latencies
+}
+
+fn percentile(sorted: &[f64], percent: usize) -> Option<f64> {
+    let at = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
+    sorted.get(at).map(|value| (value * 10.0).round() / 10.0)
+}
+
+/// Sees the hops in the program's own log events, so that nothing has to be measured inside it.
+mod hops {
+    use std::fmt;
+    use std::time::Instant;
+
+    use photorelay_core::id::UserId;
+    use tokio::sync::mpsc;
+    use tracing::field::{Field, Visit};
+    use tracing_subscriber::Layer;
+    use tracing_subscriber::layer::Context;
+
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(super) enum Hop {
+        Notified,
+        Stored,
+        Queued,
+        Written,
+    }
+
+    pub(super) struct HopAt {
+        pub(super) hop: Hop,
+        pub(super) user: UserId,
+        pub(super) seq: u64,
+        pub(super) photo: String,
+        pub(super) at: Instant,
+    }
+
+    pub(super) struct Hops(mpsc::UnboundedSender<HopAt>);
+
+    impl Hops {
+        pub(super) fn channel() -> (Self, mpsc::UnboundedReceiver<HopAt>) {
+            let (hops, arrivals) = mpsc::unbounded_channel();
+            (Self(hops), arrivals)
+        }
+    }
+
+    impl<S: tracing::Subscriber> Layer<S> for Hops {
+        fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+            if !event.metadata().target().starts_with("photorelay") {
+                return;
+            }
+            let mut fields = Fields::default();
+            event.record(&mut fields);
+            let hop = match fields.message.as_str() {
+                "notified" => Hop::Notified,
+                "committed" => Hop::Stored,
+                "announced" => Hop::Queued,
+                "brought up" => Hop::Written,
+                _ => return,
+            };
+            let Ok(user) = fields.user.parse() else { return };
+            // The receiver is gone only when the demo ends.
+            let _ = self.0.send(HopAt { hop, user, seq: fields.seq, photo: fields.photo, at: Instant::now() });
+        }
+    }
+
+    #[derive(Default)]
+    struct Fields {
+        message: String,
+        user: String,
+        photo: String,
+        seq: u64,
+    }
+
+    impl Visit for Fields {
+        fn record_u64(&mut self, field: &Field, value: u64) {
+            if field.name() == "seq" {
+                self.seq = value;
+            }
+        }
+
+        fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+            let place = match field.name() {
+                "message" => &mut self.message,
+                "user.id" => &mut self.user,
+                "photo.sha256" => &mut self.photo,
+                _ => return,
+            };
+            *place = format!("{value:?}");
+        }
+    }
+}

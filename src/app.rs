@@ -1,0 +1,133 @@
+//! The composition root: builds everything once from the configuration. `serve`, `run`, the demo and the tests all
+//! come through here; they differ by configuration and by who drives the triggers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use axum::Router;
+use photorelay_core::entra;
+use photorelay_core::names::{CHECKS_QUEUE, Container};
+use photorelay_core::photo::Limits;
+use photorelay_core::settings::StorageSettings;
+use photorelay_core::storage::Storage;
+use secrecy::ExposeSecret;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use url::Url;
+
+use crate::config::Config;
+use crate::graph::{self, CachedTokens, CredentialFactory, Graph, GraphConfig};
+use crate::host::manifest::Manifest;
+use crate::host::pump::Pump;
+use crate::host::router::{Functions, router};
+use crate::steps::notify::{ClientStates, Notify};
+use crate::steps::propagate::{Propagate, PropagateSettings};
+use crate::steps::subscribe::Subscribe;
+
+/// How long work that is under way may go on after a stop was asked for.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// The function app, built and ready.
+#[derive(Debug, Clone)]
+pub struct App {
+    pub storage: Storage,
+    pub graph: Arc<Graph>,
+    pub propagate: Propagate,
+    pub pump: Pump,
+    pub router: Router,
+    tasks: TaskTracker,
+    stop_renewals: CancellationToken,
+}
+
+impl App {
+    /// Builds everything and makes sure that the storage is there.
+    pub async fn build(config: &Config) -> Result<Self> {
+        let tasks = TaskTracker::new();
+        let stop_renewals = CancellationToken::new();
+        let storage = open_storage(&config.storage, &config.authority_url)?;
+        let queues: Vec<String> = std::iter::once(CHECKS_QUEUE.to_owned())
+            .chain(config.targets.all().iter().map(|target| target.queue.clone()))
+            .collect();
+        storage.ensure(&Container::ALL, &queues).await.context("the storage is not ready")?;
+        let graph = Arc::new(connect_graph(config, tasks.clone(), stop_renewals.clone())?);
+        let manifest = Arc::new(Manifest::built_in()?);
+        let propagate = Propagate::new(
+            Arc::clone(&graph),
+            storage.clone(),
+            PropagateSettings {
+                tenant: config.tenant_id,
+                targets: config.targets.clone(),
+                renditions: config.renditions.clone(),
+                limits: Limits::default(),
+                hold: config.hold,
+                captures_per_day: config.captures_per_day,
+                max_dequeue_count: manifest.queues.max_dequeue_count,
+                people_at_once: 4,
+                max_attempts: 20,
+            },
+        );
+        let previous = config.client_state_previous.as_ref().map(ExposeSecret::expose_secret);
+        let client_states = ClientStates::new(config.client_state.expose_secret(), previous);
+        let functions = Functions {
+            notify: Notify::new(Arc::clone(&storage.queues), config.tenant_id, client_states),
+            propagate: propagate.clone(),
+            subscribe: Subscribe::new(Arc::clone(&graph), config.public_url.clone(), config.client_state.clone()),
+        };
+        let router = router(Arc::new(functions), &manifest)?;
+        let pump = Pump::new(router.clone(), storage.clone(), manifest, config.lease);
+        Ok(Self { storage, graph, propagate, pump, router, tasks, stop_renewals })
+    }
+
+    /// Answers HTTP only; somebody else, such as the Functions host, drives queues and timers.
+    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> Result<()> {
+        let served = axum::serve(listener, self.router).with_graceful_shutdown(stop.clone().cancelled_owned());
+        let deadline = async {
+            stop.cancelled().await;
+            tokio::time::sleep(GRACE).await;
+        };
+        tokio::select! {
+            served = served.into_future() => served.context("the HTTP server stopped")?,
+            () = deadline => tracing::warn!("requests that were still open after the grace time are dropped"),
+        }
+        self.stop_renewals.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        Ok(())
+    }
+
+    /// Answers HTTP and drives queues and timers, until told to stop.
+    pub async fn run(self, listener: TcpListener, stop: CancellationToken) -> Result<()> {
+        let pump = self.pump.clone().run(stop.clone());
+        let served = self.serve(listener, stop.clone());
+        // Whichever ends first, by failing, ends the other.
+        let ended = stop.clone();
+        let pump = async move {
+            let result = pump.await;
+            ended.cancel();
+            result
+        };
+        let served = async move {
+            let result = served.await;
+            stop.cancel();
+            result
+        };
+        let (pump, served) = tokio::join!(pump, served);
+        pump.and(served)
+    }
+}
+
+fn connect_graph(config: &Config, tasks: TaskTracker, stop: CancellationToken) -> Result<Graph> {
+    let (credential, authority) = (config.credential.clone(), config.authority_url.clone());
+    let factory: CredentialFactory = Box::new(move || entra::credential(&credential, &authority));
+    // Made once now, so that a wrong certificate or URL is told at start-up.
+    factory()?;
+    let tokens = CachedTokens::new(factory, graph::scope(&config.graph_url), tasks, stop);
+    Ok(Graph::new(GraphConfig::new(config.graph_url.clone()), Arc::new(tokens))?)
+}
+
+/// Opens the storage that the configuration names.
+pub fn open_storage(settings: &StorageSettings, authority: &Url) -> Result<Storage> {
+    Storage::open(&settings.resolve(authority)?).context("the storage cannot be opened")
+}

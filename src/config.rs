@@ -1,0 +1,187 @@
+//! The configuration of the function app, read once from the environment.
+//!
+//! A missing or wrong setting stops the program, and all of them are told at once.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use photorelay_core::entra::CredentialConfig;
+use photorelay_core::id::TenantId;
+use photorelay_core::photo::RenditionSpec;
+use photorelay_core::settings::{Environment, Problems, Reader, StorageSettings, storage};
+use photorelay_core::target::Targets;
+use photorelay_core::telemetry::{LogFilter, LogFormat};
+use secrecy::SecretString;
+use url::Url;
+
+/// Everything that the program can be told.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub tenant_id: TenantId,
+    pub credential: CredentialConfig,
+    pub graph_url: Url,
+    pub authority_url: Url,
+    pub storage: StorageSettings,
+    pub client_state: SecretString,
+    /// Still accepted while the current one is rotated in.
+    pub client_state_previous: Option<SecretString>,
+    /// Where Graph reaches `/api/notifications`; none means that no subscription is made.
+    pub public_url: Option<Url>,
+    pub listen: SocketAddr,
+    pub targets: Targets,
+    pub renditions: Vec<RenditionSpec>,
+    pub hold: Duration,
+    pub captures_per_day: u32,
+    /// Standalone: how long a message is hidden before its lease is renewed. One whose process died comes back then.
+    pub lease: Duration,
+    pub log_format: LogFormat,
+    pub log_filter: LogFilter,
+}
+
+/// What every setting is when it is not given.
+pub mod defaults {
+    use super::Duration;
+
+    pub const GRAPH_URL: &str = "https://graph.microsoft.com/v1.0";
+    pub const AUTHORITY_URL: &str = "https://login.microsoftonline.com";
+    pub const LISTEN: &str = "127.0.0.1:7071";
+    pub const RENDITIONS: &str = "thumbnailPhoto:96:10240";
+    pub const HOLD: Duration = Duration::from_secs(15 * 60);
+    pub const CAPTURES_PER_DAY: u32 = 20;
+    pub const LEASE: Duration = Duration::from_secs(30);
+}
+
+impl Config {
+    /// Reads every setting; the error names all that are missing or wrong.
+    pub fn read(environment: &Environment) -> Result<Self, Problems> {
+        let mut reader = Reader::new(environment);
+        let tenant_id = reader.required("PHOTORELAY_TENANT_ID");
+        let credential = graph_credential(&mut reader);
+        let storage = storage(&mut reader);
+        let client_state = reader.required_secret("PHOTORELAY_CLIENT_STATE");
+        let client_state_previous = reader.secret("PHOTORELAY_CLIENT_STATE_PREVIOUS");
+        for (name, secret) in [
+            ("PHOTORELAY_CLIENT_STATE", client_state.as_ref()),
+            ("PHOTORELAY_CLIENT_STATE_PREVIOUS", client_state_previous.as_ref()),
+        ] {
+            check_client_state(&mut reader, name, secret);
+        }
+        let graph_url = reader.url("PHOTORELAY_GRAPH_URL", Some(defaults::GRAPH_URL));
+        let authority_url = reader.url("PHOTORELAY_AUTHORITY_URL", Some(defaults::AUTHORITY_URL));
+        let public_url = reader.url("PHOTORELAY_PUBLIC_URL", None);
+        let listen = reader.or_default("PHOTORELAY_LISTEN", defaults::LISTEN);
+        let targets = reader.optional("PHOTORELAY_TARGETS").unwrap_or_default();
+        let renditions = renditions(&mut reader);
+        let hold = reader.seconds("PHOTORELAY_HOLD_SECONDS", defaults::HOLD);
+        let captures_per_day = reader.optional("PHOTORELAY_CAPTURES_PER_DAY").unwrap_or(defaults::CAPTURES_PER_DAY);
+        let lease = reader.seconds("PHOTORELAY_LEASE_SECONDS", defaults::LEASE);
+        if lease.is_zero() {
+            reader.problem("PHOTORELAY_LEASE_SECONDS must be at least 1");
+        }
+        let log_format = reader.optional("PHOTORELAY_LOG_FORMAT").unwrap_or_default();
+        let log_filter = reader.optional("PHOTORELAY_LOG").unwrap_or_default();
+        reader.finish(|| {
+            Some(Self {
+                tenant_id: tenant_id?,
+                credential: credential?,
+                graph_url: graph_url?,
+                authority_url: authority_url?,
+                storage: storage?,
+                client_state: client_state?,
+                client_state_previous,
+                public_url,
+                listen: listen?,
+                targets,
+                renditions: renditions?,
+                hold,
+                captures_per_day,
+                lease,
+                log_format,
+                log_filter,
+            })
+        })
+    }
+}
+
+/// Storage alone, for commands that need nothing else.
+pub fn read_storage(environment: &Environment) -> Result<(StorageSettings, Url), Problems> {
+    let mut reader = Reader::new(environment);
+    let storage = storage(&mut reader);
+    let authority_url = reader.url("PHOTORELAY_AUTHORITY_URL", Some(defaults::AUTHORITY_URL));
+    reader.finish(|| Some((storage?, authority_url?)))
+}
+
+/// Just one way of proving who we are to Graph.
+fn graph_credential(reader: &mut Reader<'_>) -> Option<CredentialConfig> {
+    let tenant: Option<TenantId> = reader.peek("PHOTORELAY_TENANT_ID");
+    let client_id: Option<String> = reader.optional("PHOTORELAY_CLIENT_ID");
+    let secret = reader.secret("PHOTORELAY_CLIENT_SECRET");
+    let certificate = reader.secret("PHOTORELAY_CLIENT_CERTIFICATE");
+    let token_file: Option<PathBuf> = reader.optional("AZURE_FEDERATED_TOKEN_FILE");
+    let managed = reader.has("IDENTITY_ENDPOINT") || reader.flag("PHOTORELAY_MANAGED_IDENTITY");
+    let chosen = usize::from(secret.is_some()) + usize::from(certificate.is_some());
+    if chosen > 1 {
+        reader.problem("PHOTORELAY_CLIENT_SECRET and PHOTORELAY_CLIENT_CERTIFICATE are both set: keep one");
+        return None;
+    }
+    let tenant_id = tenant?.to_string();
+    let mut with_client = |make: &dyn Fn(String, String) -> CredentialConfig| match &client_id {
+        Some(client_id) => Some(make(tenant_id.clone(), client_id.clone())),
+        None => {
+            reader
+                .problem("PHOTORELAY_CLIENT_ID is missing: the application (client) id that the credential belongs to");
+            None
+        }
+    };
+    if let Some(secret) = secret {
+        return with_client(&|tenant_id, client_id| CredentialConfig::ClientSecret {
+            tenant_id,
+            client_id,
+            secret: secret.clone(),
+        });
+    }
+    if let Some(pem) = certificate {
+        return with_client(&|tenant_id, client_id| CredentialConfig::ClientCertificate {
+            tenant_id,
+            client_id,
+            pem: pem.clone(),
+        });
+    }
+    if managed {
+        return Some(CredentialConfig::ManagedIdentity { client_id });
+    }
+    if let Some(token_file) = token_file {
+        return with_client(&|tenant_id, client_id| CredentialConfig::WorkloadIdentity {
+            tenant_id,
+            client_id,
+            token_file: token_file.clone(),
+        });
+    }
+    reader.problem(
+        "no credential for Microsoft Graph: run with a managed identity, or set PHOTORELAY_CLIENT_SECRET_FILE, \
+         PHOTORELAY_CLIENT_CERTIFICATE_FILE, or AZURE_FEDERATED_TOKEN_FILE (workload identity)",
+    );
+    None
+}
+
+fn renditions(reader: &mut Reader<'_>) -> Option<Vec<RenditionSpec>> {
+    let text: String = reader.or_default("PHOTORELAY_RENDITIONS", defaults::RENDITIONS)?;
+    let specs: Result<Vec<RenditionSpec>, _> = text.split(',').map(|spec| spec.trim().parse()).collect();
+    match specs {
+        Ok(specs) => Some(specs),
+        Err(error) => {
+            reader.problem(&format!("PHOTORELAY_RENDITIONS: {error}"));
+            None
+        }
+    }
+}
+
+/// Graph takes at most 128 characters; fewer than 16 can be guessed.
+fn check_client_state(reader: &mut Reader<'_>, name: &str, secret: Option<&SecretString>) {
+    use secrecy::ExposeSecret;
+    let Some(secret) = secret.map(ExposeSecret::expose_secret) else { return };
+    if !(16..=128).contains(&secret.chars().count()) {
+        reader.problem(&format!("{name} must have 16 to 128 characters, such as from `openssl rand -hex 32`"));
+    }
+}

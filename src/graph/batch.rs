@@ -1,0 +1,124 @@
+//! One `$batch` about up to twenty people: `JSON batching` on learn.microsoft.com.
+//!
+//! Answers come in any order and are matched by id; each has its own status and its own `Retry-After`. A person
+//! without an answer is unavailable, and nobody else suffers from it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use photorelay_core::id::UserId;
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::error::{Envelope, GraphError, Trace, token_like};
+use super::request::{Call, PRIORITY_HEADER, PRIORITY_LOW, Reply, ReplyBody};
+use super::{Graph, Priority, retry_after};
+
+/// Graph answers as many requests at once.
+pub const MAX_BATCH: usize = 20;
+
+#[derive(Deserialize)]
+struct WireBatch {
+    responses: Vec<Value>,
+}
+
+#[derive(Deserialize)]
+struct WireItem {
+    id: Value,
+    status: u16,
+    #[serde(default)]
+    headers: Option<BTreeMap<String, Value>>,
+    #[serde(default)]
+    body: Value,
+}
+
+impl Graph {
+    /// Sends one GET for each person in one request and gives the replies in the order of `users`.
+    pub(super) async fn batch(
+        &self,
+        operation: &'static str,
+        needs: &'static str,
+        users: &[UserId],
+        priority: Priority,
+        path: impl Fn(UserId) -> String,
+    ) -> Result<Vec<(UserId, Result<Reply, GraphError>)>, GraphError> {
+        if users.is_empty() {
+            return Ok(Vec::new());
+        }
+        if users.len() > MAX_BATCH {
+            let mut trace = Trace::of(operation, None);
+            trace.message = Some(format!("{} people, more than the {MAX_BATCH} of one batch", users.len()));
+            return Err(GraphError::Invalid { at: Box::new(trace) });
+        }
+        let requests: Vec<Value> = users
+            .iter()
+            .enumerate()
+            .map(|(index, user)| {
+                let mut request = json!({"id": index.to_string(), "method": "GET", "url": path(*user)});
+                if priority == Priority::Low {
+                    request["headers"] = json!({PRIORITY_HEADER: PRIORITY_LOW});
+                }
+                request
+            })
+            .collect();
+        let call = Call::new(operation, needs, Method::POST, self.inner.url(&["$batch"]))
+            .priority(priority)
+            .json(&json!({"requests": requests}));
+        let answer = self.inner.send(call).await?;
+        let outer = answer.trace.clone();
+        let batch: WireBatch = answer.json()?;
+
+        let mut items: Vec<Option<WireItem>> = users.iter().map(|_| None).collect();
+        for item in batch.responses.into_iter().filter_map(|item| WireItem::deserialize(item).ok()) {
+            let slot = index_of(&item.id).and_then(|index| items.get_mut(index));
+            if let Some(slot @ None) = slot {
+                *slot = Some(item);
+            }
+        }
+        let now = Timestamp::now();
+        Ok(users.iter().zip(items).map(|(user, item)| (*user, reply(item, *user, needs, &outer, now))).collect())
+    }
+}
+
+fn index_of(id: &Value) -> Option<usize> {
+    match id {
+        Value::String(text) => text.parse().ok(),
+        other => other.as_u64().and_then(|number| usize::try_from(number).ok()),
+    }
+}
+
+fn reply(
+    item: Option<WireItem>,
+    user: UserId,
+    needs: &'static str,
+    outer: &Trace,
+    now: Timestamp,
+) -> Result<Reply, GraphError> {
+    let mut trace = Trace { user: Some(user), ..outer.clone() };
+    let Some(item) = item else {
+        let reason = "the batch has no answer for this user".to_owned();
+        return Err(GraphError::Unavailable { reason, retry_after: None, at: Box::new(trace) });
+    };
+    trace.status = Some(item.status);
+    let header = |name: &str| {
+        let headers = item.headers.iter().flatten();
+        headers.filter(|(key, _)| key.eq_ignore_ascii_case(name)).find_map(|(_, value)| match value {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        })
+    };
+    if let Some(request_id) = header("request-id") {
+        trace.request_id = Some(token_like(&request_id));
+    }
+    let hint = header("retry-after").and_then(|value| retry_after::parse(&value, now));
+    let trace = trace.with_envelope(Envelope::from_value(&item.body));
+    let body = match item.body {
+        Value::Null => ReplyBody::Empty,
+        Value::String(text) if text.is_empty() => ReplyBody::Empty,
+        body @ Value::Object(_) => ReplyBody::Json(body),
+        _ => ReplyBody::Other,
+    };
+    Ok(Reply { status: item.status, hint, body, is_from_graph: true, needs, trace })
+}

@@ -1,0 +1,245 @@
+//! What can go wrong with Graph, as decisions, and the trail that finds the request again in Microsoft's logs.
+//!
+//! An error never holds a token, a URL or personal data: people are named by id, and texts from Graph are shortened
+//! and stripped of anything that looks like an address.
+
+use std::fmt;
+use std::time::Duration;
+
+use photorelay_core::id::UserId;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::token::TokenError;
+
+const MAX_MESSAGE_CHARS: usize = 200;
+const MAX_CODE_CHARS: usize = 64;
+
+/// Why a call failed; the variants are what a caller can do about it.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum GraphError {
+    /// Put the work back for as long as Graph asks, or for a growing time if it does not say.
+    #[error("Graph asks to slow down{}: {at}", after(*.retry_after))]
+    Throttled { retry_after: Option<Duration>, at: Box<Trace> },
+    /// Down, slow or cut off: worth trying again later.
+    #[error("Graph is unavailable ({reason}){}: {at}", after(*.retry_after))]
+    Unavailable { reason: String, retry_after: Option<Duration>, at: Box<Trace> },
+    /// Not what the API promises; treated as passing, because it usually is.
+    #[error("Graph gave an answer that cannot be used ({reason}): {at}")]
+    BadAnswer { reason: String, at: Box<Trace> },
+    /// Somebody has to grant the role and give administrator consent.
+    #[error("Graph refuses this to the application: grant it the application role {needs}: {at}")]
+    Denied { needs: &'static str, at: Box<Trace> },
+    /// A fresh token was not accepted either: the Graph URL and the cloud of the credential do not fit together.
+    #[error(
+        "Graph does not accept the token, not even a new one: check that the Graph URL and the credential belong to the same cloud: {at}"
+    )]
+    Unauthorized { at: Box<Trace> },
+    /// Graph finds the request itself wrong; repeating it does not help.
+    #[error("Graph does not accept the request: {at}")]
+    Invalid { at: Box<Trace> },
+    /// There is no token to ask with.
+    #[error("no token for Graph: {source}: {at}")]
+    Token { source: TokenError, at: Box<Trace> },
+}
+
+impl GraphError {
+    /// How long Graph asked to wait, if it did.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            GraphError::Throttled { retry_after, .. } | GraphError::Unavailable { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
+    /// Whether the same call may succeed later without anybody doing anything.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            GraphError::Throttled { .. } | GraphError::Unavailable { .. } | GraphError::BadAnswer { .. } => true,
+            GraphError::Token { source, .. } => source.is_passing(),
+            GraphError::Denied { .. } | GraphError::Unauthorized { .. } | GraphError::Invalid { .. } => false,
+        }
+    }
+
+    /// Which request it was about.
+    pub fn trace(&self) -> &Trace {
+        match self {
+            GraphError::Throttled { at, .. }
+            | GraphError::Unavailable { at, .. }
+            | GraphError::BadAnswer { at, .. }
+            | GraphError::Denied { at, .. }
+            | GraphError::Unauthorized { at }
+            | GraphError::Invalid { at }
+            | GraphError::Token { at, .. } => at,
+        }
+    }
+}
+
+fn after(delay: Option<Duration>) -> String {
+    delay.map(|delay| format!(" for {} s", delay.as_secs())).unwrap_or_default()
+}
+
+/// What is known of one request and its answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trace {
+    /// Such as `read photo metadata`.
+    pub operation: &'static str,
+    pub user: Option<UserId>,
+    pub status: Option<u16>,
+    /// Graph's error code.
+    pub code: Option<String>,
+    /// Graph's words, shortened.
+    pub message: Option<String>,
+    /// What Microsoft's support asks for.
+    pub request_id: Option<String>,
+    /// What we called the request; the last attempt's.
+    pub client_request_id: Option<Uuid>,
+}
+
+impl Trace {
+    pub(super) fn of(operation: &'static str, user: Option<UserId>) -> Self {
+        Self { operation, user, status: None, code: None, message: None, request_id: None, client_request_id: None }
+    }
+
+    /// Adds what the error envelope of an answer says.
+    pub(super) fn with_envelope(mut self, envelope: Option<Envelope>) -> Self {
+        if let Some(envelope) = envelope {
+            self.request_id = envelope.request_id.or(self.request_id);
+            self.code = envelope.code;
+            self.message = envelope.message;
+        }
+        self
+    }
+
+    /// The status and, if there is one, the code: `404 ImageNotFound`.
+    pub(super) fn shape(&self) -> String {
+        let status = self.status.unwrap_or_default();
+        self.code.as_ref().map_or_else(|| status.to_string(), |code| format!("{status} {code}"))
+    }
+}
+
+impl fmt::Display for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.operation)?;
+        if let Some(user) = self.user {
+            write!(f, " of user {user}")?;
+        }
+        if self.status.is_some() {
+            write!(f, ", status {}", self.shape())?;
+        }
+        if let Some(message) = &self.message {
+            write!(f, " \"{message}\"")?;
+        }
+        if let Some(request_id) = &self.request_id {
+            write!(f, ", request-id {request_id}")?;
+        }
+        if let Some(client_request_id) = self.client_request_id {
+            write!(f, ", client-request-id {client_request_id}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The error envelope that all of Graph uses, already fit for logs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Envelope {
+    pub(super) code: Option<String>,
+    pub(super) message: Option<String>,
+    pub(super) request_id: Option<String>,
+    /// A GUID in the message, which is where Graph names a subscription that exists already.
+    pub(super) named_id: Option<Uuid>,
+}
+
+#[derive(Deserialize)]
+struct WireEnvelope {
+    error: WireError,
+}
+
+#[derive(Deserialize)]
+struct WireError {
+    code: Option<serde_json::Value>,
+    message: Option<serde_json::Value>,
+    #[serde(alias = "innererror")]
+    #[serde(rename = "innerError")]
+    inner: Option<serde_json::Value>,
+}
+
+impl Envelope {
+    pub(super) fn from_bytes(body: &[u8]) -> Option<Self> {
+        serde_json::from_slice(body).ok().map(Self::from_wire)
+    }
+
+    pub(super) fn from_value(body: &serde_json::Value) -> Option<Self> {
+        WireEnvelope::deserialize(body).ok().map(Self::from_wire)
+    }
+
+    fn from_wire(wire: WireEnvelope) -> Self {
+        let text = |value: &Option<serde_json::Value>| value.as_ref().and_then(|v| v.as_str()).map(str::to_owned);
+        let message = text(&wire.error.message);
+        let request_id = wire.error.inner.as_ref().and_then(|inner| inner.get("request-id")).and_then(|id| id.as_str());
+        Self {
+            code: text(&wire.error.code).map(|code| token_like(&code)).filter(|code| !code.is_empty()),
+            named_id: message.as_deref().and_then(first_guid),
+            message: message.map(|message| fit_for_logs(&message)).filter(|message| !message.is_empty()),
+            request_id: request_id.map(token_like),
+        }
+    }
+}
+
+/// Letters, digits and the few signs that codes and ids have.
+pub(super) fn token_like(text: &str) -> String {
+    text.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).take(MAX_CODE_CHARS).collect()
+}
+
+/// Shortens a text from outside to one line and leaves out words that may be an address or a URL.
+pub(super) fn fit_for_logs(text: &str) -> String {
+    let mut line = String::new();
+    for word in text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()) {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(if word.contains('@') || word.contains("://") { "[left out]" } else { word });
+    }
+    match line.char_indices().nth(MAX_MESSAGE_CHARS) {
+        Some((end, _)) => format!("{}...", &line[..end]),
+        None => line,
+    }
+}
+
+fn first_guid(text: &str) -> Option<Uuid> {
+    text.split(|c: char| !(c.is_ascii_hexdigit() || c == '-'))
+        .filter(|word| word.len() == 36)
+        .find_map(|word| Uuid::try_parse(word).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_from_outside_are_one_short_line_without_addresses() {
+        let text = format!("Resource 'adele@contoso.test' at\r\nhttps://x.test/?code=K {}", "long ".repeat(100));
+        let line = fit_for_logs(&text);
+        assert!(line.starts_with("Resource [left out] at [left out] long"), "{line}");
+        assert!(line.chars().count() <= MAX_MESSAGE_CHARS + 3 && !line.contains('\n'), "{line}");
+    }
+
+    #[test]
+    fn the_envelope_is_read_in_every_spelling() {
+        for inner in ["innerError", "innererror"] {
+            let body = format!(r#"{{"error":{{"code":"X","message":"m","{inner}":{{"request-id":"r-1"}}}}}}"#);
+            let envelope = Envelope::from_bytes(body.as_bytes()).unwrap();
+            assert_eq!(envelope.code.as_deref(), Some("X"));
+            assert_eq!(envelope.request_id.as_deref(), Some("r-1"));
+        }
+        assert_eq!(Envelope::from_bytes(b"<html>not found</html>"), None);
+        assert_eq!(Envelope::from_bytes(br#"{"error":{"code":404}}"#), Some(Envelope::default()));
+    }
+
+    #[test]
+    fn the_id_of_a_subscription_is_found_in_the_message() {
+        let body = br#"{"error":{"code":"ObjectIdentifierInUse","message":"Subscription Id 7f105c7d-2dc5-4530-97cd-4e7ae6534c07 already exists for the requested combination"}}"#;
+        let id = Envelope::from_bytes(body).unwrap().named_id;
+        assert_eq!(id, Some("7f105c7d-2dc5-4530-97cd-4e7ae6534c07".parse().unwrap()));
+    }
+}

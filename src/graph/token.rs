@@ -1,0 +1,273 @@
+//! Tokens for Graph: kept, renewed early in the background, one request at a time however many ask.
+//!
+//! A token that is still valid is served while the authority is down. A token that Graph refused is never served
+//! again. Tokens are never printed. It owns the failures of the authority and of the configured credential.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use azure_core::credentials::TokenCredential;
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, Shared};
+use jiff::{SignedDuration, Timestamp};
+use photorelay_core::entra::CredentialError;
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::error::fit_for_logs;
+
+/// A token with less life than this is not sent any more if another can be had.
+const MARGIN: SignedDuration = SignedDuration::from_secs(10);
+/// Between attempts to renew a token that is still valid; platforms may give out the same token for hours.
+const RENEWAL_PAUSE: SignedDuration = SignedDuration::from_secs(30);
+/// Between renewals that a refused token forces: what a new token does not cure, yet another one does not either.
+const FORCED_RENEWAL_PAUSE: SignedDuration = SignedDuration::from_secs(30);
+/// Longer than any single request for a token takes with its retries.
+const ACQUISITION_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A bearer token. Two are the same if they came from the same renewal.
+#[derive(Clone)]
+pub struct Token {
+    secret: SecretString,
+    renewal: u64,
+}
+
+impl Token {
+    /// A token that is known beforehand; `renewal` tells it from others.
+    pub fn new(secret: SecretString, renewal: u64) -> Self {
+        Self { secret, renewal }
+    }
+
+    pub fn secret(&self) -> &str {
+        self.secret.expose_secret()
+    }
+
+    pub fn is_same(&self, other: &Token) -> bool {
+        self.renewal == other.renewal
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Token").field("renewal", &self.renewal).finish_non_exhaustive()
+    }
+}
+
+/// Why there is no token. The text is the authority's, shortened; the cause is not kept, because what the library
+/// keeps includes the whole answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// The authority is down, slow or throttles.
+    #[error("the authority is unavailable: {0}")]
+    Unavailable(String),
+    /// The secret, certificate, application or role is wrong: an operator has to correct it.
+    #[error("the credential is refused: {0}")]
+    Refused(String),
+}
+
+impl TokenError {
+    pub fn is_passing(&self) -> bool {
+        matches!(self, TokenError::Unavailable(_))
+    }
+}
+
+/// Where tokens come from.
+#[async_trait]
+pub trait TokenSource: Send + Sync + fmt::Debug {
+    /// A token that should be accepted now.
+    async fn token(&self) -> Result<Token, TokenError>;
+
+    /// Says that `used` was refused, so that the next token is another one. Does nothing if it has been replaced
+    /// already, so that many who were refused together cause one renewal.
+    async fn invalidate(&self, used: &Token);
+}
+
+/// Makes a credential anew. The identity library keeps tokens inside a credential, and a new credential is the only
+/// way to another token before that one has all but expired.
+pub type CredentialFactory = Box<dyn Fn() -> Result<Arc<dyn TokenCredential>, CredentialError> + Send + Sync>;
+
+/// What time it is.
+pub type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;
+
+type Flight = Shared<BoxFuture<'static, Result<Token, TokenError>>>;
+
+/// Tokens of one credential for one scope.
+pub struct CachedTokens {
+    inner: Arc<Inner>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+struct Inner {
+    factory: CredentialFactory,
+    scope: String,
+    clock: Clock,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    current: Option<Kept>,
+    renewals: u64,
+    flight: Option<Flight>,
+    forced_at: Option<Timestamp>,
+}
+
+struct Kept {
+    token: Token,
+    expires_at: Timestamp,
+    renew_at: Timestamp,
+}
+
+impl CachedTokens {
+    /// Asks for nothing yet. Renewals run as tasks of `tasks` and end with `stop`.
+    pub fn new(factory: CredentialFactory, scope: String, tasks: TaskTracker, stop: CancellationToken) -> Self {
+        Self::with_clock(factory, scope, tasks, stop, Box::new(Timestamp::now))
+    }
+
+    /// The same by another clock.
+    pub fn with_clock(
+        factory: CredentialFactory,
+        scope: String,
+        tasks: TaskTracker,
+        stop: CancellationToken,
+        clock: Clock,
+    ) -> Self {
+        let inner = Inner { factory, scope, clock, state: Mutex::default() };
+        Self { inner: Arc::new(inner), tasks, stop }
+    }
+
+    /// The renewal that is under way, or a new one. It goes on if nobody waits for it any more.
+    fn renewal(&self) -> Flight {
+        let mut state = self.inner.lock();
+        if let Some(flight) = state.flight.as_ref().filter(|flight| flight.peek().is_none()) {
+            return flight.clone();
+        }
+        let (done, outcome) = oneshot::channel();
+        let inner = Arc::clone(&self.inner);
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            let acquired = tokio::select! {
+                acquired = tokio::time::timeout(ACQUISITION_TIMEOUT, inner.acquire()) => acquired
+                    .unwrap_or_else(|_| Err(TokenError::Unavailable("no answer in time".to_owned()))),
+                () = stop.cancelled() => Err(TokenError::Unavailable("this program is stopping".to_owned())),
+            };
+            // Nobody may be waiting: then the token is for the next who asks.
+            let _ = done.send(inner.keep(acquired));
+        });
+        let flight = async move {
+            outcome.await.unwrap_or_else(|_| Err(TokenError::Unavailable("the renewal ended early".to_owned())))
+        };
+        let flight = flight.boxed().shared();
+        state.flight = Some(flight.clone());
+        flight
+    }
+}
+
+#[async_trait]
+impl TokenSource for CachedTokens {
+    async fn token(&self) -> Result<Token, TokenError> {
+        let now = (self.inner.clock)();
+        let (kept, renew) = {
+            let state = self.inner.lock();
+            match &state.current {
+                Some(kept) if now + MARGIN < kept.expires_at => (Some(kept.token.clone()), now >= kept.renew_at),
+                _ => (None, true),
+            }
+        };
+        match kept {
+            Some(token) => {
+                if renew {
+                    // It runs as a task of its own; nobody here waits for it.
+                    drop(self.renewal());
+                }
+                Ok(token)
+            }
+            None => match self.renewal().await {
+                Ok(token) => Ok(token),
+                Err(error) => self.inner.still_valid().ok_or(error),
+            },
+        }
+    }
+
+    async fn invalidate(&self, used: &Token) {
+        let now = (self.inner.clock)();
+        let mut state = self.inner.lock();
+        let is_current = state.current.as_ref().is_some_and(|kept| kept.token.is_same(used));
+        let too_soon = state.forced_at.is_some_and(|at| now < at + FORCED_RENEWAL_PAUSE);
+        if is_current && !too_soon {
+            state.current = None;
+            state.forced_at = Some(now);
+        }
+    }
+}
+
+impl Inner {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn still_valid(&self) -> Option<Token> {
+        let now = (self.clock)();
+        self.lock().current.as_ref().filter(|kept| now < kept.expires_at).map(|kept| kept.token.clone())
+    }
+
+    async fn acquire(&self) -> Result<(SecretString, Timestamp), TokenError> {
+        let credential = (self.factory)().map_err(|e| TokenError::Refused(fit_for_logs(&e.to_string())))?;
+        let token = credential.get_token(&[&self.scope], None).await.map_err(|e| judge(&e))?;
+        let expires_at = Timestamp::from_second(token.expires_on.unix_timestamp())
+            .map_err(|_| TokenError::Unavailable("the token has no sensible expiry".to_owned()))?;
+        Ok((SecretString::from(token.token.secret().to_owned()), expires_at))
+    }
+
+    /// Ends a renewal: keeps the new token, or puts off the next attempt.
+    fn keep(&self, acquired: Result<(SecretString, Timestamp), TokenError>) -> Result<Token, TokenError> {
+        let now = (self.clock)();
+        let mut state = self.lock();
+        state.flight = None;
+        match acquired {
+            Ok((secret, expires_at)) => {
+                state.renewals += 1;
+                let token = Token { secret, renewal: state.renewals };
+                // Half-life is well before the last five minutes for every token that lives ten minutes or longer.
+                let half = expires_at.duration_since(now) / 2;
+                let renew_at = now + half.max(RENEWAL_PAUSE);
+                state.current = Some(Kept { token: token.clone(), expires_at, renew_at });
+                Ok(token)
+            }
+            Err(error) => {
+                if let Some(kept) = &mut state.current {
+                    kept.renew_at = now + RENEWAL_PAUSE;
+                    tracing::warn!(error = %error, valid_until = %kept.expires_at, "the Graph token was not renewed and is used on");
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+impl fmt::Debug for CachedTokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CachedTokens").field("scope", &self.inner.scope).finish_non_exhaustive()
+    }
+}
+
+/// The library wraps the authority's answer; its status is found along the chain of causes.
+fn judge(error: &azure_core::Error) -> TokenError {
+    let mut status = None;
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(this) = cause {
+        let known = this.downcast_ref::<azure_core::Error>().and_then(azure_core::Error::http_status);
+        status = status.or(known.map(u16::from));
+        cause = this.source();
+    }
+    let text = fit_for_logs(&error.to_string());
+    match status {
+        Some(400 | 401 | 403 | 404) => TokenError::Refused(text),
+        _ => TokenError::Unavailable(text),
+    }
+}

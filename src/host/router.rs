@@ -1,0 +1,109 @@
+//! Every route that the manifest names, and nothing else.
+//!
+//! HTTP functions are proxied and keep their path (`/api/notifications`); queue and timer functions are called as
+//! `POST /{function}` with an envelope. A function in the manifest that nobody implements is an error at start-up.
+
+use std::sync::Arc;
+
+use anyhow::{Result, bail};
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use tracing::Instrument;
+
+use super::envelope::{self, Invocation};
+use super::manifest::{Function, Manifest, Trigger};
+use super::webhook;
+use crate::steps::notify::Notify;
+use crate::steps::propagate::Propagate;
+use crate::steps::subscribe::Subscribe;
+
+/// What the functions do.
+#[derive(Debug)]
+pub struct Functions {
+    pub notify: Notify,
+    pub propagate: Propagate,
+    pub subscribe: Subscribe,
+}
+
+/// An envelope holds one queue message of at most 64 KiB, encoded once more.
+const MAX_ENVELOPE_BYTES: usize = 512 * 1024;
+
+/// The router for these functions.
+pub fn router(functions: Arc<Functions>, manifest: &Manifest) -> Result<Router> {
+    // The host polls `/` until it answers.
+    let mut router = Router::new().route("/", get(|| async { "photorelay" }));
+    for function in &manifest.functions {
+        let routes = match (function.name.as_str(), &function.trigger) {
+            ("notifications", Trigger::Http { route }) => {
+                let path = format!("/{}/{route}", manifest.route_prefix);
+                webhook::routes(&path, Arc::clone(&functions))
+            }
+            ("propagate", Trigger::Queue { .. }) => invoked(function, &functions, |call| Box::pin(propagate(call))),
+            ("subscribe", Trigger::Timer { .. }) => invoked(function, &functions, |call| Box::pin(subscribe(call))),
+            (name, trigger) => {
+                bail!("function.json names `{name}` with {trigger:?}, which this program does not serve")
+            }
+        };
+        router = router.merge(routes);
+    }
+    Ok(router)
+}
+
+/// One call of a queue or timer function.
+struct Call {
+    functions: Arc<Functions>,
+    binding: String,
+    invocation: Invocation,
+}
+
+type Answer = std::pin::Pin<Box<dyn Future<Output = Result<Option<String>, String>> + Send>>;
+
+fn invoked(function: &Function, functions: &Arc<Functions>, call: fn(Call) -> Answer) -> Router {
+    let name = function.name.clone();
+    let binding = function.binding.clone();
+    let handler = move |State(functions): State<Arc<Functions>>, headers: HeaderMap, body: Bytes| async move {
+        let invocation_id = header(&headers, "x-azure-functions-invocationid").unwrap_or("standalone").to_owned();
+        let span = tracing::info_span!("invocation", function = name, invocation.id = invocation_id);
+        answer(functions, binding, &body, call).instrument(span).await
+    };
+    Router::new()
+        .route(&format!("/{}", function.name), post(handler))
+        .layer(DefaultBodyLimit::max(MAX_ENVELOPE_BYTES))
+        .with_state(Arc::clone(functions))
+}
+
+/// A failure has to be a 5xx, and a success a JSON object.
+async fn answer(functions: Arc<Functions>, binding: String, body: &[u8], call: fn(Call) -> Answer) -> Response {
+    let result = match Invocation::parse(body) {
+        Ok(invocation) => call(Call { functions, binding, invocation }).await,
+        Err(error) => Err(error.to_string()),
+    };
+    match result {
+        Ok(log) => Json(envelope::done(log)).into_response(),
+        Err(error) => {
+            tracing::error!(error, "the invocation failed and will be delivered again");
+            (StatusCode::INTERNAL_SERVER_ERROR, Json(envelope::done(Some(error)))).into_response()
+        }
+    }
+}
+
+async fn propagate(call: Call) -> Result<Option<String>, String> {
+    let message = call.invocation.message(&call.binding).map_err(|e| e.to_string())?;
+    let dequeue_count = call.invocation.dequeue_count();
+    let propagate = call.functions.propagate.clone();
+    let handled = propagate.handle(&message, dequeue_count).await.map_err(|e| e.to_string())?;
+    Ok(Some(format!("{} people, {} captured, {} failed", handled.people, handled.captured, handled.failed)))
+}
+
+async fn subscribe(call: Call) -> Result<Option<String>, String> {
+    let kept = call.functions.subscribe.keep().await.map_err(|e| e.to_string())?;
+    Ok(Some(kept.to_string()))
+}
+
+pub(super) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}

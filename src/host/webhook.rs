@@ -1,0 +1,77 @@
+//! `POST /api/notifications`: the validation handshake, and notifications.
+//!
+//! The endpoint is open to everybody. It must never tell a caller which check failed, never echo anything as HTML,
+//! and never acknowledge what is not stored. <https://learn.microsoft.com/graph/change-notifications-delivery-webhooks>
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, RawQuery, State};
+use axum::http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+
+use super::router::{Functions, header};
+use crate::steps::notify::NotifyError;
+
+/// The largest POST that is read. Graph sends far less; 10,000 items of the usual size fit.
+const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
+/// A validation token is some hundred characters long.
+const MAX_TOKEN_BYTES: usize = 2048;
+
+pub(super) fn routes(path: &str, functions: Arc<Functions>) -> Router {
+    Router::new().route(path, post(receive)).layer(DefaultBodyLimit::max(MAX_BODY_BYTES)).with_state(functions)
+}
+
+async fn receive(
+    State(functions): State<Arc<Functions>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    if let Some(token) = query.as_deref().and_then(validation_token) {
+        return handshake(&token);
+    }
+    if !is_json(&headers) {
+        return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
+    }
+    match functions.notify.accept(&body, header(&headers, "traceparent")).await {
+        Ok(accepted) => {
+            if accepted.dropped > 0 {
+                tracing::warn!(hints = accepted.hints, dropped = accepted.dropped, "notifications dropped: not ours");
+            } else {
+                tracing::debug!(hints = accepted.hints, "notifications stored");
+            }
+            StatusCode::ACCEPTED.into_response()
+        }
+        Err(NotifyError::NotACollection) => StatusCode::BAD_REQUEST.into_response(),
+        Err(error @ NotifyError::NotStored(_)) => {
+            tracing::error!(%error, "notifications are refused until they can be stored; Graph repeats them for hours");
+            StatusCode::SERVICE_UNAVAILABLE.into_response()
+        }
+    }
+}
+
+/// The token, decoded as a form is: `+` is a space.
+fn validation_token(query: &str) -> Option<Cow<'_, str>> {
+    let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+    pairs.find(|(name, _)| name == "validationToken").map(|(_, token)| token)
+}
+
+/// Plain text that no browser takes for anything else.
+fn handshake(token: &str) -> Response {
+    if token.is_empty() || token.len() > MAX_TOKEN_BYTES {
+        return StatusCode::BAD_REQUEST.into_response();
+    }
+    tracing::info!("Graph validates the notification endpoint");
+    let headers = [(CONTENT_TYPE, "text/plain; charset=utf-8"), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
+    (StatusCode::OK, headers, token.to_owned()).into_response()
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let essence = header(headers, CONTENT_TYPE.as_str()).unwrap_or_default().split(';').next().unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case("application/json")
+}

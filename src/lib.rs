@@ -1,0 +1,10 @@
+//! photorelay, the function app: a changed photo becomes a stored, audited photo and a queued write-back message.
+//!
+//! `main` parses the command line, [`config`] reads the environment, [`app`] builds everything once.
+
+pub mod app;
+pub mod config;
+pub mod graph;
+pub mod host;
+pub mod operate;
+pub mod steps;

@@ -1,0 +1,167 @@
+//! The command line: parse, build, serve.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use clap::{Parser, Subcommand};
+use photorelay::app::{App, open_storage};
+use photorelay::config::{self, Config};
+use photorelay::operate;
+use photorelay_core::id::UserId;
+use photorelay_core::settings::Environment;
+use photorelay_core::storage::Storage;
+use photorelay_core::telemetry;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// Carries Microsoft 365 profile photos to on-premises directories, seconds after they changed.
+///
+/// Every setting comes from the environment; README.md lists them.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run standalone: webhook, workers and timers in one process.
+    Run,
+    /// Serve the Azure Functions host as its custom handler.
+    Serve,
+    /// Go the whole way for one person now, and explain every step.
+    Check {
+        /// Object id or user principal name.
+        user: String,
+    },
+    /// Write a person's current photo to a file, as Graph gave it.
+    Export {
+        /// Object id or user principal name.
+        user: String,
+        file: PathBuf,
+    },
+    /// The audit trail.
+    #[command(subcommand)]
+    Audit(Audit),
+}
+
+#[derive(Subcommand)]
+enum Audit {
+    /// Walk the trail and name every broken link; ends with 2 if there is one.
+    Verify {
+        /// Only this person, by object id.
+        #[arg(long)]
+        user: Option<UserId>,
+    },
+}
+
+/// The trail is not intact.
+const NOT_INTACT: u8 = 2;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Cli::parse()).await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("photorelay: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli) -> Result<ExitCode> {
+    // Before anything speaks TLS: one crypto provider for all of it. An error means that it is installed already.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let environment = Environment::of_process();
+    let mut out = std::io::stdout();
+    match cli.command {
+        Command::Run => {
+            let (config, app) = start(&environment).await?;
+            let listener = listen(&config.listen.to_string()).await?;
+            tracing::info!(listen = %listener.local_addr()?, "photorelay runs standalone");
+            app.run(listener, stop_on_signal()?).await?;
+        }
+        Command::Serve => {
+            let port = environment.get("FUNCTIONS_CUSTOMHANDLER_PORT");
+            let port =
+                port.context("FUNCTIONS_CUSTOMHANDLER_PORT is missing: `serve` is started by the Functions host")?;
+            let (_, app) = start(&environment).await?;
+            let listener = listen(&format!("127.0.0.1:{port}")).await?;
+            tracing::info!(listen = %listener.local_addr()?, "photorelay serves the Functions host");
+            app.serve(listener, stop_on_signal()?).await?;
+            // The host takes exit code 0 for a process that is still there.
+            bail!("stopped by a signal");
+        }
+        Command::Check { user } => {
+            let (_, app) = start(&environment).await?;
+            let user = operate::check::find(&app.graph, &user).await?;
+            operate::check::check(&app.propagate, user, &mut out).await?;
+        }
+        Command::Export { user, file } => {
+            let (storage, user) = match user.parse() {
+                Ok(user) => (storage_alone(&environment)?, user),
+                Err(_) => {
+                    let (_, app) = start(&environment).await?;
+                    let user = operate::check::find(&app.graph, &user).await?;
+                    (app.storage, user)
+                }
+            };
+            println!("{}", operate::export::export(&storage, user, &file).await?);
+        }
+        Command::Audit(Audit::Verify { user }) => {
+            let report = operate::audit::verify(&storage_alone(&environment)?, user, &mut out).await?;
+            if !report.findings.is_empty() {
+                return Ok(ExitCode::from(NOT_INTACT));
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn start(environment: &Environment) -> Result<(Config, App)> {
+    let config = Config::read(environment)?;
+    telemetry::init(config.log_format, &config.log_filter, std::io::stdout);
+    let app = App::build(&config).await?;
+    Ok((config, app))
+}
+
+fn storage_alone(environment: &Environment) -> Result<Storage> {
+    let (storage, authority) = config::read_storage(environment)?;
+    open_storage(&storage, &authority)
+}
+
+async fn listen(address: &str) -> Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
+}
+
+/// A token that is cancelled by Ctrl-C or SIGTERM.
+fn stop_on_signal() -> Result<CancellationToken> {
+    let stop = CancellationToken::new();
+    let asked = stop.clone();
+    let mut terminate = terminate_signal()?;
+    #[expect(clippy::disallowed_methods, reason = "waits for a signal for as long as the process lives")]
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            () = &mut terminate => {}
+        }
+        tracing::info!("stopping: what is under way is finished first");
+        asked.cancel();
+    });
+    Ok(stop)
+}
+
+#[cfg(unix)]
+fn terminate_signal() -> Result<std::pin::Pin<Box<dyn Future<Output = ()> + Send>>> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    Ok(Box::pin(async move {
+        terminate.recv().await;
+    }))
+}
+
+#[cfg(not(unix))]
+fn terminate_signal() -> Result<std::pin::Pin<Box<dyn Future<Output = ()> + Send>>> {
+    Ok(Box::pin(std::future::pending()))
+}

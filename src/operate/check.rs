@@ -1,0 +1,39 @@
+//! `photorelay check <user>`: goes the whole way for one person now, and explains every step it took and why.
+
+use std::io::Write;
+
+use anyhow::{Context, Result};
+use photorelay_core::contract::{Cause, CauseKind, CheckMessage, Look, V1};
+use photorelay_core::id::UserId;
+use photorelay_core::trace::TraceContext;
+
+use crate::graph::Graph;
+use crate::steps::propagate::{Journal, Propagate};
+
+/// The person whom an object id or a user principal name stands for.
+pub async fn find(graph: &Graph, name: &str) -> Result<UserId> {
+    if let Ok(user) = name.parse() {
+        return Ok(user);
+    }
+    graph.find_person(name).await?.context("nobody has that object id or user principal name")
+}
+
+/// Looks at the person, whatever the ETag says, and prints the journal.
+pub async fn check(propagate: &Propagate, user: UserId, out: &mut dyn Write) -> Result<()> {
+    let trace = TraceContext::start();
+    let message = CheckMessage {
+        v: V1,
+        cause: Cause { kind: CauseKind::Operator, id: trace.trace_id() },
+        users: vec![user],
+        look: Look::Always,
+        attempt: 0,
+        absence: None,
+        traceparent: Some(trace.to_string()),
+    };
+    let mut journal = Journal::keeping();
+    let result = propagate.look_at(user, &message, &mut journal).await;
+    write!(out, "{journal}")?;
+    let found = result.with_context(|| format!("the look at {user} could not be finished"))?;
+    writeln!(out, "{user}: {found}")?;
+    Ok(())
+}

@@ -1,0 +1,5 @@
+//! What operators ask for on the command line. Prints to stdout for people; never writes to a target.
+
+pub mod audit;
+pub mod check;
+pub mod export;

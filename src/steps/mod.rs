@@ -1,0 +1,7 @@
+//! What photorelay does, step by step. Knows neither HTTP nor Azure.
+
+pub mod announce;
+pub mod notify;
+pub mod propagate;
+pub mod scope;
+pub mod subscribe;

@@ -1,0 +1,409 @@
+//! One look at one person: the eight steps, in their order.
+//!
+//! 1. read the head and whether the trail goes further; if it does, announce that entry and roll the head forward
+//! 2. an ETag equal to the head's ends the look
+//! 3. fetch the photo and take its digest
+//! 4. nothing new, or an echo: go to 8
+//! 5. store photo and renditions, create-once
+//! 6. commit: create audit entry `n+1`, the only point of decision; taken means start again with a new read of Graph
+//! 7. announce the entry
+//! 8. read the ETag once more; unchanged: write the head, otherwise start again
+//!
+//! This file must never use what it read from Graph for a second try, and must never write to a target. It owns the
+//! failures "died in between" and "somebody was faster".
+
+use std::fmt;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use photorelay_core::audit::{self, AuditError, Commit, Committed};
+use photorelay_core::contract::{AuditEntry, CheckMessage, EchoSighting, Head, Kind, Look as How, Standing};
+use photorelay_core::heads;
+use photorelay_core::id::{Digest, UserId};
+use photorelay_core::store::StoreError;
+use photorelay_core::trace::TraceContext;
+
+use super::capture::Content;
+use super::journal::{Journal, Step};
+use super::{Propagate, capture, echo};
+use crate::graph::{GraphError, Person, PhotoState, Priority};
+use crate::steps::announce::announce;
+use crate::steps::scope;
+
+/// What a look found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// The ETag or the bytes are what they were.
+    Nothing,
+    Captured {
+        seq: u32,
+    },
+    Refused {
+        seq: u32,
+        reason: String,
+    },
+    /// Our own thumbnail came back; recorded, not captured.
+    Echo {
+        of_seq: u32,
+    },
+    /// No photo, and none was expected.
+    NoPhoto,
+    /// The photo seems to be gone; a second look follows after the hold time.
+    Missing,
+    Removed {
+        seq: u32,
+    },
+    OutOfScope {
+        reason: String,
+    },
+    /// Too many captures within a day; a check comes back at this time.
+    Parked {
+        until: Timestamp,
+    },
+    Forgotten,
+    NoSuchUser,
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Found::Nothing => f.write_str("nothing new"),
+            Found::Captured { seq } => write!(f, "captured as entry {seq}"),
+            Found::Refused { seq, reason } => write!(f, "refused as entry {seq}: {reason}"),
+            Found::Echo { of_seq } => write!(f, "an echo of entry {of_seq}"),
+            Found::NoPhoto => f.write_str("no photo, as before"),
+            Found::Missing => f.write_str("photo not found; a second look follows after the hold time"),
+            Found::Removed { seq } => write!(f, "removal committed as entry {seq}"),
+            Found::OutOfScope { reason } => write!(f, "out of scope: {reason}"),
+            Found::Parked { until } => write!(f, "too many changes within a day; looked at again at {until}"),
+            Found::Forgotten => f.write_str("forgotten: nothing is captured"),
+            Found::NoSuchUser => f.write_str("no such user"),
+        }
+    }
+}
+
+/// Why a look could not be finished.
+#[derive(Debug, thiserror::Error)]
+pub enum LookError {
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// Somebody has to look: run `photorelay audit verify`.
+    #[error("the head knows entry {seq}, but the audit trail does not have it: run `photorelay audit verify`")]
+    TrailCut { seq: u32 },
+    #[error("the photo changed during every one of {0} looks")]
+    Restless(u32),
+}
+
+impl LookError {
+    /// Whether looking again later may succeed without anybody doing anything.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            // A denied call is cured by a grant, and the queue is the right place to wait for it.
+            LookError::Graph(_) | LookError::Store(_) | LookError::Restless(_) => true,
+            LookError::Audit(AuditError::Store(_)) => true,
+            LookError::Audit(_) | LookError::TrailCut { .. } => false,
+        }
+    }
+
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            LookError::Graph(error) => error.retry_after(),
+            _ => None,
+        }
+    }
+}
+
+/// How often a look starts again before the person goes back to the queue.
+const MAX_ROUNDS: u32 = 8;
+
+pub(super) struct Look<'a> {
+    pub(super) step: &'a Propagate,
+    pub(super) message: &'a CheckMessage,
+    pub(super) user: UserId,
+    /// The process died of this person's photo again and again: it is refused without being decoded.
+    refuse_undecoded: bool,
+    pub(super) trace: TraceContext,
+}
+
+/// Where a round ended.
+pub(super) enum Round {
+    Done(Found),
+    /// Start again from step 1 with a new read of Graph.
+    Again,
+}
+
+impl<'a> Look<'a> {
+    pub(super) fn new(step: &'a Propagate, message: &'a CheckMessage, user: UserId, refuse_undecoded: bool) -> Self {
+        let trace = TraceContext::continuing(message.traceparent.as_deref());
+        Self { step, message, user, refuse_undecoded, trace }
+    }
+
+    /// Looks until nothing is left to do. `state` is what Graph said last; every further round asks anew.
+    pub(super) async fn run(&self, state: PhotoState, journal: &mut Journal) -> Result<Found, LookError> {
+        let mut state = state;
+        for _ in 0..MAX_ROUNDS {
+            match self.round(&state, journal).await? {
+                Round::Done(found) => return Ok(found),
+                Round::Again => state = self.step.graph.photo_state(self.user).await?,
+            }
+        }
+        Err(LookError::Restless(MAX_ROUNDS))
+    }
+
+    async fn round(&self, state: &PhotoState, journal: &mut Journal) -> Result<Round, LookError> {
+        let head = self.read_trail(journal).await?;
+        if head.as_ref().is_some_and(|head| head.standing == Standing::Forgotten) {
+            return Ok(Round::Done(Found::Forgotten));
+        }
+        let seq = head.as_ref().map_or(0, |head| head.seq);
+        match state {
+            PhotoState::NoSuchUser => Ok(Round::Done(Found::NoSuchUser)),
+            PhotoState::Absent { shape } => self.photo_absent(head, seq, shape, journal).await,
+            PhotoState::Present { media_etag } => {
+                if !self.wants_look(head.as_ref(), media_etag, journal) {
+                    return Ok(Round::Done(Found::Nothing));
+                }
+                self.photo_present(head, seq, media_etag, journal).await
+            }
+        }
+    }
+
+    /// Step 1. Entries that the head does not know were committed by somebody who died or was faster: each is
+    /// announced, and the head rolls forward without an ETag.
+    async fn read_trail(&self, journal: &mut Journal) -> Result<Option<Head>, LookError> {
+        let blobs = &*self.step.storage.blobs;
+        let mut head = heads::read(blobs, self.user).await?;
+        if head.is_none() {
+            // A head that was lost is rebuilt from the newest entry; earlier ones are covered by it.
+            let Some(newest) = audit::sequence_numbers(blobs, self.user).await?.last().copied() else {
+                journal.note(Step::ReadTrail, || "no head and no audit entry: nobody has looked before".to_owned());
+                return Ok(None);
+            };
+            head = Some(Head::at(self.user, newest - 1, Timestamp::now()));
+        }
+        while let Some(known) = &head {
+            let Some(next) = audit::read(blobs, self.user, known.seq + 1).await? else { break };
+            let seq = next.entry.seq;
+            let told = announce(&*self.step.storage.queues, &self.step.settings.targets, &next).await?;
+            journal.note(Step::ReadTrail, || format!("entry {seq} was left half done: announced to {told:?} again"));
+            let rolled = Head {
+                sha256: next.entry.seen.sha256,
+                standing: standing_after(next.entry.kind),
+                ..Head::at(self.user, seq, Timestamp::now())
+            };
+            heads::write(blobs, &rolled).await?;
+            head = Some(rolled);
+        }
+        if let Some(head) = &head {
+            journal.note(Step::ReadTrail, || {
+                let settled = if head.settled { "settled" } else { "not settled" };
+                format!("head at entry {}, {settled}, ETag {:?}", head.seq, head.media_etag)
+            });
+        }
+        Ok(head)
+    }
+
+    /// Step 2.
+    fn wants_look(&self, head: Option<&Head>, media_etag: &str, journal: &mut Journal) -> bool {
+        let unchanged = head.is_some_and(|head| head.media_etag.as_deref() == Some(media_etag));
+        let always = self.message.look == How::Always;
+        journal.note(Step::CompareEtag, || match (unchanged, always) {
+            (true, false) => format!("ETag {media_etag} is the head's: nothing changed"),
+            (true, true) => format!("ETag {media_etag} is the head's, and the bytes are to be looked at anyway"),
+            (false, _) => format!("ETag {media_etag} is new: maybe changed"),
+        });
+        always || !unchanged
+    }
+
+    /// Steps 3 to 8 for somebody who has a photo.
+    async fn photo_present(
+        &self,
+        head: Option<Head>,
+        seq: u32,
+        media_etag: &str,
+        journal: &mut Journal,
+    ) -> Result<Round, LookError> {
+        let person = match self.person_in_scope(head.as_ref(), seq, media_etag, journal).await? {
+            InScope::Yes(person) => person,
+            InScope::No(found) => return Ok(Round::Done(found)),
+        };
+        let content = match self.fetch(journal).await? {
+            capture::Fetched::Content(content) => content,
+            capture::Fetched::Absent(shape) => return self.photo_absent(head, seq, &shape, journal).await,
+            capture::Fetched::NoSuchUser => return Ok(Round::Done(Found::NoSuchUser)),
+        };
+        let newest = self.newest(seq).await?;
+        if is_known(&content, newest.as_ref(), media_etag) {
+            journal.note(Step::CompareContent, || "the same bytes as the newest entry saw".to_owned());
+            return self.confirm(head, seq, media_etag, content.sha256(), None, Found::Nothing, journal).await;
+        }
+        let capture = self.examine(&content, journal).await?;
+        if let capture::Examined::Usable(usable) = &capture
+            && let Some(of_seq) = echo::of_which(self, usable, seq).await?
+        {
+            journal.note(Step::CompareContent, || format!("an echo of entry {of_seq}: not captured"));
+            tracing::info!(user.id = %self.user, of_seq, photo.sha256 = %usable.sha256, "echo recognised and recorded");
+            let sighting = EchoSighting { sha256: usable.sha256, of_seq, seen_at: Timestamp::now() };
+            let found = Found::Echo { of_seq };
+            return self.confirm(head, seq, media_etag, content.sha256(), Some(sighting), found, journal).await;
+        }
+        if let Some(until) = self.over_daily_limit(seq).await? {
+            return self.park(head, seq, until, journal).await;
+        }
+        self.store(&capture, journal).await?;
+        let entry = self.entry(newest.as_ref(), media_etag, &content, &capture, &person);
+        let Some(committed) = self.commit(entry, journal).await? else { return Ok(Round::Again) };
+        self.announce(&committed, journal).await?;
+        let found = match committed.entry.reason {
+            Some(reason) => Found::Refused { seq: committed.entry.seq, reason },
+            None => Found::Captured { seq: committed.entry.seq },
+        };
+        self.confirm(head, committed.entry.seq, media_etag, content.sha256(), None, found, journal).await
+    }
+
+    /// Who the person is, if their photos are carried at all. Somebody who is left out is noted in the head.
+    async fn person_in_scope(
+        &self,
+        head: Option<&Head>,
+        seq: u32,
+        media_etag: &str,
+        journal: &mut Journal,
+    ) -> Result<InScope, LookError> {
+        let Some(person) = self.person().await? else { return Ok(InScope::No(Found::NoSuchUser)) };
+        let Some(reason) = scope::left_out(&person) else { return Ok(InScope::Yes(person)) };
+        journal.note(Step::CompareEtag, || format!("out of scope: {reason}"));
+        let standing = Standing::OutOfScope { reason: reason.to_owned() };
+        let noted =
+            Head { media_etag: Some(media_etag.to_owned()), standing, ..Head::at(self.user, seq, Timestamp::now()) };
+        if head.is_none_or(|head| head.media_etag != noted.media_etag || head.standing != noted.standing) {
+            heads::write(&*self.step.storage.blobs, &noted).await?;
+        }
+        Ok(InScope::No(Found::OutOfScope { reason: reason.to_owned() }))
+    }
+
+    pub(super) async fn person(&self) -> Result<Option<Person>, LookError> {
+        let mut people = self.step.graph.people(&[self.user], Priority::Normal).await?;
+        match people.pop() {
+            Some((_, person)) => Ok(person?),
+            None => Ok(None),
+        }
+    }
+
+    /// The entry that the next one has to be chained to.
+    pub(super) async fn newest(&self, seq: u32) -> Result<Option<Committed>, LookError> {
+        if seq == 0 {
+            return Ok(None);
+        }
+        let newest = audit::read(&*self.step.storage.blobs, self.user, seq).await?;
+        newest.map(Some).ok_or(LookError::TrailCut { seq })
+    }
+
+    /// Step 6. None means that the number is taken: what we know is stale.
+    pub(super) async fn commit(
+        &self,
+        entry: AuditEntry,
+        journal: &mut Journal,
+    ) -> Result<Option<Committed>, LookError> {
+        let seq = entry.seq;
+        match audit::commit(&*self.step.storage.blobs, entry).await? {
+            Commit::Done(committed) => {
+                journal.note(Step::Commit, || format!("committed as entry {seq}"));
+                tracing::info!(
+                    user.id = %self.user,
+                    seq,
+                    kind = ?committed.entry.kind,
+                    reason = committed.entry.reason,
+                    photo.sha256 = committed.entry.photo.as_ref().map(|photo| tracing::field::display(photo.sha256)),
+                    trace = %self.trace,
+                    "committed"
+                );
+                Ok(Some(committed))
+            }
+            Commit::Taken => {
+                journal.note(Step::Commit, || format!("entry {seq} exists already: starting again"));
+                Ok(None)
+            }
+        }
+    }
+
+    /// Step 7.
+    pub(super) async fn announce(&self, committed: &Committed, journal: &mut Journal) -> Result<(), LookError> {
+        let told = announce(&*self.step.storage.queues, &self.step.settings.targets, committed).await?;
+        journal.note(Step::Announce, || match told.as_slice() {
+            [] => "no target has to hear of it".to_owned(),
+            told => format!("announced to {}", told.join(", ")),
+        });
+        Ok(())
+    }
+
+    /// Step 8. What Graph showed is believed to have been at rest only if the ETag is still the one from before the
+    /// fetch.
+    #[expect(clippy::too_many_arguments, reason = "the whole knowledge of a round ends here")]
+    async fn confirm(
+        &self,
+        before: Option<Head>,
+        seq: u32,
+        media_etag: &str,
+        sha256: Option<Digest>,
+        echo: Option<EchoSighting>,
+        found: Found,
+        journal: &mut Journal,
+    ) -> Result<Round, LookError> {
+        match self.step.graph.photo_state(self.user).await? {
+            PhotoState::Present { media_etag: after } if after == media_etag => {}
+            _ => {
+                journal.note(Step::Confirm, || "Graph shows something else by now: starting again".to_owned());
+                return Ok(Round::Again);
+            }
+        }
+        let now = Timestamp::now();
+        let same = before
+            .as_ref()
+            .filter(|head| head.seq == seq && head.media_etag.as_deref() == Some(media_etag) && head.sha256 == sha256);
+        let since = same.map_or(now, |head| head.since);
+        let held = now.duration_since(since).unsigned_abs() >= self.step.settings.hold;
+        let head = Head {
+            media_etag: Some(media_etag.to_owned()),
+            sha256,
+            settled: same.is_some_and(|head| head.settled || held),
+            since,
+            fetched_at: Some(now),
+            echo: echo.or_else(|| before.as_ref().and_then(|head| head.echo.clone())),
+            ..Head::at(self.user, seq, now)
+        };
+        heads::write(&*self.step.storage.blobs, &head).await?;
+        journal.note(Step::Confirm, || {
+            format!("ETag {media_etag} still holds; head written at entry {seq}, settled: {}", head.settled)
+        });
+        Ok(Round::Done(found))
+    }
+
+    pub(super) fn refuses_undecoded(&self) -> bool {
+        self.refuse_undecoded
+    }
+}
+
+enum InScope {
+    Yes(Person),
+    No(Found),
+}
+
+fn standing_after(kind: Kind) -> Standing {
+    match kind {
+        Kind::Forgotten => Standing::Forgotten,
+        Kind::Captured | Kind::Removed | Kind::Restored | Kind::Refused => Standing::Active,
+    }
+}
+
+/// Step 4: whether the newest entry saw just this. A photo too large to be read has no digest; there the ETag decides.
+fn is_known(content: &Content, newest: Option<&Committed>, media_etag: &str) -> bool {
+    let Some(newest) = newest else { return false };
+    match content.sha256() {
+        Some(sha256) => newest.entry.seen.sha256 == Some(sha256),
+        None => newest.entry.kind == Kind::Refused && newest.entry.seen.media_etag.as_deref() == Some(media_etag),
+    }
+}

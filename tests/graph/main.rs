@@ -1,0 +1,11 @@
+//! The Graph client and its credentials against a server that answers from a script, over real connections.
+
+mod credentials;
+mod people;
+mod photos;
+mod requests;
+mod server;
+mod simulator;
+mod subscriptions;
+mod tokens;
+mod users;

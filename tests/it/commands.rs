@@ -1,0 +1,102 @@
+//! The command line: the real program against a running simulator and the embedded store.
+
+use std::process::Output;
+
+use tokio::process::Command;
+
+use crate::world::{CLIENT_STATE, World, fixture, guid};
+
+/// Runs `photorelay` with the settings that an operator would give.
+async fn photorelay(world: &World, arguments: &[&str], without: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_photorelay"));
+    command.args(arguments).env_clear();
+    for (name, value) in settings(world) {
+        if !without.contains(&name) {
+            command.env(name, value);
+        }
+    }
+    command.output().await.unwrap()
+}
+
+fn settings(world: &World) -> Vec<(&'static str, String)> {
+    vec![
+        ("PHOTORELAY_TENANT_ID", world.sim.tenant_id().to_string()),
+        ("PHOTORELAY_CLIENT_ID", world.sim.client_id().to_string()),
+        ("PHOTORELAY_CLIENT_SECRET", world.sim.client_secret()),
+        ("PHOTORELAY_CLIENT_STATE", CLIENT_STATE.to_owned()),
+        ("PHOTORELAY_GRAPH_URL", world.sim.graph_url()),
+        ("PHOTORELAY_AUTHORITY_URL", world.sim.authority_url()),
+        ("PhotoStorage__path", world.dir().display().to_string()),
+    ]
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[tokio::test]
+async fn check_goes_the_whole_way_and_explains_it() {
+    let world = World::start().await;
+    let user = world.user(0);
+    let first = photorelay(&world, &["check", &user.to_string()], &[]).await;
+    let printed = text(&first.stdout);
+    assert!(first.status.success(), "{printed}{}", text(&first.stderr));
+    for step in ["1  ", "2  ", "3  ", "4  ", "5  ", "6  committed as entry 1", "7  announced to ad", "8  "] {
+        assert!(printed.contains(step), "{step:?} is missing in {printed}");
+    }
+    let again = text(&photorelay(&world, &["check", &user.to_string()], &[]).await.stdout);
+    assert!(again.contains("nothing new"), "{again}");
+    world.settle().await;
+    assert!(world.shows_newest(user).await);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn export_writes_the_photo_as_graph_gave_it() {
+    let world = World::start().await;
+    let user = world.user(0);
+    world.sim.tenant().set_photo(guid(user), &fixture("astronaut-648.jpg")).unwrap();
+    world.settle().await;
+    let file = world.dir().join("exported.jpg");
+    let output = photorelay(&world, &["export", &user.to_string(), &file.display().to_string()], &[]).await;
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(std::fs::read(file).unwrap(), world.sim.tenant().photo(guid(user)).unwrap());
+    world.end().await;
+}
+
+#[tokio::test]
+async fn audit_verify_ends_with_2_and_names_the_broken_link() {
+    let world = World::start().await;
+    let user = world.user(0);
+    for _ in 0..3 {
+        world.sim.tenant().change_photo(guid(user)).unwrap();
+        world.settle().await;
+    }
+    let intact = photorelay(&world, &["audit", "verify"], &[]).await;
+    assert_eq!(intact.status.code(), Some(0), "{}", text(&intact.stdout));
+
+    let path = world.dir().join(format!("audit/{user}/00000002.json"));
+    let original = std::fs::read(&path).unwrap();
+    std::fs::write(&path, text(&original).replace("captured", "restored")).unwrap();
+    let broken = photorelay(&world, &["audit", "verify"], &[]).await;
+    assert_eq!(broken.status.code(), Some(2));
+    let printed = text(&broken.stdout);
+    assert!(printed.contains(&user.to_string()) && printed.contains("00000003"), "{printed}");
+
+    std::fs::write(&path, original).unwrap();
+    world.end().await;
+}
+
+#[tokio::test]
+async fn every_missing_setting_is_told_at_once_and_no_secret_with_it() {
+    let world = World::start().await;
+    let missing = ["PHOTORELAY_TENANT_ID", "PHOTORELAY_CLIENT_STATE", "PHOTORELAY_CLIENT_ID", "PhotoStorage__path"];
+    let output = photorelay(&world, &["run"], &missing).await;
+    assert!(!output.status.success());
+    let printed = text(&output.stderr);
+    for name in ["PHOTORELAY_TENANT_ID", "PHOTORELAY_CLIENT_STATE", "PhotoStorage__"] {
+        assert!(printed.contains(name), "{name} is missing in {printed}");
+    }
+    assert!(!printed.contains(&world.sim.client_secret()), "{printed}");
+    world.end().await;
+}

@@ -1,0 +1,58 @@
+//! Our own thumbnail that comes back through Entra Connect is recognised; everything else is a photo.
+
+use crate::world::{World, fixture, guid};
+
+#[tokio::test]
+async fn our_own_thumbnail_with_other_bytes_is_recorded_and_not_captured() {
+    let world = World::start().await;
+    let user = world.user(0);
+    world.sim.tenant().set_photo(guid(user), &fixture("astronaut-648.jpg")).unwrap();
+    world.settle().await;
+
+    world.sim.tenant().set_raw_photo(guid(user), fixture("astronaut-96-reencoded.jpg"), "image/jpeg").unwrap();
+    world.settle().await;
+
+    assert_eq!(world.trail(user).await.len(), 1, "an echo is no entry");
+    let head = world.head(user).await.unwrap();
+    assert_eq!(head.echo.map(|echo| echo.of_seq), Some(1), "an echo is recorded");
+    assert!(world.receipt(user, 2).await.is_none(), "an echo is not written back");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn the_large_original_is_never_an_echo() {
+    let world = World::start().await;
+    let user = world.user(0);
+    for photo in ["astronaut-648.jpg", "cat-648.jpg", "astronaut-648.jpg"] {
+        world.sim.tenant().set_raw_photo(guid(user), fixture(photo), "image/jpeg").unwrap();
+        world.settle().await;
+    }
+    assert_eq!(world.trail(user).await.len(), 3);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_small_photo_of_something_else_is_captured() {
+    let world = World::start().await;
+    let user = world.user(0);
+    world.sim.tenant().set_photo(guid(user), &fixture("cat-648.jpg")).unwrap();
+    world.settle().await;
+    world.sim.tenant().set_raw_photo(guid(user), fixture("astronaut-96.jpg"), "image/jpeg").unwrap();
+    world.settle().await;
+    assert_eq!(world.trail(user).await.len(), 2);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_thumbnail_that_was_never_written_is_no_echo() {
+    let world = World::start().await;
+    let user = world.user(0);
+    world.sim.tenant().set_photo(guid(user), &fixture("astronaut-648.jpg")).unwrap();
+    world.sim.flush().await;
+    world.app.pump.drain().await.unwrap();
+    // The agent has not run: there is no receipt, so nothing of ours can come back.
+    world.sim.tenant().set_raw_photo(guid(user), fixture("astronaut-96-reencoded.jpg"), "image/jpeg").unwrap();
+    world.settle().await;
+    assert_eq!(world.trail(user).await.len(), 2);
+    world.end().await;
+}

@@ -1,0 +1,63 @@
+//! Bytes that are not a photo we can safely use: refused, recorded, and nobody else is harmed.
+
+use photorelay_core::contract::{Kind, Look};
+
+use crate::world::{World, fixture, guid};
+
+const BAD: [&str; 4] = ["bad-bomb-60000x60000.png", "bad-html.jpg", "bad-huge-dimensions.jpg", "bad-truncated.jpg"];
+
+/// How Graph shows that there is none.
+const NO_PHOTO: [&str; 2] = ["bad-empty.jpg", "bad-1x1.gif"];
+
+#[tokio::test]
+async fn every_bad_photo_is_refused_once_and_the_good_one_before_stays() {
+    let world = World::start().await;
+    let user = world.user(0);
+    world.sim.tenant().set_photo(guid(user), &fixture("astronaut-648.jpg")).unwrap();
+    world.settle().await;
+    let before = world.written(user);
+
+    for (at, name) in BAD.iter().enumerate() {
+        world.sim.tenant().set_raw_photo(guid(user), fixture(name), "image/jpeg").unwrap();
+        world.settle().await;
+        world.check(&[user], Look::IfChanged).await;
+        world.settle().await;
+
+        let newest = world.trail(user).await.pop().unwrap();
+        assert_eq!((newest.entry.kind, newest.entry.seq as usize), (Kind::Refused, at + 2), "{name}");
+        assert!(newest.entry.reason.is_some_and(|reason| !reason.is_empty()), "{name}");
+        assert_eq!(world.written(user), before, "{name}");
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_empty_answer_and_a_placeholder_are_no_photo_and_remove_nothing() {
+    for name in NO_PHOTO {
+        let world = World::start().await;
+        let user = world.user(0);
+        world.sim.tenant().set_photo(guid(user), &fixture("astronaut-648.jpg")).unwrap();
+        world.settle().await;
+        world.sim.tenant().set_raw_photo(guid(user), fixture(name), "image/gif").unwrap();
+        world.settle().await;
+        assert_eq!(world.trail(user).await.len(), 1, "{name}");
+        assert!(world.head(user).await.unwrap().absent_since.is_some(), "{name}");
+        assert!(world.shows_newest(user).await, "{name}");
+        world.end_with_leftovers().await;
+    }
+}
+
+#[tokio::test]
+async fn one_bad_photo_does_not_keep_others_in_the_same_message_from_being_captured() {
+    let world = World::start().await;
+    let people: Vec<_> = (0..3).map(|at| world.user(at)).collect();
+    world.sim.tenant().set_raw_photo(guid(people[1]), fixture("bad-truncated.jpg"), "image/jpeg").unwrap();
+    world.check(&people, Look::IfChanged).await;
+    world.settle().await;
+    let mut kinds = Vec::new();
+    for user in people {
+        kinds.push(world.trail(user).await[0].entry.kind);
+    }
+    assert_eq!(kinds, [Kind::Captured, Kind::Refused, Kind::Captured]);
+    world.end().await;
+}

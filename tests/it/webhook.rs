@@ -1,0 +1,135 @@
+//! The webhook: the handshake, and notifications good and bad.
+
+use photorelay_core::names::CHECKS_QUEUE;
+use serde_json::{Value, json};
+
+use crate::world::{CLIENT_STATE, World};
+
+const USER: &str = "1f2c0b0e-0000-4000-8000-000000000001";
+
+fn item(world: &World) -> Value {
+    json!({
+        "changeType": "updated",
+        "clientState": CLIENT_STATE,
+        "resource": format!("Users/{USER}"),
+        "resourceData": { "@odata.type": "#Microsoft.Graph.User", "id": USER, "sequenceNumber": 638_000_000_000_000_000_u64 },
+        "subscriptionExpirationDateTime": "2026-05-24T23:21:19.3554403+00:00",
+        "subscriptionId": "7f105c7d-2dc5-4530-97cd-4e7ae6534c07",
+        "tenantId": world.sim.tenant_id(),
+        "aMemberOfTomorrow": { "x": [1, 2, 3] },
+    })
+}
+
+async fn notify(world: &World, items: &[Value]) -> u16 {
+    let body = json!({ "value": items, "validationTokens": null }).to_string();
+    world.post("/api/notifications", body).await.status().as_u16()
+}
+
+async fn checks(world: &World) -> u64 {
+    world.storage().queues.count(CHECKS_QUEUE).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_token_is_echoed_decoded_as_plain_text() {
+    let world = World::start().await;
+    let query = "validationToken=Validation%3a+Testing+client+%3cscript%3e+%c3%bc";
+    let answer = world.post(&format!("/api/notifications?code=K&{query}"), "").await;
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.headers()["content-type"], "text/plain; charset=utf-8");
+    assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
+    assert_eq!(answer.text().await.unwrap(), "Validation: Testing client <script> ü");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_huge_or_empty_token_is_refused() {
+    let world = World::start().await;
+    let huge = format!("/api/notifications?validationToken={}", "a".repeat(4000));
+    assert_eq!(world.post(&huge, "").await.status(), 400);
+    assert_eq!(world.post("/api/notifications?validationToken=", "").await.status(), 400);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_notification_becomes_a_stored_check() {
+    let world = World::start().await;
+    assert_eq!(notify(&world, &[item(&world)]).await, 202);
+    assert_eq!(checks(&world).await, 1);
+    world.settle().await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn items_that_are_not_ours_lead_to_nothing_and_the_answer_tells_nothing() {
+    let world = World::start().await;
+    let wrong = |member: &str, value: Value| {
+        let mut item = item(&world);
+        item[member] = value;
+        item
+    };
+    let mut missing = item(&world);
+    missing.as_object_mut().unwrap().remove("clientState");
+    let items = [
+        missing,
+        wrong("clientState", json!("another")),
+        wrong("clientState", json!("")),
+        wrong("clientState", json!(null)),
+        wrong("clientState", json!(7)),
+        wrong("tenantId", json!("84bd8158-6d4d-4958-8b9f-9d6445542f95")),
+        wrong("resource", json!("groups/1f2c0b0e-0000-4000-8000-000000000001")),
+        wrong("resource", json!("users/somebody@contoso.test")),
+        wrong("resourceData", json!({ "id": "1f2c0b0e-0000-4000-8000-000000000002" })),
+        json!("not an object"),
+    ];
+    for item in &items {
+        assert_eq!(notify(&world, std::slice::from_ref(item)).await, 202, "{item}");
+    }
+    assert_eq!(checks(&world).await, 0);
+    assert_eq!(notify(&world, &[items.to_vec(), vec![item(&world)]].concat()).await, 202);
+    assert_eq!(checks(&world).await, 1, "one good item among bad ones is kept");
+    world.settle().await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn the_envelope_is_answered_by_what_it_is() {
+    let world = World::start().await;
+    for (body, status) in [("{\"value\":[]}", 202), ("no json", 400), ("{}", 400), ("{\"value\":7}", 400), ("", 400)] {
+        assert_eq!(world.post("/api/notifications", body).await.status(), status, "{body}");
+    }
+    let too_large = vec![b' '; 9 * 1024 * 1024];
+    assert_eq!(world.post("/api/notifications", too_large).await.status(), 413);
+    let client = reqwest::Client::new();
+    let text =
+        client.post(world.url.join("/api/notifications").unwrap()).header("content-type", "text/xml").body("<a/>");
+    assert_eq!(text.send().await.unwrap().status(), 415);
+    assert_eq!(client.get(world.url.join("/api/notifications").unwrap()).send().await.unwrap().status(), 405);
+    assert_eq!(checks(&world).await, 0);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn ten_thousand_items_become_checks_of_twenty_people() {
+    let world = World::start().await;
+    let items: Vec<Value> = (0..10_000)
+        .map(|at| {
+            let id = format!("1f2c0b0e-0000-4000-8000-{at:012x}");
+            let mut item = item(&world);
+            item["resource"] = json!(format!("Users/{id}"));
+            item["resourceData"]["id"] = json!(id);
+            item
+        })
+        .collect();
+    assert_eq!(notify(&world, &items).await, 202);
+    assert_eq!(checks(&world).await, 500);
+    world.end_with_leftovers().await;
+}
+
+#[tokio::test]
+async fn repeats_within_a_post_become_one_look() {
+    let world = World::start().await;
+    assert_eq!(notify(&world, &vec![item(&world); 50]).await, 202);
+    assert_eq!(checks(&world).await, 1);
+    world.settle().await;
+    world.end().await;
+}

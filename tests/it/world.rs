@@ -1,0 +1,226 @@
+//! The whole system in one process, driven step by step: simulator, function app behind real HTTP, store, agent.
+//!
+//! Nothing runs by itself: [`World::settle`] delivers notifications and handles messages until nothing is left, so no
+//! test sleeps. [`World::end`] asserts that nothing is left over anywhere.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use graph_sim::Sim;
+use photorelay::app::App;
+use photorelay::config::{Config, defaults};
+use photorelay::steps::notify::checks;
+use photorelay_agent::queue::Agent;
+use photorelay_agent::target::folder::FolderTarget;
+use photorelay_agent::writeback::{Settings, WriteBacks};
+use photorelay_core::audit::{self, Committed};
+use photorelay_core::contract::{CauseKind, Head, Look, Receipt};
+use photorelay_core::entra::CredentialConfig;
+use photorelay_core::id::{Digest, TenantId, UserId};
+use photorelay_core::names::{self, CHECKS_QUEUE, Container, WRITEBACKS_QUEUE};
+use photorelay_core::photo::RenditionSpec;
+use photorelay_core::settings::StorageSettings;
+use photorelay_core::storage::Storage;
+use photorelay_core::target::Targets;
+use photorelay_core::trace::TraceContext;
+use photorelay_core::{contract, heads};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+use uuid::Uuid;
+
+/// What notifications of the tests carry.
+pub(crate) const CLIENT_STATE: &str = "a-client-state-of-the-tests";
+
+pub(crate) struct World {
+    pub(crate) sim: Sim,
+    pub(crate) app: App,
+    pub(crate) agent: Agent,
+    /// Where the app answers HTTP.
+    pub(crate) url: Url,
+    stop: CancellationToken,
+    server: JoinHandle<anyhow::Result<()>>,
+    dir: TempDir,
+}
+
+/// What a test may want otherwise.
+pub(crate) struct Setup {
+    pub(crate) sim: graph_sim::Config,
+    pub(crate) edit: fn(&mut Config),
+    /// Whether a subscription is made at the start.
+    pub(crate) subscribe: bool,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { sim: graph_sim::Config { users: 3, ..Default::default() }, edit: |_| {}, subscribe: true }
+    }
+}
+
+impl World {
+    pub(crate) async fn start() -> Self {
+        Self::with(Setup::default()).await
+    }
+
+    pub(crate) async fn with(setup: Setup) -> Self {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let dir = TempDir::new().unwrap();
+        let sim = Sim::start(setup.sim).await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+        let mut config = configuration(&sim, dir.path(), url.clone());
+        (setup.edit)(&mut config);
+        let app = App::build(&config).await.unwrap();
+        let agent = agent(&app.storage, &sim, &dir.path().join("written"), false);
+        let stop = CancellationToken::new();
+        let server = tokio::spawn(app.clone().serve(listener, stop.clone()));
+        let world = Self { sim, app, agent, url, stop, server, dir };
+        if setup.subscribe {
+            world.subscribe().await;
+        }
+        world
+    }
+
+    /// Runs the timer function that makes the subscription, as the host would.
+    pub(crate) async fn subscribe(&self) {
+        let envelope = r#"{"Data":{"timer":{"IsPastDue":false}},"Metadata":{}}"#;
+        let answer = self.post("/subscribe", envelope).await;
+        assert_eq!(answer.status(), 200);
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> reqwest::Response {
+        let request = reqwest::Client::new().post(self.url.join(path).unwrap());
+        request.header("content-type", "application/json").body(body).send().await.unwrap()
+    }
+
+    pub(crate) fn storage(&self) -> &Storage {
+        &self.app.storage
+    }
+
+    pub(crate) fn user(&self, at: usize) -> UserId {
+        UserId::from_uuid(self.sim.tenant().user_ids()[at])
+    }
+
+    /// Asks for a look at these people, as a sweep or an operator does.
+    pub(crate) async fn check(&self, users: &[UserId], look: Look) {
+        let messages = checks(users, CauseKind::Operator, look, &TraceContext::start());
+        self.storage().queues.send(CHECKS_QUEUE, messages).await.unwrap();
+    }
+
+    /// Delivers every notification and handles every message that is visible, in the app and in the agent.
+    pub(crate) async fn settle(&self) {
+        self.sim.flush().await;
+        self.app.pump.drain().await.unwrap();
+        self.agent.drain().await.unwrap();
+    }
+
+    pub(crate) async fn trail(&self, user: UserId) -> Vec<Committed> {
+        let blobs = &*self.storage().blobs;
+        let mut trail = Vec::new();
+        for seq in audit::sequence_numbers(blobs, user).await.unwrap() {
+            trail.push(audit::read(blobs, user, seq).await.unwrap().unwrap());
+        }
+        trail
+    }
+
+    pub(crate) async fn head(&self, user: UserId) -> Option<Head> {
+        heads::read(&*self.storage().blobs, user).await.unwrap()
+    }
+
+    pub(crate) async fn receipt(&self, user: UserId, seq: u32) -> Option<Receipt> {
+        let name = names::receipt(user, seq, "ad");
+        let bytes = self.storage().blobs.get(Container::Receipts, &name, 65_536).await.unwrap()?;
+        Some(contract::parse(&bytes).unwrap())
+    }
+
+    /// The photo that the folder shows for this person.
+    pub(crate) fn written(&self, user: UserId) -> Option<Vec<u8>> {
+        let person = self.sim.tenant().user(guid(user)).unwrap();
+        let account = person.on_premises_sam_account_name.unwrap().to_lowercase();
+        std::fs::read(self.dir.path().join("written").join(format!("{account}.jpg"))).ok()
+    }
+
+    /// Whether the folder shows just what the newest entry's thumbnail is.
+    pub(crate) async fn shows_newest(&self, user: UserId) -> bool {
+        let newest = self.trail(user).await.pop().unwrap();
+        let written = self.written(user).map(|bytes| Digest::of(&bytes));
+        written == newest.entry.renditions.first().map(|rendition| rendition.sha256)
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Nothing may be left: no message, no buried message, no call that Graph would not take, no broken chain.
+    pub(crate) async fn end(self) {
+        for queue in [CHECKS_QUEUE, WRITEBACKS_QUEUE] {
+            assert_eq!(self.storage().queues.count(queue).await.unwrap(), 0, "{queue} is not empty");
+        }
+        for queue in [CHECKS_QUEUE, WRITEBACKS_QUEUE] {
+            let poison = names::poison_queue(queue);
+            self.storage().queues.ensure_queue(&poison).await.unwrap();
+            assert_eq!(self.storage().queues.count(&poison).await.unwrap(), 0, "{poison} is not empty");
+        }
+        self.end_with_leftovers().await;
+    }
+
+    /// The same for tests that leave messages behind on purpose.
+    pub(crate) async fn end_with_leftovers(self) {
+        self.sim.assert_no_violations();
+        let report = audit::verify_all(&*self.storage().blobs).await.unwrap();
+        assert!(report.is_clean(), "{:#?}", report.findings);
+        self.stop.cancel();
+        self.server.await.unwrap().unwrap();
+        self.sim.shutdown().await;
+    }
+}
+
+pub(crate) fn guid(user: UserId) -> Uuid {
+    user.to_string().parse().unwrap()
+}
+
+/// An agent with the folder target.
+pub(crate) fn agent(storage: &Storage, sim: &Sim, folder: &Path, dry_run: bool) -> Agent {
+    let settings = Settings {
+        tenant: TenantId::from_uuid(sim.tenant_id()),
+        target: "ad".to_owned(),
+        agent: "agent-of-the-tests".to_owned(),
+        dry_run,
+    };
+    let folder = FolderTarget::open(folder, "thumbnailPhoto", 1024 * 1024).unwrap();
+    let writebacks = WriteBacks::new(storage.clone(), Arc::new(folder), settings);
+    Agent::new(storage.clone(), writebacks, WRITEBACKS_QUEUE.to_owned())
+}
+
+pub(crate) fn configuration(sim: &Sim, dir: &Path, public_url: Url) -> Config {
+    Config {
+        tenant_id: TenantId::from_uuid(sim.tenant_id()),
+        credential: CredentialConfig::ClientSecret {
+            tenant_id: sim.tenant_id().to_string(),
+            client_id: sim.client_id().to_string(),
+            secret: sim.client_secret().into(),
+        },
+        graph_url: Url::parse(&sim.graph_url()).unwrap(),
+        authority_url: Url::parse(&sim.authority_url()).unwrap(),
+        storage: StorageSettings::Embedded { path: dir.to_owned() },
+        client_state: CLIENT_STATE.into(),
+        client_state_previous: None,
+        public_url: Some(public_url),
+        listen: defaults::LISTEN.parse().unwrap(),
+        targets: Targets::default(),
+        renditions: vec![RenditionSpec::thumbnail_photo()],
+        hold: defaults::HOLD,
+        captures_per_day: defaults::CAPTURES_PER_DAY,
+        lease: defaults::LEASE,
+        log_format: Default::default(),
+        log_filter: Default::default(),
+    }
+}
+
+/// A photograph of the fixtures.
+pub(crate) fn fixture(name: &str) -> Vec<u8> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/photos").join(name);
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
