@@ -11,7 +11,7 @@ use photorelay::operate;
 use photorelay_core::id::UserId;
 use photorelay_core::settings::Environment;
 use photorelay_core::storage::Storage;
-use photorelay_core::telemetry;
+use photorelay_core::telemetry::{self, Exporting, Otlp};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -75,10 +75,17 @@ async fn run(cli: Cli) -> Result<ExitCode> {
     // Before anything speaks TLS: one crypto provider for all of it. An error means that it is installed already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let environment = Environment::of_process();
+    let mut exporting = Exporting::default();
+    let result = obey(cli, &environment, &mut exporting).await;
+    exporting.finish().await;
+    result
+}
+
+async fn obey(cli: Cli, environment: &Environment, exporting: &mut Exporting) -> Result<ExitCode> {
     let mut out = std::io::stdout();
     match cli.command {
         Command::Run => {
-            let (config, app) = start(&environment).await?;
+            let (config, app) = start(environment, exporting).await?;
             let listener = listen(&config.listen.to_string()).await?;
             tracing::info!(listen = %listener.local_addr()?, "photorelay runs standalone");
             app.run(listener, stop_on_signal()?).await?;
@@ -87,7 +94,7 @@ async fn run(cli: Cli) -> Result<ExitCode> {
             let port = environment.get("FUNCTIONS_CUSTOMHANDLER_PORT");
             let port =
                 port.context("FUNCTIONS_CUSTOMHANDLER_PORT is missing: `serve` is started by the Functions host")?;
-            let (_, app) = start(&environment).await?;
+            let (_, app) = start(environment, exporting).await?;
             let listener = listen(&format!("127.0.0.1:{port}")).await?;
             tracing::info!(listen = %listener.local_addr()?, "photorelay serves the Functions host");
             app.serve(listener, stop_on_signal()?).await?;
@@ -95,15 +102,15 @@ async fn run(cli: Cli) -> Result<ExitCode> {
             bail!("stopped by a signal");
         }
         Command::Check { user } => {
-            let (_, app) = start(&environment).await?;
+            let (_, app) = start(environment, exporting).await?;
             let user = operate::check::find(&app.graph, &user).await?;
             operate::check::check(&app.propagate, user, &mut out).await?;
         }
         Command::Export { user, file } => {
             let (storage, user) = match user.parse() {
-                Ok(user) => (storage_alone(&environment)?, user),
+                Ok(user) => (storage_alone(environment)?, user),
                 Err(_) => {
-                    let (_, app) = start(&environment).await?;
+                    let (_, app) = start(environment, exporting).await?;
                     let user = operate::check::find(&app.graph, &user).await?;
                     (app.storage, user)
                 }
@@ -111,7 +118,7 @@ async fn run(cli: Cli) -> Result<ExitCode> {
             println!("{}", operate::export::export(&storage, user, &file).await?);
         }
         Command::Audit(Audit::Verify { user }) => {
-            let report = operate::audit::verify(&storage_alone(&environment)?, user, &mut out).await?;
+            let report = operate::audit::verify(&storage_alone(environment)?, user, &mut out).await?;
             if !report.findings.is_empty() {
                 return Ok(ExitCode::from(NOT_INTACT));
             }
@@ -120,9 +127,10 @@ async fn run(cli: Cli) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn start(environment: &Environment) -> Result<(Config, App)> {
+async fn start(environment: &Environment, exporting: &mut Exporting) -> Result<(Config, App)> {
     let config = Config::read(environment)?;
-    telemetry::init(config.log_format, &config.log_filter, std::io::stdout);
+    let otlp = Otlp::read(environment, "photorelay", env!("CARGO_PKG_VERSION"))?;
+    *exporting = telemetry::init(config.log_format, &config.log_filter, otlp, std::io::stdout)?;
     let app = App::build(&config).await?;
     Ok((config, app))
 }

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use photorelay_core::entra;
 use photorelay_core::id::UserId;
 use photorelay_core::retry::Schedule;
+use photorelay_core::telemetry::metrics;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, ClientBuilder, Method, StatusCode};
 use serde::de::DeserializeOwned;
@@ -314,7 +315,9 @@ impl Sender {
         if call.handshake {
             request = request.timeout(self.config.handshake_timeout);
         }
-        let mut response = request.send().await.map_err(|e| unavailable(e, &trace))?;
+        let response = request.send().await;
+        metrics::graph_request(response.as_ref().ok().map(|response| response.status().as_u16()));
+        let mut response = response.map_err(|e| unavailable(e, &trace))?;
 
         let status = response.status();
         let headers = std::mem::take(response.headers_mut());

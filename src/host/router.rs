@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 
 use super::envelope::{self, Invocation};
@@ -50,7 +51,8 @@ pub fn router(functions: Arc<Functions>, manifest: &Manifest) -> Result<Router> 
         };
         router = router.merge(routes);
     }
-    Ok(router)
+    // A panic is a failed invocation like any other: the message is delivered again.
+    Ok(router.layer(CatchPanicLayer::new()))
 }
 
 /// One call of a queue or timer function.

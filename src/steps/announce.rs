@@ -8,6 +8,7 @@ use photorelay_core::contract::{self, WriteBack};
 use photorelay_core::queue::{Outgoing, QueueStore};
 use photorelay_core::store::StoreError;
 use photorelay_core::target::Targets;
+use photorelay_core::telemetry::metrics;
 
 /// Sends the messages and returns the names of the targets that were told. An entry that concerns no target, and a
 /// person whom no target serves, are announced to nobody.
@@ -26,6 +27,7 @@ pub async fn announce(
         told.push(target.name.clone());
     }
     let entry = &committed.entry;
+    metrics::announced(told.len());
     tracing::info!(user.id = %entry.user_id, seq = entry.seq, targets = ?told, trace = entry.traceparent, "announced");
     Ok(told)
 }

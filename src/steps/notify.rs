@@ -13,10 +13,12 @@ use photorelay_core::id::{Digest, TenantId, UserId};
 use photorelay_core::names::CHECKS_QUEUE;
 use photorelay_core::queue::{Outgoing, QueueStore};
 use photorelay_core::store::StoreError;
+use photorelay_core::telemetry::{self, metrics};
 use photorelay_core::trace::TraceContext;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use subtle::{Choice, ConstantTimeEq};
+use tracing::Instrument;
 
 /// Takes what Graph posts to the webhook.
 #[derive(Debug)]
@@ -82,12 +84,15 @@ impl Notify {
         }
         let accepted = Accepted { hints, dropped: collection.value.len() - hints };
         if !users.is_empty() {
-            let trace = TraceContext::continuing(traceparent);
-            self.queues.send(CHECKS_QUEUE, checks(&users, CauseKind::Notification, Look::IfChanged, &trace)).await?;
+            let span = tracing::debug_span!("notification", trace.id = tracing::field::Empty);
+            let trace = telemetry::step(&span, traceparent);
+            let checks = checks(&users, CauseKind::Notification, Look::IfChanged, &trace);
+            self.queues.send(CHECKS_QUEUE, checks).instrument(span).await?;
             for user in &users {
                 tracing::debug!(user.id = %user, %trace, "notified");
             }
         }
+        metrics::hints(accepted.hints, accepted.dropped);
         Ok(accepted)
     }
 

@@ -1,10 +1,11 @@
 //! Our own thumbnail that comes back through Entra Connect is recognised; everything else is a photo.
 
-use crate::world::{World, fixture, guid};
+use crate::world::{Store, World, fixture, guid, on_every_store};
 
-#[tokio::test]
-async fn our_own_thumbnail_with_other_bytes_is_recorded_and_not_captured() {
-    let world = World::start().await;
+on_every_store!(our_own_thumbnail_with_other_bytes_is_recorded_and_not_captured,);
+
+async fn our_own_thumbnail_with_other_bytes_is_recorded_and_not_captured(store: Store) {
+    let world = World::on(store).await;
     let user = world.user(0);
     world.sim.tenant().set_photo(guid(user), &fixture("astronaut-648.jpg")).unwrap();
     world.settle().await;

@@ -1,8 +1,16 @@
 //! Behaviour at the real boundaries: HTTP, queues, blobs, the command line. One binary, so that it is linked once.
 
+mod azurite;
+mod chaos;
 mod commands;
 mod echo;
+mod floors;
+mod kills;
+mod process;
 mod propagate;
+mod proxy;
+mod races;
 mod refused;
+mod telemetry;
 mod webhook;
 mod world;

@@ -5,11 +5,21 @@ use photorelay_core::id::Digest;
 use photorelay_core::names::{self, CHECKS_QUEUE, Container};
 use photorelay_core::queue::Outgoing;
 
-use crate::world::{Setup, World, fixture, guid};
+use crate::world::{Setup, Store, World, fixture, guid, on_every_store};
 
-#[tokio::test]
-async fn a_changed_photo_is_stored_audited_announced_and_written() {
-    let world = World::start().await;
+on_every_store!(
+    a_changed_photo_is_stored_audited_announced_and_written,
+    an_irrelevant_notification_writes_nothing_and_costs_one_batch,
+    a_repeated_notification_writes_once,
+    an_identical_upload_makes_no_entry,
+    a_change_that_nothing_announces_is_found_by_a_check_and_not_before,
+    going_back_to_an_earlier_photo_is_a_change_with_either_kind_of_etag,
+    every_entry_is_chained_to_the_one_before,
+    a_head_that_was_lost_is_rebuilt_from_the_trail,
+);
+
+async fn a_changed_photo_is_stored_audited_announced_and_written(store: Store) {
+    let world = World::on(store).await;
     let user = world.user(0);
     world.sim.tenant().set_photo(guid(user), &fixture("astronaut-648.jpg")).unwrap();
     world.settle().await;
@@ -36,9 +46,8 @@ async fn a_changed_photo_is_stored_audited_announced_and_written() {
     world.end().await;
 }
 
-#[tokio::test]
-async fn an_irrelevant_notification_writes_nothing_and_costs_one_batch() {
-    let world = World::start().await;
+async fn an_irrelevant_notification_writes_nothing_and_costs_one_batch(store: Store) {
+    let world = World::on(store).await;
     let user = world.user(0);
     world.sim.tenant().change_photo(guid(user)).unwrap();
     world.settle().await;
@@ -71,9 +80,8 @@ async fn twenty_unchanged_people_cost_one_batch() {
     world.end().await;
 }
 
-#[tokio::test]
-async fn a_repeated_notification_writes_once() {
-    let world = World::start().await;
+async fn a_repeated_notification_writes_once(store: Store) {
+    let world = World::on(store).await;
     let user = world.user(0);
     world.sim.set(|settings| settings.duplicates = 1.0);
     world.sim.tenant().change_photo(guid(user)).unwrap();
@@ -83,9 +91,8 @@ async fn a_repeated_notification_writes_once() {
     world.end().await;
 }
 
-#[tokio::test]
-async fn an_identical_upload_makes_no_entry() {
-    let world = World::start().await;
+async fn an_identical_upload_makes_no_entry(store: Store) {
+    let world = World::on(store).await;
     let user = world.user(0);
     world.sim.tenant().set_photo(guid(user), &fixture("cat-648.jpg")).unwrap();
     world.settle().await;
@@ -98,9 +105,8 @@ async fn an_identical_upload_makes_no_entry() {
     world.end().await;
 }
 
-#[tokio::test]
-async fn a_change_that_nothing_announces_is_found_by_a_check_and_not_before() {
-    let world = World::start().await;
+async fn a_change_that_nothing_announces_is_found_by_a_check_and_not_before(store: Store) {
+    let world = World::on(store).await;
     let user = world.user(0);
     world.sim.set(|settings| settings.notify = graph_sim::Notify::Never);
     world.sim.tenant().change_photo(guid(user)).unwrap();
@@ -114,10 +120,9 @@ async fn a_change_that_nothing_announces_is_found_by_a_check_and_not_before() {
     world.end().await;
 }
 
-#[tokio::test]
-async fn going_back_to_an_earlier_photo_is_a_change_with_either_kind_of_etag() {
+async fn going_back_to_an_earlier_photo_is_a_change_with_either_kind_of_etag(store: Store) {
     for etags_return in [false, true] {
-        let world = World::start().await;
+        let world = World::on(store).await;
         let user = world.user(0);
         world.sim.set(|settings| settings.etags_return = etags_return);
         for photo in ["astronaut-648.jpg", "cat-648.jpg", "astronaut-648.jpg"] {
@@ -132,9 +137,8 @@ async fn going_back_to_an_earlier_photo_is_a_change_with_either_kind_of_etag() {
     }
 }
 
-#[tokio::test]
-async fn every_entry_is_chained_to_the_one_before() {
-    let world = World::start().await;
+async fn every_entry_is_chained_to_the_one_before(store: Store) {
+    let world = World::on(store).await;
     let user = world.user(0);
     for _ in 0..3 {
         world.sim.tenant().change_photo(guid(user)).unwrap();
@@ -201,9 +205,8 @@ async fn a_message_that_is_not_ours_is_buried_with_its_reason_and_blocks_nobody(
     world.end_with_leftovers().await;
 }
 
-#[tokio::test]
-async fn a_head_that_was_lost_is_rebuilt_from_the_trail() {
-    let world = World::start().await;
+async fn a_head_that_was_lost_is_rebuilt_from_the_trail(store: Store) {
+    let world = World::on(store).await;
     let user = world.user(0);
     world.sim.tenant().change_photo(guid(user)).unwrap();
     world.settle().await;

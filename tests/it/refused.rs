@@ -2,16 +2,17 @@
 
 use photorelay_core::contract::{Kind, Look};
 
-use crate::world::{World, fixture, guid};
+use crate::world::{Store, World, fixture, guid, on_every_store};
+
+on_every_store!(every_bad_photo_is_refused_once_and_the_good_one_before_stays,);
 
 const BAD: [&str; 4] = ["bad-bomb-60000x60000.png", "bad-html.jpg", "bad-huge-dimensions.jpg", "bad-truncated.jpg"];
 
 /// How Graph shows that there is none.
 const NO_PHOTO: [&str; 2] = ["bad-empty.jpg", "bad-1x1.gif"];
 
-#[tokio::test]
-async fn every_bad_photo_is_refused_once_and_the_good_one_before_stays() {
-    let world = World::start().await;
+async fn every_bad_photo_is_refused_once_and_the_good_one_before_stays(store: Store) {
+    let world = World::on(store).await;
     let user = world.user(0);
     world.sim.tenant().set_photo(guid(user), &fixture("astronaut-648.jpg")).unwrap();
     world.settle().await;

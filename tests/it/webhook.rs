@@ -1,7 +1,19 @@
 //! The webhook: the handshake, and notifications good and bad.
 
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::Request;
+use photorelay::host::manifest::Manifest;
+use photorelay::host::router::{Functions, router};
+use photorelay::steps::notify::{ClientStates, Notify};
+use photorelay::steps::subscribe::Subscribe;
+use photorelay_core::id::TenantId;
 use photorelay_core::names::CHECKS_QUEUE;
+use photorelay_core::queue::QueueStore;
+use photorelay_core::queue::embedded::{EmbeddedQueues, Options};
 use serde_json::{Value, json};
+use tower::ServiceExt;
 
 use crate::world::{CLIENT_STATE, World};
 
@@ -131,5 +143,36 @@ async fn repeats_within_a_post_become_one_look() {
     assert_eq!(notify(&world, &vec![item(&world); 50]).await, 202);
     assert_eq!(checks(&world).await, 1);
     world.settle().await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_notification_that_cannot_be_stored_is_answered_503_and_nothing_is_acknowledged() {
+    let world = World::start().await;
+    // A queue file that may not grow any more: what a full disk does to it.
+    let folder = tempfile::TempDir::new().unwrap();
+    let options = Options { largest_file: Some(64 * 1024), ..Options::default() };
+    let full = Arc::new(EmbeddedQueues::open_with(folder.path(), options).unwrap());
+    full.ensure_queue(CHECKS_QUEUE).await.unwrap();
+    let tenant = TenantId::from_uuid(world.sim.tenant_id());
+    let functions = Functions {
+        notify: Notify::new(full.clone(), tenant, ClientStates::new(CLIENT_STATE, None)),
+        propagate: world.app.propagate.clone(),
+        subscribe: Subscribe::new(Arc::clone(&world.app.graph), None, CLIENT_STATE.into()),
+    };
+    let router = router(Arc::new(functions), &Manifest::built_in().unwrap()).unwrap();
+    let body = json!({ "value": [item(&world)] }).to_string();
+    let mut accepted = 0;
+    let refused = loop {
+        let request = Request::post("/api/notifications").header("content-type", "application/json");
+        let answer = router.clone().oneshot(request.body(Body::from(body.clone())).unwrap()).await.unwrap();
+        match answer.status().as_u16() {
+            202 => accepted += 1,
+            other => break other,
+        }
+        assert!(accepted < 10_000, "the queue never filled up");
+    };
+    assert_eq!(refused, 503);
+    assert_eq!(full.count(CHECKS_QUEUE).await.unwrap(), accepted, "just what was acknowledged is stored");
     world.end().await;
 }

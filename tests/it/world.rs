@@ -31,6 +31,8 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 use uuid::Uuid;
 
+use crate::azurite::Azurite;
+
 /// What notifications of the tests carry.
 pub(crate) const CLIENT_STATE: &str = "a-client-state-of-the-tests";
 
@@ -43,10 +45,22 @@ pub(crate) struct World {
     stop: CancellationToken,
     server: JoinHandle<anyhow::Result<()>>,
     dir: TempDir,
+    /// The storage, if it is not the embedded store.
+    pub(crate) azurite: Option<Azurite>,
+}
+
+/// Where blobs and queues are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Store {
+    #[default]
+    Embedded,
+    /// An Azurite of the world's own.
+    Azurite,
 }
 
 /// What a test may want otherwise.
 pub(crate) struct Setup {
+    pub(crate) store: Store,
     pub(crate) sim: graph_sim::Config,
     pub(crate) edit: fn(&mut Config),
     /// Whether a subscription is made at the start.
@@ -55,13 +69,22 @@ pub(crate) struct Setup {
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { sim: graph_sim::Config { users: 3, ..Default::default() }, edit: |_| {}, subscribe: true }
+        Self {
+            store: Store::default(),
+            sim: graph_sim::Config { users: 3, ..Default::default() },
+            edit: |_| {},
+            subscribe: true,
+        }
     }
 }
 
 impl World {
     pub(crate) async fn start() -> Self {
         Self::with(Setup::default()).await
+    }
+
+    pub(crate) async fn on(store: Store) -> Self {
+        Self::with(Setup { store, ..Setup::default() }).await
     }
 
     pub(crate) async fn with(setup: Setup) -> Self {
@@ -71,12 +94,19 @@ impl World {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
         let mut config = configuration(&sim, dir.path(), url.clone());
+        let azurite = match setup.store {
+            Store::Embedded => None,
+            Store::Azurite => Some(Azurite::start().await),
+        };
+        if let Some(azurite) = &azurite {
+            config.storage = azurite.settings();
+        }
         (setup.edit)(&mut config);
         let app = App::build(&config).await.unwrap();
         let agent = agent(&app.storage, &sim, &dir.path().join("written"), false);
         let stop = CancellationToken::new();
         let server = tokio::spawn(app.clone().serve(listener, stop.clone()));
-        let world = Self { sim, app, agent, url, stop, server, dir };
+        let world = Self { sim, app, agent, url, stop, server, dir, azurite };
         if setup.subscribe {
             world.subscribe().await;
         }
@@ -176,6 +206,26 @@ impl World {
         self.sim.shutdown().await;
     }
 }
+
+/// Makes each of these functions, which take a [`Store`], a test on every store.
+macro_rules! on_every_store {
+    ($($name:ident),* $(,)?) => {
+        mod on_embedded {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(crate::world::Store::Embedded).await;
+            })*
+        }
+
+        mod on_azurite {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(crate::world::Store::Azurite).await;
+            })*
+        }
+    };
+}
+pub(crate) use on_every_store;
 
 pub(crate) fn guid(user: UserId) -> Uuid {
     user.to_string().parse().unwrap()

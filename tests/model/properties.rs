@@ -9,7 +9,7 @@
 use crate::agent;
 use crate::propagate::{How, Step};
 use crate::protocol::Action;
-use crate::world::{Bounds, Etags, World};
+use crate::world::{Bounds, Entry, Etags, World};
 
 type Checked = Result<(), String>;
 
@@ -32,10 +32,10 @@ fn trail_is_chained(world: &World) -> Checked {
     must(world.trail.created == last, || {
         format!("promise 4: {} entries were written and {last} exist", world.trail.created)
     })?;
-    let mut before = None;
+    let mut before: Option<Entry> = None;
     for seq in 1..=last {
         let entry = world.trail.get(seq).ok_or_else(|| format!("promise 4: entry {seq} is missing"))?;
-        must(entry.previous == before.map_or(0, |before: crate::world::Entry| before.id), || {
+        must(entry.previous == before.map_or(0, |before| before.id), || {
             format!("promise 4: entry {seq} is not chained to the one before it")
         })?;
         must(before.is_none_or(|before| before.seen != entry.seen), || {

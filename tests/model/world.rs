@@ -4,6 +4,10 @@
 //! Whatever the environment may do is bounded by a budget: changes, crashes, repeated deliveries, stale reads, lost
 //! hints, a lost head, a lost answer of a commit, the hold time passing at a bad moment, a sweep at a bad moment.
 //! The last sweep is not in the budget: it runs whenever nothing else is left to do, until it finds nothing.
+//!
+//! Left out on purpose: that the sweep announces again, and the fetch of everybody's bytes every 30 days, because the
+//! promises have to hold without them; refused photos, removals, echoes and limits, because they are decisions within
+//! one operation or promises of their own.
 
 use std::fmt;
 

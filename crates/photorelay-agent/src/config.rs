@@ -1,12 +1,15 @@
 //! The agent's configuration, read once from the environment; all problems are told at once.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use photorelay_core::id::TenantId;
 use photorelay_core::settings::{Environment, Problems, Reader, StorageSettings, storage};
 use photorelay_core::target::Targets;
 use photorelay_core::telemetry::{LogFilter, LogFormat};
 use url::Url;
+
+use crate::queue::DEFAULT_LEASE;
 
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -22,6 +25,8 @@ pub struct Config {
     /// The rendition that the folder shows.
     pub rendition: String,
     pub dry_run: bool,
+    /// How long an item is hidden before its lease is renewed. One whose agent died comes back then.
+    pub lease: Duration,
     pub log_format: LogFormat,
     pub log_filter: LogFilter,
 }
@@ -46,6 +51,10 @@ impl Config {
         let folder = reader.required("PHOTORELAY_FOLDER_PATH");
         let rendition = reader.or_default("PHOTORELAY_FOLDER_RENDITION", "thumbnailPhoto");
         let dry_run = reader.flag("PHOTORELAY_DRY_RUN");
+        let lease = reader.seconds("PHOTORELAY_LEASE_SECONDS", DEFAULT_LEASE);
+        if lease.is_zero() {
+            reader.problem("PHOTORELAY_LEASE_SECONDS must be at least 1");
+        }
         let log_format = reader.optional("PHOTORELAY_LOG_FORMAT").unwrap_or_default();
         let log_filter = reader.optional("PHOTORELAY_LOG").unwrap_or_default();
         reader.finish(|| {
@@ -60,6 +69,7 @@ impl Config {
                 folder: folder?,
                 rendition: rendition?,
                 dry_run,
+                lease,
                 log_format,
                 log_filter,
             })

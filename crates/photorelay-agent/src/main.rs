@@ -11,7 +11,7 @@ use photorelay_agent::target::folder::FolderTarget;
 use photorelay_agent::writeback::{Settings, WriteBacks};
 use photorelay_core::settings::Environment;
 use photorelay_core::storage::Storage;
-use photorelay_core::telemetry;
+use photorelay_core::telemetry::{self, Otlp};
 use tokio_util::sync::CancellationToken;
 
 /// Brings directories and folders up to the photos in photorelay's audit trail. Outbound connections only.
@@ -47,8 +47,16 @@ async fn main() -> ExitCode {
 async fn run(cli: Cli) -> Result<()> {
     // Before anything speaks TLS: one crypto provider for all of it. An error means that it is installed already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let config = Config::read(&Environment::of_process())?;
-    telemetry::init(config.log_format, &config.log_filter, std::io::stdout);
+    let environment = Environment::of_process();
+    let config = Config::read(&environment)?;
+    let otlp = Otlp::read(&environment, "photorelay-agent", env!("CARGO_PKG_VERSION"))?;
+    let exporting = telemetry::init(config.log_format, &config.log_filter, otlp, std::io::stdout)?;
+    let result = work(cli, &config).await;
+    exporting.finish().await;
+    result
+}
+
+async fn work(cli: Cli, config: &Config) -> Result<()> {
     let storage = Storage::open(&config.storage.resolve(&config.authority_url)?)?;
     let folder = FolderTarget::open(&config.folder, &config.rendition, FOLDER_LIMIT)
         .with_context(|| format!("the folder {} cannot be opened", config.folder.display()))?;
@@ -58,7 +66,8 @@ async fn run(cli: Cli) -> Result<()> {
         agent: config.agent.clone(),
         dry_run: config.dry_run,
     };
-    let agent = Agent::new(storage.clone(), WriteBacks::new(storage, Arc::new(folder), settings), config.queue.clone());
+    let writebacks = WriteBacks::new(storage.clone(), Arc::new(folder), settings);
+    let agent = Agent::new(storage, writebacks, config.queue.clone()).with_lease(config.lease);
     tracing::info!(
         target.name = config.target,
         queue = config.queue,

@@ -14,16 +14,19 @@ use photorelay_core::queue::{Body, Delivery, Leased, Outgoing};
 use photorelay_core::retry;
 use photorelay_core::storage::Storage;
 use photorelay_core::store::StoreError;
+use photorelay_core::telemetry::{self, metrics};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+use tracing::field::Empty;
 
 use crate::writeback::{WriteBackError, WriteBacks};
 
 /// Items worked on side by side.
 const CONCURRENCY: usize = 8;
 /// How long an item is hidden before its lease has to be renewed.
-const LEASE: Duration = Duration::from_secs(60);
+pub(crate) const DEFAULT_LEASE: Duration = Duration::from_secs(60);
 /// The longest wait between two looks at an empty queue.
 const POLL: Duration = Duration::from_secs(5);
 /// An item that fails alone is tried so often before it is buried.
@@ -52,7 +55,13 @@ enum Health {
 
 impl Agent {
     pub fn new(storage: Storage, writebacks: WriteBacks, queue: String) -> Self {
-        Self { storage, writebacks, queue, people: Arc::new([const { Mutex::const_new(()) }; LOCKS]), lease: LEASE }
+        Self {
+            storage,
+            writebacks,
+            queue,
+            people: Arc::new([const { Mutex::const_new(()) }; LOCKS]),
+            lease: DEFAULT_LEASE,
+        }
     }
 
     /// Hides items for this long instead; an item whose agent died comes back after it.
@@ -124,11 +133,13 @@ impl Agent {
                 (self.bury(&delivery, &reason).await, Health::Up)
             }
             Err(WriteBackError::Failed(reason)) => {
+                metrics::written_back("failed");
                 let delay = retry::backoff(FIRST_DELAY, MAX_DELAY, delivery.dequeue_count.saturating_sub(1));
                 tracing::warn!(message.id = delivery.id, reason, ?delay, "the item is tried again later");
                 (self.storage.queues.renew(&self.queue, &delivery, delay).await.map(drop), Health::Up)
             }
             Err(WriteBackError::Down(reason)) => {
+                metrics::written_back("down");
                 tracing::error!(reason, "the agent pauses and keeps its items");
                 (self.give_back(&delivery).await, Health::Down)
             }
@@ -153,7 +164,9 @@ impl Agent {
             let _alone = self.people[lock_of(user)].lock().await;
             self.writebacks.bring_up(user, &message).await
         };
-        let mut work = Box::pin(work);
+        let span = tracing::info_span!("writeback", user.id = %user, seq = message.data.seq, trace.id = Empty);
+        telemetry::step(&span, message.traceparent.as_deref());
+        let mut work = Box::pin(work.instrument(span));
         let mut renewal = tokio::time::interval(self.lease / 3);
         renewal.tick().await;
         loop {

@@ -7,6 +7,7 @@ use crate::names::{self, Container};
 use crate::queue::Outgoing;
 use crate::storage::Storage;
 use crate::store::{Metadata, StoreError};
+use crate::telemetry::metrics;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
@@ -30,6 +31,7 @@ pub async fn bury(
     storage.blobs.put(keep_in, &name, "application/json", Bytes::from(record.to_string()), &Metadata::new()).await?;
     storage.queues.ensure_queue(&poison).await?;
     storage.queues.send(&poison, vec![Outgoing::now(Bytes::copy_from_slice(body))]).await?;
+    metrics::buried(queue);
     tracing::error!(
         queue,
         reason,

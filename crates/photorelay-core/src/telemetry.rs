@@ -1,14 +1,29 @@
-//! Logs: one line per event on stdout, as text for people or JSON for collectors.
+//! Logs, metrics and traces of the process.
 //!
+//! One line per event on the writer, as text for people or JSON for collectors, whatever characters a value holds.
+//! Traces and metrics also leave by OTLP if an endpoint is configured; without one nothing of that runs.
 //! Never logged: photo bytes, tokens, `clientState`, names, UPNs, account names. People are named by object id only.
+//! Other people's crates are held to warnings, whatever the operator asks for, because they know no such rule.
 //! stdout, because the Functions host takes every line on stderr for an error.
+
+pub mod metrics;
+mod one_line;
+mod otlp;
+mod step;
+
+pub use otlp::{Exporting, Otlp, OtlpError};
+pub use step::step;
 
 use std::fmt;
 use std::str::FromStr;
 
-use tracing_subscriber::EnvFilter;
+use tracing::{Dispatch, Level, Metadata};
+use tracing_subscriber::filter::{FilterExt as _, FilterFn, LevelFilter, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::{EnvFilter, Layer, Registry};
+
+use one_line::OneLine;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogFormat {
@@ -29,7 +44,8 @@ impl FromStr for LogFormat {
     }
 }
 
-/// What is logged, such as `info` or `info,photorelay=debug`.
+/// What is logged, such as `info` or `info,photorelay=debug`. Metrics are logged only if their target
+/// `photorelay::metrics` is named.
 #[derive(Debug, Clone)]
 pub struct LogFilter(String);
 
@@ -53,16 +69,140 @@ impl fmt::Display for LogFilter {
     }
 }
 
-/// Starts logging for the whole process; a second call changes nothing.
-pub fn init<W>(format: LogFormat, filter: &LogFilter, writer: W)
+type Boxed = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// Starts telemetry for the whole process; logging that was started before stays as it is. With `otlp`, this has to be
+/// called on a tokio runtime. What is not sent yet is sent by [`Exporting::finish`].
+pub fn init<W>(format: LogFormat, filter: &LogFilter, otlp: Option<Otlp>, writer: W) -> Result<Exporting, OtlpError>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let filter = EnvFilter::try_new(&filter.0).unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(false);
+    let (dispatch, exporting) = dispatch(format, filter, otlp, writer)?;
     // An error here only means that a subscriber is set already, as in a test process.
-    let _ = match format {
-        LogFormat::Text => builder.finish().try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).finish().try_init(),
+    let _ = tracing::dispatcher::set_global_default(dispatch);
+    Ok(exporting)
+}
+
+/// What [`init`] starts, for whoever wants it for a part of the process only.
+pub fn dispatch<W>(
+    format: LogFormat,
+    filter: &LogFilter,
+    otlp: Option<Otlp>,
+    writer: W,
+) -> Result<(Dispatch, Exporting), OtlpError>
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let lines = tracing_subscriber::fmt::layer().with_writer(OneLine(writer)).with_ansi(false);
+    let lines: Boxed = match format {
+        LogFormat::Text => lines.with_filter(logged(filter)).boxed(),
+        LogFormat::Json => {
+            lines.json().flatten_event(true).with_current_span(false).with_filter(logged(filter)).boxed()
+        }
     };
+    let (exported, exporting) = otlp::start(otlp)?;
+    let layers: Vec<Boxed> = std::iter::once(lines).chain(exported).collect();
+    Ok((Dispatch::new(tracing_subscriber::registry().with(layers)), exporting))
+}
+
+/// The operator's filter, held to what is safe.
+fn logged(filter: &LogFilter) -> impl tracing_subscriber::layer::Filter<Registry> + use<> {
+    let wanted = EnvFilter::try_new(format!("{}=off,{}", metrics::TARGET, filter.0));
+    let wanted = wanted.unwrap_or_else(|_| EnvFilter::new("info"));
+    let safe: FilterFn = filter_fn(|event: &Metadata<'_>| is_ours(event) || *event.level() <= Level::WARN);
+    wanted.and(safe.with_max_level_hint(LevelFilter::TRACE))
+}
+
+fn is_ours(event: &Metadata<'_>) -> bool {
+    event.target().starts_with("photorelay")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use serde_json::Value;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Buffer(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Buffer {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// The lines that this filter and format make of what the closure logs.
+    fn logged(format: LogFormat, filter: &str, work: impl FnOnce()) -> Vec<String> {
+        let buffer = Buffer::default();
+        let writer = buffer.clone();
+        let (dispatch, _) = dispatch(format, &filter.parse().unwrap(), None, move || writer.clone()).unwrap();
+        tracing::dispatcher::with_default(&dispatch, work);
+        let text = String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    const HOSTILE: &str = "a\n2026-01-01T00:00:00Z ERROR forged\r\x1b[2J\u{85}\u{2028}\u{2029}\u{7f}\0end";
+
+    fn log_hostile_values() {
+        let span = tracing::info_span!("invocation", invocation.id = HOSTILE);
+        let _in_span = span.enter();
+        tracing::info!(text = HOSTILE, shown = %HOSTILE, debugged = ?HOSTILE, "{HOSTILE}");
+    }
+
+    #[test]
+    fn no_value_makes_a_second_line_or_moves_the_cursor() {
+        for format in [LogFormat::Text, LogFormat::Json] {
+            let lines = logged(format, "info", log_hostile_values);
+            assert_eq!(lines.len(), 1, "{lines:#?}");
+            let strange = lines[0].chars().find(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'));
+            assert_eq!(strange, None, "{lines:#?}");
+        }
+    }
+
+    #[test]
+    fn a_line_of_json_holds_the_event_and_its_spans_whole() {
+        let lines = logged(LogFormat::Json, "info", log_hostile_values);
+        let line: Value = serde_json::from_str(&lines[0]).unwrap();
+        for member in ["timestamp", "level", "target"] {
+            assert!(line[member].is_string(), "{member} is missing in {line}");
+        }
+        for value in [&line["text"], &line["shown"], &line["spans"][0]["invocation.id"]] {
+            assert_eq!(value, HOSTILE);
+        }
+        assert!(line["message"].as_str().unwrap().starts_with("a\n2026"), "{line}");
+    }
+
+    fn log_of_all() {
+        tracing::trace!(target: "photorelay::x", "ours");
+        tracing::trace!(target: "hyper::x", "theirs");
+        tracing::info!(target: "azure_core::x", "theirs");
+        tracing::warn!(target: "azure_core::x", "their warning");
+        metrics::announced(1);
+    }
+
+    #[test]
+    fn crates_of_others_are_held_to_warnings_whatever_is_asked_for() {
+        for filter in ["trace", "trace,hyper=trace,azure_core=trace"] {
+            let lines = logged(LogFormat::Text, filter, log_of_all);
+            assert_eq!(lines.len(), 2, "{lines:#?}");
+            assert!(lines[0].ends_with("ours") && lines[1].ends_with("their warning"), "{lines:#?}");
+        }
+    }
+
+    #[test]
+    fn metrics_are_logged_if_their_target_is_named() {
+        let lines = logged(LogFormat::Json, "warn,photorelay::metrics=info", log_of_all);
+        let line: Value = serde_json::from_str(lines.last().unwrap()).unwrap();
+        assert_eq!(line["target"], metrics::TARGET);
+        assert_eq!(line["monotonic_counter.photorelay.announcements"], 1);
+    }
 }

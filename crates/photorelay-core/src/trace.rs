@@ -8,9 +8,9 @@ use std::str::FromStr;
 /// A `traceparent`: which trace this work belongs to and which step caused it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TraceContext {
-    trace_id: u128,
-    span_id: u64,
-    sampled: bool,
+    pub(crate) trace_id: u128,
+    pub(crate) span_id: u64,
+    pub(crate) sampled: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -26,9 +26,14 @@ impl TraceContext {
     /// The next step of the trace that the text names, or of a new one if there is none or it is not valid.
     pub fn continuing(traceparent: Option<&str>) -> Self {
         match traceparent.and_then(|text| text.parse::<Self>().ok()) {
-            Some(parent) => Self { span_id: fastrand::u64(1..), ..parent },
+            Some(parent) => parent.next(),
             None => Self::start(),
         }
+    }
+
+    /// Another step of the same trace.
+    pub(crate) fn next(self) -> Self {
+        Self { span_id: fastrand::u64(1..), ..self }
     }
 
     pub fn trace_id(&self) -> String {

@@ -31,7 +31,8 @@ pub(crate) fn run(place: &Place, phases: &mut Phases, options: &Options) -> Resu
 
     let command = || {
         let mut command = nextest.command(place);
-        command.args(["run", "--locked"]);
+        // Without the examples: each would be linked for nothing, and the lints compile them too.
+        command.args(["run", "--locked", "--tests"]);
         if !options.dev {
             // The profile that ships, which the demo and the package use too, so that it is built once.
             command.arg("--release");

@@ -13,9 +13,11 @@ use photorelay_core::heads;
 use photorelay_core::names::CHECKS_QUEUE;
 use photorelay_core::queue::Outgoing;
 
+use super::found::{Found, LookError};
 use super::journal::{Journal, Step};
-use super::look::{Found, Look, LookError, Round};
-use crate::graph::Person;
+use super::look::{Look, Round};
+use crate::graph::{Person, PhotoState};
+use crate::steps::scope;
 
 impl Look<'_> {
     pub(super) async fn photo_absent(
@@ -35,6 +37,9 @@ impl Look<'_> {
             return Ok(Round::Done(Found::NoPhoto));
         }
         let Some(person) = self.person().await? else { return Ok(Round::Done(Found::NoSuchUser)) };
+        if let Some(reason) = scope::left_out(&person) {
+            return Ok(Round::Done(Found::OutOfScope { reason: reason.to_owned() }));
+        }
         let now = Timestamp::now();
         let hold = self.step.settings.hold;
         let absent_since = head.and_then(|head| head.absent_since);
@@ -49,6 +54,10 @@ impl Look<'_> {
             // Nobody has noticed yet, or the second look that should have come was lost.
             let noted = Head { absent_since: Some(now), ..Head::at(self.user, seq, now) };
             heads::write(&*self.step.storage.blobs, &noted).await?;
+            // Somebody who saw the photo before this was written may have been overwritten just now.
+            if let PhotoState::Present { .. } = self.step.graph.photo_state(self.user).await? {
+                return Ok(Round::Again);
+            }
             self.send_second_look(seq, now, hold).await?;
             tracing::warn!(user.id = %self.user, "photo not found; it counts only if a second look finds none either");
         }

@@ -15,8 +15,9 @@ use photorelay_core::photo::{self, Fingerprint, Refusal, Rendition};
 use photorelay_core::queue::Outgoing;
 use photorelay_core::{contract, names, vault};
 
+use super::found::{Found, LookError};
 use super::journal::{Journal, Step};
-use super::look::{Found, Look, LookError, Round};
+use super::look::{Look, Round};
 use crate::graph::{FetchedPhoto, Person};
 
 /// What the photo request brought.

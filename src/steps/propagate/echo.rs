@@ -12,7 +12,8 @@ use photorelay_core::store::{StoreError, list_all};
 use photorelay_core::vault::{self, VaultError};
 
 use super::capture::Usable;
-use super::look::{Look, LookError};
+use super::found::LookError;
+use super::look::Look;
 
 /// So many of the newest written entries can still come back.
 const RECENT_WRITES: usize = 4;

@@ -12,110 +12,27 @@
 //! This file must never use what it read from Graph for a second try, and must never write to a target. It owns the
 //! failures "died in between" and "somebody was faster".
 
-use std::fmt;
+use std::time::Instant;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
-use photorelay_core::audit::{self, AuditError, Commit, Committed};
-use photorelay_core::contract::{AuditEntry, CheckMessage, EchoSighting, Head, Kind, Look as How, Standing};
+use photorelay_core::audit::{self, Committed};
+use photorelay_core::contract::{AuditEntry, CauseKind, CheckMessage, EchoSighting, Head, Kind, Look as How, Standing};
 use photorelay_core::heads;
 use photorelay_core::id::{Digest, UserId};
-use photorelay_core::store::StoreError;
+use photorelay_core::telemetry::{self, metrics};
 use photorelay_core::trace::TraceContext;
+use tracing::{Instrument, Span};
 
-use super::capture::Content;
+use super::capture::{Content, Examined};
+use super::found::{Found, LookError};
 use super::journal::{Journal, Step};
+use super::people::People;
 use super::{Propagate, capture, echo};
-use crate::graph::{GraphError, Person, PhotoState, Priority};
+use crate::graph::{Person, PhotoState};
 use crate::steps::announce::announce;
 use crate::steps::scope;
-
-/// What a look found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
-    /// The ETag or the bytes are what they were.
-    Nothing,
-    Captured {
-        seq: u32,
-    },
-    Refused {
-        seq: u32,
-        reason: String,
-    },
-    /// Our own thumbnail came back; recorded, not captured.
-    Echo {
-        of_seq: u32,
-    },
-    /// No photo, and none was expected.
-    NoPhoto,
-    /// The photo seems to be gone; a second look follows after the hold time.
-    Missing,
-    Removed {
-        seq: u32,
-    },
-    OutOfScope {
-        reason: String,
-    },
-    /// Too many captures within a day; a check comes back at this time.
-    Parked {
-        until: Timestamp,
-    },
-    Forgotten,
-    NoSuchUser,
-}
-
-impl fmt::Display for Found {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Found::Nothing => f.write_str("nothing new"),
-            Found::Captured { seq } => write!(f, "captured as entry {seq}"),
-            Found::Refused { seq, reason } => write!(f, "refused as entry {seq}: {reason}"),
-            Found::Echo { of_seq } => write!(f, "an echo of entry {of_seq}"),
-            Found::NoPhoto => f.write_str("no photo, as before"),
-            Found::Missing => f.write_str("photo not found; a second look follows after the hold time"),
-            Found::Removed { seq } => write!(f, "removal committed as entry {seq}"),
-            Found::OutOfScope { reason } => write!(f, "out of scope: {reason}"),
-            Found::Parked { until } => write!(f, "too many changes within a day; looked at again at {until}"),
-            Found::Forgotten => f.write_str("forgotten: nothing is captured"),
-            Found::NoSuchUser => f.write_str("no such user"),
-        }
-    }
-}
-
-/// Why a look could not be finished.
-#[derive(Debug, thiserror::Error)]
-pub enum LookError {
-    #[error(transparent)]
-    Graph(#[from] GraphError),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Audit(#[from] AuditError),
-    /// Somebody has to look: run `photorelay audit verify`.
-    #[error("the head knows entry {seq}, but the audit trail does not have it: run `photorelay audit verify`")]
-    TrailCut { seq: u32 },
-    #[error("the photo changed during every one of {0} looks")]
-    Restless(u32),
-}
-
-impl LookError {
-    /// Whether looking again later may succeed without anybody doing anything.
-    pub fn is_passing(&self) -> bool {
-        match self {
-            // A denied call is cured by a grant, and the queue is the right place to wait for it.
-            LookError::Graph(_) | LookError::Store(_) | LookError::Restless(_) => true,
-            LookError::Audit(AuditError::Store(_)) => true,
-            LookError::Audit(_) | LookError::TrailCut { .. } => false,
-        }
-    }
-
-    pub fn retry_after(&self) -> Option<Duration> {
-        match self {
-            LookError::Graph(error) => error.retry_after(),
-            _ => None,
-        }
-    }
-}
 
 /// How often a look starts again before the person goes back to the queue.
 const MAX_ROUNDS: u32 = 8;
@@ -124,9 +41,11 @@ pub(super) struct Look<'a> {
     pub(super) step: &'a Propagate,
     pub(super) message: &'a CheckMessage,
     pub(super) user: UserId,
+    people: &'a People,
     /// The process died of this person's photo again and again: it is refused without being decoded.
     refuse_undecoded: bool,
     pub(super) trace: TraceContext,
+    span: Span,
 }
 
 /// Where a round ended.
@@ -137,13 +56,27 @@ pub(super) enum Round {
 }
 
 impl<'a> Look<'a> {
-    pub(super) fn new(step: &'a Propagate, message: &'a CheckMessage, user: UserId, refuse_undecoded: bool) -> Self {
-        let trace = TraceContext::continuing(message.traceparent.as_deref());
-        Self { step, message, user, refuse_undecoded, trace }
+    pub(super) fn new(
+        step: &'a Propagate,
+        message: &'a CheckMessage,
+        user: UserId,
+        people: &'a People,
+        refuse_undecoded: bool,
+    ) -> Self {
+        let span = tracing::info_span!("look", user.id = %user, trace.id = tracing::field::Empty);
+        let trace = telemetry::step(&span, message.traceparent.as_deref());
+        Self { step, message, user, people, refuse_undecoded, trace, span }
     }
 
     /// Looks until nothing is left to do. `state` is what Graph said last; every further round asks anew.
     pub(super) async fn run(&self, state: PhotoState, journal: &mut Journal) -> Result<Found, LookError> {
+        let started = Instant::now();
+        let result = self.rounds(state, journal).instrument(self.span.clone()).await;
+        metrics::looked(result.as_ref().map_or("failed", Found::word), started.elapsed());
+        result
+    }
+
+    async fn rounds(&self, state: PhotoState, journal: &mut Journal) -> Result<Found, LookError> {
         let mut state = state;
         for _ in 0..MAX_ROUNDS {
             match self.round(&state, journal).await? {
@@ -201,7 +134,11 @@ impl<'a> Look<'a> {
         if let Some(head) = &head {
             journal.note(Step::ReadTrail, || {
                 let settled = if head.settled { "settled" } else { "not settled" };
-                format!("head at entry {}, {settled}, ETag {:?}", head.seq, head.media_etag)
+                format!(
+                    "head at entry {}, {settled}, ETag {}",
+                    head.seq,
+                    head.media_etag.as_deref().unwrap_or("not known")
+                )
             });
         }
         Ok(head)
@@ -231,38 +168,53 @@ impl<'a> Look<'a> {
             InScope::Yes(person) => person,
             InScope::No(found) => return Ok(Round::Done(found)),
         };
+        // Bytes can be as old as this; what is believed later is counted from here.
+        let asked_at = Timestamp::now();
         let content = match self.fetch(journal).await? {
             capture::Fetched::Content(content) => content,
             capture::Fetched::Absent(shape) => return self.photo_absent(head, seq, &shape, journal).await,
             capture::Fetched::NoSuchUser => return Ok(Round::Done(Found::NoSuchUser)),
         };
         let newest = self.newest(seq).await?;
-        if is_known(&content, newest.as_ref(), media_etag) {
+        let sight = Sight { media_etag, sha256: content.sha256(), asked_at, echo: None };
+        let known = is_known(&content, newest.as_ref(), media_etag);
+        if known && !self.looks_again_at_refused(newest.as_ref()) {
             journal.note(Step::CompareContent, || "the same bytes as the newest entry saw".to_owned());
-            return self.confirm(head, seq, media_etag, content.sha256(), None, Found::Nothing, journal).await;
+            return self.confirm(head, seq, sight, Found::Nothing, journal).await;
         }
-        let capture = self.examine(&content, journal).await?;
-        if let capture::Examined::Usable(usable) = &capture
-            && let Some(of_seq) = echo::of_which(self, usable, seq).await?
-        {
-            journal.note(Step::CompareContent, || format!("an echo of entry {of_seq}: not captured"));
-            tracing::info!(user.id = %self.user, of_seq, photo.sha256 = %usable.sha256, "echo recognised and recorded");
-            let sighting = EchoSighting { sha256: usable.sha256, of_seq, seen_at: Timestamp::now() };
-            let found = Found::Echo { of_seq };
-            return self.confirm(head, seq, media_etag, content.sha256(), Some(sighting), found, journal).await;
+        let examined = self.examine(&content, journal).await?;
+        match &examined {
+            Examined::Refused { .. } if known => return self.confirm(head, seq, sight, Found::Nothing, journal).await,
+            Examined::Refused { .. } => {}
+            Examined::Usable(usable) => {
+                if let Some(of_seq) = echo::of_which(self, usable, seq).await? {
+                    journal.note(Step::CompareContent, || format!("an echo of entry {of_seq}: not captured"));
+                    tracing::info!(user.id = %self.user, of_seq, photo.sha256 = %usable.sha256, "echo recognised");
+                    let echo = EchoSighting { sha256: usable.sha256, of_seq, seen_at: asked_at };
+                    let sight = Sight { echo: Some(echo), ..sight };
+                    return self.confirm(head, seq, sight, Found::Echo { of_seq }, journal).await;
+                }
+            }
         }
         if let Some(until) = self.over_daily_limit(seq).await? {
             return self.park(head, seq, until, journal).await;
         }
-        self.store(&capture, journal).await?;
-        let entry = self.entry(newest.as_ref(), media_etag, &content, &capture, &person);
+        self.store(&examined, journal).await?;
+        let entry = self.entry(newest.as_ref(), media_etag, &content, &examined, &person);
         let Some(committed) = self.commit(entry, journal).await? else { return Ok(Round::Again) };
         self.announce(&committed, journal).await?;
+        let seq = committed.entry.seq;
         let found = match committed.entry.reason {
-            Some(reason) => Found::Refused { seq: committed.entry.seq, reason },
-            None => Found::Captured { seq: committed.entry.seq },
+            Some(reason) => Found::Refused { seq, reason },
+            None => Found::Captured { seq },
         };
-        self.confirm(head, committed.entry.seq, media_etag, content.sha256(), None, found, journal).await
+        self.confirm(head, seq, sight, found, journal).await
+    }
+
+    /// An operator who asks about a refused photo has it examined anew: the program may have been mended since.
+    fn looks_again_at_refused(&self, newest: Option<&Committed>) -> bool {
+        let refused = newest.is_some_and(|newest| newest.entry.kind == Kind::Refused);
+        refused && self.message.cause.kind == CauseKind::Operator
     }
 
     /// Who the person is, if their photos are carried at all. Somebody who is left out is noted in the head.
@@ -286,11 +238,7 @@ impl<'a> Look<'a> {
     }
 
     pub(super) async fn person(&self) -> Result<Option<Person>, LookError> {
-        let mut people = self.step.graph.people(&[self.user], Priority::Normal).await?;
-        match people.pop() {
-            Some((_, person)) => Ok(person?),
-            None => Ok(None),
-        }
+        Ok(self.people.get(&self.step.graph, self.user).await?)
     }
 
     /// The entry that the next one has to be chained to.
@@ -310,8 +258,9 @@ impl<'a> Look<'a> {
     ) -> Result<Option<Committed>, LookError> {
         let seq = entry.seq;
         match audit::commit(&*self.step.storage.blobs, entry).await? {
-            Commit::Done(committed) => {
+            Some(committed) => {
                 journal.note(Step::Commit, || format!("committed as entry {seq}"));
+                metrics::committed(committed.entry.kind);
                 tracing::info!(
                     user.id = %self.user,
                     seq,
@@ -323,7 +272,7 @@ impl<'a> Look<'a> {
                 );
                 Ok(Some(committed))
             }
-            Commit::Taken => {
+            None => {
                 journal.note(Step::Commit, || format!("entry {seq} exists already: starting again"));
                 Ok(None)
             }
@@ -341,18 +290,17 @@ impl<'a> Look<'a> {
     }
 
     /// Step 8. What Graph showed is believed to have been at rest only if the ETag is still the one from before the
-    /// fetch.
-    #[expect(clippy::too_many_arguments, reason = "the whole knowledge of a round ends here")]
+    /// fetch. It is settled only if the bytes were asked for a hold time after they were first seen: bytes that were
+    /// fetched before, and confirmed after, can be old ones.
     async fn confirm(
         &self,
         before: Option<Head>,
         seq: u32,
-        media_etag: &str,
-        sha256: Option<Digest>,
-        echo: Option<EchoSighting>,
+        sight: Sight<'_>,
         found: Found,
         journal: &mut Journal,
     ) -> Result<Round, LookError> {
+        let media_etag = sight.media_etag;
         match self.step.graph.photo_state(self.user).await? {
             PhotoState::Present { media_etag: after } if after == media_etag => {}
             _ => {
@@ -361,18 +309,17 @@ impl<'a> Look<'a> {
             }
         }
         let now = Timestamp::now();
-        let same = before
-            .as_ref()
-            .filter(|head| head.seq == seq && head.media_etag.as_deref() == Some(media_etag) && head.sha256 == sha256);
-        let since = same.map_or(now, |head| head.since);
-        let held = now.duration_since(since).unsigned_abs() >= self.step.settings.hold;
+        let same = before.as_ref().filter(|head| {
+            head.seq == seq && head.media_etag.as_deref() == Some(media_etag) && head.sha256 == sight.sha256
+        });
+        let held = |since: Timestamp| Duration::try_from(sight.asked_at.duration_since(since)).unwrap_or_default();
         let head = Head {
             media_etag: Some(media_etag.to_owned()),
-            sha256,
-            settled: same.is_some_and(|head| head.settled || held),
-            since,
-            fetched_at: Some(now),
-            echo: echo.or_else(|| before.as_ref().and_then(|head| head.echo.clone())),
+            sha256: sight.sha256,
+            settled: same.is_some_and(|head| head.settled || held(head.since) >= self.step.settings.hold),
+            since: same.map_or(now, |head| head.since),
+            fetched_at: Some(sight.asked_at),
+            echo: sight.echo.or_else(|| before.as_ref().and_then(|head| head.echo.clone())),
             ..Head::at(self.user, seq, now)
         };
         heads::write(&*self.step.storage.blobs, &head).await?;
@@ -385,6 +332,14 @@ impl<'a> Look<'a> {
     pub(super) fn refuses_undecoded(&self) -> bool {
         self.refuse_undecoded
     }
+}
+
+/// What Graph showed in one round, and when it was asked for.
+struct Sight<'a> {
+    media_etag: &'a str,
+    sha256: Option<Digest>,
+    asked_at: Timestamp,
+    echo: Option<EchoSighting>,
 }
 
 enum InScope {

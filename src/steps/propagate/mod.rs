@@ -6,8 +6,10 @@
 mod absence;
 mod capture;
 mod echo;
+mod found;
 mod journal;
 mod look;
+mod people;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,8 +27,9 @@ use photorelay_core::storage::Storage;
 use photorelay_core::store::StoreError;
 use photorelay_core::target::Targets;
 
+pub use found::{Found, LookError};
 pub use journal::Journal;
-pub use look::{Found, LookError};
+use people::People;
 
 use crate::graph::{Graph, PhotoState, Priority};
 
@@ -96,7 +99,8 @@ impl Propagate {
         journal: &mut Journal,
     ) -> Result<Found, LookError> {
         let state = self.graph.photo_state(user).await?;
-        look::Look::new(self, message, user, false).run(state, journal).await
+        let people = People::of(&[user], Priority::Normal);
+        look::Look::new(self, message, user, &people, false).run(state, journal).await
     }
 
     /// A message that was delivered before has failed its worker. One message each, so that one deadly photo cannot
@@ -125,8 +129,11 @@ impl Propagate {
             }
         };
         let message = &message;
+        let people = &People::of(&message.users, priority);
         let results: Vec<(UserId, Result<Found, LookError>)> = stream::iter(states)
-            .map(|(user, state)| async move { (user, self.look_at_one(message, user, state, refuse_undecoded).await) })
+            .map(|(user, state)| async move {
+                (user, self.look_at_one(message, user, people, state, refuse_undecoded).await)
+            })
             .buffer_unordered(self.settings.people_at_once.max(1))
             .collect()
             .await;
@@ -166,11 +173,13 @@ impl Propagate {
         &self,
         message: &CheckMessage,
         user: UserId,
+        people: &People,
         state: Result<PhotoState, crate::graph::GraphError>,
         refuse_undecoded: bool,
     ) -> Result<Found, LookError> {
         // Boxed: the future of a whole look is large, and most looks end after one storage read.
-        Box::pin(look::Look::new(self, message, user, refuse_undecoded).run(state?, &mut Journal::silent())).await
+        Box::pin(look::Look::new(self, message, user, people, refuse_undecoded).run(state?, &mut Journal::silent()))
+            .await
     }
 
     /// Those who failed come back together as one new message, after the longest delay that a server asked for.

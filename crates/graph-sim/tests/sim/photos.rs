@@ -219,3 +219,18 @@ async fn two_hundred_thousand_changes_cost_next_to_nothing_until_they_are_read()
     assert_eq!(tenant.history(bench.anybody()).len(), 1001);
     bench.end().await;
 }
+
+#[tokio::test]
+async fn a_thousand_new_photos_are_read_without_decoding_each() {
+    let bench = bench(Config { users: 10, ..Config::default() }).await;
+    let tenant = bench.sim.tenant();
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..100 {
+        for id in tenant.user_ids() {
+            tenant.change_photo(id).unwrap();
+            seen.insert(bench.get(&format!("/users/{id}/photo/$value")).await.bytes().await.unwrap());
+        }
+    }
+    assert_eq!(seen.len(), 1000);
+    bench.end().await;
+}

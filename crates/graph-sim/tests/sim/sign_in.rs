@@ -9,7 +9,10 @@ use serde_json::{Value, json};
 
 use crate::helpers::{bench, members, sample};
 
-async fn signed_in(sim: &Sim, tenant: &str, changes: &[(&str, Option<&str>)]) -> (u16, Value) {
+/// Form fields to replace, or to leave out.
+type Changes<'a> = &'a [(&'a str, Option<&'a str>)];
+
+async fn signed_in(sim: &Sim, tenant: &str, changes: Changes<'_>) -> (u16, Value) {
     let client = sim.client_id().to_string();
     let secret = sim.client_secret();
     let mut form = vec![
@@ -42,7 +45,7 @@ async fn secret_gives_a_bearer_token_of_the_documented_shape() {
 async fn every_mistake_at_sign_in_has_its_number_and_is_recorded() {
     let sim = Sim::start(Config::default()).await.unwrap();
     let tenant = sim.tenant_id().to_string();
-    let cases: [(&str, &[(&str, Option<&str>)], u16, u64); 8] = [
+    let cases: [(&str, Changes<'_>, u16, u64); 8] = [
         (&tenant, &[("client_secret", Some("wrong"))], 401, 7000215),
         (&tenant, &[("client_secret", None)], 401, 7000218),
         (&tenant, &[("client_id", Some("11111111-1111-4111-8111-111111111111"))], 400, 700016),

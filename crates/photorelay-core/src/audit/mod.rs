@@ -71,21 +71,15 @@ pub async fn newest_not_refused(
     Ok(None)
 }
 
-/// The outcome of a commit.
-#[derive(Debug)]
-pub enum Commit {
-    Done(Committed),
-    /// There is an entry of this number: somebody was faster, or a repeated request of ours got through at once.
-    Taken,
-}
-
 /// Creates the entry unless there is one of its number. The caller has set `seq` and `previous`.
-pub async fn commit(blobs: &dyn BlobStore, entry: AuditEntry) -> Result<Commit, StoreError> {
+///
+/// None means that the number is taken: somebody was faster, or a repeated request of ours got through at once.
+pub async fn commit(blobs: &dyn BlobStore, entry: AuditEntry) -> Result<Option<Committed>, StoreError> {
     let bytes = contract::to_bytes(&entry);
     let sha256 = Digest::of(&bytes);
     let name = names::audit_entry(entry.user_id, entry.seq);
     Ok(match blobs.create(Container::Audit, &name, "application/json", Bytes::from(bytes)).await? {
-        Creation::Created => Commit::Done(Committed { entry, sha256 }),
-        Creation::AlreadyExists => Commit::Taken,
+        Creation::Created => Some(Committed { entry, sha256 }),
+        Creation::AlreadyExists => None,
     })
 }

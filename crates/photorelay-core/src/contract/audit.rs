@@ -82,7 +82,7 @@ pub struct Seen {
     pub media_etag: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PhotoFacts {
     pub sha256: Digest,
@@ -93,6 +93,19 @@ pub struct PhotoFacts {
     pub height: u32,
     /// A perceptual fingerprint of the pixels, to recognise echoes.
     pub fingerprint: String,
+}
+
+impl fmt::Debug for PhotoFacts {
+    /// Without the fingerprint, which is a small picture of the person.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PhotoFacts")
+            .field("sha256", &self.sha256)
+            .field("bytes", &self.bytes)
+            .field("content_type", &self.content_type)
+            .field("width", &self.width)
+            .field("height", &self.height)
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

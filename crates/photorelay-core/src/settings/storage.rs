@@ -10,6 +10,7 @@ use crate::storage::StorageConfig;
 
 /// Which storage, before any credential is made.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "there is one of it in a process")]
 pub enum StorageSettings {
     Azure { blob_service: ServiceUri, queue_service: ServiceUri, credential: Option<CredentialConfig> },
     Embedded { path: PathBuf },

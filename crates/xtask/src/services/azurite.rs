@@ -63,8 +63,10 @@ impl Service for Azurite {
         Ok(node)
     }
 
-    fn ready(&self, log: &str) -> Result<Option<Variables>> {
-        let mut variables = Variables::new();
+    fn ready(&self, place: &Place, log: &str) -> Result<Option<Variables>> {
+        // Tests that break or stop their storage start one of their own.
+        let mut variables =
+            Variables::from([("PHOTORELAY_TEST_AZURITE_PROGRAM".to_owned(), program(place).display().to_string())]);
         for (service, variable) in
             [("Blob", "PHOTORELAY_TEST_AZURITE_BLOB"), ("Queue", "PHOTORELAY_TEST_AZURITE_QUEUE")]
         {

@@ -36,7 +36,7 @@ trait Service {
     fn command(&self, place: &Place, folder: &Path, tied: bool) -> Result<Command>;
 
     /// `None` as long as the service does not answer requests. `log` is what it has printed up to now.
-    fn ready(&self, log: &str) -> Result<Option<Variables>>;
+    fn ready(&self, place: &Place, log: &str) -> Result<Option<Variables>>;
 }
 
 fn all() -> [Box<dyn Service>; 1] {
@@ -61,13 +61,13 @@ pub(crate) fn run(place: &Place, action: Action) -> Result<()> {
         match (action, known) {
             (Action::Start, Some(known)) => {
                 eprintln!("{name}: already running, process {}", known.pid);
-                print(&ready(service.as_ref(), &folder, &known)?);
+                print(&ready(service.as_ref(), place, &folder, &known)?);
             }
             (Action::Start, None) => {
                 service.install(place)?;
                 let mut child = start(service.as_ref(), place, &folder, false)?;
                 let known = note(&mut child, &folder)?;
-                let variables = ready(service.as_ref(), &folder, &known).inspect_err(|_| {
+                let variables = ready(service.as_ref(), place, &folder, &known).inspect_err(|_| {
                     // The error itself is what the caller must see, whether or not this works.
                     let _ = known.stop();
                 })?;
@@ -112,7 +112,7 @@ impl Running {
             started.push((note(child, &folder)?, folder, service));
         }
         for (known, folder, service) in started {
-            running.variables.extend(ready(service.as_ref(), &folder, &known)?);
+            running.variables.extend(ready(service.as_ref(), place, &folder, &known)?);
         }
         Ok(running)
     }
@@ -185,11 +185,11 @@ fn note(child: &mut Child, folder: &Path) -> Result<Known> {
     Ok(known)
 }
 
-fn ready(service: &dyn Service, folder: &Path, known: &Known) -> Result<Variables> {
+fn ready(service: &dyn Service, place: &Place, folder: &Path, known: &Known) -> Result<Variables> {
     let name = service.name();
     let answer = process::wait_until(STARTUP, || {
         let log = std::fs::read_to_string(log_file(folder)).unwrap_or_default();
-        match service.ready(&log)? {
+        match service.ready(place, &log)? {
             None if !known.runs() => bail!("{name} ended while starting; its log says: {}", tail(folder)),
             answer => Ok(answer),
         }

@@ -1,0 +1,91 @@
+//! What is counted and measured. Each is an event of the target `photorelay::metrics`, which costs next to nothing
+//! until the log filter names that target or OTLP is configured. docs/logging.md explains every name.
+//!
+//! Attributes are words from short lists, never an id: each combination is a time series of its own.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tracing::{Level, event};
+
+use crate::contract::{Kind, Outcome};
+
+/// The target of the events.
+pub const TARGET: &str = "photorelay::metrics";
+
+/// Items of one POST to the webhook.
+pub fn hints(accepted: usize, dropped: usize) {
+    if accepted > 0 {
+        event!(target: TARGET, Level::INFO, monotonic_counter.photorelay.hints = accepted as u64, outcome = "accepted");
+    }
+    if dropped > 0 {
+        event!(target: TARGET, Level::INFO, monotonic_counter.photorelay.hints = dropped as u64, outcome = "dropped");
+    }
+}
+
+/// A look at one person, and how long it took.
+pub fn looked(outcome: &'static str, took: Duration) {
+    event!(target: TARGET, Level::INFO, monotonic_counter.photorelay.looks = 1_u64, outcome);
+    event!(target: TARGET, Level::INFO, histogram.photorelay.look.duration = took.as_secs_f64(), outcome);
+}
+
+/// An entry was committed to the audit trail.
+pub fn committed(kind: Kind) {
+    let kind = match kind {
+        Kind::Captured => "captured",
+        Kind::Removed => "removed",
+        Kind::Restored => "restored",
+        Kind::Forgotten => "forgotten",
+        Kind::Refused => "refused",
+    };
+    event!(target: TARGET, Level::INFO, monotonic_counter.photorelay.commits = 1_u64, kind);
+}
+
+/// Write-back messages were sent for an entry.
+pub fn announced(messages: usize) {
+    if messages > 0 {
+        event!(target: TARGET, Level::INFO, monotonic_counter.photorelay.announcements = messages as u64);
+    }
+}
+
+/// The agent left a receipt; `observed_at` is when Graph showed the photo.
+pub fn received(outcome: Outcome, observed_at: Timestamp, now: Timestamp) {
+    let word = match outcome {
+        Outcome::Written => "written",
+        Outcome::Unchanged => "unchanged",
+        Outcome::Superseded => "superseded",
+        Outcome::Refused => "refused",
+    };
+    written_back(word);
+    if outcome == Outcome::Written {
+        // The clocks of two machines may differ by a little.
+        let latency = now.duration_since(observed_at).as_secs_f64().max(0.0);
+        event!(target: TARGET, Level::INFO, histogram.photorelay.receipt.latency = latency);
+    }
+}
+
+/// How a write-back ended that has no receipt, in one word.
+pub fn written_back(outcome: &'static str) {
+    event!(target: TARGET, Level::INFO, monotonic_counter.photorelay.writebacks = 1_u64, outcome);
+}
+
+/// A message was moved to the poison queue.
+pub fn buried(queue: &str) {
+    event!(target: TARGET, Level::INFO, monotonic_counter.photorelay.buried = 1_u64, queue);
+}
+
+/// One attempt of a request to Graph; no status means that there was no answer.
+pub fn graph_request(status: Option<u16>) {
+    let class = match status {
+        None => "none",
+        Some(200..300) => "2xx",
+        Some(300..400) => "3xx",
+        Some(400..500) => "4xx",
+        Some(500..600) => "5xx",
+        Some(_) => "other",
+    };
+    event!(target: TARGET, Level::INFO, monotonic_counter.photorelay.graph.requests = 1_u64, status = class);
+    if status == Some(429) {
+        event!(target: TARGET, Level::INFO, monotonic_counter.photorelay.graph.throttles = 1_u64);
+    }
+}

@@ -1,0 +1,62 @@
+//! A photo of the size that Graph returns, made into the thumbnail: processor time, beside libvips and ImageMagick.
+//!
+//! The others are given the same file many times in one call, so that their start does not count.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use super::{Table, Verdict, processor, requirements};
+use crate::place::{self, Place};
+use crate::process;
+
+const PHOTOS: [&str; 3] = ["astronaut-648.jpg", "cat-648.jpg", "coffee-648.jpg"];
+const BUDGET_MS: f64 = 2.6;
+const REPETITIONS: usize = 100;
+
+pub(super) fn measure(place: &Place, table: &mut Table) -> Result<()> {
+    requirements::ensure("vipsthumbnail", "libvips-tools")?;
+    requirements::ensure("mogrify", "imagemagick")?;
+    let out = place.target.join("bench").join("photo");
+    place::remove(&out)?;
+    std::fs::create_dir_all(&out)?;
+    for name in PHOTOS {
+        let photo = place.root.join("tests/fixtures/photos").join(name);
+        let ours = ours(place, &photo)?;
+        let vips = peer(
+            Command::new("vipsthumbnail")
+                .args(["--size", "96x96", "--smartcrop", "centre", "--output"])
+                .arg(out.join("%s.jpg[Q=85,strip]")),
+            &photo,
+        )?;
+        let magick = peer(
+            Command::new("mogrify")
+                .arg("-path")
+                .arg(&out)
+                .args("-resize 96x96^ -gravity center -extent 96x96 -quality 85 -strip".split(' ')),
+            &photo,
+        )?;
+        table.row(
+            format!("{name} to thumbnailPhoto, processor time"),
+            format!("{ours:.2} ms"),
+            format!("<= {BUDGET_MS} ms"),
+            format!("vipsthumbnail {vips:.1} ms, ImageMagick {magick:.1} ms"),
+            Verdict::budget(ours <= BUDGET_MS),
+        );
+    }
+    place::remove(&out)
+}
+
+fn ours(place: &Place, photo: &Path) -> Result<f64> {
+    let output = process::output(Command::new(place.target.join("release/examples/photo_bench")).arg(photo))?;
+    let (_, milliseconds) = output.trim().rsplit_once('\t').context("photo_bench printed no figure")?;
+    Ok(milliseconds.parse()?)
+}
+
+/// Milliseconds of processor time for each photo, all threads together.
+fn peer(command: &mut Command, photo: &Path) -> Result<f64> {
+    let before = processor::used_by_children()?;
+    process::run(command.args(std::iter::repeat_n(photo, REPETITIONS)))?;
+    Ok((processor::used_by_children()? - before) * 1000.0 / REPETITIONS as f64)
+}

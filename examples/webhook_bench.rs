@@ -1,0 +1,134 @@
+//! The servers that `cargo xtask bench` puts side by side, one for each call of this program:
+//! `bare` answers 202 and does nothing else, `discarding` is our webhook with a queue that forgets, and `durable` is
+//! the webhook as it ships, on the embedded queue. All are served in the same way, so that they differ only in what is
+//! measured.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use async_trait::async_trait;
+use axum::Router;
+use axum::body::Bytes;
+use axum::http::StatusCode;
+use axum::routing::post;
+use clap::{Parser, ValueEnum};
+use photorelay::app::App;
+use photorelay::config::{Config, defaults};
+use photorelay::host::manifest::Manifest;
+use photorelay::host::router::{Functions, router};
+use photorelay::steps::notify::{ClientStates, Notify};
+use photorelay::steps::subscribe::Subscribe;
+use photorelay_core::entra::CredentialConfig;
+use photorelay_core::id::TenantId;
+use photorelay_core::photo::RenditionSpec;
+use photorelay_core::queue::{Delivery, Leased, Outgoing, PopReceipt, QueueStore};
+use photorelay_core::settings::StorageSettings;
+use photorelay_core::store::StoreError;
+use photorelay_core::target::Targets;
+use tokio::net::TcpListener;
+
+#[derive(Parser)]
+struct Cli {
+    kind: Kind,
+    /// Folder of the embedded store.
+    #[arg(long)]
+    dir: PathBuf,
+    #[arg(long)]
+    tenant: TenantId,
+    #[arg(long)]
+    client_state: String,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Kind {
+    Bare,
+    Discarding,
+    Durable,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let cli = Cli::parse();
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let router = match cli.kind {
+        Kind::Bare => Router::new().route("/api/notifications", post(async |_body: Bytes| StatusCode::ACCEPTED)),
+        Kind::Discarding => discarding(&cli).await?,
+        Kind::Durable => App::build(&configuration(&cli)?).await?.router,
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    println!("{}", listener.local_addr()?);
+    axum::serve(listener, router).await?;
+    bail!("the server ended by itself")
+}
+
+/// The shipped router with another queue behind the webhook.
+async fn discarding(cli: &Cli) -> Result<Router> {
+    let config = configuration(cli)?;
+    let app = App::build(&config).await?;
+    let functions = Functions {
+        notify: Notify::new(Arc::new(Discarding), cli.tenant, ClientStates::new(&cli.client_state, None)),
+        propagate: app.propagate,
+        subscribe: Subscribe::new(app.graph, None, config.client_state),
+    };
+    router(Arc::new(functions), &Manifest::built_in()?)
+}
+
+/// Nothing here ever calls Graph; the credential is there because a configuration needs one.
+fn configuration(cli: &Cli) -> Result<Config> {
+    Ok(Config {
+        tenant_id: cli.tenant,
+        credential: CredentialConfig::ClientSecret {
+            tenant_id: cli.tenant.to_string(),
+            client_id: cli.tenant.to_string(),
+            secret: "unused".into(),
+        },
+        graph_url: defaults::GRAPH_URL.parse()?,
+        authority_url: defaults::AUTHORITY_URL.parse()?,
+        storage: StorageSettings::Embedded { path: cli.dir.clone() },
+        client_state: cli.client_state.clone().into(),
+        client_state_previous: None,
+        public_url: None,
+        listen: defaults::LISTEN.parse()?,
+        targets: Targets::default(),
+        renditions: vec![RenditionSpec::thumbnail_photo()],
+        hold: defaults::HOLD,
+        captures_per_day: defaults::CAPTURES_PER_DAY,
+        lease: defaults::LEASE,
+        log_format: Default::default(),
+        log_filter: Default::default(),
+    })
+}
+
+/// Takes every message and keeps none.
+#[derive(Debug)]
+struct Discarding;
+
+#[async_trait]
+impl QueueStore for Discarding {
+    async fn ensure_queue(&self, _: &str) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn send(&self, _: &str, messages: Vec<Outgoing>) -> Result<(), StoreError> {
+        std::hint::black_box(messages);
+        Ok(())
+    }
+
+    async fn receive(&self, _: &str, _: u32, _: Duration) -> Result<Vec<Delivery>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn renew(&self, _: &str, _: &Delivery, _: Duration) -> Result<Leased<PopReceipt>, StoreError> {
+        Ok(Leased::Lost)
+    }
+
+    async fn delete(&self, _: &str, _: &Delivery) -> Result<Leased<()>, StoreError> {
+        Ok(Leased::Lost)
+    }
+
+    async fn count(&self, _: &str) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+}

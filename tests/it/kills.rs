@@ -1,0 +1,259 @@
+//! The program is killed between any two of its steps, comes back, and nothing is lost, doubled or broken.
+//!
+//! A proxy or the simulator holds the named request at the wire; then comes SIGKILL. The shipped program has no places
+//! made for dying. Every point is died at twice: once nothing else happens, and once the person goes back to the photo
+//! before while the program is dead, with the ETag that this photo had before.
+
+use std::time::Duration;
+
+use axum::http::Method;
+use graph_sim::{Pattern, Point};
+use photorelay_core::contract::{Kind, Look, Outcome};
+use photorelay_core::id::{Digest, UserId};
+use photorelay_core::names::{CHECKS_QUEUE, WRITEBACKS_QUEUE};
+use url::Url;
+
+use crate::process::{Program, Variables, azure, until};
+use crate::proxy::Proxy;
+use crate::world::{Setup, Store, World, fixture, guid};
+
+/// A request at which the program dies.
+enum At {
+    /// A request to Graph, `{user}` in its path standing for the person.
+    Graph(&'static str, &'static str, Point),
+    /// A request to the blob service, below the account.
+    Blob(Method, &'static str, Point),
+    /// A request to the queue service, below the account.
+    Queue(Method, &'static str, Point),
+}
+
+/// Whether the photo is in the trail when the program dies.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Photo {
+    NotCommitted,
+    Committed,
+}
+
+macro_rules! killed {
+    ($($name:ident: $at:expr, $photo:ident;)*) => {
+        mod on_azurite {
+            use super::*;
+
+            $(#[tokio::test]
+            async fn $name() {
+                dies_and_comes_back($at, Photo::$photo).await;
+            })*
+        }
+    };
+}
+
+killed! {
+    before_the_batch_is_asked: At::Graph("POST", "/v1.0/$batch", Point::Before), NotCommitted;
+    after_the_batch_was_answered: At::Graph("POST", "/v1.0/$batch", Point::After), NotCommitted;
+    while_the_head_is_read: At::Blob(Method::GET, "state/users/{user}.json", Point::Before), NotCommitted;
+    while_the_trail_is_read: At::Blob(Method::GET, "audit/{user}/*", Point::After), NotCommitted;
+    while_the_person_is_looked_up: At::Graph("GET", "/v1.0/users/{user}", Point::Before), NotCommitted;
+    after_the_person_was_looked_up: At::Graph("GET", "/v1.0/users/{user}", Point::After), NotCommitted;
+    while_the_photo_is_fetched: At::Graph("GET", "/v1.0/users/{user}/photo/$value", Point::Before), NotCommitted;
+    after_the_photo_was_fetched: At::Graph("GET", "/v1.0/users/{user}/photo/$value", Point::After), NotCommitted;
+    before_the_photo_is_stored: At::Blob(Method::PUT, "photos/{user}/*", Point::Before), NotCommitted;
+    after_the_photo_was_stored: At::Blob(Method::PUT, "photos/{user}/*", Point::After), NotCommitted;
+    before_the_rendition_is_stored: At::Blob(Method::PUT, "photos/{user}/*/thumbnailPhoto-*", Point::Before), NotCommitted;
+    after_the_rendition_was_stored: At::Blob(Method::PUT, "photos/{user}/*/thumbnailPhoto-*", Point::After), NotCommitted;
+    before_the_commit: At::Blob(Method::PUT, "audit/{user}/*", Point::Before), NotCommitted;
+    after_the_commit_and_before_its_answer: At::Blob(Method::PUT, "audit/{user}/*", Point::After), Committed;
+    before_the_write_back_is_sent: At::Queue(Method::POST, "photo-writebacks/messages", Point::Before), Committed;
+    after_the_write_back_was_sent: At::Queue(Method::POST, "photo-writebacks/messages", Point::After), Committed;
+    before_the_photo_is_confirmed: At::Graph("GET", "/v1.0/users/{user}/photo", Point::Before), Committed;
+    after_the_photo_was_confirmed: At::Graph("GET", "/v1.0/users/{user}/photo", Point::After), Committed;
+    before_the_head_is_written: At::Blob(Method::PUT, "state/users/{user}.json", Point::Before), Committed;
+    after_the_head_was_written: At::Blob(Method::PUT, "state/users/{user}.json", Point::After), Committed;
+    before_the_message_is_deleted: At::Queue(Method::DELETE, "photo-checks/messages/*", Point::Before), Committed;
+    after_the_message_was_deleted: At::Queue(Method::DELETE, "photo-checks/messages/*", Point::After), Committed;
+}
+
+macro_rules! agent_killed {
+    ($($name:ident: $at:expr, $pass:expr;)*) => {
+        mod agent_on_azurite {
+            use super::*;
+
+            $(#[tokio::test]
+            async fn $name() {
+                agent_dies_and_comes_back($at, $pass).await;
+            })*
+        }
+    };
+}
+
+agent_killed! {
+    after_the_target_was_read: At::Blob(Method::GET, "audit", Point::Before), 0;
+    after_the_trail_was_listed: At::Blob(Method::GET, "audit", Point::After), 0;
+    before_the_target_is_written: At::Blob(Method::GET, "photos/{user}/*", Point::After), 0;
+    after_the_target_was_written: At::Blob(Method::GET, "audit", Point::Before), 1;
+    before_the_receipt_is_left: At::Blob(Method::PUT, "receipts/{user}/*", Point::Before), 0;
+    after_the_receipt_was_left: At::Blob(Method::PUT, "receipts/{user}/*", Point::After), 0;
+    before_the_item_is_deleted: At::Queue(Method::DELETE, "photo-writebacks/messages/*", Point::Before), 0;
+    after_the_item_was_deleted: At::Queue(Method::DELETE, "photo-writebacks/messages/*", Point::After), 0;
+}
+
+/// What a program sees of Azurite: a proxy before each of its services.
+struct Wire {
+    blob: Proxy,
+    queue: Proxy,
+    storage: Variables,
+}
+
+impl Wire {
+    async fn before(world: &World) -> Self {
+        let azurite = world.azurite.as_ref().unwrap();
+        let address = |url: &Url| url.socket_addrs(|| None).unwrap().pop();
+        let blob = Proxy::before(address(&azurite.blob)).await;
+        let queue = Proxy::before(address(&azurite.queue)).await;
+        let storage = azure(&blob.of(&azurite.blob), &queue.of(&azurite.queue));
+        Self { blob, queue, storage }
+    }
+
+    /// Starts a program, kills it at this point, and makes sure that the held request comes to nothing more.
+    async fn kills(&self, world: &World, user: UserId, at: &At, pass: usize, start: impl Fn() -> Program) {
+        let below_account = |path: &str| format!("/devstoreaccount1/{}", path.replace("{user}", &user.to_string()));
+        match at {
+            At::Graph(method, path, point) => {
+                let calls = Pattern::new(method, &path.replace("{user}", &user.to_string()));
+                let hold = world.sim.hold(calls, *point);
+                let program = start();
+                program.brings("the request to Graph", hold.arrived()).await;
+                program.kill().await;
+            }
+            At::Blob(method, path, point) | At::Queue(method, path, point) => {
+                let proxy = if matches!(at, At::Blob(..)) { &self.blob } else { &self.queue };
+                let hold = proxy.hold(method, &below_account(path), *point, pass);
+                let program = start();
+                program.brings("the request to the storage", hold.arrived()).await;
+                program.kill().await;
+                hold.cut();
+            }
+        }
+    }
+}
+
+async fn dies_and_comes_back(at: At, photo: Photo) {
+    let (world, user) = one_person().await;
+    let wire = Wire::before(&world).await;
+    let start = || Program::photorelay(&world.sim, &wire.storage, &Variables::new());
+    let [astronaut, cat, coffee] = PHOTOS.map(|name| Digest::of(&fixture(name)));
+
+    // Nothing else happens while it is dead.
+    show(&world, user, PHOTOS[1]);
+    world.check(&[user], Look::IfChanged).await;
+    wire.kills(&world, user, &at, 0, start).await;
+    comes_back(&world, CHECKS_QUEUE, start).await;
+    world.agent.drain().await.unwrap();
+    assert_eq!(seen(&world, user).await, [astronaut, cat]);
+    assert_eq!(world.receipt(user, 2).await.unwrap().outcome, Outcome::Written);
+    is_at_rest(&world, user).await;
+
+    // The person goes back to the photo before while it is dead, and the ETag comes back with it.
+    show(&world, user, PHOTOS[2]);
+    world.check(&[user], Look::IfChanged).await;
+    wire.kills(&world, user, &at, 0, start).await;
+    show(&world, user, PHOTOS[1]);
+    world.check(&[user], Look::IfChanged).await;
+    comes_back(&world, CHECKS_QUEUE, start).await;
+    world.agent.drain().await.unwrap();
+    match photo {
+        Photo::NotCommitted => assert_eq!(seen(&world, user).await, [astronaut, cat]),
+        Photo::Committed => assert_eq!(seen(&world, user).await, [astronaut, cat, coffee, cat]),
+    }
+    is_at_rest(&world, user).await;
+    world.end().await;
+}
+
+async fn agent_dies_and_comes_back(at: At, pass: usize) {
+    let (world, user) = one_person().await;
+    let wire = Wire::before(&world).await;
+    let start = || Program::agent(&world, &wire.storage);
+
+    // The trail stays as it is while the agent is dead.
+    show(&world, user, PHOTOS[1]);
+    world.check(&[user], Look::IfChanged).await;
+    world.app.pump.drain().await.unwrap();
+    wire.kills(&world, user, &at, pass, start).await;
+    comes_back(&world, WRITEBACKS_QUEUE, start).await;
+    is_at_rest(&world, user).await;
+
+    // A newer entry comes while the agent is dead.
+    show(&world, user, PHOTOS[2]);
+    world.check(&[user], Look::IfChanged).await;
+    world.app.pump.drain().await.unwrap();
+    wire.kills(&world, user, &at, pass, start).await;
+    show(&world, user, PHOTOS[1]);
+    world.check(&[user], Look::IfChanged).await;
+    world.app.pump.drain().await.unwrap();
+    comes_back(&world, WRITEBACKS_QUEUE, start).await;
+    assert_eq!(seen(&world, user).await.len(), 4);
+    is_at_rest(&world, user).await;
+    world.end().await;
+}
+
+/// Small, and still larger than what the directory is given.
+const PHOTOS: [&str; 3] = ["astronaut-240.jpg", "cat-432-alpha.png", "coffee-504-cmyk.jpg"];
+
+/// One person whose first photo has gone the whole way.
+async fn one_person() -> (World, UserId) {
+    let sim = graph_sim::Config { users: 1, ..Default::default() };
+    let world = World::with(Setup { store: Store::Azurite, sim, subscribe: false, ..Setup::default() }).await;
+    world.sim.set(|settings| settings.etags_return = true);
+    let user = world.user(0);
+    show(&world, user, PHOTOS[0]);
+    world.check(&[user], Look::IfChanged).await;
+    world.settle().await;
+    (world, user)
+}
+
+fn show(world: &World, user: UserId, photo: &str) {
+    let content_type = if photo.ends_with(".png") { "image/png" } else { "image/jpeg" };
+    world.sim.tenant().set_raw_photo(guid(user), fixture(photo), content_type).unwrap();
+}
+
+/// Starts the program again when the message of the dead one can be seen, and kills it when its queue is empty.
+async fn comes_back(world: &World, queue: &str, start: impl Fn() -> Program) {
+    let queues = &world.storage().queues;
+    // A program that finds nothing waits a while before it looks again.
+    let visible = until(|| async { queues.count(queue).await.unwrap() == 0 || all_visible(world, queue).await });
+    tokio::time::timeout(Duration::from_secs(30), visible).await.expect("leases run out");
+    let program = start();
+    program.brings("an empty queue", until(|| async { queues.count(queue).await.unwrap() == 0 })).await;
+    program.kill().await;
+}
+
+/// Whether no message of the queue is hidden. Looking does not lease them.
+async fn all_visible(world: &World, queue: &str) -> bool {
+    let mut url = world.azurite.as_ref().unwrap().queue.clone();
+    url.path_segments_mut().unwrap().extend([queue, "messages"]);
+    url.query_pairs_mut().append_pair("peekonly", "true").append_pair("numofmessages", "32");
+    let answer = reqwest::get(url).await.unwrap().text().await.unwrap();
+    let visible = answer.matches("<QueueMessage>").count() as u64;
+    visible == world.storage().queues.count(queue).await.unwrap()
+}
+
+/// What the entries of the trail saw, oldest first.
+async fn seen(world: &World, user: UserId) -> Vec<Digest> {
+    let trail = world.trail(user).await;
+    assert!(trail.iter().all(|committed| committed.entry.kind == Kind::Captured));
+    trail.iter().map(|committed| committed.entry.seen.sha256.unwrap()).collect()
+}
+
+/// Graph, head, trail, target and receipts agree.
+async fn is_at_rest(world: &World, user: UserId) {
+    let shown = world.sim.tenant().shown(guid(user)).unwrap();
+    let trail = world.trail(user).await;
+    let newest = &trail.last().unwrap().entry;
+    assert_eq!(newest.seen.sha256.map(|digest| digest.to_string()), shown.sha256());
+    let head = world.head(user).await.unwrap();
+    assert_eq!((head.seq, head.media_etag.as_deref()), (newest.seq, Some(shown.media_etag.as_str())));
+    assert!(world.shows_newest(user).await, "the target shows the newest entry");
+    for committed in &trail {
+        let receipt = world.receipt(user, committed.entry.seq).await;
+        assert!(receipt.is_some(), "entry {} has no receipt", committed.entry.seq);
+    }
+}

@@ -1,0 +1,148 @@
+//! The real programs as child processes, which a test kills without notice and starts again.
+//!
+//! They end with the test. What they print is kept and shown when something does not happen in time.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use graph_sim::Sim;
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use url::Url;
+
+use crate::world::{CLIENT_STATE, World};
+
+/// Settings as environment variables.
+pub(crate) type Variables = Vec<(&'static str, String)>;
+
+/// Nothing that a test waits for takes as long, even on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running program.
+#[derive(Debug)]
+pub(crate) struct Program {
+    name: &'static str,
+    child: Child,
+    printed: watch::Receiver<Vec<String>>,
+    _readers: JoinSet<()>,
+}
+
+impl Program {
+    /// `photorelay run` on a port that the system chooses.
+    pub(crate) fn photorelay(sim: &Sim, storage: &Variables, more: &Variables) -> Self {
+        let mut variables = vec![
+            ("PHOTORELAY_TENANT_ID", sim.tenant_id().to_string()),
+            ("PHOTORELAY_CLIENT_ID", sim.client_id().to_string()),
+            ("PHOTORELAY_CLIENT_SECRET", sim.client_secret()),
+            ("PHOTORELAY_CLIENT_STATE", CLIENT_STATE.to_owned()),
+            ("PHOTORELAY_GRAPH_URL", sim.graph_url()),
+            ("PHOTORELAY_AUTHORITY_URL", sim.authority_url()),
+            ("PHOTORELAY_LISTEN", "127.0.0.1:0".to_owned()),
+            ("PHOTORELAY_LEASE_SECONDS", "1".to_owned()),
+        ];
+        variables.extend_from_slice(storage);
+        variables.extend_from_slice(more);
+        Self::start("photorelay", Path::new(env!("CARGO_BIN_EXE_photorelay")), variables)
+    }
+
+    /// `photorelay-agent run` with the folder of the world as its target.
+    pub(crate) fn agent(world: &World, storage: &Variables) -> Self {
+        let mut variables = vec![
+            ("PHOTORELAY_TENANT_ID", world.sim.tenant_id().to_string()),
+            ("PHOTORELAY_AGENT_NAME", "agent-of-the-tests".to_owned()),
+            ("PHOTORELAY_FOLDER_PATH", world.dir().join("written").display().to_string()),
+            ("PHOTORELAY_LEASE_SECONDS", "1".to_owned()),
+        ];
+        variables.extend_from_slice(storage);
+        Self::start("photorelay-agent", &agent_program(), variables)
+    }
+
+    fn start(name: &'static str, program: &Path, variables: Variables) -> Self {
+        let mut command = Command::new(program);
+        command.arg("run").env_clear().envs(variables);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+        let (lines, printed) = watch::channel(Vec::new());
+        let mut readers = JoinSet::new();
+        readers.spawn(keep(child.stdout.take().unwrap(), lines.clone()));
+        readers.spawn(keep(child.stderr.take().unwrap(), lines));
+        Self { name, child, printed, _readers: readers }
+    }
+
+    /// Where it answers HTTP, as soon as it does.
+    pub(crate) async fn address(&self) -> SocketAddr {
+        let mut printed = self.printed.clone();
+        let started = printed.wait_for(|lines| lines.iter().any(|line| listening(line).is_some()));
+        match tokio::time::timeout(PATIENCE, started).await {
+            Ok(Ok(lines)) => lines.iter().find_map(|line| listening(line)).unwrap(),
+            _ => panic!("{} does not answer HTTP; it printed:\n{}", self.name, self.log()),
+        }
+    }
+
+    /// SIGKILL: it gets no chance to tidy up.
+    pub(crate) async fn kill(mut self) {
+        let ended = self.child.try_wait().unwrap();
+        assert!(ended.is_none(), "{} had ended by itself ({ended:?}); it printed:\n{}", self.name, self.log());
+        self.child.kill().await.unwrap();
+    }
+
+    /// Waits for something that this program makes happen.
+    pub(crate) async fn brings(&self, what: &str, happened: impl Future<Output = ()>) {
+        if tokio::time::timeout(PATIENCE, happened).await.is_err() {
+            panic!("{what} does not happen; {} printed:\n{}", self.name, self.log());
+        }
+    }
+
+    pub(crate) fn log(&self) -> String {
+        self.printed.borrow().join("\n")
+    }
+}
+
+/// The settings for a folder of this machine.
+pub(crate) fn embedded(path: &Path) -> Variables {
+    vec![("PhotoStorage__path", path.display().to_string())]
+}
+
+/// The settings for these service URIs.
+pub(crate) fn azure(blob: &Url, queue: &Url) -> Variables {
+    vec![("PhotoStorage__blobServiceUri", blob.to_string()), ("PhotoStorage__queueServiceUri", queue.to_string())]
+}
+
+/// Asks again and again until the answer is yes. Whoever calls sets the bound.
+pub(crate) async fn until<F: Future<Output = bool>>(mut asked: impl FnMut() -> F) {
+    let mut pace = tokio::time::interval(Duration::from_millis(25));
+    loop {
+        pace.tick().await;
+        if asked().await {
+            return;
+        }
+    }
+}
+
+/// It belongs to another package, whose tests have it built into the same folder.
+fn agent_program() -> PathBuf {
+    let name = format!("photorelay-agent{}", std::env::consts::EXE_SUFFIX);
+    let program = Path::new(env!("CARGO_BIN_EXE_photorelay")).with_file_name(name);
+    assert!(
+        program.exists(),
+        "{} is missing: run `cargo xtask test` or `cargo build -p photorelay-agent`",
+        program.display()
+    );
+    program
+}
+
+fn listening(line: &str) -> Option<SocketAddr> {
+    let (_, rest) = line.split_once("photorelay runs standalone")?;
+    rest.split_once("listen=")?.1.split_whitespace().next()?.parse().ok()
+}
+
+async fn keep(from: impl AsyncRead + Unpin, lines: watch::Sender<Vec<String>>) {
+    let mut read = BufReader::new(from).lines();
+    while let Ok(Some(line)) = read.next_line().await {
+        lines.send_modify(|lines| lines.push(line));
+    }
+}
