@@ -2,8 +2,8 @@
 //! the agent, for a photo that changed and for one that did not. Everything is real but Graph, which is simulated, and
 //! the target, which is a folder.
 //!
-//! The storage is Azurite behind a proxy that counts; Graph's requests are the simulator's own log. Every person comes
-//! in a message of their own, as from the webhook, which is the dearest way. Prints one JSON object.
+//! The storage is Azurite behind a proxy that counts; Graph's requests are the simulator's own log. People come alone in
+//! a message, as from the webhook, and many in one, as from a sweep. Prints one JSON object.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use photorelay::steps::notify::checks;
 use photorelay_agent::queue::Agent;
 use photorelay_agent::target::folder::FolderTarget;
 use photorelay_agent::writeback::{Settings, WriteBacks};
-use photorelay_core::contract::{CauseKind, Look};
+use photorelay_core::contract::{CauseKind, Look, MAX_PEOPLE_PER_CHECK};
 use photorelay_core::entra::CredentialConfig;
 use photorelay_core::id::{TenantId, UserId};
 use photorelay_core::names::{CHECKS_QUEUE, WRITEBACKS_QUEUE};
@@ -68,13 +68,11 @@ async fn main() -> Result<()> {
     let everybody: Vec<UserId> = sim.tenant().user_ids().into_iter().map(UserId::from_uuid).collect();
     let world = World { sim: &sim, app: &app, agent: &agent, everybody, function: &function, agents: &agents };
     // A first look fills everything, and signs in.
-    world.costs().await?;
-    let tenant = sim.tenant();
-    tenant.user_ids().into_iter().try_for_each(|person| tenant.change_photo(person))?;
-    let changed = world.costs().await?;
-    let unchanged = world.costs().await?;
+    world.costs(1).await?;
+    let alone = world.changed_and_unchanged(1).await?;
+    let together = world.changed_and_unchanged(MAX_PEOPLE_PER_CHECK).await?;
     ensure!(sim.violations().is_empty(), "the simulator saw calls that Graph would refuse: {:?}", sim.violations());
-    println!("{}", serde_json::json!({ "people": PEOPLE, "changed": changed, "unchanged": unchanged }));
+    println!("{}", serde_json::json!({ "people": PEOPLE, "alone": alone, "together": together }));
     sim.shutdown().await;
     Ok(())
 }
@@ -89,13 +87,21 @@ struct World<'a> {
 }
 
 impl World<'_> {
+    async fn changed_and_unchanged(&self, people_per_message: usize) -> Result<serde_json::Value> {
+        let tenant = self.sim.tenant();
+        tenant.user_ids().into_iter().try_for_each(|person| tenant.change_photo(person))?;
+        let changed = self.costs(people_per_message).await?;
+        let unchanged = self.costs(people_per_message).await?;
+        Ok(serde_json::json!({ "changed": changed, "unchanged": unchanged }))
+    }
+
     /// Looks at everybody and writes what changed; what that cost for each person.
-    async fn costs(&self) -> Result<serde_json::Value> {
+    async fn costs(&self, people_per_message: usize) -> Result<serde_json::Value> {
         self.sim.clear_requests();
         self.function.reset();
         self.agents.reset();
-        for person in &self.everybody {
-            let message = checks(&[*person], CauseKind::Notification, Look::IfChanged, &TraceContext::start());
+        for people in self.everybody.chunks(people_per_message) {
+            let message = checks(people, CauseKind::Notification, Look::IfChanged, &TraceContext::start());
             self.app.storage.queues.send(CHECKS_QUEUE, message).await?;
         }
         self.app.pump.drain().await?;
@@ -224,6 +230,7 @@ fn configuration(sim: &Sim, counted: &Counted) -> Result<Config> {
         hold: defaults::HOLD,
         captures_per_day: defaults::CAPTURES_PER_DAY,
         lease: defaults::LEASE,
+        disabled: Vec::new(),
         log_format: Default::default(),
         log_filter: Default::default(),
     })

@@ -310,6 +310,7 @@ fn configuration(sim: &Sim, dir: &Path, public_url: Url) -> Result<Config> {
         // A few people who change their photos all the time are the point of a demo.
         captures_per_day: u32::MAX,
         lease: defaults::LEASE,
+        disabled: Vec::new(),
         log_format: Default::default(),
         log_filter: Default::default(),
     })

@@ -71,6 +71,7 @@ async fn discarding(cli: &Cli) -> Result<Router> {
         notify: Notify::new(Arc::new(Discarding), cli.tenant, ClientStates::new(&cli.client_state, None)),
         propagate: app.propagate,
         subscribe: Subscribe::new(app.graph, None, config.client_state),
+        sweep: app.sweep,
     };
     router(Arc::new(functions), &Manifest::built_in()?)
 }
@@ -96,6 +97,7 @@ fn configuration(cli: &Cli) -> Result<Config> {
         hold: defaults::HOLD,
         captures_per_day: defaults::CAPTURES_PER_DAY,
         lease: defaults::LEASE,
+        disabled: Vec::new(),
         log_format: Default::default(),
         log_filter: Default::default(),
     })

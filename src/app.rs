@@ -25,6 +25,7 @@ use crate::host::router::{Functions, router};
 use crate::steps::notify::{ClientStates, Notify};
 use crate::steps::propagate::{Propagate, PropagateSettings};
 use crate::steps::subscribe::Subscribe;
+use crate::steps::sweep::{Sweep, SweepSettings};
 
 /// How long work that is under way may go on after a stop was asked for.
 const GRACE: Duration = Duration::from_secs(20);
@@ -35,6 +36,7 @@ pub struct App {
     pub storage: Storage,
     pub graph: Arc<Graph>,
     pub propagate: Propagate,
+    pub sweep: Sweep,
     pub pump: Pump,
     pub router: Router,
     tasks: TaskTracker,
@@ -52,7 +54,7 @@ impl App {
             .collect();
         storage.ensure(&Container::ALL, &queues).await.context("the storage is not ready")?;
         let graph = Arc::new(connect_graph(config, tasks.clone(), stop_renewals.clone())?);
-        let manifest = Arc::new(Manifest::built_in()?);
+        let manifest = Manifest::built_in()?;
         let propagate = Propagate::new(
             Arc::clone(&graph),
             storage.clone(),
@@ -68,16 +70,19 @@ impl App {
                 max_attempts: 20,
             },
         );
+        let settings = SweepSettings::new(config.targets.clone());
+        let sweep = Sweep::new(Arc::clone(&graph), storage.clone(), settings);
         let previous = config.client_state_previous.as_ref().map(ExposeSecret::expose_secret);
         let client_states = ClientStates::new(config.client_state.expose_secret(), previous);
         let functions = Functions {
             notify: Notify::new(Arc::clone(&storage.queues), config.tenant_id, client_states),
             propagate: propagate.clone(),
             subscribe: Subscribe::new(Arc::clone(&graph), config.public_url.clone(), config.client_state.clone()),
+            sweep: sweep.clone(),
         };
         let router = router(Arc::new(functions), &manifest)?;
-        let pump = Pump::new(router.clone(), storage.clone(), manifest, config.lease);
-        Ok(Self { storage, graph, propagate, pump, router, tasks, stop_renewals })
+        let pump = Pump::new(router.clone(), storage.clone(), manifest.without(&config.disabled), config.lease);
+        Ok(Self { storage, graph, propagate, sweep, pump, router, tasks, stop_renewals })
     }
 
     /// Answers HTTP only; somebody else, such as the Functions host, drives queues and timers.

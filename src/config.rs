@@ -15,6 +15,8 @@ use photorelay_core::telemetry::{LogFilter, LogFormat};
 use secrecy::SecretString;
 use url::Url;
 
+use crate::steps::notify::MAX_CLIENT_STATE_BYTES;
+
 /// Everything that the program can be told.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -35,8 +37,11 @@ pub struct Config {
     pub captures_per_day: u32,
     /// Standalone: how long a message is hidden before its lease is renewed. One whose process died comes back then.
     pub lease: Duration,
+    /// Standalone: functions that are not run, named as the host names them in `AzureWebJobs.{name}.Disabled`.
+    pub disabled: Vec<String>,
     pub log_format: LogFormat,
-    pub log_filter: LogFilter,
+    /// None: `info` for services, `warn` for commands.
+    pub log_filter: Option<LogFilter>,
 }
 
 /// What every setting is when it is not given.
@@ -79,8 +84,9 @@ impl Config {
         if lease.is_zero() {
             reader.problem("PHOTORELAY_LEASE_SECONDS must be at least 1");
         }
+        let disabled = disabled(&mut reader);
         let log_format = reader.optional("PHOTORELAY_LOG_FORMAT").unwrap_or_default();
-        let log_filter = reader.optional("PHOTORELAY_LOG").unwrap_or_default();
+        let log_filter = reader.optional("PHOTORELAY_LOG");
         reader.finish(|| {
             Some(Self {
                 tenant_id: tenant_id?,
@@ -97,11 +103,19 @@ impl Config {
                 hold,
                 captures_per_day,
                 lease,
+                disabled,
                 log_format,
                 log_filter,
             })
         })
     }
+}
+
+/// The host's own way of switching a function off.
+fn disabled(reader: &mut Reader<'_>) -> Vec<String> {
+    let functions = ["propagate", "subscribe", "sweep"].iter();
+    let disabled = functions.filter(|name| reader.flag(&format!("AzureWebJobs.{name}.Disabled")));
+    disabled.map(|name| (*name).to_owned()).collect()
 }
 
 /// Storage alone, for commands that need nothing else.
@@ -181,7 +195,7 @@ fn renditions(reader: &mut Reader<'_>) -> Option<Vec<RenditionSpec>> {
 fn check_client_state(reader: &mut Reader<'_>, name: &str, secret: Option<&SecretString>) {
     use secrecy::ExposeSecret;
     let Some(secret) = secret.map(ExposeSecret::expose_secret) else { return };
-    if !(16..=128).contains(&secret.chars().count()) {
+    if !(16..=MAX_CLIENT_STATE_BYTES).contains(&secret.len()) {
         reader.problem(&format!("{name} must have 16 to 128 characters, such as from `openssl rand -hex 32`"));
     }
 }

@@ -11,7 +11,7 @@ use photorelay::operate;
 use photorelay_core::id::UserId;
 use photorelay_core::settings::Environment;
 use photorelay_core::storage::Storage;
-use photorelay_core::telemetry::{self, Exporting, Otlp};
+use photorelay_core::telemetry::{self, Exporting, LogFilter, Otlp};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -42,6 +42,8 @@ enum Command {
         user: String,
         file: PathBuf,
     },
+    /// Compare everybody's photo with what is known of it, and have those looked at who differ.
+    Sweep,
     /// The audit trail.
     #[command(subcommand)]
     Audit(Audit),
@@ -85,7 +87,7 @@ async fn obey(cli: Cli, environment: &Environment, exporting: &mut Exporting) ->
     let mut out = std::io::stdout();
     match cli.command {
         Command::Run => {
-            let (config, app) = start(environment, exporting).await?;
+            let (config, app) = start(environment, Reader::Collector, exporting).await?;
             let listener = listen(&config.listen.to_string()).await?;
             tracing::info!(listen = %listener.local_addr()?, "photorelay runs standalone");
             app.run(listener, stop_on_signal()?).await?;
@@ -94,7 +96,7 @@ async fn obey(cli: Cli, environment: &Environment, exporting: &mut Exporting) ->
             let port = environment.get("FUNCTIONS_CUSTOMHANDLER_PORT");
             let port =
                 port.context("FUNCTIONS_CUSTOMHANDLER_PORT is missing: `serve` is started by the Functions host")?;
-            let (_, app) = start(environment, exporting).await?;
+            let (_, app) = start(environment, Reader::Collector, exporting).await?;
             let listener = listen(&format!("127.0.0.1:{port}")).await?;
             tracing::info!(listen = %listener.local_addr()?, "photorelay serves the Functions host");
             app.serve(listener, stop_on_signal()?).await?;
@@ -102,7 +104,7 @@ async fn obey(cli: Cli, environment: &Environment, exporting: &mut Exporting) ->
             bail!("stopped by a signal");
         }
         Command::Check { user } => {
-            let (_, app) = start(environment, exporting).await?;
+            let (_, app) = start(environment, Reader::Person, exporting).await?;
             let user = operate::check::find(&app.graph, &user).await?;
             operate::check::check(&app.propagate, user, &mut out).await?;
         }
@@ -110,12 +112,16 @@ async fn obey(cli: Cli, environment: &Environment, exporting: &mut Exporting) ->
             let (storage, user) = match user.parse() {
                 Ok(user) => (storage_alone(environment)?, user),
                 Err(_) => {
-                    let (_, app) = start(environment, exporting).await?;
+                    let (_, app) = start(environment, Reader::Person, exporting).await?;
                     let user = operate::check::find(&app.graph, &user).await?;
                     (app.storage, user)
                 }
             };
             println!("{}", operate::export::export(&storage, user, &file).await?);
+        }
+        Command::Sweep => {
+            let (_, app) = start(environment, Reader::Person, exporting).await?;
+            println!("{}", app.sweep.run().await?);
         }
         Command::Audit(Audit::Verify { user }) => {
             let report = operate::audit::verify(&storage_alone(environment)?, user, &mut out).await?;
@@ -127,10 +133,27 @@ async fn obey(cli: Cli, environment: &Environment, exporting: &mut Exporting) ->
     Ok(ExitCode::SUCCESS)
 }
 
-async fn start(environment: &Environment, exporting: &mut Exporting) -> Result<(Config, App)> {
+/// Who reads what the program prints.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reader {
+    /// A log collector: everything on stdout.
+    Collector,
+    /// A person, who asked for an answer: that on stdout, and on stderr only what is wrong.
+    Person,
+}
+
+async fn start(environment: &Environment, reader: Reader, exporting: &mut Exporting) -> Result<(Config, App)> {
     let config = Config::read(environment)?;
     let otlp = Otlp::read(environment, "photorelay", env!("CARGO_PKG_VERSION"))?;
-    *exporting = telemetry::init(config.log_format, &config.log_filter, otlp, std::io::stdout)?;
+    *exporting = match (reader, &config.log_filter) {
+        (Reader::Collector, filter) => {
+            telemetry::init(config.log_format, &filter.clone().unwrap_or_default(), otlp, std::io::stdout)?
+        }
+        (Reader::Person, filter) => {
+            let filter = filter.clone().unwrap_or_else(LogFilter::warnings);
+            telemetry::init(config.log_format, &filter, otlp, std::io::stderr)?
+        }
+    };
     let app = App::build(&config).await?;
     Ok((config, app))
 }

@@ -59,6 +59,16 @@ impl Invocation {
         };
         count.and_then(|count| u32::try_from(count).ok()).unwrap_or(1)
     }
+
+    /// Whether a timer's time has passed unused; the timer comes as an object or as a string with one.
+    pub fn is_past_due(&self, binding: &str) -> bool {
+        let timer = match self.data.get(binding) {
+            Some(Value::String(text)) => serde_json::from_str(text).unwrap_or_default(),
+            Some(timer) => timer.clone(),
+            None => Value::Null,
+        };
+        timer["IsPastDue"] == true
+    }
 }
 
 /// What a function answers when it is done.
@@ -115,6 +125,18 @@ mod tests {
         assert_eq!(message(json!(json!(text).to_string())), text.as_bytes());
         assert_eq!(message(json!(text)), text.as_bytes());
         assert_eq!(message(json!({ "v": 1 })), text.as_bytes());
+    }
+
+    #[test]
+    fn a_timer_past_due_is_known_in_either_encoding() {
+        for is_past_due in [true, false] {
+            let envelope = for_timer("sweep", "timer", is_past_due);
+            let as_text = json!({ "Data": { "timer": envelope["Data"]["timer"].to_string() }, "Metadata": {} });
+            for body in [envelope, as_text] {
+                let invocation = Invocation::parse(body.to_string().as_bytes()).unwrap();
+                assert_eq!(invocation.is_past_due("timer"), is_past_due);
+            }
+        }
     }
 
     #[test]

@@ -66,6 +66,12 @@ impl Manifest {
         Self::parse(FUNCTION_JSON, HOST_JSON)
     }
 
+    /// The manifest without these functions.
+    pub fn without(mut self, disabled: &[String]) -> Self {
+        self.functions.retain(|function| !disabled.contains(&function.name));
+        self
+    }
+
     pub fn parse(function_json: &str, host_json: &str) -> Result<Self> {
         let file: FunctionFile = serde_json::from_str(function_json).context("function.json")?;
         let host: HostFile = serde_json::from_str(host_json).context("host.json")?;
@@ -145,7 +151,7 @@ mod tests {
     fn the_built_in_manifest_is_whole() {
         let manifest = Manifest::built_in().unwrap();
         let names: Vec<_> = manifest.functions.iter().map(|f| f.name.as_str()).collect();
-        assert_eq!(names, ["notifications", "propagate", "subscribe"]);
+        assert_eq!(names, ["notifications", "propagate", "subscribe", "sweep"]);
         assert_eq!(manifest.queues.max_dequeue_count, 5);
         assert_eq!(manifest.queues.visibility_timeout, Duration::from_secs(30));
     }

@@ -42,8 +42,8 @@ pub struct Pump {
 
 impl Pump {
     /// `lease` is how long a message is hidden before its lease is renewed.
-    pub fn new(router: Router, storage: Storage, manifest: Arc<Manifest>, lease: Duration) -> Self {
-        Self { router, storage, manifest, lease }
+    pub fn new(router: Router, storage: Storage, manifest: Manifest, lease: Duration) -> Self {
+        Self { router, storage, manifest: Arc::new(manifest), lease }
     }
 
     /// Runs every queue and timer function until told to stop, then lets what is under way finish.

@@ -21,6 +21,7 @@ use super::webhook;
 use crate::steps::notify::Notify;
 use crate::steps::propagate::Propagate;
 use crate::steps::subscribe::Subscribe;
+use crate::steps::sweep::Sweep;
 
 /// What the functions do.
 #[derive(Debug)]
@@ -28,6 +29,7 @@ pub struct Functions {
     pub notify: Notify,
     pub propagate: Propagate,
     pub subscribe: Subscribe,
+    pub sweep: Sweep,
 }
 
 /// An envelope holds one queue message of at most 64 KiB, encoded once more.
@@ -45,14 +47,14 @@ pub fn router(functions: Arc<Functions>, manifest: &Manifest) -> Result<Router> 
             }
             ("propagate", Trigger::Queue { .. }) => invoked(function, &functions, |call| Box::pin(propagate(call))),
             ("subscribe", Trigger::Timer { .. }) => invoked(function, &functions, |call| Box::pin(subscribe(call))),
+            ("sweep", Trigger::Timer { .. }) => invoked(function, &functions, |call| Box::pin(sweep(call))),
             (name, trigger) => {
                 bail!("function.json names `{name}` with {trigger:?}, which this program does not serve")
             }
         };
         router = router.merge(routes);
     }
-    // A panic is a failed invocation like any other: the message is delivered again.
-    Ok(router.layer(CatchPanicLayer::new()))
+    Ok(router)
 }
 
 /// One call of a queue or timer function.
@@ -75,6 +77,8 @@ fn invoked(function: &Function, functions: &Arc<Functions>, call: fn(Call) -> An
     Router::new()
         .route(&format!("/{}", function.name), post(handler))
         .layer(DefaultBodyLimit::max(MAX_ENVELOPE_BYTES))
+        // A panic is a failed invocation like any other: the message is delivered again.
+        .layer(CatchPanicLayer::new())
         .with_state(Arc::clone(functions))
 }
 
@@ -104,6 +108,16 @@ async fn propagate(call: Call) -> Result<Option<String>, String> {
 async fn subscribe(call: Call) -> Result<Option<String>, String> {
     let kept = call.functions.subscribe.keep().await.map_err(|e| e.to_string())?;
     Ok(Some(kept.to_string()))
+}
+
+async fn sweep(call: Call) -> Result<Option<String>, String> {
+    let sweep = &call.functions.sweep;
+    let is_late = call.invocation.is_past_due(&call.binding);
+    if is_late && !sweep.has_swept().await.map_err(|e| e.to_string())? {
+        return Ok(Some("nothing was swept before: the first sweep comes at its time".to_owned()));
+    }
+    let report = sweep.run().await.map_err(|e| e.to_string())?;
+    Ok(Some(report.to_string()))
 }
 
 pub(super) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

@@ -7,9 +7,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, RawQuery, State};
-use axum::http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use axum::body::to_bytes;
+use axum::extract::{Request, State};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
@@ -23,22 +23,27 @@ const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
 const MAX_TOKEN_BYTES: usize = 2048;
 
 pub(super) fn routes(path: &str, functions: Arc<Functions>) -> Router {
-    Router::new().route(path, post(receive)).layer(DefaultBodyLimit::max(MAX_BODY_BYTES)).with_state(functions)
+    Router::new().route(path, post(receive)).with_state(functions)
 }
 
-async fn receive(
-    State(functions): State<Arc<Functions>>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    if let Some(token) = query.as_deref().and_then(validation_token) {
+/// Takes the request as it is, because this is the one route whose speed the sender watches.
+async fn receive(State(functions): State<Arc<Functions>>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    if let Some(token) = head.uri.query().and_then(validation_token) {
         return handshake(&token);
     }
-    if !is_json(&headers) {
+    if !is_json(&head.headers) {
         return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
     }
-    match functions.notify.accept(&body, header(&headers, "traceparent")).await {
+    let declared = header(&head.headers, CONTENT_LENGTH.as_str()).and_then(|length| length.parse::<usize>().ok());
+    if declared.is_some_and(|length| length > MAX_BODY_BYTES) {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    }
+    let Ok(body) = to_bytes(body, MAX_BODY_BYTES).await else {
+        // Too long without having said so, or cut off; there is nobody to tell about the latter.
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    };
+    match functions.notify.accept(&body, header(&head.headers, "traceparent")).await {
         Ok(accepted) => {
             if accepted.dropped > 0 {
                 tracing::warn!(hints = accepted.hints, dropped = accepted.dropped, "notifications dropped: not ours");

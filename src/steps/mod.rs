@@ -5,3 +5,4 @@ pub mod notify;
 pub mod propagate;
 pub mod scope;
 pub mod subscribe;
+pub mod sweep;

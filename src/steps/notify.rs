@@ -4,12 +4,12 @@
 //! This step must answer "accepted" only after every accepted hint is stored. It fetches nothing.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use photorelay_core::contract::{self, Cause, CauseKind, CheckMessage, Look, MAX_PEOPLE_PER_CHECK, V1};
-use photorelay_core::id::{Digest, TenantId, UserId};
+use photorelay_core::id::{TenantId, UserId};
 use photorelay_core::names::CHECKS_QUEUE;
 use photorelay_core::queue::{Outgoing, QueueStore};
 use photorelay_core::store::StoreError;
@@ -28,21 +28,48 @@ pub struct Notify {
     client_states: ClientStates,
 }
 
+/// The longest `clientState` that Graph takes, in bytes. Longer ones are not ours.
+pub const MAX_CLIENT_STATE_BYTES: usize = 128;
+
 /// The secrets that a notification may carry: the current one, and the one before while it is being rotated.
-/// Only their digests are kept, so that comparing takes the same time whatever the length.
 #[derive(Debug)]
-pub struct ClientStates(Vec<Digest>);
+pub struct ClientStates(Vec<Padded>);
+
+/// A secret filled up to one length, so that comparing takes the same time whatever is compared.
+struct Padded {
+    length: u64,
+    bytes: [u8; MAX_CLIENT_STATE_BYTES],
+}
+
+impl Padded {
+    fn new(text: &str) -> Option<Self> {
+        let mut bytes = [0; MAX_CLIENT_STATE_BYTES];
+        bytes.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
+        Some(Self { length: text.len() as u64, bytes })
+    }
+}
+
+impl ConstantTimeEq for Padded {
+    fn ct_eq(&self, other: &Self) -> Choice {
+        self.length.ct_eq(&other.length) & self.bytes.ct_eq(&other.bytes)
+    }
+}
+
+impl fmt::Debug for Padded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
 
 impl ClientStates {
+    /// Secrets that are longer than [`MAX_CLIENT_STATE_BYTES`] are never accepted; the configuration refuses them.
     pub fn new<'a>(current: &'a str, previous: impl IntoIterator<Item = &'a str>) -> Self {
-        let all = std::iter::once(current).chain(previous);
-        Self(all.map(|secret| Digest::of(secret.as_bytes())).collect())
+        Self(std::iter::once(current).chain(previous).filter_map(Padded::new).collect())
     }
 
     fn accept(&self, given: &str) -> bool {
-        let given = Digest::of(given.as_bytes());
-        let matches = self.0.iter().map(|secret| secret.as_bytes().ct_eq(given.as_bytes()));
-        matches.fold(Choice::from(0), |found, this| found | this).into()
+        let Some(given) = Padded::new(given) else { return false };
+        self.0.iter().fold(Choice::from(0), |found, secret| found | secret.ct_eq(&given)).into()
     }
 }
 
@@ -71,18 +98,11 @@ impl Notify {
 
     /// Stores a check for everybody whom the notifications name.
     pub async fn accept(&self, body: &[u8], traceparent: Option<&str>) -> Result<Accepted, NotifyError> {
-        let collection: Collection<'_> = serde_json::from_slice(body).map_err(|_| NotifyError::NotACollection)?;
-        let mut seen = HashSet::new();
-        let mut users = Vec::new();
-        let mut hints = 0;
-        for item in &collection.value {
-            let Some(user) = self.user_of(item) else { continue };
-            hints += 1;
-            if seen.insert(user) {
-                users.push(user);
-            }
-        }
-        let accepted = Accepted { hints, dropped: collection.value.len() - hints };
+        let items = items(body)?;
+        let mut users: Vec<UserId> = items.iter().flatten().filter_map(|item| self.user_of(item)).collect();
+        let accepted = Accepted { hints: users.len(), dropped: items.len() - users.len() };
+        users.sort_unstable();
+        users.dedup();
         if !users.is_empty() {
             let span = tracing::debug_span!("notification", trace.id = tracing::field::Empty);
             let trace = telemetry::step(&span, traceparent);
@@ -97,17 +117,16 @@ impl Notify {
     }
 
     /// The person whom an item names, if the item is meant for us.
-    fn user_of(&self, item: &RawValue) -> Option<UserId> {
-        let item: Item<'_> = serde_json::from_str(item.get()).ok()?;
-        let authentic = self.client_states.accept(item.client_state.as_deref().unwrap_or_default());
-        let ours = item.tenant_id.parse() == Ok(self.tenant);
+    fn user_of(&self, item: &Item<'_>) -> Option<UserId> {
+        let authentic = self.client_states.accept(text(&item.client_state));
+        let ours = text(&item.tenant_id).parse() == Ok(self.tenant);
         if !(authentic && ours) {
             return None;
         }
-        let (collection, id) = item.resource.trim_start_matches('/').split_once('/')?;
+        let (collection, id) = text(&item.resource).trim_start_matches('/').split_once('/')?;
         let named: UserId = id.parse().ok()?;
-        let agrees = match item.resource_data.and_then(|data| data.id) {
-            Some(id) => id.parse() == Ok(named),
+        let agrees = match item.resource_data.as_ref().and_then(|data| data.id.as_ref()) {
+            Some(Text(id)) => id.parse() == Ok(named),
             None => true,
         };
         (collection.eq_ignore_ascii_case("users") && agrees).then_some(named)
@@ -128,12 +147,23 @@ pub fn checks(users: &[UserId], cause: CauseKind, look: Look, trace: &TraceConte
     messages.map(|message| Outgoing::now(Bytes::from(contract::to_bytes(&message)))).collect()
 }
 
-/// `changeNotificationCollection`; items stay raw, so that a strange one does not make the others unreadable.
-/// <https://learn.microsoft.com/graph/api/resources/changenotificationcollection>
+/// The items of a POST; none stands for one that cannot be read, which must not make the others unreadable.
+fn items(body: &[u8]) -> Result<Vec<Option<Item<'_>>>, NotifyError> {
+    if let Ok(collection) = serde_json::from_slice::<Collection<Item<'_>>>(body) {
+        return Ok(collection.value.into_iter().map(Some).collect());
+    }
+    let raw: Collection<&RawValue> = serde_json::from_slice(body).map_err(|_| NotifyError::NotACollection)?;
+    Ok(raw.value.into_iter().map(|item| serde_json::from_str(item.get()).ok()).collect())
+}
+
+fn text<'a>(member: &'a Option<Text<'_>>) -> &'a str {
+    member.as_ref().map_or("", |Text(text)| text)
+}
+
+/// `changeNotificationCollection`: <https://learn.microsoft.com/graph/api/resources/changenotificationcollection>.
 #[derive(Deserialize)]
-struct Collection<'a> {
-    #[serde(borrow)]
-    value: Vec<&'a RawValue>,
+struct Collection<T> {
+    value: Vec<T>,
 }
 
 /// `changeNotification`, as far as it is used.
@@ -141,11 +171,11 @@ struct Collection<'a> {
 #[serde(rename_all = "camelCase")]
 struct Item<'a> {
     #[serde(borrow)]
-    client_state: Option<Cow<'a, str>>,
+    client_state: Option<Text<'a>>,
     #[serde(borrow)]
-    tenant_id: Cow<'a, str>,
+    tenant_id: Option<Text<'a>>,
     #[serde(borrow)]
-    resource: Cow<'a, str>,
+    resource: Option<Text<'a>>,
     #[serde(borrow)]
     resource_data: Option<ResourceData<'a>>,
 }
@@ -153,5 +183,9 @@ struct Item<'a> {
 #[derive(Deserialize)]
 struct ResourceData<'a> {
     #[serde(borrow)]
-    id: Option<Cow<'a, str>>,
+    id: Option<Text<'a>>,
 }
+
+/// A text that is borrowed from the body unless it is escaped there.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);

@@ -17,3 +17,13 @@ pub fn left_out(person: &Person) -> Option<&'static str> {
     }
     None
 }
+
+/// Whether the person may be in scope, by what a list of users tells; none if it does not tell. Whoever looks at the
+/// person decides by [`left_out`].
+pub fn may_belong(user_type: Option<&str>, sync_enabled: Option<bool>) -> Option<bool> {
+    if user_type.is_some_and(|kind| kind.eq_ignore_ascii_case("guest")) {
+        return Some(false);
+    }
+    // Never synchronised and not told look the same; those who are synchronised are told so.
+    sync_enabled
+}

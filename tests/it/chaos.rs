@@ -23,6 +23,8 @@ const CHANGES: usize = 1_000;
 /// So many times each program is killed.
 const KILLS: usize = 10;
 const PACE: Duration = Duration::from_millis(10);
+/// With so many checks waiting, no more changes are made for a while.
+const BACKLOG: u64 = 40;
 
 mod on_embedded {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -51,6 +53,10 @@ async fn everything_goes_wrong_at_once(seed: u64) {
     let mut pace = tokio::time::interval(PACE);
     for change in 0..CHANGES {
         pace.tick().await;
+        if change % 20 == 0 {
+            // People do not wait, but photos that nobody had time to look at test nothing.
+            programs.function.brings("a shorter queue of checks", is_below(&world, CHECKS_QUEUE, BACKLOG)).await;
+        }
         let user = guid(people[dice.usize(..PEOPLE)]);
         match dice.u8(..10) {
             0 => world.sim.tenant().upload_again(user).unwrap(),
@@ -68,8 +74,8 @@ async fn everything_goes_wrong_at_once(seed: u64) {
     world.sim.set(|settings| *settings = graph_sim::Settings::default());
     programs.function.brings("the rest of the notifications", world.sim.flush()).await;
     world.check(&people, Look::Always).await;
-    programs.function.brings("an empty queue of checks", is_empty(&world, CHECKS_QUEUE)).await;
-    programs.agent.brings("an empty queue of write-backs", is_empty(&world, WRITEBACKS_QUEUE)).await;
+    programs.function.brings("an empty queue of checks", is_below(&world, CHECKS_QUEUE, 1)).await;
+    programs.agent.brings("an empty queue of write-backs", is_below(&world, WRITEBACKS_QUEUE, 1)).await;
     programs.function.kill().await;
     programs.agent.kill().await;
     println!("{:?}, {} requests", world.sim.notification_tally(), world.sim.requests().entries.len());
@@ -116,10 +122,11 @@ impl Programs {
     async fn die_and_come_back(&mut self, world: &World, function: bool) {
         if function {
             self.webhook.lead_to(None);
-            let next = Self::function(world, &self.webhook);
-            std::mem::replace(&mut self.function, next.await).kill().await;
+            self.function.kill().await;
+            self.function = Self::function(world, &self.webhook).await;
         } else {
-            std::mem::replace(&mut self.agent, Self::agent(world)).kill().await;
+            self.agent.kill().await;
+            self.agent = Self::agent(world);
         }
     }
 }
@@ -130,8 +137,9 @@ fn go_wrong(world: &World, seed: u64) {
         settings.loss = 0.2;
         settings.duplicates = 0.2;
         settings.reorder = true;
+        settings.items_per_post = [1, 4];
         settings.latency_ms = [0, 20];
-        settings.etags_return = seed % 2 == 0;
+        settings.etags_return = seed.is_multiple_of(2);
     });
     let everything = || Pattern { method: None, path: "/v1.0/*".to_owned(), scope: Scope::Any };
     let requests = || everything().within(Scope::Requests);
@@ -144,7 +152,8 @@ fn go_wrong(world: &World, seed: u64) {
         (everything(), status(503, "serviceNotAvailable"), 0.02),
         (everything(), status(504, "UnknownError"), 0.01),
         (requests(), Fault::CutBody, 0.02),
-        (requests(), Fault::Truncated, 0.01),
+        // Half a photo in a whole answer cannot be told from a bad photo, and is refused; half of a batch can.
+        (Pattern::new("POST", "/v1.0/$batch").within(Scope::Requests), Fault::Truncated, 0.01),
         (everything(), Fault::Latency { ms: 200 }, 0.02),
     ] {
         world.sim.add_fault(Rule::new(calls, fault).probability(probability));
@@ -155,9 +164,12 @@ fn go_wrong(world: &World, seed: u64) {
 /// shows the same. Returns how many entries there are.
 async fn has_converged(world: &World, user: UserId) -> usize {
     let trail = world.trail(user).await;
+    for committed in &trail {
+        let entry = &committed.entry;
+        assert_eq!(entry.kind, Kind::Captured, "{user}: {:?}", entry.reason);
+    }
     let seen: Vec<String> = trail.iter().map(|committed| committed.entry.seen.sha256.unwrap().to_string()).collect();
     let history: Vec<String> = world.sim.tenant().history(guid(user)).iter().filter_map(|was| was.sha256()).collect();
-    assert!(trail.iter().all(|committed| committed.entry.kind == Kind::Captured), "{user}");
     assert_eq!(seen.last(), history.last(), "{user}: the newest entry is what is shown");
     assert!(seen.windows(2).all(|pair| pair[0] != pair[1]), "{user}: the same photo twice in a row");
     let mut later = history.iter();
@@ -176,8 +188,8 @@ async fn has_converged(world: &World, user: UserId) -> usize {
     trail.len()
 }
 
-async fn is_empty(world: &World, queue: &str) {
-    until(|| async { world.storage().queues.count(queue).await.unwrap() == 0 }).await;
+async fn is_below(world: &World, queue: &str, messages: u64) {
+    until(|| async { world.storage().queues.count(queue).await.unwrap() < messages }).await;
 }
 
 /// Quick to draw, and larger than the directory's copy, so that none of them can be an echo.

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use axum::http::Method;
-use graph_sim::{Pattern, Point};
+use graph_sim::{Pattern, Point, Scope};
 use photorelay_core::contract::{Kind, Look, Outcome};
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::names::{CHECKS_QUEUE, WRITEBACKS_QUEUE};
@@ -19,8 +19,8 @@ use crate::world::{Setup, Store, World, fixture, guid};
 
 /// A request at which the program dies.
 enum At {
-    /// A request to Graph, `{user}` in its path standing for the person.
-    Graph(&'static str, &'static str, Point),
+    /// A request to Graph, or an item of a batch; `{user}` in the path stands for the person.
+    Graph(&'static str, &'static str, Scope, Point),
     /// A request to the blob service, below the account.
     Blob(Method, &'static str, Point),
     /// A request to the queue service, below the account.
@@ -48,14 +48,14 @@ macro_rules! killed {
 }
 
 killed! {
-    before_the_batch_is_asked: At::Graph("POST", "/v1.0/$batch", Point::Before), NotCommitted;
-    after_the_batch_was_answered: At::Graph("POST", "/v1.0/$batch", Point::After), NotCommitted;
+    before_the_batch_is_asked: At::Graph("POST", "/v1.0/$batch", Scope::Requests, Point::Before), NotCommitted;
+    after_the_batch_was_answered: At::Graph("POST", "/v1.0/$batch", Scope::Requests, Point::After), NotCommitted;
     while_the_head_is_read: At::Blob(Method::GET, "state/users/{user}.json", Point::Before), NotCommitted;
     while_the_trail_is_read: At::Blob(Method::GET, "audit/{user}/*", Point::After), NotCommitted;
-    while_the_person_is_looked_up: At::Graph("GET", "/v1.0/users/{user}", Point::Before), NotCommitted;
-    after_the_person_was_looked_up: At::Graph("GET", "/v1.0/users/{user}", Point::After), NotCommitted;
-    while_the_photo_is_fetched: At::Graph("GET", "/v1.0/users/{user}/photo/$value", Point::Before), NotCommitted;
-    after_the_photo_was_fetched: At::Graph("GET", "/v1.0/users/{user}/photo/$value", Point::After), NotCommitted;
+    while_the_person_is_looked_up: At::Graph("GET", "/v1.0/users/{user}", Scope::BatchItems, Point::Before), NotCommitted;
+    after_the_person_was_looked_up: At::Graph("GET", "/v1.0/users/{user}", Scope::BatchItems, Point::After), NotCommitted;
+    while_the_photo_is_fetched: At::Graph("GET", "/v1.0/users/{user}/photo/$value", Scope::Requests, Point::Before), NotCommitted;
+    after_the_photo_was_fetched: At::Graph("GET", "/v1.0/users/{user}/photo/$value", Scope::Requests, Point::After), NotCommitted;
     before_the_photo_is_stored: At::Blob(Method::PUT, "photos/{user}/*", Point::Before), NotCommitted;
     after_the_photo_was_stored: At::Blob(Method::PUT, "photos/{user}/*", Point::After), NotCommitted;
     before_the_rendition_is_stored: At::Blob(Method::PUT, "photos/{user}/*/thumbnailPhoto-*", Point::Before), NotCommitted;
@@ -64,8 +64,8 @@ killed! {
     after_the_commit_and_before_its_answer: At::Blob(Method::PUT, "audit/{user}/*", Point::After), Committed;
     before_the_write_back_is_sent: At::Queue(Method::POST, "photo-writebacks/messages", Point::Before), Committed;
     after_the_write_back_was_sent: At::Queue(Method::POST, "photo-writebacks/messages", Point::After), Committed;
-    before_the_photo_is_confirmed: At::Graph("GET", "/v1.0/users/{user}/photo", Point::Before), Committed;
-    after_the_photo_was_confirmed: At::Graph("GET", "/v1.0/users/{user}/photo", Point::After), Committed;
+    before_the_photo_is_confirmed: At::Graph("GET", "/v1.0/users/{user}/photo", Scope::Requests, Point::Before), Committed;
+    after_the_photo_was_confirmed: At::Graph("GET", "/v1.0/users/{user}/photo", Scope::Requests, Point::After), Committed;
     before_the_head_is_written: At::Blob(Method::PUT, "state/users/{user}.json", Point::Before), Committed;
     after_the_head_was_written: At::Blob(Method::PUT, "state/users/{user}.json", Point::After), Committed;
     before_the_message_is_deleted: At::Queue(Method::DELETE, "photo-checks/messages/*", Point::Before), Committed;
@@ -117,17 +117,17 @@ impl Wire {
     async fn kills(&self, world: &World, user: UserId, at: &At, pass: usize, start: impl Fn() -> Program) {
         let below_account = |path: &str| format!("/devstoreaccount1/{}", path.replace("{user}", &user.to_string()));
         match at {
-            At::Graph(method, path, point) => {
-                let calls = Pattern::new(method, &path.replace("{user}", &user.to_string()));
+            At::Graph(method, path, scope, point) => {
+                let calls = Pattern::new(method, &path.replace("{user}", &user.to_string())).within(*scope);
                 let hold = world.sim.hold(calls, *point);
-                let program = start();
+                let mut program = start();
                 program.brings("the request to Graph", hold.arrived()).await;
                 program.kill().await;
             }
             At::Blob(method, path, point) | At::Queue(method, path, point) => {
                 let proxy = if matches!(at, At::Blob(..)) { &self.blob } else { &self.queue };
                 let hold = proxy.hold(method, &below_account(path), *point, pass);
-                let program = start();
+                let mut program = start();
                 program.brings("the request to the storage", hold.arrived()).await;
                 program.kill().await;
                 hold.cut();
@@ -137,7 +137,7 @@ impl Wire {
 }
 
 async fn dies_and_comes_back(at: At, photo: Photo) {
-    let (world, user) = one_person().await;
+    let (world, user) = one_person(PHOTOS[0]).await;
     let wire = Wire::before(&world).await;
     let start = || Program::photorelay(&world.sim, &wire.storage, &Variables::new());
     let [astronaut, cat, coffee] = PHOTOS.map(|name| Digest::of(&fixture(name)));
@@ -169,24 +169,30 @@ async fn dies_and_comes_back(at: At, photo: Photo) {
 }
 
 async fn agent_dies_and_comes_back(at: At, pass: usize) {
-    let (world, user) = one_person().await;
+    let (world, user) = one_person(PHOTOS[1]).await;
     let wire = Wire::before(&world).await;
     let start = || Program::agent(&world, &wire.storage);
 
     // The trail stays as it is while the agent is dead.
-    show(&world, user, PHOTOS[1]);
+    show(&world, user, PHOTOS[0]);
     world.check(&[user], Look::IfChanged).await;
     world.app.pump.drain().await.unwrap();
     wire.kills(&world, user, &at, pass, start).await;
     comes_back(&world, WRITEBACKS_QUEUE, start).await;
     is_at_rest(&world, user).await;
 
+    // What was written comes back through Entra Connect: whenever the agent died, it left a receipt that proves it.
+    show(&world, user, ECHO);
+    world.check(&[user], Look::IfChanged).await;
+    world.app.pump.drain().await.unwrap();
+    assert_eq!(seen(&world, user).await.len(), 2, "an echo is no entry");
+
     // A newer entry comes while the agent is dead.
     show(&world, user, PHOTOS[2]);
     world.check(&[user], Look::IfChanged).await;
     world.app.pump.drain().await.unwrap();
     wire.kills(&world, user, &at, pass, start).await;
-    show(&world, user, PHOTOS[1]);
+    show(&world, user, PHOTOS[0]);
     world.check(&[user], Look::IfChanged).await;
     world.app.pump.drain().await.unwrap();
     comes_back(&world, WRITEBACKS_QUEUE, start).await;
@@ -195,16 +201,19 @@ async fn agent_dies_and_comes_back(at: At, pass: usize) {
     world.end().await;
 }
 
+/// The first photo of [`PHOTOS`] in the size of the directory, with other bytes than our own.
+const ECHO: &str = "astronaut-96-reencoded.jpg";
+
 /// Small, and still larger than what the directory is given.
 const PHOTOS: [&str; 3] = ["astronaut-240.jpg", "cat-432-alpha.png", "coffee-504-cmyk.jpg"];
 
 /// One person whose first photo has gone the whole way.
-async fn one_person() -> (World, UserId) {
+async fn one_person(photo: &str) -> (World, UserId) {
     let sim = graph_sim::Config { users: 1, ..Default::default() };
     let world = World::with(Setup { store: Store::Azurite, sim, subscribe: false, ..Setup::default() }).await;
     world.sim.set(|settings| settings.etags_return = true);
     let user = world.user(0);
-    show(&world, user, PHOTOS[0]);
+    show(&world, user, photo);
     world.check(&[user], Look::IfChanged).await;
     world.settle().await;
     (world, user)
@@ -221,7 +230,7 @@ async fn comes_back(world: &World, queue: &str, start: impl Fn() -> Program) {
     // A program that finds nothing waits a while before it looks again.
     let visible = until(|| async { queues.count(queue).await.unwrap() == 0 || all_visible(world, queue).await });
     tokio::time::timeout(Duration::from_secs(30), visible).await.expect("leases run out");
-    let program = start();
+    let mut program = start();
     program.brings("an empty queue", until(|| async { queues.count(queue).await.unwrap() == 0 })).await;
     program.kill().await;
 }

@@ -3,6 +3,7 @@
 mod azurite;
 mod chaos;
 mod commands;
+mod directory;
 mod echo;
 mod floors;
 mod kills;
@@ -11,6 +12,8 @@ mod propagate;
 mod proxy;
 mod races;
 mod refused;
+mod samba;
+mod sweep;
 mod telemetry;
 mod webhook;
 mod world;

@@ -21,6 +21,7 @@ use photorelay_core::telemetry::{self, LogFormat, Otlp};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
+use tokio::task::JoinSet;
 
 use crate::process::until;
 use crate::world::{CLIENT_STATE, Setup, World, fixture, guid};
@@ -31,6 +32,9 @@ const WRONG: &str = "a-client-state-that-is-not-ours";
 const SIGNATURE: &str = "c2VjcmV0LXNpZ25hdHVyZQ%3D%3D";
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Settings beside the usual ones, or in their place.
+type Settings<'a> = &'a [(&'a str, String)];
+
 /// `photorelay` with everything that it prints in a file, byte by byte.
 struct Run {
     child: Child,
@@ -38,7 +42,7 @@ struct Run {
 }
 
 impl Run {
-    fn start(world: &World, name: &str, arguments: &[&str], more: &[(&str, String)]) -> Self {
+    fn start(world: &World, name: &str, arguments: &[&str], more: Settings<'_>) -> Self {
         let printed = world.dir().join(name);
         let file = File::create(&printed).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_photorelay"));
@@ -155,7 +159,7 @@ async fn full_run(world: &World, format: &str) -> Vec<u8> {
         ("PhotoStorage__blobServiceUri", sas.clone()),
         ("PhotoStorage__queueServiceUri", sas),
     ];
-    let commands: [(&[&str], &[(&str, String)]); 7] = [
+    let commands: [(&[&str], Settings<'_>); 7] = [
         (&["check", &user], &[]),
         (&["check", &name], &[]),
         (&["check", "nobody.at.all@contoso.example"], &[]),
@@ -248,7 +252,8 @@ async fn a_full_run_as_json_prints_nothing_that_must_never_be_printed_and_one_ob
 /// What a collector got, by path.
 type Got = Arc<Mutex<Vec<(&'static str, Vec<u8>)>>>;
 
-async fn collector() -> (String, Got) {
+/// A collector that answers for as long as the set of tasks is kept.
+async fn collector() -> (String, Got, JoinSet<()>) {
     let got = Got::default();
     let take = |path: &'static str| {
         let got = Arc::clone(&got);
@@ -257,8 +262,9 @@ async fn collector() -> (String, Got) {
     let router = Router::new().route("/v1/traces", take("traces")).route("/v1/metrics", take("metrics"));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-    (endpoint, got)
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
+    (endpoint, got, tasks)
 }
 
 fn holds(got: &Got, path: &str, bytes: &[u8]) -> bool {
@@ -279,7 +285,7 @@ const PARENT_SPAN_ID: u8 = 0x22;
 #[tokio::test]
 async fn one_exported_trace_leads_from_the_notification_to_the_receipt() {
     let world = World::with(Setup { subscribe: false, ..setup() }).await;
-    let (endpoint, got) = collector().await;
+    let (endpoint, got, _collector) = collector().await;
     let more = [
         ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.clone()),
         ("OTEL_BSP_SCHEDULE_DELAY", "50".to_owned()),

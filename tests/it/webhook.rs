@@ -159,6 +159,7 @@ async fn a_notification_that_cannot_be_stored_is_answered_503_and_nothing_is_ack
         notify: Notify::new(full.clone(), tenant, ClientStates::new(CLIENT_STATE, None)),
         propagate: world.app.propagate.clone(),
         subscribe: Subscribe::new(Arc::clone(&world.app.graph), None, CLIENT_STATE.into()),
+        sweep: world.app.sweep.clone(),
     };
     let router = router(Arc::new(functions), &Manifest::built_in().unwrap()).unwrap();
     let body = json!({ "value": [item(&world)] }).to_string();

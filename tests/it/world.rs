@@ -28,6 +28,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use url::Url;
 use uuid::Uuid;
 
@@ -105,7 +106,7 @@ impl World {
         let app = App::build(&config).await.unwrap();
         let agent = agent(&app.storage, &sim, &dir.path().join("written"), false);
         let stop = CancellationToken::new();
-        let server = tokio::spawn(app.clone().serve(listener, stop.clone()));
+        let server = TaskTracker::new().spawn(app.clone().serve(listener, stop.clone()));
         let world = Self { sim, app, agent, url, stop, server, dir, azurite };
         if setup.subscribe {
             world.subscribe().await;
@@ -264,6 +265,7 @@ pub(crate) fn configuration(sim: &Sim, dir: &Path, public_url: Url) -> Config {
         hold: defaults::HOLD,
         captures_per_day: defaults::CAPTURES_PER_DAY,
         lease: defaults::LEASE,
+        disabled: Vec::new(),
         log_format: Default::default(),
         log_filter: Default::default(),
     }

@@ -187,6 +187,10 @@ fn people(inner: &Arc<Inner>, call: &Call, parts: &[&str]) -> Result<Value, Refu
             tenant.delete_user(id()?, option(call, "permanently") == Some("true"))?;
             done
         }
+        (Method::POST, [id, "restore"]) => {
+            tenant.restore_user(id.parse()?)?;
+            done
+        }
         (Method::POST, [_, "touch"]) => {
             tenant.touch(id()?)?;
             done

@@ -11,17 +11,30 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::config::Config;
+use crate::delta;
 use crate::no_photo::NoPhoto;
-use crate::people::User;
+use crate::people::{PROPERTIES, User};
 use crate::pictures::{Content, Studio};
 
 #[derive(Debug)]
 pub(crate) struct Person {
     pub(crate) user: User,
-    pub(crate) deleted: bool,
+    pub(crate) deleted: Option<Deleted>,
+    /// The revision at which the person came, came back or went.
+    pub(crate) listed: u64,
+    /// The revision at which a property was last changed, for those that ever were.
+    pub(crate) edited: Vec<(&'static str, u64)>,
     /// Counts every write to the person, for whoever wants to know what changed since when.
     pub(crate) revision: u64,
     log: Option<Box<PhotoLog>>,
+}
+
+/// How somebody went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Deleted {
+    /// An administrator can bring them back within 30 days.
+    Restorable,
+    ForGood,
 }
 
 #[derive(Debug)]
@@ -110,7 +123,7 @@ pub(crate) struct Directory {
     by_name: HashMap<String, usize>,
     seed: u64,
     with_photo: f64,
-    revision: u64,
+    pub(crate) revision: u64,
     started: Timestamp,
 }
 
@@ -154,10 +167,12 @@ impl Directory {
         if let Some(person) = self.people.get_mut(index) {
             self.by_name.retain(|name, at| *at != index || *name == user.user_principal_name.to_lowercase());
             person.user = user;
-            person.deleted = false;
+            person.deleted = None;
+            person.listed = self.revision;
             person.revision = self.revision;
         } else {
-            self.people.push(Person { user, deleted: false, revision: self.revision, log: None });
+            let revision = self.revision;
+            self.people.push(Person { user, deleted: None, listed: revision, edited: Vec::new(), revision, log: None });
         }
     }
 
@@ -171,8 +186,37 @@ impl Directory {
             self.by_name.remove(&self.people[index].user.user_principal_name.to_lowercase());
             self.by_name.insert(user.user_principal_name.to_lowercase(), index);
         }
+        let changed = delta::differing(&self.people[index].user, &user, PROPERTIES.into_iter());
         self.people[index].user = user;
         self.wrote(index);
+        let person = &mut self.people[index];
+        person.edited.retain(|(name, _)| !changed.contains(name));
+        person.edited.extend(changed.into_iter().map(|name| (name, person.revision)));
+    }
+
+    pub(crate) fn delete(&mut self, index: usize, how: Deleted) {
+        self.wrote(index);
+        let person = &mut self.people[index];
+        person.deleted = Some(how);
+        person.listed = person.revision;
+    }
+
+    /// Brings back somebody who was deleted, but not for good.
+    pub(crate) fn restore(&mut self, id: Uuid) -> bool {
+        let index = self.by_id.get(&id).copied();
+        let Some(index) = index.filter(|index| self.people[*index].deleted == Some(Deleted::Restorable)) else {
+            return false;
+        };
+        self.wrote(index);
+        let person = &mut self.people[index];
+        person.deleted = None;
+        person.listed = person.revision;
+        true
+    }
+
+    /// Somebody who is known and not gone for good.
+    pub(crate) fn restorable(&self, id: Uuid) -> Option<usize> {
+        self.by_id.get(&id).copied().filter(|index| self.people[*index].deleted != Some(Deleted::ForGood))
     }
 
     pub(crate) fn wrote(&mut self, index: usize) {
@@ -186,11 +230,11 @@ impl Directory {
             Ok(id) => self.by_id.get(&id),
             Err(_) => self.by_name.get(&key.to_lowercase()),
         };
-        index.copied().filter(|index| !self.people[*index].deleted)
+        index.copied().filter(|index| self.people[*index].deleted.is_none())
     }
 
     pub(crate) fn index_of(&self, id: Uuid) -> Option<usize> {
-        self.by_id.get(&id).copied().filter(|index| !self.people[*index].deleted)
+        self.by_id.get(&id).copied().filter(|index| self.people[*index].deleted.is_none())
     }
 
     /// What the person shows now.

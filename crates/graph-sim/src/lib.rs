@@ -13,6 +13,7 @@ mod batch;
 mod config;
 mod control;
 mod delivery;
+mod delta;
 mod directory;
 mod drawing;
 mod faults;

@@ -199,6 +199,26 @@ impl User {
     }
 }
 
+/// Properties that can change, by name.
+pub(crate) const PROPERTIES: [&str; 16] = [
+    "displayName",
+    "givenName",
+    "surname",
+    "userPrincipalName",
+    "mail",
+    "jobTitle",
+    "userType",
+    "accountEnabled",
+    "onPremisesSyncEnabled",
+    "onPremisesImmutableId",
+    "onPremisesSamAccountName",
+    "onPremisesDistinguishedName",
+    "onPremisesDomainName",
+    "onPremisesSecurityIdentifier",
+    "onPremisesUserPrincipalName",
+    "onPremisesLastSyncDateTime",
+];
+
 /// Properties that an answer holds without `$select`.
 pub(crate) const DEFAULT_PROJECTION: [&str; 11] = [
     "businessPhones",

@@ -9,7 +9,7 @@ use axum::http::Method;
 use crate::auth::Caller;
 use crate::inner::Inner;
 use crate::wire::{Answer, Call};
-use crate::{auth, batch, photos, subscriptions, users};
+use crate::{auth, batch, delta, photos, subscriptions, users};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Route {
@@ -17,6 +17,7 @@ pub(crate) enum Route {
     Identity,
     Batch,
     Users,
+    UsersDelta,
     User(String),
     /// `photo` and, with a size, `photos/{size}`.
     Photo(String, Option<String>),
@@ -44,6 +45,7 @@ impl Route {
         match *parts {
             ["$batch"] => Self::Batch,
             ["users"] => Self::Users,
+            ["users", "delta"] => Self::UsersDelta,
             ["users", user] => Self::User(user.into()),
             ["users", user, "photo"] => Self::Photo(user.into(), None),
             ["users", user, "photo", "$value"] => Self::PhotoValue(user.into(), None),
@@ -64,6 +66,7 @@ impl Route {
             Self::Identity => "/msi/token",
             Self::Batch => "/v1.0/$batch",
             Self::Users => "/v1.0/users",
+            Self::UsersDelta => "/v1.0/users/delta",
             Self::User(_) => "/v1.0/users/{id}",
             Self::Photo(_, None) => "/v1.0/users/{id}/photo",
             Self::PhotoValue(_, None) => "/v1.0/users/{id}/photo/$value",
@@ -98,6 +101,7 @@ impl Route {
     fn query_options(&self) -> &'static [&'static str] {
         match self {
             Self::Users => &["$select", "$top", "$skiptoken"],
+            Self::UsersDelta => &["$select", "$deltatoken", "$skiptoken"],
             Self::User(_) => &["$select"],
             Self::Identity => &["resource", "api-version", "client_id"],
             _ => &[],
@@ -134,6 +138,7 @@ impl Route {
                 match self {
                     Self::Batch => return batch::run(inner, call, caller).await,
                     Self::Users => users::list(inner, call, caller)?,
+                    Self::UsersDelta => delta::page(inner, call, caller)?,
                     Self::User(key) => users::get(inner, call, caller, key)?,
                     Self::Photo(key, size) => photos::metadata(inner, call, caller, key, size.as_deref())?,
                     Self::Photos(key) => photos::all(inner, call, caller, key)?,

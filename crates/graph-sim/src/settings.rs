@@ -43,6 +43,17 @@ pub struct Settings {
     /// Allows `http://` notification URLs on loopback, which Graph never does.
     pub http_loopback: bool,
 
+    /// People per page of `users/delta`.
+    pub delta_page: usize,
+    /// Raise it and every link given so far is answered 410 with where to begin anew.
+    pub delta_generation: u64,
+    /// Probability that somebody unchanged shows up in a round, and that somebody is named twice.
+    pub delta_replays: f64,
+    /// Probability of a page without people.
+    pub delta_empty_pages: f64,
+    /// Whether a photo change makes a person show up; reported for some tenants only.
+    pub delta_shows_photo_changes: bool,
+
     /// What a person without a photo looks like; `None` picks a shape for each person.
     pub no_photo: Option<NoPhoto>,
     /// The same bytes get the same ETags again. Off: every upload gets new ones.
@@ -82,6 +93,11 @@ impl Default for Settings {
             revalidate: true,
             subscription_quota: 100,
             http_loopback: true,
+            delta_page: 100,
+            delta_generation: 0,
+            delta_replays: 0.0,
+            delta_empty_pages: 0.0,
+            delta_shows_photo_changes: false,
             no_photo: Some(NoPhoto::ImageNotFound),
             etags_return: false,
             reencode_noise: false,

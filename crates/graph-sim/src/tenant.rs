@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use uuid::Uuid;
 
-use crate::directory::Shown;
+use crate::directory::{Deleted, Shown};
 use crate::inner::Inner;
 use crate::no_photo::NoPhoto;
 use crate::people::User;
@@ -28,12 +28,12 @@ impl Tenant {
     /// Everybody who is not deleted.
     pub fn users(&self) -> Vec<User> {
         let directory = locked(&self.inner.directory);
-        directory.people.iter().filter(|person| !person.deleted).map(|person| person.user.clone()).collect()
+        directory.people.iter().filter(|person| person.deleted.is_none()).map(|person| person.user.clone()).collect()
     }
 
     pub fn user_ids(&self) -> Vec<Uuid> {
         let directory = locked(&self.inner.directory);
-        directory.people.iter().filter(|person| !person.deleted).map(|person| person.user.id).collect()
+        directory.people.iter().filter(|person| person.deleted.is_none()).map(|person| person.user.id).collect()
     }
 
     pub fn user(&self, id: Uuid) -> Option<User> {
@@ -83,15 +83,23 @@ impl Tenant {
         })
     }
 
-    /// Soft deletion is reported as `updated`, permanent deletion as `deleted`.
+    /// Soft deletion is reported as `updated`, permanent deletion, which may follow it, as `deleted`.
     pub fn delete_user(&self, id: Uuid, permanently: bool) -> anyhow::Result<()> {
-        let index = self.index(id)?;
         {
             let mut directory = locked(&self.inner.directory);
-            directory.people[index].deleted = true;
-            directory.wrote(index);
+            let known = if permanently { directory.restorable(id) } else { directory.index_of(id) };
+            let index = known.ok_or_else(|| anyhow::anyhow!("nobody in the simulated tenant has the id {id}"))?;
+            directory.delete(index, if permanently { Deleted::ForGood } else { Deleted::Restorable });
         }
         delivery::user_changed(&self.inner, id, if permanently { "deleted" } else { "updated" });
+        Ok(())
+    }
+
+    /// Brings back somebody who was deleted, but not permanently.
+    pub fn restore_user(&self, id: Uuid) -> anyhow::Result<()> {
+        let restored = locked(&self.inner.directory).restore(id);
+        anyhow::ensure!(restored, "nobody in the simulated tenant with the id {id} can be restored");
+        delivery::user_changed(&self.inner, id, "updated");
         Ok(())
     }
 

@@ -36,7 +36,8 @@ pub(crate) fn list(inner: &Inner, call: &Call, caller: &Caller) -> Result<Answer
         Some(token) => skip_of(token).ok_or_else(|| inner.refuse(call, "skiptoken_invalid", &[]))?,
     };
     let directory = locked(&inner.directory);
-    let mut rest = directory.people.iter().enumerate().skip(start).filter(|(_, person)| !person.deleted).peekable();
+    let mut rest =
+        directory.people.iter().enumerate().skip(start).filter(|(_, person)| person.deleted.is_none()).peekable();
     let page: Vec<Value> =
         rest.by_ref().take(top).map(|(_, person)| Value::Object(projected(&person.user, select.as_deref()))).collect();
     let mut body = json!({ "@odata.context": context(inner, select.as_deref(), "") });
@@ -57,11 +58,11 @@ fn skip_of(token: &str) -> Option<usize> {
     usize::from_str_radix(token.strip_prefix("RFNwdAoAAQ")?, 16).ok()
 }
 
-fn option<'a>(call: &'a Call, wanted: &str) -> Option<&'a str> {
+pub(crate) fn option<'a>(call: &'a Call, wanted: &str) -> Option<&'a str> {
     call.query.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str())
 }
 
-fn selected(inner: &Inner, call: &Call) -> Result<Option<Vec<String>>, Answer> {
+pub(crate) fn selected(inner: &Inner, call: &Call) -> Result<Option<Vec<String>>, Answer> {
     let Some(text) = option(call, "$select") else { return Ok(None) };
     let names: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
     // Any person will do: whether a property is known does not depend on the person.
@@ -72,7 +73,7 @@ fn selected(inner: &Inner, call: &Call) -> Result<Option<Vec<String>>, Answer> {
     }
 }
 
-fn projected(user: &User, select: Option<&[String]>) -> Map<String, Value> {
+pub(crate) fn projected(user: &User, select: Option<&[String]>) -> Map<String, Value> {
     let take = |name: &str| Some((name.to_owned(), user.property(name)?));
     match select {
         Some(names) => names.iter().filter_map(|name| take(name)).collect(),

@@ -4,6 +4,8 @@
 mod batches;
 #[path = "sim/controls.rs"]
 mod controls;
+#[path = "sim/delta.rs"]
+mod delta;
 #[path = "sim/faults.rs"]
 mod faults;
 #[path = "sim/helpers.rs"]

@@ -10,6 +10,8 @@ use photorelay_core::telemetry::{LogFilter, LogFormat};
 use url::Url;
 
 use crate::queue::DEFAULT_LEASE;
+use crate::target::ldap::LdapSettings;
+use crate::target::ldap::names::{AttributeName, Servers};
 
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -21,14 +23,23 @@ pub struct Config {
     pub queue: String,
     /// This agent's name in receipts.
     pub agent: String,
-    pub folder: PathBuf,
-    /// The rendition that the folder shows.
-    pub rendition: String,
+    pub place: TargetSettings,
     pub dry_run: bool,
     /// How long an item is hidden before its lease is renewed. One whose agent died comes back then.
     pub lease: Duration,
     pub log_format: LogFormat,
     pub log_filter: LogFilter,
+}
+
+/// Where photos are shown.
+#[derive(Debug, Clone)]
+pub enum TargetSettings {
+    /// A file for each person, showing this rendition.
+    Folder {
+        path: PathBuf,
+        rendition: String,
+    },
+    Ldap(LdapSettings),
 }
 
 impl Config {
@@ -48,8 +59,7 @@ impl Config {
             reader.problem("PHOTORELAY_AGENT_TARGET is none of the targets that PHOTORELAY_TARGETS names");
         }
         let agent = reader.optional("PHOTORELAY_AGENT_NAME").or_else(|| reader.peek("HOSTNAME"));
-        let folder = reader.required("PHOTORELAY_FOLDER_PATH");
-        let rendition = reader.or_default("PHOTORELAY_FOLDER_RENDITION", "thumbnailPhoto");
+        let place = place(&mut reader);
         let dry_run = reader.flag("PHOTORELAY_DRY_RUN");
         let lease = reader.seconds("PHOTORELAY_LEASE_SECONDS", DEFAULT_LEASE);
         if lease.is_zero() {
@@ -66,13 +76,117 @@ impl Config {
                 target: target.name.clone(),
                 queue: target.queue.clone(),
                 agent: agent.unwrap_or_else(|| "agent".to_owned()),
-                folder: folder?,
-                rendition: rendition?,
+                place: place?,
                 dry_run,
                 lease,
                 log_format,
                 log_filter,
             })
         })
+    }
+}
+
+/// A folder or a directory, never both.
+fn place(reader: &mut Reader<'_>) -> Option<TargetSettings> {
+    const LDAP: [&str; 7] = [
+        "PHOTORELAY_LDAP_URLS",
+        "PHOTORELAY_LDAP_BASE_DN",
+        "PHOTORELAY_LDAP_BIND_DN",
+        "PHOTORELAY_LDAP_PASSWORD_FILE",
+        "PHOTORELAY_LDAP_CA_FILE",
+        "PHOTORELAY_LDAP_ATTRIBUTE",
+        "PHOTORELAY_LDAP_ANCHOR_ATTRIBUTE",
+    ];
+    let ldap = LDAP.iter().find(|name| reader.has(name));
+    match (reader.has("PHOTORELAY_FOLDER_PATH"), ldap) {
+        (true, Some(ldap)) => {
+            reader.problem(&format!("PHOTORELAY_FOLDER_PATH and {ldap} are both set: an agent serves one target"));
+            None
+        }
+        (false, None) => {
+            reader.problem("PHOTORELAY_FOLDER_PATH or PHOTORELAY_LDAP_URLS is missing: where are photos shown?");
+            None
+        }
+        (true, None) => {
+            let path = reader.required("PHOTORELAY_FOLDER_PATH");
+            let rendition = reader.or_default("PHOTORELAY_FOLDER_RENDITION", "thumbnailPhoto");
+            Some(TargetSettings::Folder { path: path?, rendition: rendition? })
+        }
+        (false, Some(_)) => directory(reader).map(TargetSettings::Ldap),
+    }
+}
+
+fn directory(reader: &mut Reader<'_>) -> Option<LdapSettings> {
+    let servers: Option<Servers> = reader.required("PHOTORELAY_LDAP_URLS");
+    let base = reader.required("PHOTORELAY_LDAP_BASE_DN");
+    let bind_as = reader.required("PHOTORELAY_LDAP_BIND_DN");
+    let password_file: Option<PathBuf> = reader.required("PHOTORELAY_LDAP_PASSWORD_FILE");
+    let ca_file: Option<PathBuf> = reader.optional("PHOTORELAY_LDAP_CA_FILE");
+    let attribute: Option<AttributeName> = reader.or_default("PHOTORELAY_LDAP_ATTRIBUTE", "thumbnailPhoto");
+    let anchor_attribute: Option<AttributeName> = reader.optional("PHOTORELAY_LDAP_ANCHOR_ATTRIBUTE");
+    for (name, file) in [("PASSWORD", &password_file), ("CA", &ca_file)] {
+        if let Some(file) = file
+            && let Err(error) = std::fs::File::open(file)
+        {
+            reader.problem(&format!("PHOTORELAY_LDAP_{name}_FILE: {} cannot be read: {error}", file.display()));
+        }
+    }
+    Some(LdapSettings {
+        servers: servers?.0,
+        base: base?,
+        bind_as: bind_as?,
+        password_file: password_file?,
+        ca_file,
+        attribute: attribute?.0,
+        anchor_attribute: anchor_attribute.map(|name| name.0),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<TargetSettings, String> {
+        let base =
+            [("PHOTORELAY_TENANT_ID", "7b6a5c4d-0000-4000-8000-000000000001"), ("PhotoStorage__path", "/nowhere")];
+        let environment: Environment = base.iter().chain(variables).copied().collect();
+        Config::read(&environment).map(|config| config.place).map_err(|problems| problems.to_string())
+    }
+
+    #[test]
+    fn exactly_one_of_folder_and_directory_is_configured() {
+        assert!(matches!(read(&[("PHOTORELAY_FOLDER_PATH", "/p")]), Ok(TargetSettings::Folder { .. })));
+        assert!(read(&[]).unwrap_err().contains("PHOTORELAY_LDAP_URLS"));
+        let both = read(&[("PHOTORELAY_FOLDER_PATH", "/p"), ("PHOTORELAY_LDAP_URLS", "ldaps://dc1")]);
+        assert!(both.unwrap_err().contains("both set"));
+    }
+
+    #[test]
+    fn everything_that_is_wrong_with_the_directory_is_told_at_once() {
+        let told = read(&[
+            ("PHOTORELAY_LDAP_URLS", "ldap+plain://dc1"),
+            ("PHOTORELAY_LDAP_PASSWORD_FILE", "/nowhere/password"),
+            ("PHOTORELAY_LDAP_CA_FILE", "/nowhere/ca.pem"),
+            ("PHOTORELAY_LDAP_ATTRIBUTE", "photo)("),
+            ("PHOTORELAY_LDAP_ANCHOR_ATTRIBUTE", "*"),
+        ])
+        .unwrap_err();
+        for name in ["URLS", "BASE_DN", "BIND_DN", "PASSWORD_FILE", "CA_FILE", "ATTRIBUTE", "ANCHOR_ATTRIBUTE"] {
+            assert!(told.contains(&format!("PHOTORELAY_LDAP_{name}")), "{name} is missing in {told}");
+        }
+    }
+
+    #[test]
+    fn the_attribute_is_thumbnail_photo_unless_another_is_named() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let file = file.path().to_str().unwrap();
+        let given = [
+            ("PHOTORELAY_LDAP_URLS", "ldaps://dc1,ldaps://dc2"),
+            ("PHOTORELAY_LDAP_BASE_DN", "DC=contoso,DC=test"),
+            ("PHOTORELAY_LDAP_BIND_DN", "agent@contoso.test"),
+            ("PHOTORELAY_LDAP_PASSWORD_FILE", file),
+        ];
+        let Ok(TargetSettings::Ldap(settings)) = read(&given) else { panic!("no directory") };
+        assert_eq!((settings.attribute.as_str(), settings.servers.len()), ("thumbnailPhoto", 2));
     }
 }

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
-use photorelay_agent::config::Config;
+use photorelay_agent::config::{Config, TargetSettings};
 use photorelay_agent::queue::Agent;
+use photorelay_agent::target::Target;
 use photorelay_agent::target::folder::FolderTarget;
+use photorelay_agent::target::ldap::LdapTarget;
 use photorelay_agent::writeback::{Settings, WriteBacks};
 use photorelay_core::settings::Environment;
 use photorelay_core::storage::Storage;
@@ -58,15 +60,20 @@ async fn run(cli: Cli) -> Result<()> {
 
 async fn work(cli: Cli, config: &Config) -> Result<()> {
     let storage = Storage::open(&config.storage.resolve(&config.authority_url)?)?;
-    let folder = FolderTarget::open(&config.folder, &config.rendition, FOLDER_LIMIT)
-        .with_context(|| format!("the folder {} cannot be opened", config.folder.display()))?;
+    let target: Arc<dyn Target> = match &config.place {
+        TargetSettings::Folder { path, rendition } => {
+            let folder = FolderTarget::open(path, rendition, FOLDER_LIMIT);
+            Arc::new(folder.with_context(|| format!("the folder {} cannot be opened", path.display()))?)
+        }
+        TargetSettings::Ldap(settings) => Arc::new(LdapTarget::new(settings.clone())),
+    };
     let settings = Settings {
         tenant: config.tenant_id,
         target: config.target.clone(),
         agent: config.agent.clone(),
         dry_run: config.dry_run,
     };
-    let writebacks = WriteBacks::new(storage.clone(), Arc::new(folder), settings);
+    let writebacks = WriteBacks::new(storage.clone(), target, settings);
     let agent = Agent::new(storage, writebacks, config.queue.clone()).with_lease(config.lease);
     tracing::info!(
         target.name = config.target,

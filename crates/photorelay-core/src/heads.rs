@@ -1,10 +1,11 @@
-//! Reads and writes heads, with what a bulk listing needs as blob metadata: ETag, sequence number, settled or not.
+//! Reads and writes heads, with what a bulk listing needs as blob metadata: ETag, sequence number, settled
+//! or not, and the standing of those who are not captured as everybody is.
 //!
 //! A head that cannot be read is treated as lost, never as an error: it is rebuilt from the trail.
 
 use bytes::Bytes;
 
-use crate::contract::{self, Head, MAX_CONTRACT_BYTES};
+use crate::contract::{self, Head, MAX_CONTRACT_BYTES, Standing};
 use crate::id::{Digest, UserId};
 use crate::names::{self, Container};
 use crate::store::{BlobStore, Metadata, StoreError};
@@ -35,12 +36,49 @@ pub async fn write(blobs: &dyn BlobStore, head: &Head) -> Result<(), StoreError>
     let mut metadata = Metadata::new();
     metadata.insert("seq".to_owned(), head.seq.to_string());
     metadata.insert("settled".to_owned(), head.settled.to_string());
+    let standing = match head.standing {
+        Standing::Active => None,
+        Standing::OutOfScope { .. } => Some(OUT_OF_SCOPE),
+        Standing::Parked { .. } => Some("parked"),
+        Standing::Forgotten => Some(FORGOTTEN),
+    };
+    if let Some(standing) = standing {
+        metadata.insert("standing".to_owned(), standing.to_owned());
+    }
     if let Some(etag) = &head.media_etag {
         metadata.insert("etag".to_owned(), etag_metadata(etag));
     }
     let content = Bytes::from(contract::to_bytes(head));
     blobs.put(Container::State, &names::head(head.user_id), "application/json", content, &metadata).await
 }
+
+/// What a bulk listing says of a head.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Summary {
+    pub seq: u32,
+    /// As [`etag_metadata`] writes it; none means: look, whatever Graph says.
+    pub etag: Option<String>,
+    pub settled: bool,
+    pub out_of_scope: bool,
+    pub forgotten: bool,
+}
+
+impl Summary {
+    /// From the metadata of a listing. What is missing or strange counts as unknown, which leads to a look.
+    pub fn of(metadata: &Metadata) -> Self {
+        let value = |name: &str| metadata.get(name).map(String::as_str);
+        Self {
+            seq: value("seq").and_then(|seq| seq.parse().ok()).unwrap_or(0),
+            etag: value("etag").map(str::to_owned),
+            settled: value("settled") == Some("true"),
+            out_of_scope: value("standing") == Some(OUT_OF_SCOPE),
+            forgotten: value("standing") == Some(FORGOTTEN),
+        }
+    }
+}
+
+const OUT_OF_SCOPE: &str = "outofscope";
+const FORGOTTEN: &str = "forgotten";
 
 /// A media ETag as blob metadata: as it is where a header can carry it, its digest otherwise.
 pub fn etag_metadata(etag: &str) -> String {

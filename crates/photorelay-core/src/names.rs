@@ -92,9 +92,28 @@ pub fn head(user: UserId) -> String {
 /// In `state`: what all heads begin with.
 pub const HEADS_PREFIX: &str = "users/";
 
+/// The person that a blob name of `state` is the head of; none for any other name.
+pub fn parse_head(name: &str) -> Option<UserId> {
+    let user: UserId = name.strip_prefix(HEADS_PREFIX)?.strip_suffix(".json")?.parse().ok()?;
+    (head(user) == name).then_some(user)
+}
+
+/// In `state`: everybody whose photos the sweep looks after.
+pub const POPULATION: &str = "population.json";
+/// In `state`: how far the sweep has come.
+pub const SWEEP: &str = "sweep.json";
+
 /// In `receipts`.
 pub fn receipt(user: UserId, seq: u32, target: &str) -> String {
     format!("{user}/{seq:08}.{target}.json")
+}
+
+/// The person, sequence number and target that a blob name of `receipts` speaks of; none for any other name.
+pub fn parse_receipt(name: &str) -> Option<(UserId, u32, &str)> {
+    let (user, file) = name.split_once('/')?;
+    let (digits, target) = file.strip_suffix(".json")?.split_once('.')?;
+    let (user, seq): (UserId, u32) = (user.parse().ok()?, digits.parse().ok()?);
+    (receipt(user, seq, target) == name).then_some((user, seq, target))
 }
 
 /// In `receipts`: a value that we did not write, kept before it is overwritten.
@@ -123,5 +142,15 @@ mod tests {
         for name in ["checkpoints/2026-01-01.json", "1f2c0b0e-0000-4000-8000-000000000001/7.json", "x/00000007.json"] {
             assert_eq!(parse_audit_entry(name), None, "{name}");
         }
+    }
+
+    #[test]
+    fn only_exact_names_are_taken_for_heads_and_receipts() {
+        let user: UserId = "1f2c0b0e-0000-4000-8000-000000000001".parse().unwrap();
+        assert_eq!(parse_head(&head(user)), Some(user));
+        assert_eq!(parse_head("users/1F2C0B0E-0000-4000-8000-000000000001.json"), None);
+        assert_eq!(parse_receipt(&receipt(user, 7, "ad")), Some((user, 7, "ad")));
+        assert_eq!(parse_receipt(&kept_value(user, Digest::ZERO)), None);
+        assert_eq!(parse_receipt(&audit_entry(user, 7)), None);
     }
 }

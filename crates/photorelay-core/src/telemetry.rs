@@ -55,6 +55,13 @@ impl Default for LogFilter {
     }
 }
 
+impl LogFilter {
+    /// Only what is wrong.
+    pub fn warnings() -> Self {
+        Self("warn".to_owned())
+    }
+}
+
 impl FromStr for LogFilter {
     type Err = String;
 

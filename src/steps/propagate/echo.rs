@@ -38,7 +38,7 @@ pub(super) async fn of_which(look: &Look<'_>, usable: &Usable, newest: u32) -> R
     Ok(None)
 }
 
-/// Entries that a receipt says were written to a target, newest first.
+/// Entries that a receipt says a target has shown, newest first.
 async fn written(look: &Look<'_>) -> Result<Vec<u32>, StoreError> {
     let blobs = &*look.step.storage.blobs;
     let listed = list_all(blobs, Container::Receipts, &names::person_prefix(look.user)).await?;
@@ -51,7 +51,9 @@ async fn written(look: &Look<'_>) -> Result<Vec<u32>, StoreError> {
         let Some(bytes) = blobs.get(Container::Receipts, &blob.name, limit).await? else { continue };
         // A receipt that cannot be read proves nothing.
         let Ok(receipt) = contract::parse::<Receipt>(&bytes) else { continue };
-        let proves = receipt.user_id == look.user && receipt.outcome == Outcome::Written;
+        // An agent that died after writing finds its own value when it comes back, and calls it unchanged.
+        let shows = matches!(receipt.outcome, Outcome::Written | Outcome::Unchanged);
+        let proves = receipt.user_id == look.user && shows;
         if proves && !sequence.contains(&receipt.seq) {
             sequence.push(receipt.seq);
         }
@@ -66,7 +68,7 @@ async fn is_close(
     rendition: &RenditionFacts,
 ) -> Result<bool, StoreError> {
     let blob = names::rendition(look.user, original, &rendition.name, rendition.sha256);
-    let limits = look.step.settings.limits.clone();
+    let limits = look.step.settings.limits;
     let limit = limits.max_bytes as u64;
     let bytes = match vault::read_verified(&*look.step.storage.blobs, &blob, rendition.sha256, limit).await {
         Ok(bytes) => bytes,

@@ -2,6 +2,7 @@
 //! exactly that.
 
 pub mod folder;
+pub mod ldap;
 
 use std::fmt::Debug;
 

@@ -51,6 +51,7 @@ impl WriteBacks {
                 ..receipt
             };
             self.create_receipt(&superseded).await?;
+            metrics::received(superseded.outcome, newest.entry.observed_at, superseded.at);
         }
         Ok(())
     }

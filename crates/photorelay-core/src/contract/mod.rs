@@ -6,13 +6,17 @@
 mod audit;
 mod check;
 mod head;
+mod population;
 mod receipt;
+mod sweep;
 mod writeback;
 
 pub use audit::{AuditEntry, Cause, CauseKind, Identity, Kind, PhotoFacts, RenditionFacts, Seen};
 pub use check::{Absence, CheckMessage, Look, MAX_PEOPLE_PER_CHECK};
 pub use head::{EchoSighting, Head, Standing};
+pub use population::Population;
 pub use receipt::{Note, NoteKind, Outcome, Receipt};
+pub use sweep::{SweepCursor, SweepUnderWay};
 pub use writeback::{BlobDigest, EventType, WriteBack, WriteBackData, WriteBackRendition};
 
 use serde::de::DeserializeOwned;

@@ -10,6 +10,9 @@ use crate::trace::TraceContext;
 /// answers what this step hands on. The span's field `trace.id` is filled in if it has one.
 pub fn step(span: &Span, traceparent: Option<&str>) -> TraceContext {
     let parent = traceparent.and_then(|text| text.parse::<TraceContext>().ok());
+    if span.is_disabled() {
+        return parent.map_or_else(TraceContext::start, |parent| parent.next());
+    }
     if let Some(parent) = parent {
         let flags = if parent.sampled { TraceFlags::SAMPLED } else { TraceFlags::default() };
         let (trace_id, span_id) = (TraceId::from(parent.trace_id), SpanId::from(parent.span_id));

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use photorelay_core::contract::{
     self, Absence, AuditEntry, Cause, CauseKind, CheckMessage, Contract, ContractError, Head, Identity, Kind, Look,
-    Note, NoteKind, Outcome, PhotoFacts, Receipt, RenditionFacts, Seen, V1, WriteBack,
+    Note, NoteKind, Outcome, PhotoFacts, Population, Receipt, RenditionFacts, Seen, SweepCursor, SweepUnderWay, V1,
+    WriteBack,
 };
 use photorelay_core::id::{Digest, TenantId, UserId};
 use serde_json::{Value, json};
@@ -73,6 +74,14 @@ fn golden<C: Contract + PartialEq + Debug>(name: &str, contract: &C) {
     let expected: Value = serde_json::from_str(&expected).unwrap();
     assert_eq!(written, expected, "{name}: if this is meant, it is a new version of the contract");
     assert_eq!(&contract::parse::<C>(expected.to_string().as_bytes()).unwrap(), contract);
+}
+
+#[test]
+fn the_population_and_the_sweeps_cursor_are_as_agreed() {
+    let link = "https://graph.microsoft.com/v1.0/users/delta?$deltatoken=opaque".to_owned();
+    golden("population.json", &Population { v: V1, taken_at: time(), delta_link: link, members: vec![user()] });
+    let current = Some(SweepUnderWay { began_at: time(), done_to: user() });
+    golden("sweep.json", &SweepCursor { v: V1, previous: Some(time()), current });
 }
 
 #[test]

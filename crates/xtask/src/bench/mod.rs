@@ -36,8 +36,8 @@ enum Part {
 
 pub(crate) fn run(place: &Place, phases: &mut Phases, options: &Options) -> Result<()> {
     let wanted = |part| options.parts.is_empty() || options.parts.contains(&part);
-    phases.run("build", || build(place))?;
     tell_load();
+    phases.run("build", || build(place))?;
     let mut table = Table::default();
     if wanted(Part::Program) {
         phases.run("program", || program::measure(place, &mut table))?;

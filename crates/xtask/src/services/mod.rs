@@ -4,6 +4,7 @@
 //! fails the run; it is never skipped.
 
 mod azurite;
+mod samba;
 mod sas;
 
 use std::fs::File;
@@ -39,8 +40,8 @@ trait Service {
     fn ready(&self, place: &Place, log: &str) -> Result<Option<Variables>>;
 }
 
-fn all() -> [Box<dyn Service>; 1] {
-    [Box::new(azurite::Azurite)]
+fn all() -> [Box<dyn Service>; 2] {
+    [Box::new(azurite::Azurite), Box::new(samba::Samba)]
 }
 
 #[derive(Debug, Clone, Copy, Subcommand)]

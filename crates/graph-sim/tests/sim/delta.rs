@@ -1,0 +1,187 @@
+//! `GET /users/delta`.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use graph_sim::Config;
+use reqwest::Method;
+use serde_json::Value;
+
+use crate::helpers::{Bench, bench};
+
+const FIRST: &str = "/users/delta?$select=id,userType";
+
+/// Everything of a round, and the link to the next one.
+struct Round {
+    items: Vec<Value>,
+    pages: usize,
+    link: String,
+}
+
+impl Round {
+    fn ids(&self) -> Vec<&str> {
+        self.items.iter().map(|item| item["id"].as_str().unwrap()).collect()
+    }
+}
+
+async fn round(bench: &Bench, link: &str) -> Round {
+    let (mut items, mut pages, mut link) = (Vec::new(), 0, link.to_owned());
+    loop {
+        let page = bench.get_json(&below(bench, &link)).await;
+        pages += 1;
+        items.extend(page["value"].as_array().unwrap().iter().cloned());
+        match (page["@odata.nextLink"].as_str(), page["@odata.deltaLink"].as_str()) {
+            (Some(next), None) => link = next.to_owned(),
+            (None, Some(last)) => return Round { items, pages, link: last.to_owned() },
+            _ => panic!("a page has just one link: {page}"),
+        }
+    }
+}
+
+fn below(bench: &Bench, link: &str) -> String {
+    link.strip_prefix(&bench.sim.graph_url()).unwrap_or(link).to_owned()
+}
+
+#[tokio::test]
+async fn the_first_round_shows_everybody_once_and_the_next_one_nobody() {
+    let bench = bench(Config { users: 47, ..Config::default() }).await;
+    bench.sim.set(|settings| settings.delta_page = 10);
+    let first = round(&bench, FIRST).await;
+    let unique: BTreeSet<_> = first.ids().into_iter().collect();
+    assert_eq!((first.items.len(), unique.len(), first.pages), (47, 47, 5));
+    assert_eq!(first.items[0].as_object().unwrap().keys().collect::<Vec<_>>(), ["id", "userType"]);
+    assert_eq!(round(&bench, &first.link).await.items.len(), 0);
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn who_came_changed_or_went_shows_up_with_the_reason() {
+    let bench = bench(Config { users: 5, ..Config::default() }).await;
+    let tenant = bench.sim.tenant();
+    let ids = tenant.user_ids();
+    let first = round(&bench, FIRST).await;
+    tenant.edit_user(ids[0], |user| user.user_type = "Guest".into()).unwrap();
+    tenant.delete_user(ids[1], false).unwrap();
+    tenant.delete_user(ids[2], true).unwrap();
+    let came = tenant.add_user();
+
+    let second = round(&bench, &first.link).await;
+    let of = |id: uuid::Uuid| second.items.iter().find(|item| item["id"] == id.to_string()).unwrap();
+    assert_eq!(second.items.len(), 4);
+    assert_eq!(of(ids[0])["userType"], "Guest");
+    assert_eq!(of(ids[1])["@removed"]["reason"], "changed");
+    assert_eq!(of(ids[2])["@removed"]["reason"], "deleted");
+    assert_eq!(of(came)["userType"], "Member");
+
+    tenant.restore_user(ids[1]).unwrap();
+    tenant.restore_user(ids[2]).unwrap_err();
+    let third = round(&bench, &second.link).await;
+    assert_eq!(third.ids(), [ids[1].to_string()]);
+    assert_eq!(third.items[0]["userType"], "Member", "somebody restored looks new");
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn changes_of_other_properties_and_of_photos_do_not_surface() {
+    let bench = bench(Config { users: 3, ..Config::default() }).await;
+    let tenant = bench.sim.tenant();
+    let first = round(&bench, FIRST).await;
+    tenant.touch(bench.anybody()).unwrap();
+    tenant.change_photo(bench.anybody()).unwrap();
+    assert_eq!(round(&bench, &first.link).await.items.len(), 0);
+    bench.sim.set(|settings| settings.delta_shows_photo_changes = true);
+    assert_eq!(round(&bench, &first.link).await.items.len(), 1);
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn what_happens_during_a_round_is_in_it_or_in_the_next_one() {
+    let bench = bench(Config { users: 4, ..Config::default() }).await;
+    bench.sim.set(|settings| settings.delta_page = 2);
+    let page = bench.get_json(FIRST).await;
+    let gone = bench.anybody();
+    bench.sim.tenant().delete_user(gone, false).unwrap();
+    let rest = round(&bench, page["@odata.nextLink"].as_str().unwrap()).await;
+    let next = round(&bench, &rest.link).await;
+    assert_eq!(next.ids(), [gone.to_string()]);
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn latest_gives_a_link_and_nobody() {
+    let bench = bench(Config { users: 3, ..Config::default() }).await;
+    let latest = round(&bench, "/users/delta?$deltatoken=latest").await;
+    assert_eq!(latest.items.len(), 0);
+    let came = bench.sim.tenant().add_user();
+    assert_eq!(round(&bench, &latest.link).await.ids(), [came.to_string()]);
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_link_of_eight_days_is_gone_and_so_is_every_link_when_a_test_wants_it() {
+    let bench = bench(Config { users: 3, ..Config::default() }).await;
+    for expire in [false, true] {
+        let first = round(&bench, FIRST).await;
+        if expire {
+            bench.sim.advance(Duration::from_secs(8 * 24 * 3600));
+        } else {
+            bench.sim.set(|settings| settings.delta_generation += 1);
+        }
+        // The caller's own token has expired too.
+        let token = fresh_token(&bench).await;
+        let answer = bench.http.get(&first.link).bearer_auth(&token).send().await.unwrap();
+        assert_eq!(answer.status(), 410);
+        let location = answer.headers()["location"].to_str().unwrap().to_owned();
+        assert!(location.ends_with("deltatoken="), "{location}");
+        let anew: Value = bench.http.get(location).bearer_auth(&token).send().await.unwrap().json().await.unwrap();
+        assert_eq!(anew["value"].as_array().unwrap().len(), 3);
+    }
+    bench.end().await;
+}
+
+async fn fresh_token(bench: &Bench) -> String {
+    let url = format!("{}/{}/oauth2/v2.0/token", bench.sim.authority_url(), bench.sim.tenant_id());
+    let client = bench.sim.client_id().to_string();
+    let secret = bench.sim.client_secret();
+    let form = [
+        ("client_id", client.as_str()),
+        ("client_secret", &secret),
+        ("scope", "https://graph.microsoft.com/.default"),
+        ("grant_type", "client_credentials"),
+    ];
+    let answer: Value = bench.http.post(url).form(&form).send().await.unwrap().json().await.unwrap();
+    answer["access_token"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn replays_and_empty_pages_come_as_often_as_asked_for() {
+    let bench = bench(Config { users: 30, ..Config::default() }).await;
+    bench.sim.set(|settings| {
+        settings.delta_page = 5;
+        settings.delta_replays = 0.5;
+        settings.delta_empty_pages = 0.6;
+    });
+    let first = round(&bench, FIRST).await;
+    let unique: BTreeSet<_> = first.ids().into_iter().collect();
+    assert_eq!(unique.len(), 30);
+    assert!(first.items.len() > 30 && first.pages > 6, "{} items, {} pages", first.items.len(), first.pages);
+    assert!(!round(&bench, &first.link).await.items.is_empty(), "somebody unchanged is named again");
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn options_that_delta_does_not_know_and_links_that_were_changed_are_refused() {
+    let bench = bench(Config::default()).await;
+    let link = below(&bench, &round(&bench, FIRST).await.link);
+    let cases = [
+        "/users/delta?$top=5".to_owned(),
+        "/users/delta?$expand=photo".to_owned(),
+        "/users/delta?$select=id,photo".to_owned(),
+        "/users/delta?$deltatoken=made-up".to_owned(),
+        format!("{link}&$select=id"),
+    ];
+    for (at, path) in cases.iter().enumerate() {
+        bench.json(400, Method::GET, path, None).await;
+        assert_eq!(bench.sim.violations().len(), at + 1, "{path}");
+    }
+}

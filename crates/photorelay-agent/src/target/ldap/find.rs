@@ -1,0 +1,237 @@
+//! Who is it: the one user object on which two independent identifiers agree, or nobody.
+//!
+//! One search asks for everybody who has the anchor or the SID, so that a second person with one of them is seen and
+//! not passed over. What disagrees is told by objectGUID; names of people and their account names never are.
+
+use std::collections::BTreeSet;
+
+use photorelay_core::contract::Identity;
+
+use super::identifiers::{escaped, guid_of_anchor, guid_text, sid_bytes};
+use super::search::Entry;
+use super::settings::LdapSettings;
+use crate::target::TargetError;
+
+const GUID: &str = "objectGUID";
+const CONSISTENCY: &str = "mS-DS-ConsistencyGuid";
+const SID: &str = "objectSid";
+const ACCOUNT: &str = "sAMAccountName";
+
+/// What a search has to return for [`Wanted::choose`].
+pub(super) fn attributes(settings: &LdapSettings) -> Vec<String> {
+    let known = [GUID, CONSISTENCY, SID, ACCOUNT].into_iter().map(str::to_owned);
+    known.chain(settings.anchor_attribute.clone()).collect()
+}
+
+/// Whom to find. Holds personal data and has no Debug.
+pub(super) struct Wanted {
+    anchor: Option<Anchor>,
+    sid: Option<Vec<u8>>,
+    account: Option<String>,
+}
+
+enum Anchor {
+    Guid([u8; 16]),
+    Text { attribute: String, value: String },
+}
+
+impl Wanted {
+    /// An identity that cannot name two things that agree is refused before anybody is asked.
+    pub(super) fn of(identity: &Identity, settings: &LdapSettings) -> Result<Self, TargetError> {
+        let refused = |reason: &str| TargetError::Refused(reason.to_owned());
+        let given = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
+        let anchor = match (given(&identity.anchor), &settings.anchor_attribute) {
+            (None, _) => None,
+            (Some(value), Some(attribute)) => Some(Anchor::Text { attribute: attribute.clone(), value }),
+            (Some(value), None) => Some(Anchor::Guid(guid_of_anchor(&value).ok_or_else(|| {
+                refused(
+                    "the anchor (onPremisesImmutableId) is not a GUID of sixteen bytes in base64: if another attribute \
+                     is the source anchor, name it in PHOTORELAY_LDAP_ANCHOR_ATTRIBUTE",
+                )
+            })?)),
+        };
+        let sid = match given(&identity.sid) {
+            None => None,
+            Some(text) => Some(sid_bytes(&text).ok_or_else(|| refused("the SID is not one"))?),
+        };
+        let account = given(&identity.sam_account_name);
+        if usize::from(anchor.is_some()) + usize::from(sid.is_some()) + usize::from(account.is_some()) < 2
+            || (anchor.is_none() && sid.is_none())
+        {
+            return Err(refused(
+                "fewer than two identifiers are known (anchor, SID, sAMAccountName): nobody is chosen",
+            ));
+        }
+        Ok(Self { anchor, sid, account })
+    }
+
+    /// Users, enabled or disabled, who have the anchor or the SID. The name of an account may be somebody else's by now,
+    /// so nobody is looked for by it.
+    pub(super) fn filter(&self) -> String {
+        let anchor = self.anchor.as_ref().map(Anchor::filter).unwrap_or_default();
+        let sid = self.sid.as_ref().map(|sid| format!("({SID}={})", escaped(sid))).unwrap_or_default();
+        format!("(&(objectCategory=person)(objectClass=user)(|{anchor}{sid}))")
+    }
+
+    /// The search base of the one object on which everything agrees.
+    pub(super) fn choose(&self, entries: &[Entry]) -> Result<String, TargetError> {
+        let with = |has: &dyn Fn(&Entry) -> bool| -> Vec<&Entry> { entries.iter().filter(|e| has(e)).collect() };
+        let by_anchor = self.anchor.as_ref().map(|anchor| with(&|entry| anchor.is_of(entry)));
+        let by_sid = self.sid.as_ref().map(|sid| with(&|entry| entry.value(SID) == Some(sid)));
+        let refused = |why: &str| {
+            let side = |found: &Option<Vec<&Entry>>| found.as_ref().map_or("not known".to_owned(), |f| shown(f));
+            let found = format!("anchor: {}; SID: {}", side(&by_anchor), side(&by_sid));
+            Err(TargetError::Refused(format!("{why} ({found})")))
+        };
+        let chosen = match (&by_anchor, &by_sid) {
+            (Some(anchor), Some(sid)) => match (anchor.as_slice(), sid.as_slice()) {
+                ([anchor], [sid]) if anchor.value(GUID) == sid.value(GUID) => *anchor,
+                ([], []) => return refused("nobody has the anchor or the SID"),
+                _ => return refused("anchor and SID do not name one and the same user"),
+            },
+            // One of them is not known: the account name has to agree with the other.
+            (Some(found), None) | (None, Some(found)) => match found.as_slice() {
+                [one] if self.has_account_name(one) => *one,
+                [_] => return refused("the sAMAccountName of the user found is another"),
+                [] => return refused("nobody is found"),
+                _ => return refused("several users are found"),
+            },
+            (None, None) => return refused("neither anchor nor SID is known"),
+        };
+        match chosen.value(GUID).and_then(guid_text) {
+            Some(guid) => Ok(format!("<GUID={guid}>")),
+            None => refused("the user has no objectGUID that can be read"),
+        }
+    }
+
+    fn has_account_name(&self, entry: &Entry) -> bool {
+        let (known, found) = (self.account.as_deref(), entry.text(ACCOUNT));
+        known.zip(found).is_some_and(|(known, found)| known.to_lowercase() == found.to_lowercase())
+    }
+}
+
+impl Anchor {
+    fn filter(&self) -> String {
+        match self {
+            // Entra Connect takes objectGUID as the anchor of those whose mS-DS-ConsistencyGuid is empty.
+            Self::Guid(guid) => {
+                let guid = escaped(guid);
+                format!("({CONSISTENCY}={guid})(&({GUID}={guid})(!({CONSISTENCY}=*)))")
+            }
+            Self::Text { attribute, value } => format!("({attribute}={})", escaped(value.as_bytes())),
+        }
+    }
+
+    fn is_of(&self, entry: &Entry) -> bool {
+        match self {
+            Self::Guid(guid) => entry.value(CONSISTENCY).or_else(|| entry.value(GUID)) == Some(guid),
+            Self::Text { attribute, value } => {
+                let same =
+                    |found: &Vec<u8>| str::from_utf8(found).is_ok_and(|f| f.to_lowercase() == value.to_lowercase());
+                entry.values(attribute).iter().any(same)
+            }
+        }
+    }
+}
+
+fn shown(found: &[&Entry]) -> String {
+    let guid =
+        |entry: &&Entry| entry.value(GUID).and_then(guid_text).unwrap_or_else(|| "without objectGUID".to_owned());
+    let guids: BTreeSet<String> = found.iter().map(guid).collect();
+    if guids.is_empty() { "nobody".to_owned() } else { guids.into_iter().collect::<Vec<_>>().join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: [u8; 16] = [0xA1; 16];
+    const B: [u8; 16] = [0xB2; 16];
+    const SID_A: &str = "S-1-5-21-1-2-3-1105";
+
+    fn settings(anchor_attribute: Option<&str>) -> LdapSettings {
+        LdapSettings {
+            servers: Vec::new(),
+            base: "DC=contoso,DC=test".to_owned(),
+            bind_as: String::new(),
+            password_file: Default::default(),
+            ca_file: None,
+            attribute: "thumbnailPhoto".to_owned(),
+            anchor_attribute: anchor_attribute.map(str::to_owned),
+        }
+    }
+
+    fn identity(anchor: Option<&str>, sid: Option<&str>, account: Option<&str>) -> Identity {
+        let owned = |value: Option<&str>| value.map(str::to_owned);
+        Identity { anchor: owned(anchor), sid: owned(sid), sam_account_name: owned(account), domain: None }
+    }
+
+    fn anchor(guid: [u8; 16]) -> String {
+        use base64::Engine;
+        base64::engine::general_purpose::STANDARD.encode(guid)
+    }
+
+    fn refusal<T>(result: Result<T, TargetError>) -> String {
+        match result {
+            Err(TargetError::Refused(reason)) => reason,
+            Err(other) => panic!("{other}"),
+            Ok(_) => panic!("somebody was chosen"),
+        }
+    }
+
+    #[test]
+    fn anchor_and_sid_agree_on_one_user_whatever_the_account_is_called() {
+        let wanted = Wanted::of(&identity(Some(&anchor(B)), Some(SID_A), Some("old")), &settings(None)).ok().unwrap();
+        let sid = sid_bytes(SID_A).unwrap();
+        let entry = Entry::new([(GUID, &A), ("ms-ds-consistencyguid", &B), (SID, &sid), (ACCOUNT, b"new")]);
+        assert_eq!(wanted.choose(&[entry]).unwrap(), "<GUID=a1a1a1a1-a1a1-a1a1-a1a1-a1a1a1a1a1a1>");
+    }
+
+    #[test]
+    fn an_object_guid_is_nobodys_anchor_where_another_anchor_is_set() {
+        let wanted = Wanted::of(&identity(Some(&anchor(A)), Some(SID_A), None), &settings(None)).ok().unwrap();
+        let sid = sid_bytes(SID_A).unwrap();
+        let entry = Entry::new([(GUID, &A), (CONSISTENCY, &B), (SID, &sid)]);
+        assert!(refusal(wanted.choose(&[entry])).contains("anchor: nobody; SID: a1a1a1a1-"));
+    }
+
+    #[test]
+    fn a_known_identifier_that_finds_nobody_or_two_refuses() {
+        let wanted = Wanted::of(&identity(Some(&anchor(A)), Some(SID_A), None), &settings(None)).ok().unwrap();
+        let sid = sid_bytes(SID_A).unwrap();
+        let first = || Entry::new([(GUID, &A), (SID, &sid)]);
+        let second = || Entry::new([(GUID, &B), (CONSISTENCY, &A)]);
+        assert!(wanted.choose(&[first()]).is_ok());
+        assert!(refusal(wanted.choose(&[first(), second()])).contains("b2b2b2b2-"));
+        assert!(refusal(wanted.choose(&[second()])).contains("SID: nobody"));
+        assert!(refusal(wanted.choose(&[])).contains("nobody has the anchor or the SID"));
+    }
+
+    #[test]
+    fn without_a_sid_the_account_name_has_to_agree() {
+        let wanted = |name| Wanted::of(&identity(Some(&anchor(A)), None, Some(name)), &settings(None)).ok().unwrap();
+        let entry = || Entry::new([(GUID, &A), (ACCOUNT, b"jane*)(cn=")]);
+        assert!(wanted("JANE*)(cn=").choose(&[entry()]).is_ok());
+        assert!(refusal(wanted("jane").choose(&[entry()])).contains("sAMAccountName"));
+        assert!(!wanted("jane*)(cn=").filter().contains("jane"));
+    }
+
+    #[test]
+    fn one_identifier_is_not_enough_and_a_wrong_one_is_told() {
+        let reason = |identity| refusal(Wanted::of(&identity, &settings(None)));
+        assert!(reason(identity(Some(&anchor(A)), None, None)).contains("fewer than two"));
+        assert!(reason(identity(None, Some(SID_A), Some(""))).contains("fewer than two"));
+        assert!(reason(identity(Some("c2hvcnQ="), Some(SID_A), None)).contains("sixteen bytes"));
+        assert!(reason(identity(Some(&anchor(A)), Some("S-1-5-*"), None)).contains("SID"));
+    }
+
+    #[test]
+    fn a_text_anchor_is_compared_in_its_attribute_and_escaped() {
+        let given = identity(Some("E*7"), Some(SID_A), None);
+        let wanted = Wanted::of(&given, &settings(Some("employeeID"))).ok().unwrap();
+        assert!(wanted.filter().contains("(employeeID=\\45\\2a\\37)"));
+        let sid = sid_bytes(SID_A).unwrap();
+        assert!(wanted.choose(&[Entry::new([(GUID, &A), (SID, &sid), ("employeeId", b"e*7")])]).is_ok());
+        assert!(wanted.choose(&[Entry::new([(GUID, &A), (SID, &sid), ("employeeID", b"E77")])]).is_err());
+    }
+}

@@ -1,0 +1,30 @@
+//! How far the sweep has come: what a sweep that was killed goes on from, and what the next one counts from.
+//!
+//! Losing it costs looks and announcements that are made once more, and nothing else.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Contract, V1};
+use crate::id::UserId;
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SweepCursor {
+    pub v: V1,
+    /// When the last sweep that came to its end began; none before the first.
+    pub previous: Option<Timestamp>,
+    /// The sweep that is under way, or that was cut off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub current: Option<SweepUnderWay>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SweepUnderWay {
+    pub began_at: Timestamp,
+    /// Everybody up to this person is done.
+    pub done_to: UserId,
+}
+
+impl Contract for SweepCursor {}

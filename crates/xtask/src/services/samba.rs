@@ -1,0 +1,150 @@
+//! A Samba Active Directory domain controller for `contoso.test`, on a loopback address of its own.
+//!
+//! Samba takes no other ports than 389 and 636, so this one service needs root. The domain is made once for each
+//! version of Samba; a run serves a copy, with certificates that can be verified, so that nothing that a test writes
+//! outlives it. Readiness is a bind over TLS with the agent's account.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::{Service, Variables};
+use crate::place::{self, Place};
+use crate::process;
+
+/// What Debian and Ubuntu call the parts.
+const PACKAGES: [&str; 7] = [
+    "samba",
+    "samba-ad-dc",
+    "samba-ad-provision",
+    "samba-dsdb-modules",
+    "samba-vfs-modules",
+    "ldb-tools",
+    "ldap-utils",
+];
+const BASE: &str = "DC=contoso,DC=test";
+const AGENT: &str = "photorelay-agent@contoso.test";
+const ADMINISTRATOR: &str = "administrator@contoso.test";
+/// What `ldapsearch` ends with while nobody listens.
+const NO_CONTACT: i32 = 255;
+
+pub(super) struct Samba;
+
+impl Service for Samba {
+    fn name(&self) -> &'static str {
+        "samba"
+    }
+
+    fn install(&self, place: &Place) -> Result<()> {
+        let user = process::output(Command::new("id").arg("-u"))?;
+        ensure!(
+            user.trim() == "0",
+            "a domain controller listens on ports 389 and 636, which only root may do: run this as root, for example in \
+             a container"
+        );
+        if !is_installed() {
+            packages()?;
+        }
+        let recipe = script(place, "provision.sh");
+        let mut stamp = std::fs::read(&recipe).with_context(|| format!("{} is missing", recipe.display()))?;
+        stamp.extend(process::output(Command::new("samba").arg("--version"))?.into_bytes());
+        let folder = provisioned(place);
+        if std::fs::read(folder.join("stamp")).is_ok_and(|made| made == stamp) {
+            return Ok(());
+        }
+        // Beside it and then renamed, so that whoever looks finds a whole domain or none.
+        let making = folder.with_extension(format!("making-{}", std::process::id()));
+        place::remove(&making)?;
+        std::fs::create_dir_all(place.tools())?;
+        eprintln!("provisioning the domain of the tests once (some seconds)");
+        let made = Command::new("sh").arg(&recipe).arg(&making).stdin(Stdio::null()).output()?;
+        ensure!(made.status.success(), "no domain was made: {}", String::from_utf8_lossy(&made.stderr));
+        std::fs::write(making.join("stamp"), stamp)?;
+        place::remove(&folder)?;
+        std::fs::rename(&making, &folder).with_context(|| format!("{} could not be made", folder.display()))
+    }
+
+    fn command(&self, place: &Place, folder: &Path, _tied: bool) -> Result<Command> {
+        // It ends with its standard input by itself, if that is a pipe. The shell becomes Samba and keeps its id.
+        let mut shell = Command::new("sh");
+        shell.arg(script(place, "serve.sh")).arg(provisioned(place)).arg(folder);
+        Ok(shell)
+    }
+
+    fn ready(&self, place: &Place, log: &str) -> Result<Option<Variables>> {
+        let Some((address, folder)) = announced(log) else { return Ok(None) };
+        let file = |folder: &Path, name: &str| folder.join(name).display().to_string();
+        let (provisioned, folder) = (provisioned(place), Path::new(folder));
+        let (authority, password) = (file(folder, "ca.pem"), file(&provisioned, "agent-password"));
+        if !answers(address, &authority, &password)? {
+            return Ok(None);
+        }
+        let variables = [
+            ("PHOTORELAY_TEST_LDAP_URL", format!("ldaps://{address}")),
+            ("PHOTORELAY_TEST_LDAP_CA_FILE", authority),
+            ("PHOTORELAY_TEST_LDAP_BASE_DN", BASE.to_owned()),
+            ("PHOTORELAY_TEST_LDAP_BIND_DN", AGENT.to_owned()),
+            ("PHOTORELAY_TEST_LDAP_PASSWORD_FILE", password),
+            // Who makes and breaks what the agent then meets.
+            ("PHOTORELAY_TEST_LDAP_ADMIN_DN", ADMINISTRATOR.to_owned()),
+            ("PHOTORELAY_TEST_LDAP_ADMIN_PASSWORD_FILE", file(&provisioned, "admin-password")),
+            // Tests that stop their domain controller start one of their own: `sh serve.sh PROVISIONED FOLDER`.
+            ("PHOTORELAY_TEST_LDAP_PROVISIONED", provisioned.display().to_string()),
+            ("PHOTORELAY_TEST_LDAP_SERVE", script(place, "serve.sh").display().to_string()),
+        ];
+        Ok(Some(variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()))
+    }
+}
+
+fn provisioned(place: &Place) -> PathBuf {
+    place.tools().join("samba-domain")
+}
+
+fn script(place: &Place, name: &str) -> PathBuf {
+    place.xtask().join("samba").join(name)
+}
+
+fn is_installed() -> bool {
+    process::works(Command::new("samba").arg("--version"))
+        && process::works(Command::new("samba-tool").arg("--version"))
+        && process::works(Command::new("ldbsearch").arg("--version"))
+        && process::works(Command::new("ldapsearch").arg("-VV"))
+        && process::works(Command::new("openssl").arg("version"))
+}
+
+fn packages() -> Result<()> {
+    ensure!(
+        process::works(Command::new("apt-get").arg("--version")),
+        "there is no apt-get here: install Samba with its domain controller, ldb's and OpenLDAP's tools, and openssl"
+    );
+    eprintln!("installing Samba once (some seconds)");
+    let apt = |arguments: &[&str]| {
+        let mut apt = Command::new("apt-get");
+        apt.args(["--quiet=2", "--option", "DPkg::Lock::Timeout=300"]).args(arguments).stdout(Stdio::null());
+        process::run(apt.env("DEBIAN_FRONTEND", "noninteractive"))
+    };
+    apt(&["update"])?;
+    apt(&[&["install", "--yes", "--no-install-recommends", "openssl"][..], &PACKAGES[..]].concat())?;
+    ensure!(is_installed(), "apt-get installed no domain controller that works");
+    Ok(())
+}
+
+/// The address and the folder that `serve.sh` prints before it becomes Samba.
+fn announced(log: &str) -> Option<(&str, &str)> {
+    log.lines().find_map(|line| line.strip_prefix("serves ")?.split_once(" from "))
+}
+
+/// `false` while nobody listens; an answer other than a success is an error, because it will not become better.
+fn answers(address: &str, authority: &str, password: &str) -> Result<bool> {
+    let mut search = Command::new("ldapsearch");
+    search.args(["-x", "-LLL", "-H", &format!("ldaps://{address}"), "-D", AGENT, "-y", password]);
+    search.args(["-b", "", "-s", "base", "highestCommittedUSN"]);
+    search.env("LDAPTLS_CACERT", authority).stdin(Stdio::null());
+    let output = search.output().context("ldapsearch could not be started")?;
+    match output.status.code() {
+        Some(0) => Ok(true),
+        Some(NO_CONTACT) => Ok(false),
+        _ => bail!("Samba refuses the agent's account: {}", String::from_utf8_lossy(&output.stderr)),
+    }
+}

@@ -1,0 +1,169 @@
+//! Reads the ETags of many people, as fast as Graph lets us: fewer requests at once when it asks to slow down, slowly
+//! more when it does not.
+//!
+//! One person whom Graph will not tell about holds nobody up; when it tells about nobody, the sweep ends for now.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use futures::stream::{FuturesUnordered, StreamExt};
+use photorelay_core::id::UserId;
+use photorelay_core::retry;
+
+use crate::graph::{Graph, GraphError, MAX_BATCH, PhotoState, Priority};
+
+const FIRST_DELAY: Duration = Duration::from_millis(500);
+const MAX_DELAY: Duration = Duration::from_secs(20);
+const MAX_ATTEMPTS: u32 = 6;
+/// Graph is down if so many requests in a row fail as a whole; each of them was repeated by the client already.
+const MAX_FAILURES_IN_A_ROW: u32 = 4;
+
+/// What Graph says about one person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Sight {
+    State(PhotoState),
+    /// It fails for this one again and again; a check can wait longer for an answer.
+    Unreadable,
+}
+
+impl Sight {
+    pub(super) fn is_photo(&self) -> bool {
+        matches!(self, Sight::State(PhotoState::Present { .. }))
+    }
+}
+
+pub(super) struct Pace {
+    at_once: usize,
+    most: usize,
+    /// Good answers since the number at once was last changed.
+    streak: usize,
+    longest_wait: Duration,
+    failures_in_a_row: u32,
+    pub(super) requests: u64,
+    pub(super) throttled: u64,
+}
+
+/// People to ask about, and how often that has failed.
+struct Group {
+    users: Vec<UserId>,
+    attempt: u32,
+    delay: Duration,
+}
+
+impl Pace {
+    pub(super) fn new(most: usize, longest_wait: Duration) -> Self {
+        let most = most.max(1);
+        Self {
+            at_once: most.div_ceil(2),
+            most,
+            streak: 0,
+            longest_wait,
+            failures_in_a_row: 0,
+            requests: 0,
+            throttled: 0,
+        }
+    }
+
+    pub(super) async fn read(&mut self, graph: &Graph, users: &[UserId]) -> Result<HashMap<UserId, Sight>, GraphError> {
+        let mut waiting: VecDeque<Group> = users
+            .chunks(MAX_BATCH)
+            .map(|users| Group { users: users.to_vec(), attempt: 0, delay: Duration::ZERO })
+            .collect();
+        let mut sights = HashMap::with_capacity(users.len());
+        let mut unreadable = Vec::new();
+        let mut last_error = None;
+        let mut under_way = FuturesUnordered::new();
+        loop {
+            while under_way.len() < self.at_once
+                && let Some(group) = waiting.pop_front()
+            {
+                self.requests += 1;
+                under_way.push(ask(graph, group));
+            }
+            let Some((group, answer)) = under_way.next().await else { break };
+            let (mut failed, mut error) = (Vec::new(), None);
+            match answer {
+                Ok(states) => {
+                    self.failures_in_a_row = 0;
+                    for (user, state) in states {
+                        match state {
+                            Ok(state) => {
+                                sights.insert(user, Sight::State(state));
+                            }
+                            Err(wrong) => {
+                                failed.push(user);
+                                error = Some(longer(error, wrong));
+                            }
+                        }
+                    }
+                }
+                // Nobody will answer differently before somebody has done something.
+                Err(wrong) if !wrong.is_passing() => return Err(wrong),
+                Err(wrong) => {
+                    self.failures_in_a_row += 1;
+                    if self.failures_in_a_row >= MAX_FAILURES_IN_A_ROW {
+                        return Err(wrong);
+                    }
+                    failed = group.users;
+                    error = Some(wrong);
+                }
+            }
+            let Some(error) = error else {
+                self.went_well();
+                continue;
+            };
+            let asked = error.retry_after().unwrap_or_default();
+            if matches!(error, GraphError::Throttled { .. }) {
+                self.was_throttled();
+            }
+            if asked > self.longest_wait {
+                return Err(error);
+            }
+            if group.attempt + 1 >= MAX_ATTEMPTS || !error.is_passing() {
+                unreadable.extend(failed);
+            } else {
+                let delay = retry::backoff(FIRST_DELAY, MAX_DELAY, group.attempt).max(asked);
+                waiting.push_front(Group { users: failed, attempt: group.attempt + 1, delay });
+            }
+            last_error = Some(error);
+        }
+        match last_error {
+            Some(error) if sights.is_empty() && users.len() >= MAX_BATCH => Err(error),
+            _ => {
+                sights.extend(unreadable.into_iter().map(|user| (user, Sight::Unreadable)));
+                Ok(sights)
+            }
+        }
+    }
+
+    fn went_well(&mut self) {
+        self.streak += 1;
+        if self.streak > self.at_once && self.at_once < self.most {
+            (self.at_once, self.streak) = (self.at_once + 1, 0);
+        }
+    }
+
+    fn was_throttled(&mut self) {
+        self.throttled += 1;
+        (self.at_once, self.streak) = ((self.at_once / 2).max(1), 0);
+    }
+}
+
+type Answer = Result<Vec<(UserId, Result<PhotoState, GraphError>)>, GraphError>;
+
+/// Waits inside, so that a group that has to wait takes the place of one that could be asked.
+async fn ask(graph: &Graph, group: Group) -> (Group, Answer) {
+    if !group.delay.is_zero() {
+        tokio::time::sleep(group.delay).await;
+    }
+    let answer = Box::pin(graph.photo_states(&group.users, Priority::Low)).await;
+    (group, answer)
+}
+
+/// Of two failures, the one that asks to wait longer.
+fn longer(one: Option<GraphError>, other: GraphError) -> GraphError {
+    match one {
+        Some(one) if one.retry_after() >= other.retry_after() => one,
+        _ => other,
+    }
+}

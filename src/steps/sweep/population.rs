@@ -1,0 +1,129 @@
+//! Who is looked after: kept by `users/delta`, in one blob with the link of the next round.
+//!
+//! A link that Graph has forgotten, and a list that cannot be read, cost one full list. While Graph does not tell who
+//! came and went, the people of the last list are swept all the same.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp};
+use photorelay_core::contract::{self, Contract, Population, V1};
+use photorelay_core::id::UserId;
+use photorelay_core::names::{self, Container};
+use photorelay_core::store::{BlobStore, Metadata, StoreError};
+
+use super::SweepError;
+use crate::graph::{DeltaPage, DeltaUser, Graph};
+use crate::steps::scope;
+
+/// An unchanged list is written again after this time, because its link lives for seven days only.
+const LINK_KEPT_FOR: SignedDuration = SignedDuration::from_hours(24);
+/// A link may be forgotten while its round runs.
+const MAX_ROUNDS: u32 = 3;
+/// Some hundred people come on a page.
+const MAX_PAGES: u32 = 20_000;
+
+/// The population now, and how it differs from before.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) members: Vec<UserId>,
+    pub(super) joined: usize,
+    pub(super) left: usize,
+    pub(super) is_full_list: bool,
+}
+
+pub(super) async fn keep(graph: &Graph, blobs: &dyn BlobStore, now: Timestamp) -> Result<Kept, SweepError> {
+    let stored = read(blobs).await?;
+    let round = match (rounds(graph, stored.as_ref()).await, &stored) {
+        (Ok(round), _) => round,
+        (Err(SweepError::Graph(error)), Some(stored)) if error.is_passing() => {
+            tracing::warn!(%error, "who came and went is not known: the people of the last list are swept");
+            return Ok(Kept { members: stored.members.clone(), joined: 0, left: 0, is_full_list: false });
+        }
+        (Err(error), _) => return Err(error),
+    };
+    let members: Vec<UserId> = round.members.into_iter().collect();
+    let before: &[UserId] = stored.as_ref().map_or(&[], |stored| &stored.members);
+    let joined = members.iter().filter(|member| before.binary_search(member).is_err()).count();
+    let left = before.iter().filter(|member| members.binary_search(member).is_err()).count();
+    let is_old = stored.as_ref().is_none_or(|stored| now.duration_since(stored.taken_at).abs() > LINK_KEPT_FOR);
+    let kept = if round.is_full_list || is_old || joined + left > 0 {
+        let population = Population { v: V1, taken_at: now, delta_link: round.link, members };
+        let content = Bytes::from(contract::to_bytes(&population));
+        blobs.put(Container::State, names::POPULATION, "application/json", content, &Metadata::new()).await?;
+        population.members
+    } else {
+        members
+    };
+    Ok(Kept { members: kept, joined, left, is_full_list: round.is_full_list })
+}
+
+async fn read(blobs: &dyn BlobStore) -> Result<Option<Population>, StoreError> {
+    let bytes = match blobs.get(Container::State, names::POPULATION, Population::MAX_BYTES as u64).await {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) | Err(StoreError::TooLarge { .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    match contract::parse(&bytes) {
+        Ok(population) => Ok(Some(population)),
+        Err(error) => {
+            tracing::warn!(%error, "the population cannot be read and is listed anew");
+            Ok(None)
+        }
+    }
+}
+
+struct Round {
+    members: BTreeSet<UserId>,
+    link: String,
+    is_full_list: bool,
+}
+
+/// A whole round from the link, or a full one where there is none or it is forgotten.
+async fn rounds(graph: &Graph, stored: Option<&Population>) -> Result<Round, SweepError> {
+    let mut from = stored;
+    for _ in 0..MAX_ROUNDS {
+        let mut members: BTreeSet<UserId> = from.iter().flat_map(|stored| stored.members.iter().copied()).collect();
+        let mut link = from.map(|stored| stored.delta_link.clone());
+        let is_full_list = from.is_none();
+        for _ in 0..MAX_PAGES {
+            match graph.users_delta(link.as_deref()).await? {
+                DeltaPage::More { users, next } => {
+                    apply(&mut members, &users);
+                    link = Some(next);
+                }
+                DeltaPage::Last { users, link } => {
+                    apply(&mut members, &users);
+                    return Ok(Round { members, link, is_full_list });
+                }
+                DeltaPage::Resync => {
+                    link = None;
+                    break;
+                }
+            }
+        }
+        if link.is_some() {
+            return Err(SweepError::EndlessPopulation);
+        }
+        tracing::info!("the link to the list of users is too old: everybody is listed anew");
+        from = None;
+    }
+    Err(SweepError::EndlessPopulation)
+}
+
+/// People repeat, and the last mention counts.
+fn apply(members: &mut BTreeSet<UserId>, users: &[DeltaUser]) {
+    for user in users {
+        let belongs =
+            if user.removed { Some(false) } else { scope::may_belong(user.user_type.as_deref(), user.sync_enabled) };
+        match belongs {
+            Some(true) => {
+                members.insert(user.id);
+            }
+            Some(false) => {
+                members.remove(&user.id);
+            }
+            None => {}
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! What a sweep did, for the operator and for the log.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::decide::Why;
+
+/// Counts of one run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SweepReport {
+    /// Everybody whose photos are looked after.
+    pub population: usize,
+    pub joined: usize,
+    pub left: usize,
+    /// The population was listed anew, because there was none or its link was too old.
+    pub is_full_list: bool,
+    /// This run went on with one that was cut off.
+    pub is_resumed: bool,
+    /// Everybody was compared; otherwise the next run goes on.
+    pub is_complete: bool,
+    /// Whose ETag was read in this run.
+    pub people: usize,
+    pub with_photo: usize,
+    /// ETags other than the head's: changes that no notification had announced, or whose check was not done yet.
+    pub differing: usize,
+    pub unsettled: usize,
+    pub behind: usize,
+    pub bytes_due: usize,
+    pub out_of_scope: usize,
+    /// Photos that Graph no longer shows although targets should.
+    pub missing: usize,
+    /// People whose ETag Graph would not tell.
+    pub unreadable: usize,
+    /// People for whom a check was sent.
+    pub checks: usize,
+    pub announced_again: usize,
+    /// `$batch` requests.
+    pub requests: u64,
+    pub throttled: u64,
+    pub took: Duration,
+}
+
+impl SweepReport {
+    pub(super) fn count(&mut self, why: Why) {
+        let counter = match why {
+            Why::Differs => &mut self.differing,
+            Why::Unsettled => &mut self.unsettled,
+            Why::Behind => &mut self.behind,
+            Why::BytesDue => &mut self.bytes_due,
+            Why::OutOfScope => &mut self.out_of_scope,
+            Why::Missing => &mut self.missing,
+            Why::Unreadable => &mut self.unreadable,
+        };
+        *counter += 1;
+    }
+}
+
+impl fmt::Display for SweepReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let how = if self.is_full_list { ", listed anew" } else { "" };
+        writeln!(f, "population      {} ({} joined, {} left{how})", self.population, self.joined, self.left)?;
+        let resumed = if self.is_resumed { " more, after those of the run before" } else { "" };
+        writeln!(f, "looked at       {}{resumed}, {} of them with a photo", self.people, self.with_photo)?;
+        writeln!(f, "checks sent     {}", self.checks)?;
+        let counts = [
+            ("changed, and nothing had announced it", self.differing),
+            ("not settled yet", self.unsettled),
+            ("head behind the trail", self.behind),
+            ("bytes due", self.bytes_due),
+            ("out of scope when last looked at", self.out_of_scope),
+            ("photo not found", self.missing),
+            ("not readable", self.unreadable),
+        ];
+        for (what, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
+            writeln!(f, "  {count:>6} {what}")?;
+        }
+        writeln!(f, "announced again {}", self.announced_again)?;
+        let seconds = self.took.as_secs_f64();
+        write!(f, "took            {seconds:.1} s, {} batches, {} throttled", self.requests, self.throttled)?;
+        if !self.is_complete {
+            write!(f, "\nout of time: the next sweep goes on from here")?;
+        }
+        Ok(())
+    }
+}
