@@ -13,7 +13,7 @@ use photorelay_core::id::UserId;
 use photorelay_core::names::{CHECKS_QUEUE, WRITEBACKS_QUEUE};
 use tempfile::TempDir;
 
-use crate::process::{Program, Variables, embedded, until};
+use crate::process::{Program, Variables, embedded, keep_sweeps_out, until};
 use crate::proxy::Proxy;
 use crate::world::{Setup, World, fixture, guid};
 
@@ -71,6 +71,7 @@ async fn everything_goes_wrong_at_once(seed: u64) {
     }
 
     world.sim.clear_faults();
+    keep_sweeps_out(&world.sim);
     world.sim.set(|settings| *settings = graph_sim::Settings::default());
     programs.function.brings("the rest of the notifications", world.sim.flush()).await;
     world.check(&people, Look::Always).await;
@@ -141,6 +142,7 @@ fn go_wrong(world: &World, seed: u64) {
         settings.latency_ms = [0, 20];
         settings.etags_return = seed.is_multiple_of(2);
     });
+    keep_sweeps_out(&world.sim);
     let everything = || Pattern { method: None, path: "/v1.0/*".to_owned(), scope: Scope::Any };
     let requests = || everything().within(Scope::Requests);
     let status =

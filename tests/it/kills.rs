@@ -13,7 +13,7 @@ use photorelay_core::id::{Digest, UserId};
 use photorelay_core::names::{CHECKS_QUEUE, WRITEBACKS_QUEUE};
 use url::Url;
 
-use crate::process::{Program, Variables, azure, until};
+use crate::process::{Program, Variables, azure, keep_sweeps_out, until};
 use crate::proxy::Proxy;
 use crate::world::{Setup, Store, World, fixture, guid};
 
@@ -212,6 +212,7 @@ async fn one_person(photo: &str) -> (World, UserId) {
     let sim = graph_sim::Config { users: 1, ..Default::default() };
     let world = World::with(Setup { store: Store::Azurite, sim, subscribe: false, ..Setup::default() }).await;
     world.sim.set(|settings| settings.etags_return = true);
+    keep_sweeps_out(&world.sim);
     let user = world.user(0);
     show(&world, user, photo);
     world.check(&[user], Look::IfChanged).await;

@@ -46,6 +46,15 @@ pub struct Agent {
     lease: Duration,
 }
 
+/// Why items are left.
+#[derive(Debug, thiserror::Error)]
+pub enum DrainError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the storage or the target does not work now; its items stay in the queue, and the log says why")]
+    Down,
+}
+
 /// Whether the agent can go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Health {
@@ -112,13 +121,16 @@ impl Agent {
     }
 
     /// Works until no item is visible. For tests and for `--once`.
-    pub async fn drain(&self) -> Result<(), StoreError> {
+    pub async fn drain(&self) -> Result<(), DrainError> {
         loop {
             let batch = self.storage.queues.receive(&self.queue, CONCURRENCY as u32, self.lease).await?;
             if batch.is_empty() {
                 return Ok(());
             }
-            futures::future::join_all(batch.into_iter().map(|delivery| self.handle(delivery))).await;
+            let health = futures::future::join_all(batch.into_iter().map(|delivery| self.handle(delivery))).await;
+            if health.contains(&Health::Down) {
+                return Err(DrainError::Down);
+            }
         }
     }
 

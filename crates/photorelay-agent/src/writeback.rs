@@ -181,9 +181,16 @@ impl WriteBacks {
             if let Some(present) = &present {
                 self.keep_foreign(user, &newest, present).await?;
             }
-            match self.write(&place, present.as_ref(), &wanted).await? {
-                Replacement::Done => {}
-                Replacement::ChangedMeanwhile => return Ok(Round::Again(identity.clone())),
+            match self.write(&place, present.as_ref(), &wanted).await {
+                Ok(Replacement::Done) => {}
+                Ok(Replacement::ChangedMeanwhile) => return Ok(Round::Again(identity.clone())),
+                Err(TargetError::Refused(reason)) => {
+                    tracing::warn!(user.id = %user, seq, reason, "refused");
+                    receipt(Outcome::Refused, Some(reason), before, before).await?;
+                    return Ok(Round::Done(Done::Receipt { seq, outcome: Outcome::Refused }));
+                }
+                Err(TargetError::Failed(reason)) => return Err(WriteBackError::Failed(reason)),
+                Err(TargetError::Down(reason)) => return Err(WriteBackError::Down(reason)),
             }
         }
         // A receipt says what the target shows and that nothing newer should be there.
@@ -202,21 +209,10 @@ impl WriteBacks {
     }
 
     /// Replaces the value that was read, and reads back what is there then.
-    async fn write(
-        &self,
-        place: &Place,
-        present: Option<&Bytes>,
-        wanted: &Bytes,
-    ) -> Result<Replacement, WriteBackError> {
-        let write = async {
-            let replacement = self.target.replace(place, present, Some(wanted)).await?;
-            let shown = self.target.read(place).await?;
-            Ok(if shown.as_ref() == Some(wanted) { replacement } else { Replacement::ChangedMeanwhile })
-        };
-        write.await.map_err(|error| match error {
-            TargetError::Refused(reason) | TargetError::Failed(reason) => WriteBackError::Failed(reason),
-            TargetError::Down(reason) => WriteBackError::Down(reason),
-        })
+    async fn write(&self, place: &Place, present: Option<&Bytes>, wanted: &Bytes) -> Result<Replacement, TargetError> {
+        let replacement = self.target.replace(place, present, Some(wanted)).await?;
+        let shown = self.target.read(place).await?;
+        Ok(if shown.as_ref() == Some(wanted) { replacement } else { Replacement::ChangedMeanwhile })
     }
 }
 
