@@ -20,7 +20,7 @@ pub(super) struct Pixels {
     pub(super) rgb: Vec<u8>,
 }
 
-/// A photo that was decoded. See [`super::decode`].
+/// A photo that was decoded. See [`super::decode()`].
 pub struct Upright {
     format: Format,
     pixels: Pixels,
