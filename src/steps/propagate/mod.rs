@@ -1,7 +1,7 @@
 //! A check message in, photos and audit entries and write-back messages out.
 //!
 //! This file handles the message: reads it, splits it, asks Graph once for everybody in it, and sends those who failed
-//! back to the queue. What happens for one person is in [`look`]. Every message may come twice, late, or beside itself.
+//! back to the queue. What happens for one person is in `look`. Every message may come twice, late, or beside itself.
 
 mod absence;
 mod capture;
