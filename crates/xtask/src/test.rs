@@ -46,7 +46,8 @@ pub(crate) fn run(place: &Place, phases: &mut Phases, options: &Options) -> Resu
     phases.run("build tests", || process::run(command().arg("--no-run")))?;
     let services = phases.run("start services", || Running::start(place))?;
 
-    let report = place.target.join("nextest").join("default").join("junit.xml");
+    // Below the checkout, wherever cargo's own target folder may be.
+    let report = place.root.join("target").join("nextest").join("default").join("junit.xml");
     let tests = phases.run("tests", || {
         remove(&report)?;
         process::run(command().envs(services.variables.iter().map(|(name, value)| (name, value))))?;
