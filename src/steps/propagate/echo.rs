@@ -1,6 +1,6 @@
 //! Recognises our own thumbnail coming back from the directory through Entra Connect, with other bytes.
 //!
-//! A false echo loses a real photo, so everything must agree: a receipt says that the rendition was written, what came
+//! A false echo loses a real photo, so everything must agree: a receipt says that the target shows the rendition, what came
 //! back is not larger than it, the original was larger than it, and the pixels are close. Going back to an earlier
 //! photo is not an echo: that one comes in the size of an original.
 
