@@ -19,7 +19,7 @@ use axum::response::{IntoResponse, Response};
 use clap::Parser;
 use graph_sim::Sim;
 use photorelay::app::App;
-use photorelay::config::{Config, defaults};
+use photorelay::config::Config;
 use photorelay::steps::notify::checks;
 use photorelay_agent::queue::Agent;
 use photorelay_agent::target::folder::FolderTarget;
@@ -28,11 +28,9 @@ use photorelay_core::contract::{CauseKind, Look, MAX_PEOPLE_PER_CHECK};
 use photorelay_core::entra::CredentialConfig;
 use photorelay_core::id::{TenantId, UserId};
 use photorelay_core::names::{CHECKS_QUEUE, WRITEBACKS_QUEUE};
-use photorelay_core::photo::RenditionSpec;
 use photorelay_core::settings::ServiceUri;
 use photorelay_core::settings::StorageSettings;
 use photorelay_core::storage::Storage;
-use photorelay_core::target::Targets;
 use photorelay_core::trace::TraceContext;
 use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
@@ -211,27 +209,17 @@ fn agent(cli: &Cli, sim: &Sim, counted: &Counted) -> Result<Agent> {
 }
 
 fn configuration(sim: &Sim, counted: &Counted) -> Result<Config> {
-    Ok(Config {
-        tenant_id: TenantId::from_uuid(sim.tenant_id()),
-        credential: CredentialConfig::ClientSecret {
-            tenant_id: sim.tenant_id().to_string(),
-            client_id: sim.client_id().to_string(),
-            secret: sim.client_secret().into(),
-        },
-        graph_url: Url::parse(&sim.graph_url())?,
-        authority_url: Url::parse(&sim.authority_url())?,
-        storage: counted.settings(),
-        client_state: "0123456789abcdef0123456789abcdef".into(),
-        client_state_previous: None,
-        public_url: None,
-        listen: defaults::LISTEN.parse()?,
-        targets: Targets::default(),
-        renditions: vec![RenditionSpec::thumbnail_photo()],
-        hold: defaults::HOLD,
-        captures_per_day: defaults::CAPTURES_PER_DAY,
-        lease: defaults::LEASE,
-        disabled: Vec::new(),
-        log_format: Default::default(),
-        log_filter: Default::default(),
-    })
+    let credential = CredentialConfig::ClientSecret {
+        tenant_id: sim.tenant_id().to_string(),
+        client_id: sim.client_id().to_string(),
+        secret: sim.client_secret().into(),
+    };
+    Ok(Config::with_defaults(
+        TenantId::from_uuid(sim.tenant_id()),
+        credential,
+        Url::parse(&sim.graph_url())?,
+        Url::parse(&sim.authority_url())?,
+        counted.settings(),
+        "0123456789abcdef0123456789abcdef".into(),
+    ))
 }

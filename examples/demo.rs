@@ -15,7 +15,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use graph_sim::Sim;
 use photorelay::app::App;
-use photorelay::config::{Config, defaults};
+use photorelay::config::Config;
 use photorelay::steps::notify::checks;
 use photorelay_agent::queue::Agent;
 use photorelay_agent::target::folder::FolderTarget;
@@ -28,7 +28,6 @@ use photorelay_core::names::{CHECKS_QUEUE, WRITEBACKS_QUEUE};
 use photorelay_core::photo::{self, RenditionSpec};
 use photorelay_core::settings::StorageSettings;
 use photorelay_core::storage::Storage;
-use photorelay_core::target::Targets;
 use photorelay_core::trace::TraceContext;
 use serde::Serialize;
 use tokio::net::TcpListener;
@@ -290,30 +289,21 @@ impl World {
 }
 
 fn configuration(sim: &Sim, dir: &Path, public_url: Url) -> Result<Config> {
-    Ok(Config {
-        tenant_id: TenantId::from_uuid(sim.tenant_id()),
-        credential: CredentialConfig::ClientSecret {
-            tenant_id: sim.tenant_id().to_string(),
-            client_id: sim.client_id().to_string(),
-            secret: sim.client_secret().into(),
-        },
-        graph_url: Url::parse(&sim.graph_url())?,
-        authority_url: Url::parse(&sim.authority_url())?,
-        storage: StorageSettings::Embedded { path: dir.to_owned() },
-        client_state: format!("{:032x}", fastrand::u128(..)).into(),
-        client_state_previous: None,
-        public_url: Some(public_url),
-        listen: defaults::LISTEN.parse()?,
-        targets: Targets::default(),
-        renditions: vec![RenditionSpec::thumbnail_photo()],
-        hold: defaults::HOLD,
-        // A few people who change their photos all the time are the point of a demo.
-        captures_per_day: u32::MAX,
-        lease: defaults::LEASE,
-        disabled: Vec::new(),
-        log_format: Default::default(),
-        log_filter: Default::default(),
-    })
+    let credential = CredentialConfig::ClientSecret {
+        tenant_id: sim.tenant_id().to_string(),
+        client_id: sim.client_id().to_string(),
+        secret: sim.client_secret().into(),
+    };
+    let defaults = Config::with_defaults(
+        TenantId::from_uuid(sim.tenant_id()),
+        credential,
+        Url::parse(&sim.graph_url())?,
+        Url::parse(&sim.authority_url())?,
+        StorageSettings::Embedded { path: dir.to_owned() },
+        format!("{:032x}", fastrand::u128(..)).into(),
+    );
+    // A few people who change their photos all the time are the point of a demo.
+    Ok(Config { public_url: Some(public_url), captures_per_day: u32::MAX, ..defaults })
 }
 
 /// One change on its way.

@@ -22,11 +22,9 @@ use photorelay::steps::notify::{ClientStates, Notify};
 use photorelay::steps::subscribe::Subscribe;
 use photorelay_core::entra::CredentialConfig;
 use photorelay_core::id::TenantId;
-use photorelay_core::photo::RenditionSpec;
 use photorelay_core::queue::{Delivery, Leased, Outgoing, PopReceipt, QueueStore};
 use photorelay_core::settings::StorageSettings;
 use photorelay_core::store::StoreError;
-use photorelay_core::target::Targets;
 use tokio::net::TcpListener;
 
 #[derive(Parser)]
@@ -78,29 +76,19 @@ async fn discarding(cli: &Cli) -> Result<Router> {
 
 /// Nothing here ever calls Graph; the credential is there because a configuration needs one.
 fn configuration(cli: &Cli) -> Result<Config> {
-    Ok(Config {
-        tenant_id: cli.tenant,
-        credential: CredentialConfig::ClientSecret {
-            tenant_id: cli.tenant.to_string(),
-            client_id: cli.tenant.to_string(),
-            secret: "unused".into(),
-        },
-        graph_url: defaults::GRAPH_URL.parse()?,
-        authority_url: defaults::AUTHORITY_URL.parse()?,
-        storage: StorageSettings::Embedded { path: cli.dir.clone() },
-        client_state: cli.client_state.clone().into(),
-        client_state_previous: None,
-        public_url: None,
-        listen: defaults::LISTEN.parse()?,
-        targets: Targets::default(),
-        renditions: vec![RenditionSpec::thumbnail_photo()],
-        hold: defaults::HOLD,
-        captures_per_day: defaults::CAPTURES_PER_DAY,
-        lease: defaults::LEASE,
-        disabled: Vec::new(),
-        log_format: Default::default(),
-        log_filter: Default::default(),
-    })
+    let credential = CredentialConfig::ClientSecret {
+        tenant_id: cli.tenant.to_string(),
+        client_id: cli.tenant.to_string(),
+        secret: "unused".into(),
+    };
+    Ok(Config::with_defaults(
+        cli.tenant,
+        credential,
+        defaults::GRAPH_URL.parse()?,
+        defaults::AUTHORITY_URL.parse()?,
+        StorageSettings::Embedded { path: cli.dir.clone() },
+        cli.client_state.clone().into(),
+    ))
 }
 
 /// Takes every message and keeps none.

@@ -58,6 +58,36 @@ pub mod defaults {
 }
 
 impl Config {
+    /// What has to be given, and the default of everything else. For whoever builds a configuration in code.
+    pub fn with_defaults(
+        tenant_id: TenantId,
+        credential: CredentialConfig,
+        graph_url: Url,
+        authority_url: Url,
+        storage: StorageSettings,
+        client_state: SecretString,
+    ) -> Self {
+        Self {
+            tenant_id,
+            credential,
+            graph_url,
+            authority_url,
+            storage,
+            client_state,
+            client_state_previous: None,
+            public_url: None,
+            listen: defaults::LISTEN.parse().expect("the default is an address"),
+            targets: Targets::default(),
+            renditions: vec![defaults::RENDITIONS.parse().expect("the default is one rendition")],
+            hold: defaults::HOLD,
+            captures_per_day: defaults::CAPTURES_PER_DAY,
+            lease: defaults::LEASE,
+            disabled: Vec::new(),
+            log_format: LogFormat::default(),
+            log_filter: None,
+        }
+    }
+
     /// Reads every setting; the error names all that are missing or wrong.
     pub fn read(environment: &Environment) -> Result<Self, Problems> {
         let mut reader = Reader::new(environment);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use graph_sim::Sim;
 use photorelay::app::App;
-use photorelay::config::{Config, defaults};
+use photorelay::config::Config;
 use photorelay::steps::notify::checks;
 use photorelay_agent::queue::Agent;
 use photorelay_agent::target::folder::FolderTarget;
@@ -18,10 +18,8 @@ use photorelay_core::contract::{CauseKind, Head, Look, Receipt};
 use photorelay_core::entra::CredentialConfig;
 use photorelay_core::id::{Digest, TenantId, UserId};
 use photorelay_core::names::{self, CHECKS_QUEUE, Container, WRITEBACKS_QUEUE};
-use photorelay_core::photo::RenditionSpec;
 use photorelay_core::settings::StorageSettings;
 use photorelay_core::storage::Storage;
-use photorelay_core::target::Targets;
 use photorelay_core::trace::TraceContext;
 use photorelay_core::{contract, heads};
 use tempfile::TempDir;
@@ -246,29 +244,20 @@ pub(crate) fn agent(storage: &Storage, sim: &Sim, folder: &Path, dry_run: bool) 
 }
 
 pub(crate) fn configuration(sim: &Sim, dir: &Path, public_url: Url) -> Config {
-    Config {
-        tenant_id: TenantId::from_uuid(sim.tenant_id()),
-        credential: CredentialConfig::ClientSecret {
-            tenant_id: sim.tenant_id().to_string(),
-            client_id: sim.client_id().to_string(),
-            secret: sim.client_secret().into(),
-        },
-        graph_url: Url::parse(&sim.graph_url()).unwrap(),
-        authority_url: Url::parse(&sim.authority_url()).unwrap(),
-        storage: StorageSettings::Embedded { path: dir.to_owned() },
-        client_state: CLIENT_STATE.into(),
-        client_state_previous: None,
-        public_url: Some(public_url),
-        listen: defaults::LISTEN.parse().unwrap(),
-        targets: Targets::default(),
-        renditions: vec![RenditionSpec::thumbnail_photo()],
-        hold: defaults::HOLD,
-        captures_per_day: defaults::CAPTURES_PER_DAY,
-        lease: defaults::LEASE,
-        disabled: Vec::new(),
-        log_format: Default::default(),
-        log_filter: Default::default(),
-    }
+    let credential = CredentialConfig::ClientSecret {
+        tenant_id: sim.tenant_id().to_string(),
+        client_id: sim.client_id().to_string(),
+        secret: sim.client_secret().into(),
+    };
+    let defaults = Config::with_defaults(
+        TenantId::from_uuid(sim.tenant_id()),
+        credential,
+        Url::parse(&sim.graph_url()).unwrap(),
+        Url::parse(&sim.authority_url()).unwrap(),
+        StorageSettings::Embedded { path: dir.to_owned() },
+        CLIENT_STATE.into(),
+    );
+    Config { public_url: Some(public_url), ..defaults }
 }
 
 /// A photograph of the fixtures.
