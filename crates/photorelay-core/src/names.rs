@@ -126,6 +126,14 @@ pub fn note(user: UserId, target: &str) -> String {
     format!("notes/{user}.{target}.json")
 }
 
+/// In `agents`: what an agent says of itself.
+pub fn heartbeat(target: &str, agent: &str) -> String {
+    format!("{HEARTBEATS_PREFIX}{target}.{agent}.json")
+}
+
+/// In `agents`: what all heartbeats begin with.
+pub const HEARTBEATS_PREFIX: &str = "heartbeats/";
+
 /// In `state`: a message that was buried, kept with its reason.
 pub fn buried(queue: &str, message_id: &str) -> String {
     format!("poison/{queue}/{message_id}.json")

@@ -6,6 +6,7 @@
 mod audit;
 mod check;
 mod head;
+mod heartbeat;
 mod population;
 mod receipt;
 mod sweep;
@@ -14,6 +15,7 @@ mod writeback;
 pub use audit::{AuditEntry, Cause, CauseKind, Identity, Kind, PhotoFacts, RenditionFacts, Seen};
 pub use check::{Absence, CheckMessage, Look, MAX_PEOPLE_PER_CHECK};
 pub use head::{EchoSighting, Head, Standing};
+pub use heartbeat::Heartbeat;
 pub use population::Population;
 pub use receipt::{Note, NoteKind, Outcome, Receipt};
 pub use sweep::{SweepCursor, SweepUnderWay};

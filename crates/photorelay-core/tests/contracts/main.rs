@@ -4,9 +4,9 @@ use std::fmt::Debug;
 use std::path::PathBuf;
 
 use photorelay_core::contract::{
-    self, Absence, AuditEntry, Cause, CauseKind, CheckMessage, Contract, ContractError, Head, Identity, Kind, Look,
-    Note, NoteKind, Outcome, PhotoFacts, Population, Receipt, RenditionFacts, Seen, SweepCursor, SweepUnderWay, V1,
-    WriteBack,
+    self, Absence, AuditEntry, Cause, CauseKind, CheckMessage, Contract, ContractError, Head, Heartbeat, Identity,
+    Kind, Look, Note, NoteKind, Outcome, PhotoFacts, Population, Receipt, RenditionFacts, Seen, SweepCursor,
+    SweepUnderWay, V1, WriteBack,
 };
 use photorelay_core::id::{Digest, TenantId, UserId};
 use serde_json::{Value, json};
@@ -180,6 +180,24 @@ fn the_note_is_as_agreed() {
         at: time(),
     };
     golden("note.json", &note);
+}
+
+#[test]
+fn the_heartbeat_is_as_agreed() {
+    let heartbeat = Heartbeat {
+        v: V1,
+        target: "ad".to_owned(),
+        agent: "agent-1".to_owned(),
+        version: "0.1.0".to_owned(),
+        started_at: time(),
+        at: time(),
+        last_success_at: Some(time()),
+        oldest_unfinished_at: None,
+        paused: Some("no domain controller can be used".to_owned()),
+        dry_run: false,
+        certificate_expires_at: None,
+    };
+    golden("heartbeat.json", &heartbeat);
 }
 
 #[test]
