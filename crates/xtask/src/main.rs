@@ -5,6 +5,8 @@
 
 mod bench;
 mod ci;
+mod handler;
+mod package;
 mod phases;
 mod place;
 mod process;
@@ -33,6 +35,8 @@ enum Command {
     Test(test::Options),
     /// Everything that must hold before a change is merged: format, lints, dependencies, docs, tests, the demo
     Ci,
+    /// Make the package that Azure Functions runs
+    Package(package::Options),
     /// Measure what things cost, beside their budgets and peers
     Bench(bench::Options),
     /// Look the dependencies up in the RustSec advisory database
@@ -50,6 +54,7 @@ fn main() -> ExitCode {
     let outcome = Place::find().and_then(|place| match arguments.command {
         Command::Test(options) => test::run(&place, &mut phases, &options),
         Command::Ci => ci::run(&place, &mut phases),
+        Command::Package(options) => package::run(&place, &mut phases, &options),
         Command::Bench(options) => bench::run(&place, &mut phases, &options),
         Command::Advisories => ci::advisories(&place),
         Command::Services { action } => services::run(&place, action),

@@ -5,6 +5,7 @@
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 
+use crate::package;
 use crate::phases::Phases;
 use crate::place::Place;
 use crate::process;
@@ -29,28 +30,40 @@ pub(crate) fn run(place: &Place, phases: &mut Phases, options: &Options) -> Resu
     tools::tidy(place)?;
     phases.run("install services", || services::install(place))?;
 
+    let one_package = |argument: &String| argument.starts_with("-p") || argument.starts_with("--package");
+    let whole = !options.nextest.iter().any(one_package);
     let command = || {
         let mut command = nextest.command(place);
         // Without the examples: each would be linked for nothing, and the lints compile them too.
         command.args(["run", "--locked", "--tests"]);
         if !options.dev {
-            // The profile that ships, which the demo and the package use too, so that it is built once.
+            // The demo uses it too, so that everything is built once.
             command.arg("--release");
         }
-        if !options.nextest.iter().any(|argument| argument.starts_with("-p") || argument.starts_with("--package")) {
+        if whole {
             command.arg("--workspace");
         }
         command.args(&options.nextest);
         command
     };
     phases.run("build tests", || process::run(command().arg("--no-run")))?;
+    // Only a run over the whole workspace has just built the program.
+    let package = if whole {
+        let program = place.target.join(if options.dev { "debug" } else { "release" }).join("photorelay");
+        Some(phases.run("package", || package::make(place, &program))?.zip)
+    } else {
+        None
+    };
     let services = phases.run("start services", || Running::start(place))?;
 
     // Below the checkout, wherever cargo's own target folder may be.
     let report = place.root.join("target").join("nextest").join("default").join("junit.xml");
     let tests = phases.run("tests", || {
         remove(&report)?;
-        process::run(command().envs(services.variables.iter().map(|(name, value)| (name, value))))?;
+        let mut tests = command();
+        tests.envs(services.variables.iter().map(|(name, value)| (name, value)));
+        tests.envs(package.iter().map(|zip| ("PHOTORELAY_TEST_PACKAGE", zip)));
+        process::run(&mut tests)?;
         let report = std::fs::read_to_string(&report)
             .with_context(|| format!("the run left no report in {}", report.display()))?;
         Ok(names(&report))

@@ -36,6 +36,10 @@ pub(crate) const NEXTEST: Tool = Tool {
 pub(crate) const DENY: Tool =
     Tool { name: "cargo-deny", subcommand: "deny", version: "0.20.2", oldest: Version(0, 20, 0), options: &[] };
 
+/// Links with `zig cc`, which knows the symbols of older C libraries.
+pub(crate) const ZIGBUILD: Tool =
+    Tool { name: "cargo-zigbuild", subcommand: "zigbuild", version: "0.24.1", oldest: Version(0, 24, 0), options: &[] };
+
 impl Tool {
     /// Makes sure that the tool is there; the answer is what to call.
     pub(crate) fn ensure(&self, place: &Place) -> Result<Ready> {
@@ -111,4 +115,20 @@ impl Version {
     fn covers(self, other: Self) -> bool {
         (other.0, other.1) == (self.0, self.1) && other >= self
     }
+}
+
+/// A virtual environment that holds exactly this requirement; the answer is its Python.
+pub(crate) fn python(place: &Place, name: &str, requirement: &str) -> Result<PathBuf> {
+    let folder = place.tools().join(format!("{name}-{}", requirement.replace("==", "-")));
+    let python = folder.join("bin").join("python");
+    // Written last, so that an install that was cut off is made again.
+    let done = folder.join("installed");
+    if !done.exists() {
+        place::remove(&folder)?;
+        process::run(Command::new("python3").args(["-m", "venv"]).arg(&folder))
+            .context("python3 with its venv module is needed (Debian: python3-venv)")?;
+        process::run(Command::new(&python).args(["-m", "pip", "install", "--quiet", requirement]))?;
+        std::fs::write(&done, requirement).with_context(|| format!("{} could not be written", done.display()))?;
+    }
+    Ok(python)
 }

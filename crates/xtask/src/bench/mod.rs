@@ -19,6 +19,8 @@ use crate::phases::Phases;
 use crate::place::Place;
 use crate::process;
 
+pub(crate) use program::{BINARY_MIB, START_MS};
+
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// Only these parts

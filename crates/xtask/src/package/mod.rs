@@ -1,0 +1,156 @@
+//! `cargo xtask package`: the folder and the zip that Azure Functions runs, out of `function.json`, `host.json` and the
+//! program.
+//!
+//! What the files say and what the program does must agree: a package whose program does not serve every function of
+//! its manifest, or whose contents differ from `package.txt`, is refused. The same sources give the same bytes.
+
+mod archive;
+mod build;
+mod manifest;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+use sha2::{Digest, Sha256};
+
+use crate::bench::{START_MS, median};
+use crate::handler::Handler;
+use crate::phases::Phases;
+use crate::place::{self, Place};
+
+const BINARY_MIB: f64 = crate::bench::BINARY_MIB;
+const MIB: f64 = 1024.0 * 1024.0;
+const STARTS: usize = 9;
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Package this program, which was built before, instead of building one that starts on older systems
+    #[arg(long, value_name = "FILE")]
+    program: Option<PathBuf>,
+}
+
+pub(crate) fn run(place: &Place, phases: &mut Phases, options: &Options) -> Result<()> {
+    let program = match &options.program {
+        Some(program) => program.clone(),
+        None => build::portable(place, phases)?,
+    };
+    let package = phases.run("package", || make(place, &program))?;
+    println!("{}", package.listing);
+    println!("package  {}", package.zip.display());
+    println!("sha-256  {}", package.sha256);
+    println!("zip      {:.1} MiB", package.zip_bytes as f64 / MIB);
+    println!("program  {:.1} MiB (budget {BINARY_MIB} MiB)", package.program_bytes as f64 / MIB);
+    let start = phases.run("start", || first_answer(place, &package.folder))?;
+    println!("start    {start:.1} ms to the first answer (budget {START_MS} ms)");
+    Ok(())
+}
+
+#[derive(Debug)]
+pub(crate) struct Package {
+    /// Laid out as the host reads it.
+    folder: PathBuf,
+    pub(crate) zip: PathBuf,
+    listing: String,
+    sha256: String,
+    zip_bytes: u64,
+    program_bytes: u64,
+}
+
+/// Lays the package out, checks it, and writes the zip.
+pub(crate) fn make(place: &Place, program: &Path) -> Result<Package> {
+    let manifest = manifest::Manifest::read(&place.root)?;
+    manifest.agrees_with_infra(&place.root.join("infra"))?;
+
+    let home = place.target.join("package");
+    let folder = home.join("function");
+    place::remove(&folder)?;
+    let mut files = vec![File { name: "host.json".to_owned(), mode: 0o644, bytes: manifest.host_json().into() }];
+    for (name, json) in manifest.functions()? {
+        files.push(File { name: format!("{name}/function.json"), mode: 0o644, bytes: json.into() });
+    }
+    let bytes = fs::read(program).with_context(|| format!("{} cannot be read", program.display()))?;
+    let program_bytes = bytes.len() as u64;
+    files.push(File { name: manifest.executable().to_owned(), mode: 0o755, bytes });
+    files.sort_by(|a, b| a.name.cmp(&b.name));
+    files.iter().try_for_each(|file| file.write(&folder))?;
+
+    let listing = listing(&files);
+    let expected = fs::read_to_string(place.xtask().join("package.txt")).context("package.txt")?;
+    ensure!(
+        listing == expected,
+        "the package does not hold what crates/xtask/package.txt says. If that is meant, this is its new text:\n{listing}"
+    );
+    serves(&folder, &manifest)?;
+
+    let zip = home.join("photorelay-function.zip");
+    let archive = archive::zip(&files)?;
+    fs::write(&zip, &archive).with_context(|| format!("{} cannot be written", zip.display()))?;
+    let sha256 = Sha256::digest(&archive).iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    });
+    Ok(Package { folder, zip, listing, sha256, zip_bytes: archive.len() as u64, program_bytes })
+}
+
+struct File {
+    name: String,
+    mode: u32,
+    bytes: Vec<u8>,
+}
+
+impl File {
+    fn write(&self, folder: &Path) -> Result<()> {
+        let path = folder.join(&self.name);
+        let parent = path.parent().context("a file has a folder")?;
+        fs::create_dir_all(parent)?;
+        fs::write(&path, &self.bytes).with_context(|| format!("{} cannot be written", path.display()))?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(self.mode))?;
+        Ok(())
+    }
+}
+
+fn listing(files: &[File]) -> String {
+    files.iter().fold(String::new(), |mut text, file| {
+        let _ = writeln!(text, "{:04o} {}", file.mode, file.name);
+        text
+    })
+}
+
+/// Starts the packaged program and asks for every function: a route that exists but wants a POST answers 405.
+fn serves(folder: &Path, manifest: &manifest::Manifest) -> Result<()> {
+    let store = scratch(folder)?;
+    let handler = Handler::start(&folder.join(manifest.executable()), &store)?;
+    for (name, path) in manifest.routes()? {
+        let status = handler.get(&path)?;
+        ensure!(
+            status == 405,
+            "function.json names `{name}`, but the program does not serve {path} (a GET of it answers {status})"
+        );
+    }
+    let unknown = handler.get("/a-function-that-nobody-named")?;
+    ensure!(unknown == 404, "the program answers {unknown} for a function that does not exist: the check sees nothing");
+    Ok(())
+}
+
+fn first_answer(place: &Place, folder: &Path) -> Result<f64> {
+    let manifest = manifest::Manifest::read(&place.root)?;
+    let store = scratch(folder)?;
+    let mut starts = Vec::new();
+    for _ in 0..STARTS {
+        let handler = Handler::start(&folder.join(manifest.executable()), &store)?;
+        starts.push(handler.first_answer.as_secs_f64() * 1000.0);
+    }
+    Ok(median(starts))
+}
+
+/// A place for the store of a trial start, outside what is packaged.
+fn scratch(folder: &Path) -> Result<PathBuf> {
+    let store = folder.with_file_name("trial");
+    place::remove(&store)?;
+    fs::create_dir_all(&store)?;
+    Ok(store)
+}
