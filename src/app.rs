@@ -70,7 +70,11 @@ impl App {
                 max_attempts: 20,
             },
         );
-        let settings = SweepSettings::new(config.targets.clone());
+        let settings = SweepSettings {
+            lease: config.lease,
+            time_limit: config.sweep_time_limit,
+            ..SweepSettings::new(config.targets.clone())
+        };
         let sweep = Sweep::new(Arc::clone(&graph), storage.clone(), settings);
         let previous = config.client_state_previous.as_ref().map(ExposeSecret::expose_secret);
         let client_states = ClientStates::new(config.client_state.expose_secret(), previous);

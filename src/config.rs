@@ -35,8 +35,11 @@ pub struct Config {
     pub renditions: Vec<RenditionSpec>,
     pub hold: Duration,
     pub captures_per_day: u32,
-    /// Standalone: how long a message is hidden before its lease is renewed. One whose process died comes back then.
+    /// How long a sweep, and standalone a message, is leased before that is renewed. Those of a dead process come back
+    /// then.
     pub lease: Duration,
+    /// A sweep that runs as a function ends after this time and is continued by a message.
+    pub sweep_time_limit: Duration,
     /// Standalone: functions that are not run, named as the host names them in `AzureWebJobs.{name}.Disabled`.
     pub disabled: Vec<String>,
     pub log_format: LogFormat,
@@ -55,6 +58,8 @@ pub mod defaults {
     pub const HOLD: Duration = Duration::from_secs(15 * 60);
     pub const CAPTURES_PER_DAY: u32 = 20;
     pub const LEASE: Duration = Duration::from_secs(30);
+    /// Well inside the time that host.json gives a function.
+    pub const SWEEP_TIME_LIMIT: Duration = Duration::from_secs(8 * 60);
 }
 
 impl Config {
@@ -82,6 +87,7 @@ impl Config {
             hold: defaults::HOLD,
             captures_per_day: defaults::CAPTURES_PER_DAY,
             lease: defaults::LEASE,
+            sweep_time_limit: defaults::SWEEP_TIME_LIMIT,
             disabled: Vec::new(),
             log_format: LogFormat::default(),
             log_filter: None,
@@ -114,6 +120,7 @@ impl Config {
         if lease.is_zero() {
             reader.problem("PHOTORELAY_LEASE_SECONDS must be at least 1");
         }
+        let sweep_time_limit = reader.seconds("PHOTORELAY_SWEEP_SECONDS", defaults::SWEEP_TIME_LIMIT);
         let disabled = disabled(&mut reader);
         let log_format = reader.optional("PHOTORELAY_LOG_FORMAT").unwrap_or_default();
         let log_filter = reader.optional("PHOTORELAY_LOG");
@@ -133,6 +140,7 @@ impl Config {
                 hold,
                 captures_per_day,
                 lease,
+                sweep_time_limit,
                 disabled,
                 log_format,
                 log_filter,

@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 use photorelay::app::{App, open_storage};
 use photorelay::config::{self, Config};
 use photorelay::operate;
+use photorelay::steps::sweep::Run;
 use photorelay_core::id::UserId;
 use photorelay_core::settings::Environment;
 use photorelay_core::storage::Storage;
@@ -121,7 +122,7 @@ async fn obey(cli: Cli, environment: &Environment, exporting: &mut Exporting) ->
         }
         Command::Sweep => {
             let (_, app) = start(environment, Reader::Person, exporting).await?;
-            println!("{}", app.sweep.run().await?);
+            println!("{}", app.sweep.run(&Run::default()).await?);
         }
         Command::Audit(Audit::Verify { user }) => {
             let report = operate::audit::verify(&storage_alone(environment)?, user, &mut out).await?;

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::error::{Envelope, GraphError, Trace, token_like};
+use super::pressure::LIMIT_HEADER;
 use super::request::{Call, PRIORITY_HEADER, PRIORITY_LOW, Reply, ReplyBody};
 use super::{Graph, Priority, retry_after};
 
@@ -31,6 +32,18 @@ struct WireItem {
     headers: Option<BTreeMap<String, Value>>,
     #[serde(default)]
     body: Value,
+}
+
+impl WireItem {
+    /// The case of header names varies, and numbers come as text or as numbers.
+    fn header(&self, name: &str) -> Option<String> {
+        let headers = self.headers.iter().flatten();
+        headers.filter(|(key, _)| key.eq_ignore_ascii_case(name)).find_map(|(_, value)| match value {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        })
+    }
 }
 
 impl Graph {
@@ -76,6 +89,9 @@ impl Graph {
                 *slot = Some(item);
             }
         }
+        for used in items.iter().flatten().filter_map(|item| item.header(LIMIT_HEADER)) {
+            self.inner.pressure().heard(&used);
+        }
         let now = Timestamp::now();
         Ok(users.iter().zip(items).map(|(user, item)| (*user, reply(item, *user, needs, &outer, now))).collect())
     }
@@ -101,18 +117,10 @@ fn reply(
         return Err(GraphError::Unavailable { reason, retry_after: None, at: Box::new(trace) });
     };
     trace.status = Some(item.status);
-    let header = |name: &str| {
-        let headers = item.headers.iter().flatten();
-        headers.filter(|(key, _)| key.eq_ignore_ascii_case(name)).find_map(|(_, value)| match value {
-            Value::String(text) => Some(text.clone()),
-            Value::Number(number) => Some(number.to_string()),
-            _ => None,
-        })
-    };
-    if let Some(request_id) = header("request-id") {
+    if let Some(request_id) = item.header("request-id") {
         trace.request_id = Some(token_like(&request_id));
     }
-    let hint = header("retry-after").and_then(|value| retry_after::parse(&value, now));
+    let hint = item.header("retry-after").and_then(|value| retry_after::parse(&value, now));
     let trace = trace.with_envelope(Envelope::from_value(&item.body));
     let body = match item.body {
         Value::Null => ReplyBody::Empty,

@@ -8,6 +8,7 @@ mod batch;
 mod error;
 mod people;
 mod photo;
+mod pressure;
 mod request;
 mod retry_after;
 mod subscription;
@@ -90,6 +91,12 @@ pub struct Graph {
 impl Graph {
     pub fn new(config: GraphConfig, tokens: Arc<dyn TokenSource>) -> Result<Self, SetupError> {
         Ok(Self { inner: Arc::new(request::Sender::new(config, tokens)?) })
+    }
+
+    /// How much of a limit is used, if Graph has said so within the last seconds: it speaks up from 0.8 on, and above
+    /// 1.0 it refuses.
+    pub fn limit_percentage(&self) -> Option<f64> {
+        self.inner.pressure().lately()
     }
 }
 

@@ -19,6 +19,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::error::{Envelope, GraphError, Trace, token_like};
+use super::pressure::{LIMIT_HEADER, Pressure};
 use super::token::{Token, TokenSource};
 use super::{GraphConfig, Priority, SetupError, retry_after};
 
@@ -207,6 +208,7 @@ pub(super) struct Sender {
     /// Made when first needed, because that takes longer than a start should.
     fresh: OnceLock<Client>,
     tokens: Arc<dyn TokenSource>,
+    pressure: Pressure,
 }
 
 impl Sender {
@@ -218,7 +220,7 @@ impl Sender {
             return Err(SetupError::Decorated);
         }
         let pooled = client(&config).build()?;
-        Ok(Self { config, pooled, fresh: OnceLock::new(), tokens })
+        Ok(Self { config, pooled, fresh: OnceLock::new(), tokens, pressure: Pressure::default() })
     }
 
     /// Opens a connection for every request: after a 503, Graph wants to be asked through another one.
@@ -227,6 +229,10 @@ impl Sender {
             // The same was built before with one setting less; the old connections are better than none.
             client(&self.config).pool_max_idle_per_host(0).build().unwrap_or_else(|_| self.pooled.clone())
         })
+    }
+
+    pub(super) fn pressure(&self) -> &Pressure {
+        &self.pressure
     }
 
     pub(super) fn base_url(&self) -> &Url {
@@ -322,6 +328,9 @@ impl Sender {
         let status = response.status();
         let headers = std::mem::take(response.headers_mut());
         trace.status = Some(status.as_u16());
+        if let Some(used) = headers.get(LIMIT_HEADER).and_then(|value| value.to_str().ok()) {
+            self.pressure.heard(used);
+        }
         trace.request_id = headers.get("request-id").and_then(|id| id.to_str().ok()).map(token_like);
         let limit = if status.is_success() { call.limit } else { MAX_ERROR_BYTES };
         let announced = headers.get("content-length").and_then(|n| n.to_str().ok()).and_then(|n| n.parse().ok());

@@ -12,6 +12,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use jiff::Timestamp;
+use photorelay_core::contract::{self, ContinueSweep};
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 
@@ -21,7 +23,7 @@ use super::webhook;
 use crate::steps::notify::Notify;
 use crate::steps::propagate::Propagate;
 use crate::steps::subscribe::Subscribe;
-use crate::steps::sweep::Sweep;
+use crate::steps::sweep::{Sweep, SweepError};
 
 /// What the functions do.
 #[derive(Debug)]
@@ -99,6 +101,9 @@ async fn answer(functions: Arc<Functions>, binding: String, body: &[u8], call: f
 
 async fn propagate(call: Call) -> Result<Option<String>, String> {
     let message = call.invocation.message(&call.binding).map_err(|e| e.to_string())?;
+    if let Ok(message) = contract::parse(&message) {
+        return go_on_sweeping(&call, &message).await;
+    }
     let dequeue_count = call.invocation.dequeue_count();
     let propagate = call.functions.propagate.clone();
     let handled = propagate.handle(&message, dequeue_count).await.map_err(|e| e.to_string())?;
@@ -116,8 +121,16 @@ async fn sweep(call: Call) -> Result<Option<String>, String> {
     if is_late && !sweep.has_swept().await.map_err(|e| e.to_string())? {
         return Ok(Some("nothing was swept before: the first sweep comes at its time".to_owned()));
     }
-    let report = sweep.run().await.map_err(|e| e.to_string())?;
-    Ok(Some(report.to_string()))
+    match sweep.run_within_limit(Timestamp::now()).await {
+        Ok(report) => Ok(Some(report.to_string())),
+        Err(error @ SweepError::UnderWay { .. }) => Ok(Some(error.to_string())),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+async fn go_on_sweeping(call: &Call, message: &ContinueSweep) -> Result<Option<String>, String> {
+    let report = call.functions.sweep.go_on(message).await.map_err(|e| e.to_string())?;
+    Ok(Some(report.map_or_else(|| "that sweep needs nobody to go on with it".to_owned(), |report| report.to_string())))
 }
 
 pub(super) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

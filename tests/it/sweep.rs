@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use graph_sim::{Fault, Notify, Pattern, RetryAfter, Rule, Scope};
+use graph_sim::{Fault, Notify, Pattern, Point, RetryAfter, Rule, Scope};
 use jiff::{SignedDuration, Timestamp};
-use photorelay::config::Config;
-use photorelay::steps::sweep::{Sweep, SweepReport, SweepSettings};
-use photorelay_core::contract::{self, Kind, SweepCursor};
+use photorelay::config::{Config, defaults};
+use photorelay::steps::sweep::{Run, Sweep, SweepError, SweepReport, SweepSettings};
+use photorelay_core::contract::{self, ContinueSweep, Kind, SweepCursor, SweepLease, V1};
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::names::{self, CHECKS_QUEUE, Container, WRITEBACKS_QUEUE};
+use photorelay_core::queue::Outgoing;
 use photorelay_core::store::list_all;
 use photorelay_core::target::Targets;
 
@@ -33,7 +34,12 @@ async fn silent(store: Store, users: usize) -> World {
 }
 
 async fn sweep(world: &World) -> SweepReport {
-    world.app.sweep.run().await.unwrap()
+    world.app.sweep.run(&Run::default()).await.unwrap()
+}
+
+async fn sweep_in_hours(world: &World, hours: i64) -> SweepReport {
+    let now = Timestamp::now() + SignedDuration::from_hours(hours);
+    world.app.sweep.run(&Run { now, ..Run::default() }).await.unwrap()
 }
 
 /// Sweeps until everybody is captured, written and settled.
@@ -44,8 +50,12 @@ async fn settled(world: &World) {
     }
 }
 
-fn in_hours(hours: i64) -> Timestamp {
-    Timestamp::now() + SignedDuration::from_hours(hours)
+/// What the host posts to a timer function at its time.
+const TIMER: &str = r#"{"Data":{"timer":{"IsPastDue":false}},"Metadata":{}}"#;
+
+async fn cursor(world: &World) -> SweepCursor {
+    let blobs = &*world.storage().blobs;
+    contract::parse(&blobs.get(Container::State, names::SWEEP, 1 << 16).await.unwrap().unwrap()).unwrap()
 }
 
 /// A sweep of its own with other settings.
@@ -55,13 +65,13 @@ fn sweep_with(world: &World, edit: impl FnOnce(&mut SweepSettings)) -> Sweep {
     Sweep::new(Arc::clone(&world.app.graph), world.app.storage.clone(), settings)
 }
 
-/// Every blob with its size and metadata, but for the sweep's own cursor.
+/// Every blob, but for the sweep's own cursor and lease.
 async fn everything_stored(world: &World) -> Vec<(Container, String, Option<Digest>)> {
     let blobs = &*world.storage().blobs;
     let mut all = Vec::new();
     for container in Container::ALL {
         for blob in list_all(blobs, container, "").await.unwrap() {
-            if blob.name != names::SWEEP {
+            if blob.name != names::SWEEP && !blob.name.starts_with(names::SWEEP_LEASES_PREFIX) {
                 let bytes = blobs.get(container, &blob.name, 1 << 24).await.unwrap();
                 all.push((container, blob.name, bytes.map(|bytes| Digest::of(&bytes))));
             }
@@ -222,12 +232,12 @@ async fn an_entry_without_a_receipt_is_announced_again_at_growing_intervals() {
 
     let mut announced = Vec::new();
     for hours in [0, 1, 2, 3, 4, 5, 6] {
-        announced.push(world.app.sweep.run_at(in_hours(hours)).await.unwrap().announced_again);
+        announced.push(sweep_in_hours(&world, hours).await.announced_again);
     }
     assert_eq!(announced, [0, 1, 1, 1, 0, 0, 1], "once its age has doubled since the time before");
     world.settle().await;
     assert!(world.shows_newest(world.user(0)).await);
-    assert_eq!(world.app.sweep.run_at(in_hours(100)).await.unwrap().announced_again, 0);
+    assert_eq!(sweep_in_hours(&world, 100).await.announced_again, 0);
     world.settle().await;
     world.end().await;
 }
@@ -238,7 +248,7 @@ async fn everybodys_bytes_are_looked_at_again_within_the_cycle() {
     settled(&world).await;
     let mut due = 0;
     for day in 1..=31 {
-        due += world.app.sweep.run_at(in_hours(24 * day)).await.unwrap().bytes_due;
+        due += sweep_in_hours(&world, 24 * day).await.bytes_due;
     }
     assert!((6..=7).contains(&due), "{due}");
     world.settle().await;
@@ -250,11 +260,11 @@ async fn a_sweep_that_was_cut_off_goes_on_where_it_was() {
     let world = silent(Store::Embedded, 7).await;
     let piecemeal = sweep_with(&world, |settings| {
         settings.people_per_stretch = 3;
-        settings.time_limit = Duration::ZERO;
     });
     let mut people = Vec::new();
     loop {
-        let report = piecemeal.run().await.unwrap();
+        let run = Run { time_limit: Some(Duration::ZERO), ..Run::default() };
+        let report = piecemeal.run(&run).await.unwrap();
         people.push(report.people);
         assert_eq!(report.is_resumed, people.len() > 1);
         if report.is_complete {
@@ -269,24 +279,140 @@ async fn a_sweep_that_was_cut_off_goes_on_where_it_was() {
     let blobs = &*world.storage().blobs;
     blobs.put(Container::State, names::SWEEP, "application/json", "{".into(), &Default::default()).await.unwrap();
     assert_eq!(sweep(&world).await.people, 7);
-    let cursor = blobs.get(Container::State, names::SWEEP, 1 << 16).await.unwrap().unwrap();
-    let cursor: SweepCursor = contract::parse(&cursor).unwrap();
+    let cursor = cursor(&world).await;
     assert!(cursor.current.is_none() && cursor.previous.is_some());
     world.settle().await;
     world.end().await;
 }
 
 #[tokio::test]
-async fn two_sweeps_at_once_commit_nothing_twice() {
+async fn of_two_sweeps_at_once_one_gives_way() {
     let world = silent(Store::Embedded, 6).await;
-    let (one, other) = tokio::join!(world.app.sweep.run(), world.app.sweep.run());
-    assert!(one.unwrap().is_complete && other.unwrap().is_complete);
+    let held = world.sim.hold(Pattern::new("POST", "/v1.0/$batch"), Point::Before);
+    let (report, ()) = tokio::join!(sweep(&world), async {
+        held.arrived().await;
+        let error = world.app.sweep.run(&Run::default()).await.unwrap_err();
+        assert!(matches!(error, SweepError::UnderWay { .. }), "{error}");
+        assert_eq!(world.post("/sweep", TIMER).await.status(), 200, "the next one at its time is no failure");
+        held.release();
+    });
+    assert!(report.is_complete);
     world.settle().await;
-    for at in 0..6 {
-        assert_eq!(world.trail(world.user(at)).await.len(), 1);
+    assert_agreement(&world).await;
+    assert!(sweep(&world).await.is_complete, "the lease was given back");
+    world.settle().await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn the_lease_of_a_dead_sweep_runs_out() {
+    let world = silent(Store::Embedded, 2).await;
+    let blobs = &*world.storage().blobs;
+    let lease = |until: Timestamp| contract::to_bytes(&SweepLease { v: V1, until });
+    let put = async |number: u64, content: Vec<u8>| {
+        let name = names::sweep_lease(number);
+        blobs.put(Container::State, &name, "application/json", content.into(), &Default::default()).await.unwrap();
+    };
+    let ahead = |hours: i64| Timestamp::now() + SignedDuration::from_hours(hours);
+    put(7, lease(Timestamp::now() + SignedDuration::from_secs(20))).await;
+    assert!(matches!(world.app.sweep.run(&Run::default()).await.unwrap_err(), SweepError::UnderWay { .. }));
+    // It has run out, its holder's clock is wrong, or it cannot be read.
+    for content in [lease(ahead(-1)), lease(ahead(1)), b"{".to_vec()] {
+        put(7, content).await;
+        assert!(sweep(&world).await.is_complete);
+        let leases = list_all(blobs, Container::State, names::SWEEP_LEASES_PREFIX).await.unwrap();
+        assert_eq!(leases.len(), 1, "old leases are not left behind: {leases:?}");
+        blobs.delete(Container::State, &leases[0].name).await.unwrap();
     }
+    world.settle().await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_sweep_that_stood_still_gives_way_to_the_one_that_took_over() {
+    let world = silent(Store::Embedded, 2).await;
+    let hasty = sweep_with(&world, |settings| settings.lease = Duration::from_millis(30));
+    let held = world.sim.hold(Pattern::new("POST", "/v1.0/$batch"), Point::Before);
+    let run = Run::default();
+    let (result, ()) = tokio::join!(hasty.run(&run), async {
+        held.arrived().await;
+        let content = contract::to_bytes(&SweepLease { v: V1, until: Timestamp::now() });
+        let name = names::sweep_lease(9);
+        let blobs = &*world.storage().blobs;
+        blobs.create(Container::State, &name, "application/json", content.into()).await.unwrap();
+    });
+    assert!(matches!(result.unwrap_err(), SweepError::TakenOver));
+    held.release();
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_sweep_that_runs_out_of_time_hands_over_until_everybody_was_looked_at() {
+    let sim = graph_sim::Config { users: 5_000, with_photo: 0.0, ..Default::default() };
+    let edit = |config: &mut Config| config.sweep_time_limit = Duration::ZERO;
+    let world = World::with(Setup { sim, edit, subscribe: false, ..Setup::default() }).await;
+    world.sim.set(|settings| settings.delta_page = 1_000);
+    assert_eq!(world.post("/sweep", TIMER).await.status(), 200);
+    assert_eq!(world.storage().queues.count(CHECKS_QUEUE).await.unwrap(), 1, "the rest waits in the queue");
+    assert_eq!(world.sim.requests().count("POST /v1.0/$batch"), 100);
+    world.app.pump.drain().await.unwrap();
+    assert_eq!(world.sim.requests().count("POST /v1.0/$batch"), 250, "nobody was asked about twice");
+    assert!(cursor(&world).await.current.is_none());
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_message_of_a_sweep_that_is_over_starts_nothing() {
+    let world = silent(Store::Embedded, 1).await;
+    settled(&world).await;
+    world.sim.clear_requests();
+    let message = contract::to_bytes(&ContinueSweep { v: V1, continue_sweep: Timestamp::UNIX_EPOCH });
+    world.storage().queues.send(CHECKS_QUEUE, vec![Outgoing::now(message)]).await.unwrap();
+    world.app.pump.drain().await.unwrap();
+    assert!(world.sim.requests().entries.is_empty());
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_sweep_that_is_stopped_keeps_what_it_has_and_goes_on_later() {
+    let world = silent(Store::Embedded, 45).await;
+    let slow = sweep_with(&world, |settings| {
+        settings.people_per_stretch = 20;
+        settings.batches_at_once = 1;
+    });
+    let first = world.sim.hold(Pattern::new("POST", "/v1.0/$batch"), Point::Before);
+    let run = Run::default();
+    let (report, ()) = tokio::join!(slow.run(&run), async {
+        first.arrived().await;
+        let second = world.sim.hold(Pattern::new("POST", "/v1.0/$batch"), Point::Before);
+        first.release();
+        second.arrived().await;
+        run.stop.cancel();
+    });
+    let report = report.unwrap();
+    assert_eq!((report.people, report.is_complete), (20, false));
+    assert_eq!(run.progress.borrow().done, 20);
+    let rest = Run::default();
+    let report = slow.run(&rest).await.unwrap();
+    assert_eq!((report.people, report.is_resumed, report.is_complete), (25, true, true));
+    assert_eq!((rest.progress.borrow().done, rest.progress.borrow().of), (45, 45));
+    world.settle().await;
     assert_agreement(&world).await;
     world.end().await;
+}
+
+#[test]
+fn a_function_hands_over_before_the_host_ends_it() {
+    let host: serde_json::Value = serde_json::from_str(include_str!("../../host.json")).unwrap();
+    let [hours, minutes, seconds] =
+        host["functionTimeout"].as_str().unwrap().split(':').map(|n| n.parse().unwrap()).collect::<Vec<u64>>()[..]
+    else {
+        panic!("functionTimeout is hh:mm:ss")
+    };
+    let timeout = Duration::from_secs((hours * 60 + minutes) * 60 + seconds);
+    // A stretch that has begun is finished, and Graph may ask to wait within it.
+    let longest = defaults::SWEEP_TIME_LIMIT + SweepSettings::new(Targets::default()).longest_wait;
+    assert!(longest < timeout, "{longest:?} is too near to {timeout:?}");
 }
 
 #[tokio::test]
@@ -305,7 +431,7 @@ async fn a_graph_that_asks_to_wait_for_an_hour_ends_the_sweep_for_now() {
     let world = silent(Store::Embedded, 25).await;
     let batches = Pattern::new("POST", "/v1.0/$batch");
     let id = world.sim.add_fault(Rule::new(batches, Fault::Throttled { retry_after: RetryAfter::Seconds(3600) }));
-    world.app.sweep.run().await.unwrap_err();
+    world.app.sweep.run(&Run::default()).await.unwrap_err();
     assert_eq!(world.storage().queues.count(CHECKS_QUEUE).await.unwrap(), 0);
     world.sim.remove_fault(id);
     assert_eq!(sweep(&world).await.people, 25);

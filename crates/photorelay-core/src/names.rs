@@ -103,6 +103,20 @@ pub const POPULATION: &str = "population.json";
 /// In `state`: how far the sweep has come.
 pub const SWEEP: &str = "sweep.json";
 
+/// In `state`: who sweeps; the highest number counts.
+pub fn sweep_lease(number: u64) -> String {
+    format!("{SWEEP_LEASES_PREFIX}{number:016}.json")
+}
+
+/// In `state`: what all leases of the sweep begin with.
+pub const SWEEP_LEASES_PREFIX: &str = "sweep-leases/";
+
+/// The number of a lease; none for any other name.
+pub fn parse_sweep_lease(name: &str) -> Option<u64> {
+    let number: u64 = name.strip_prefix(SWEEP_LEASES_PREFIX)?.strip_suffix(".json")?.parse().ok()?;
+    (sweep_lease(number) == name).then_some(number)
+}
+
 /// In `receipts`.
 pub fn receipt(user: UserId, seq: u32, target: &str) -> String {
     format!("{user}/{seq:08}.{target}.json")

@@ -7,33 +7,44 @@
 mod announcing;
 mod cursor;
 mod decide;
+mod everybody;
+mod lease;
 mod ledger;
 mod pace;
 mod population;
 mod report;
+mod run;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use photorelay_core::audit::{self, AuditError, Committed};
-use photorelay_core::contract::{CauseKind, Kind, Look, SweepCursor, SweepUnderWay};
+use photorelay_core::contract::{
+    self, CauseKind, ContinueSweep, Kind, Look, MAX_PEOPLE_PER_CHECK, SweepCursor, SweepUnderWay, V1,
+};
 use photorelay_core::id::UserId;
 use photorelay_core::names::CHECKS_QUEUE;
+use photorelay_core::queue::Outgoing;
 use photorelay_core::storage::Storage;
 use photorelay_core::store::StoreError;
 use photorelay_core::target::Targets;
 use photorelay_core::telemetry;
 use photorelay_core::trace::TraceContext;
+use tokio::sync::mpsc;
 use tracing::Instrument;
 
 pub use report::SweepReport;
+pub use run::{Progress, Run};
 
 use super::notify::checks;
 use crate::graph::{Graph, GraphError};
 use decide::{Need, Why};
-use ledger::{Ledger, Record};
+use everybody::{Everybody, Person};
+use lease::Lease;
+use ledger::Ledger;
 use pace::{Pace, Sight};
 
 /// How the sweep goes about it.
@@ -50,8 +61,10 @@ pub struct SweepSettings {
     pub people_per_stretch: usize,
     /// A longer wait that Graph asks for ends this run; the next one goes on from the cursor.
     pub longest_wait: Duration,
-    /// A run stops after this time; the next one goes on from the cursor.
+    /// A function's run stops after this time and is continued by a message.
     pub time_limit: Duration,
+    /// A sweep whose process died is missed after this time.
+    pub lease: Duration,
 }
 
 impl SweepSettings {
@@ -63,8 +76,8 @@ impl SweepSettings {
             batches_at_once: 8,
             people_per_stretch: 2_000,
             longest_wait: Duration::from_secs(60),
-            // Well inside the ten minutes that host.json gives a function.
             time_limit: Duration::from_secs(8 * 60),
+            lease: Duration::from_secs(30),
         }
     }
 }
@@ -77,6 +90,10 @@ pub enum SweepError {
     Store(#[from] StoreError),
     #[error("the list of users does not come to an end")]
     EndlessPopulation,
+    #[error("another sweep is under way; should it have died, the next one can begin at {until}")]
+    UnderWay { until: Timestamp },
+    #[error("this sweep stood still for too long, and another one went on in its place")]
+    TakenOver,
 }
 
 #[derive(Debug, Clone)]
@@ -84,14 +101,6 @@ pub struct Sweep {
     graph: Arc<Graph>,
     storage: Storage,
     settings: Arc<SweepSettings>,
-}
-
-/// Somebody to compare.
-struct Person {
-    user: UserId,
-    /// Whether the ETag is read; the others only have a past.
-    is_member: bool,
-    record: Record,
 }
 
 /// What came of comparing one person.
@@ -112,15 +121,10 @@ impl Sweep {
     }
 
     /// Sweeps once, or goes on with a sweep that was cut off.
-    pub async fn run(&self) -> Result<SweepReport, SweepError> {
-        self.run_at(Timestamp::now()).await
-    }
-
-    /// The same at a given time, which decides what is due.
-    pub async fn run_at(&self, now: Timestamp) -> Result<SweepReport, SweepError> {
+    pub async fn run(&self, run: &Run) -> Result<SweepReport, SweepError> {
         let span = tracing::info_span!("sweep", trace.id = tracing::field::Empty);
         let trace = telemetry::step(&span, None);
-        let result = Box::pin(self.swept(now, &trace)).instrument(span).await;
+        let result = Box::pin(self.leased(run, &trace)).instrument(span).await;
         match &result {
             Ok(report) => tracing::info!(
                 people = report.people,
@@ -131,19 +135,64 @@ impl Sweep {
                 %trace,
                 "swept"
             ),
+            Err(error @ (SweepError::UnderWay { .. } | SweepError::TakenOver)) => {
+                tracing::warn!(%error, %trace, "not swept")
+            }
             Err(error) => tracing::error!(%error, %trace, "the sweep was cut off"),
         }
         result
     }
 
-    async fn swept(&self, now: Timestamp, trace: &TraceContext) -> Result<SweepReport, SweepError> {
+    /// The same for a function, which the host kills when it takes too long: what is left is handed over to a message
+    /// that whoever works on checks will find.
+    pub async fn run_within_limit(&self, now: Timestamp) -> Result<SweepReport, SweepError> {
+        let run = Run { now, time_limit: Some(self.settings.time_limit), ..Run::default() };
+        let result = self.run(&run).await;
+        let wait = match &result {
+            Ok(report) if !report.is_complete => Some(Duration::ZERO),
+            Err(SweepError::Graph(error)) => error.retry_after().filter(|wait| *wait <= LONGEST_HANDED_OVER),
+            _ => None,
+        };
+        if let (Some(wait), Some(current)) = (wait, cursor::read(&*self.storage.blobs).await?.current) {
+            let message = contract::to_bytes(&ContinueSweep { v: V1, continue_sweep: current.began_at });
+            self.storage.queues.send(CHECKS_QUEUE, vec![Outgoing::after(wait, message)]).await?;
+            tracing::info!(wait_seconds = wait.as_secs(), "the rest of the sweep is handed over");
+        }
+        result
+    }
+
+    /// Goes on with the sweep of the message, if it is still the one under way.
+    pub async fn go_on(&self, message: &ContinueSweep) -> Result<Option<SweepReport>, SweepError> {
+        let current = cursor::read(&*self.storage.blobs).await?.current;
+        if current.is_none_or(|current| current.began_at != message.continue_sweep) {
+            return Ok(None);
+        }
+        match self.run_within_limit(Timestamp::now()).await {
+            Ok(report) => Ok(Some(report)),
+            // Whoever sweeps hands over by itself, and otherwise the timer goes on.
+            Err(SweepError::UnderWay { .. } | SweepError::TakenOver | SweepError::Graph(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn leased(&self, run: &Run, trace: &TraceContext) -> Result<SweepReport, SweepError> {
+        let lease = Lease::take(&*self.storage.blobs, self.settings.lease).await?;
+        let result = tokio::select! {
+            result = Box::pin(self.swept(run, trace)) => result,
+            taken_over = lease.kept() => return Err(taken_over),
+        };
+        lease.release().await;
+        result
+    }
+
+    async fn swept(&self, run: &Run, trace: &TraceContext) -> Result<SweepReport, SweepError> {
         let started = Instant::now();
         let blobs = &*self.storage.blobs;
         let cursor = cursor::read(blobs).await?;
-        let resumed = cursor::resumable(&cursor, now);
-        let began_at = resumed.as_ref().map_or(now, |current| current.began_at);
+        let resumed = cursor::resumable(&cursor, run.now);
+        let began_at = resumed.as_ref().map_or(run.now, |current| current.began_at);
         let done_to = resumed.map(|current| current.done_to);
-        let kept = population::keep(&self.graph, blobs, now).await?;
+        let kept = population::keep(&self.graph, blobs, run.now).await?;
         let mut report = SweepReport {
             population: kept.members.len(),
             joined: kept.joined,
@@ -152,18 +201,31 @@ impl Sweep {
             is_resumed: done_to.is_some(),
             ..SweepReport::default()
         };
+        let done = kept.members.partition_point(|member| Some(*member) <= done_to);
+        run.progress.send_modify(|progress| (progress.of, progress.done) = (kept.members.len(), done));
         let mut people = Everybody::after(done_to, &kept.members, Ledger::open(blobs));
         let mut pace = Pace::new(self.settings.batches_at_once, self.settings.longest_wait);
         let window = Window { previous: cursor.previous, now: began_at };
         loop {
             let stretch = people.take(self.settings.people_per_stretch).await?;
             let Some(last) = stretch.last().map(|person| person.user) else { break };
-            self.sweep_stretch(stretch, window, &mut pace, &mut report, trace).await?;
-            let out_of_time = started.elapsed() >= self.settings.time_limit;
+            tokio::select! {
+                swept = self.sweep_stretch(stretch, window, &mut pace, &mut report, run, trace) => swept?,
+                // What is given up here is done again by the next run.
+                () = run.stop.cancelled() => break,
+            }
+            let out_of_time = run.time_limit.is_some_and(|limit| started.elapsed() >= limit);
             if out_of_time || !people.is_at_end().await? {
                 let current = Some(SweepUnderWay { began_at, done_to: last });
                 cursor::write(blobs, &SweepCursor { current, ..cursor.clone() }).await?;
-                tracing::info!(people = report.people, of = report.population, checks = report.checks, "sweeping");
+                tracing::info!(
+                    people = report.people,
+                    of = report.population,
+                    checks = report.checks,
+                    requests = pace.requests,
+                    throttled = pace.throttled,
+                    "sweeping"
+                );
             }
             if out_of_time {
                 break;
@@ -171,7 +233,7 @@ impl Sweep {
         }
         report.requests = pace.requests;
         report.throttled = pace.throttled;
-        report.is_complete = people.is_at_end().await?;
+        report.is_complete = !run.stop.is_cancelled() && people.is_at_end().await?;
         if report.is_complete {
             cursor::write(blobs, &SweepCursor { previous: Some(began_at), ..SweepCursor::default() }).await?;
         }
@@ -179,44 +241,79 @@ impl Sweep {
         Ok(report)
     }
 
-    /// Compares some people and sends what follows from it. Only then the cursor may pass them.
+    /// Compares some people, each as soon as Graph has told about them, and sends what follows from it. Only after all
+    /// of it the cursor may pass them.
     async fn sweep_stretch(
         &self,
         stretch: Vec<Person>,
         window: Window,
         pace: &mut Pace,
         report: &mut SweepReport,
+        run: &Run,
         trace: &TraceContext,
     ) -> Result<(), SweepError> {
-        let asked = stretch.iter().filter(|person| person.is_member && !person.record.is_forgotten());
-        let asked: Vec<UserId> = asked.map(|person| person.user).collect();
-        let sights = Box::pin(pace.read(&self.graph, &asked)).await?;
-        report.people += asked.len();
-        report.with_photo += sights.values().filter(|sight| sight.is_photo()).count();
-        let compared: Vec<(UserId, Compared)> = stream::iter(stretch)
-            .map(|person| {
-                let sight = sights.get(&person.user);
-                async move {
-                    let compared = Box::pin(self.compare(&person, sight, window)).await?;
-                    Ok::<_, SweepError>((person.user, compared))
-                }
+        let (asked, others): (Vec<Person>, Vec<Person>) =
+            stretch.into_iter().partition(|person| person.is_member && !person.record.is_forgotten());
+        let users: Vec<UserId> = asked.iter().map(|person| person.user).collect();
+        let (told, mut answers) = mpsc::unbounded_channel();
+        let read = async { Ok(Box::pin(pace.read(&self.graph, &users, told, &run.progress)).await?) };
+        let compared = async {
+            let mut asked: HashMap<UserId, Person> = asked.into_iter().map(|person| (person.user, person)).collect();
+            let mut checks = Checks::default();
+            self.compare_all(others.into_iter().map(|person| (person, None)), window, &mut checks, report).await?;
+            while let Some(sights) = answers.recv().await {
+                let people = sights.into_iter().filter_map(|(user, sight)| Some((asked.remove(&user)?, Some(sight))));
+                let people: Vec<_> = people.collect();
+                report.people += people.len();
+                let with_photo = people.iter().filter(|(_, sight)| sight.as_ref().is_some_and(Sight::is_photo)).count();
+                report.with_photo += with_photo;
+                self.compare_all(people.into_iter(), window, &mut checks, report).await?;
+                run.progress.send_modify(|progress| {
+                    progress.with_photo += with_photo;
+                    progress.checks = report.checks;
+                });
+                self.send(&mut checks, MAX_PEOPLE_PER_CHECK, trace).await?;
+            }
+            self.send(&mut checks, 1, trace).await
+        };
+        let ((), ()) = tokio::try_join!(read, Box::pin(compared))?;
+        Ok(())
+    }
+
+    async fn compare_all(
+        &self,
+        people: impl Iterator<Item = (Person, Option<Sight>)>,
+        window: Window,
+        checks: &mut Checks,
+        report: &mut SweepReport,
+    ) -> Result<(), SweepError> {
+        let mut compared = stream::iter(people)
+            .map(|(person, sight)| async move {
+                let compared = Box::pin(self.compare(&person, sight.as_ref(), window)).await?;
+                Ok::<_, SweepError>((person.user, compared))
             })
-            .buffer_unordered(READS_AT_ONCE)
-            .try_collect()
-            .await?;
-        let (mut if_changed, mut always) = (Vec::new(), Vec::new());
-        for (user, compared) in compared {
+            .buffer_unordered(READS_AT_ONCE);
+        while let Some((user, compared)) = compared.try_next().await? {
             report.announced_again += usize::from(compared.announced);
             let Some((why, look)) = compared.check else { continue };
             report.count(why);
+            report.checks += 1;
             match look {
-                Look::IfChanged => if_changed.push(user),
-                Look::Always => always.push(user),
+                Look::IfChanged => checks.if_changed.push(user),
+                Look::Always => checks.always.push(user),
             }
         }
-        report.checks += if_changed.len() + always.len();
-        let mut messages = checks(&if_changed, CauseKind::Sweep, Look::IfChanged, trace);
-        messages.extend(checks(&always, CauseKind::Sweep, Look::Always, trace));
+        Ok(())
+    }
+
+    /// Sends the checks that fill messages of at least so many people.
+    async fn send(&self, waiting: &mut Checks, at_least: usize, trace: &TraceContext) -> Result<(), SweepError> {
+        let mut messages = Vec::new();
+        for (users, look) in [(&mut waiting.if_changed, Look::IfChanged), (&mut waiting.always, Look::Always)] {
+            let whole = if at_least == 1 { users.len() } else { users.len() - users.len() % at_least };
+            let users: Vec<UserId> = users.drain(..whole).collect();
+            messages.extend(checks(&users, CauseKind::Sweep, look, trace));
+        }
         for some in messages.chunks(MESSAGES_AT_ONCE) {
             self.storage.queues.send(CHECKS_QUEUE, some.to_vec()).await?;
         }
@@ -259,6 +356,15 @@ impl Sweep {
     }
 }
 
+/// People who have to be looked at and whose message is not sent yet.
+#[derive(Default)]
+struct Checks {
+    if_changed: Vec<UserId>,
+    always: Vec<UserId>,
+}
+
+/// If Graph asks to wait longer, the timer is soon enough.
+const LONGEST_HANDED_OVER: Duration = Duration::from_secs(30 * 60);
 /// Blobs that are read side by side.
 const READS_AT_ONCE: usize = 8;
 /// Messages that are sent by one call.
@@ -269,52 +375,4 @@ const MESSAGES_AT_ONCE: usize = 32;
 struct Window {
     previous: Option<Timestamp>,
     now: Timestamp,
-}
-
-/// The population and everybody who has a past, in the order of ids.
-struct Everybody<'a> {
-    members: std::iter::Peekable<std::slice::Iter<'a, UserId>>,
-    ledger: Ledger<'a>,
-    after: Option<UserId>,
-}
-
-impl<'a> Everybody<'a> {
-    fn after(after: Option<UserId>, members: &'a [UserId], ledger: Ledger<'a>) -> Self {
-        let start = members.partition_point(|member| Some(*member) <= after);
-        Self { members: members[start..].iter().peekable(), ledger, after }
-    }
-
-    async fn take(&mut self, most: usize) -> Result<Vec<Person>, StoreError> {
-        let mut people = Vec::new();
-        while people.len() < most {
-            let Some(person) = self.next().await? else { break };
-            people.push(person);
-        }
-        Ok(people)
-    }
-
-    async fn next(&mut self) -> Result<Option<Person>, StoreError> {
-        self.skip_done().await?;
-        let member = self.members.peek().map(|member| **member);
-        let recorded = self.ledger.peek().await?;
-        let Some(user) = member.into_iter().chain(recorded).min() else { return Ok(None) };
-        let is_member = member == Some(user);
-        if is_member {
-            self.members.next();
-        }
-        let record = if recorded == Some(user) { self.ledger.take(user).await? } else { Record::default() };
-        Ok(Some(Person { user, is_member, record }))
-    }
-
-    async fn is_at_end(&mut self) -> Result<bool, StoreError> {
-        self.skip_done().await?;
-        Ok(self.members.peek().is_none() && self.ledger.peek().await?.is_none())
-    }
-
-    async fn skip_done(&mut self) -> Result<(), StoreError> {
-        while let Some(done) = self.ledger.peek().await?.filter(|user| Some(*user) <= self.after) {
-            self.ledger.take(done).await?;
-        }
-        Ok(())
-    }
 }

@@ -3,13 +3,15 @@
 //!
 //! One person whom Graph will not tell about holds nobody up; when it tells about nobody, the sweep ends for now.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use futures::stream::{FuturesUnordered, StreamExt};
 use photorelay_core::id::UserId;
 use photorelay_core::retry;
+use tokio::sync::{mpsc, watch};
 
+use super::run::Progress;
 use crate::graph::{Graph, GraphError, MAX_BATCH, PhotoState, Priority};
 
 const FIRST_DELAY: Duration = Duration::from_millis(500);
@@ -64,12 +66,19 @@ impl Pace {
         }
     }
 
-    pub(super) async fn read(&mut self, graph: &Graph, users: &[UserId]) -> Result<HashMap<UserId, Sight>, GraphError> {
+    /// Asks about all of them and tells the answers as they come.
+    pub(super) async fn read(
+        &mut self,
+        graph: &Graph,
+        users: &[UserId],
+        told: mpsc::UnboundedSender<Vec<(UserId, Sight)>>,
+        progress: &watch::Sender<Progress>,
+    ) -> Result<(), GraphError> {
         let mut waiting: VecDeque<Group> = users
             .chunks(MAX_BATCH)
             .map(|users| Group { users: users.to_vec(), attempt: 0, delay: Duration::ZERO })
             .collect();
-        let mut sights = HashMap::with_capacity(users.len());
+        let mut anybody_was_told = false;
         let mut unreadable = Vec::new();
         let mut last_error = None;
         let mut under_way = FuturesUnordered::new();
@@ -85,17 +94,20 @@ impl Pace {
             match answer {
                 Ok(states) => {
                     self.failures_in_a_row = 0;
+                    let mut sights = Vec::with_capacity(states.len());
                     for (user, state) in states {
                         match state {
-                            Ok(state) => {
-                                sights.insert(user, Sight::State(state));
-                            }
+                            Ok(state) => sights.push((user, Sight::State(state))),
                             Err(wrong) => {
                                 failed.push(user);
                                 error = Some(longer(error, wrong));
                             }
                         }
                     }
+                    anybody_was_told |= !sights.is_empty();
+                    self.tell(progress, sights.len());
+                    // Nobody listens any more only when the sweep has failed otherwise.
+                    let _ = told.send(sights);
                 }
                 // Nobody will answer differently before somebody has done something.
                 Err(wrong) if !wrong.is_passing() => return Err(wrong),
@@ -109,7 +121,7 @@ impl Pace {
                 }
             }
             let Some(error) = error else {
-                self.went_well();
+                self.went_well(graph.limit_percentage());
                 continue;
             };
             let asked = error.retry_after().unwrap_or_default();
@@ -128,18 +140,35 @@ impl Pace {
             last_error = Some(error);
         }
         match last_error {
-            Some(error) if sights.is_empty() && users.len() >= MAX_BATCH => Err(error),
+            Some(error) if !anybody_was_told && users.len() >= MAX_BATCH => Err(error),
             _ => {
-                sights.extend(unreadable.into_iter().map(|user| (user, Sight::Unreadable)));
-                Ok(sights)
+                self.tell(progress, unreadable.len());
+                let _ = told.send(unreadable.into_iter().map(|user| (user, Sight::Unreadable)).collect());
+                Ok(())
             }
         }
     }
 
-    fn went_well(&mut self) {
-        self.streak += 1;
-        if self.streak > self.at_once && self.at_once < self.most {
-            (self.at_once, self.streak) = (self.at_once + 1, 0);
+    fn tell(&self, progress: &watch::Sender<Progress>, done: usize) {
+        progress.send_modify(|progress| {
+            progress.done += done;
+            (progress.requests, progress.throttled, progress.at_once) = (self.requests, self.throttled, self.at_once);
+        });
+    }
+
+    /// `used` is how much of its limit the tenant has used, where Graph has said so lately.
+    fn went_well(&mut self, used: Option<f64>) {
+        match used {
+            // Over the limit already: the next answers would be refusals.
+            Some(used) if used >= 1.0 => (self.at_once, self.streak) = ((self.at_once - 1).max(1), 0),
+            // Near it.
+            Some(_) => self.streak = 0,
+            None => {
+                self.streak += 1;
+                if self.streak > self.at_once && self.at_once < self.most {
+                    (self.at_once, self.streak) = (self.at_once + 1, 0);
+                }
+            }
         }
     }
 

@@ -18,7 +18,7 @@ pub use head::{EchoSighting, Head, Standing};
 pub use heartbeat::Heartbeat;
 pub use population::Population;
 pub use receipt::{Note, NoteKind, Outcome, Receipt};
-pub use sweep::{SweepCursor, SweepUnderWay};
+pub use sweep::{ContinueSweep, SweepCursor, SweepLease, SweepUnderWay};
 pub use writeback::{BlobDigest, EventType, WriteBack, WriteBackData, WriteBackRendition};
 
 use serde::de::DeserializeOwned;

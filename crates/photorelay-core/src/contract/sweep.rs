@@ -28,3 +28,23 @@ pub struct SweepUnderWay {
 }
 
 impl Contract for SweepCursor {}
+
+/// Who sweeps at the moment: until then nobody else begins. Renewed while the sweep goes on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SweepLease {
+    pub v: V1,
+    pub until: Timestamp,
+}
+
+impl Contract for SweepLease {}
+
+/// In the queue of checks: go on with the sweep that began then. It ran out of the time that its host gives it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ContinueSweep {
+    pub v: V1,
+    pub continue_sweep: Timestamp,
+}
+
+impl Contract for ContinueSweep {}

@@ -4,9 +4,9 @@ use std::fmt::Debug;
 use std::path::PathBuf;
 
 use photorelay_core::contract::{
-    self, Absence, AuditEntry, Cause, CauseKind, CheckMessage, Contract, ContractError, Head, Heartbeat, Identity,
-    Kind, Look, Note, NoteKind, Outcome, PhotoFacts, Population, Receipt, RenditionFacts, Seen, SweepCursor,
-    SweepUnderWay, V1, WriteBack,
+    self, Absence, AuditEntry, Cause, CauseKind, CheckMessage, ContinueSweep, Contract, ContractError, Head, Heartbeat,
+    Identity, Kind, Look, Note, NoteKind, Outcome, PhotoFacts, Population, Receipt, RenditionFacts, Seen, SweepCursor,
+    SweepLease, SweepUnderWay, V1, WriteBack,
 };
 use photorelay_core::id::{Digest, TenantId, UserId};
 use serde_json::{Value, json};
@@ -77,11 +77,13 @@ fn golden<C: Contract + PartialEq + Debug>(name: &str, contract: &C) {
 }
 
 #[test]
-fn the_population_and_the_sweeps_cursor_are_as_agreed() {
+fn what_the_sweep_keeps_is_as_agreed() {
     let link = "https://graph.microsoft.com/v1.0/users/delta?$deltatoken=opaque".to_owned();
     golden("population.json", &Population { v: V1, taken_at: time(), delta_link: link, members: vec![user()] });
     let current = Some(SweepUnderWay { began_at: time(), done_to: user() });
     golden("sweep.json", &SweepCursor { v: V1, previous: Some(time()), current });
+    golden("sweep-lease.json", &SweepLease { v: V1, until: time() });
+    golden("continue-sweep.json", &ContinueSweep { v: V1, continue_sweep: time() });
 }
 
 #[test]

@@ -1,0 +1,112 @@
+//! The lease: two sweeps at once would ask Graph everything twice.
+//!
+//! It only saves requests; nothing is wrong if two sweep all the same, so it may rest on clocks. Leases are numbered
+//! blobs, and creating the next number, once the last one has run out, is what takes it: no store needs more than
+//! create-once. A holder that dies is missed when its time is over.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp};
+use photorelay_core::contract::{self, MAX_CONTRACT_BYTES, SweepLease, V1};
+use photorelay_core::names::{self, Container, SWEEP_LEASES_PREFIX};
+use photorelay_core::store::{BlobStore, Creation, Metadata, StoreError, list_all};
+
+use super::SweepError;
+
+/// A lease that runs longer was written by somebody whose clock is wrong.
+const LONGEST: Duration = Duration::from_secs(15 * 60);
+
+pub(super) struct Lease<'a> {
+    blobs: &'a dyn BlobStore,
+    number: u64,
+    length: Duration,
+}
+
+impl<'a> Lease<'a> {
+    /// Takes the lease; `UnderWay` if another sweep holds it.
+    pub(super) async fn take(blobs: &'a dyn BlobStore, length: Duration) -> Result<Self, SweepError> {
+        let now = Timestamp::now();
+        let numbers = numbers(blobs).await?;
+        let newest = numbers.last().copied().unwrap_or_default();
+        if let Some(until) = read(blobs, newest).await?.filter(|until| is_held(*until, now)) {
+            return Err(SweepError::UnderWay { until });
+        }
+        let lease = Self { blobs, number: newest + 1, length: length.min(LONGEST) };
+        let until = lease.end();
+        let content = content(until);
+        let name = names::sweep_lease(lease.number);
+        let creation = blobs.create(Container::State, &name, "application/json", content).await?;
+        // Between the look and the creation others may have come, gone, and tidied up behind them.
+        if creation == Creation::AlreadyExists || lease.is_superseded().await? {
+            return Err(SweepError::UnderWay { until });
+        }
+        for old in numbers {
+            blobs.delete(Container::State, &names::sweep_lease(old)).await?;
+        }
+        Ok(lease)
+    }
+
+    /// Keeps the lease for as long as it is polled; ends when somebody else has it.
+    pub(super) async fn kept(&self) -> SweepError {
+        loop {
+            tokio::time::sleep(self.length / 3).await;
+            match self.renew().await {
+                Ok(true) => {}
+                Ok(false) => return SweepError::TakenOver,
+                Err(error) => tracing::warn!(%error, "the lease of the sweep could not be renewed"),
+            }
+        }
+    }
+
+    /// Lets the next sweep begin at once. The blob stays, so that numbers only grow.
+    pub(super) async fn release(self) {
+        if let Err(error) = self.put(Timestamp::now()).await {
+            tracing::warn!(%error, "the lease of the sweep could not be released and runs out by itself");
+        }
+    }
+
+    async fn renew(&self) -> Result<bool, StoreError> {
+        if self.is_superseded().await? {
+            return Ok(false);
+        }
+        self.put(self.end()).await?;
+        Ok(true)
+    }
+
+    async fn is_superseded(&self) -> Result<bool, StoreError> {
+        Ok(numbers(self.blobs).await?.last().is_some_and(|newest| *newest > self.number))
+    }
+
+    async fn put(&self, until: Timestamp) -> Result<(), StoreError> {
+        let name = names::sweep_lease(self.number);
+        self.blobs.put(Container::State, &name, "application/json", content(until), &Metadata::new()).await
+    }
+
+    fn end(&self) -> Timestamp {
+        Timestamp::now() + self.length
+    }
+}
+
+fn is_held(until: Timestamp, now: Timestamp) -> bool {
+    let left = until.duration_since(now);
+    left > SignedDuration::ZERO && left <= SignedDuration::try_from(LONGEST).unwrap_or(SignedDuration::MAX)
+}
+
+fn content(until: Timestamp) -> Bytes {
+    Bytes::from(contract::to_bytes(&SweepLease { v: V1, until }))
+}
+
+async fn numbers(blobs: &dyn BlobStore) -> Result<Vec<u64>, StoreError> {
+    let leases = list_all(blobs, Container::State, SWEEP_LEASES_PREFIX).await?;
+    Ok(leases.iter().filter_map(|blob| names::parse_sweep_lease(&blob.name)).collect())
+}
+
+/// Until when it is held; none if it is not there, or not readable.
+async fn read(blobs: &dyn BlobStore, number: u64) -> Result<Option<Timestamp>, StoreError> {
+    match blobs.get(Container::State, &names::sweep_lease(number), MAX_CONTRACT_BYTES as u64).await {
+        Ok(bytes) => Ok(bytes.and_then(|bytes| contract::parse::<SweepLease>(&bytes).ok()).map(|lease| lease.until)),
+        Err(StoreError::TooLarge { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
