@@ -8,7 +8,6 @@ use clap::{Parser, Subcommand};
 use photorelay::app::{App, open_storage};
 use photorelay::config::{self, Config};
 use photorelay::operate;
-use photorelay::steps::sweep::Run;
 use photorelay_core::id::UserId;
 use photorelay_core::settings::Environment;
 use photorelay_core::storage::Storage;
@@ -44,7 +43,11 @@ enum Command {
         file: PathBuf,
     },
     /// Compare everybody's photo with what is known of it, and have those looked at who differ.
-    Sweep,
+    Sweep {
+        /// The first fill of a tenant: tell what it takes, and fetch the photos here, beside the function app.
+        #[arg(long)]
+        first: bool,
+    },
     /// The audit trail.
     #[command(subcommand)]
     Audit(Audit),
@@ -120,9 +123,18 @@ async fn obey(cli: Cli, environment: &Environment, exporting: &mut Exporting) ->
             };
             println!("{}", operate::export::export(&storage, user, &file).await?);
         }
-        Command::Sweep => {
+        Command::Sweep { first } => {
             let (_, app) = start(environment, Reader::Person, exporting).await?;
-            println!("{}", app.sweep.run(&Run::default()).await?);
+            let stop = stop_on_signal()?;
+            if !first {
+                println!("{}", operate::sweep::sweep(&app.sweep, stop).await?);
+                return Ok(ExitCode::SUCCESS);
+            }
+            let no_more = CancellationToken::new();
+            let helping = app.pump.help(&no_more, &stop);
+            let filled =
+                operate::sweep::first(&app.sweep, &app.storage, helping, no_more.clone(), stop.clone()).await?;
+            println!("{filled}");
         }
         Command::Audit(Audit::Verify { user }) => {
             let report = operate::audit::verify(&storage_alone(environment)?, user, &mut out).await?;

@@ -32,6 +32,10 @@ use super::manifest::{Function, Manifest, Trigger};
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const MAX_PAUSE: Duration = Duration::from_secs(60);
 
+/// Batches that are handled side by side for a command, and how long each waits when there is nothing.
+const HELPERS: usize = 3;
+const HELPERS_PAUSE: Duration = Duration::from_millis(250);
+
 #[derive(Debug, Clone)]
 pub struct Pump {
     router: Router,
@@ -70,19 +74,43 @@ impl Pump {
 
     /// Handles messages of every queue until none is visible. For tests and for `--once`.
     pub async fn drain(&self) -> Result<(), StoreError> {
-        loop {
-            let mut handled = 0;
-            for function in &self.manifest.functions {
-                let Trigger::Queue { queue } = &function.trigger else { continue };
-                let batch = self.storage.queues.receive(queue, self.manifest.queues.batch_size, self.lease).await?;
-                handled += batch.len();
-                let work = batch.into_iter().map(|delivery| self.handle(function, queue, delivery));
-                futures::future::join_all(work).await;
+        while self.handle_some().await? > 0 {}
+        Ok(())
+    }
+
+    /// Handles messages as they come, beside whoever else does, until `no_more` says that the last ones were sent and
+    /// none is visible, or until told to stop. For commands that have work done.
+    pub async fn help(&self, no_more: &CancellationToken, stop: &CancellationToken) -> Result<(), StoreError> {
+        let helper = || async {
+            while !stop.is_cancelled() {
+                let is_last_look = no_more.is_cancelled();
+                if self.handle_some().await? > 0 {
+                    continue;
+                }
+                if is_last_look {
+                    break;
+                }
+                tokio::select! {
+                    () = no_more.cancelled() => {}
+                    () = pause(stop, tokio::time::sleep(HELPERS_PAUSE)) => {}
+                }
             }
-            if handled == 0 {
-                return Ok(());
-            }
+            Ok(())
+        };
+        futures::future::try_join_all((0..HELPERS).map(|_| helper())).await.map(drop)
+    }
+
+    /// One batch of every queue; how many messages there were.
+    async fn handle_some(&self) -> Result<usize, StoreError> {
+        let mut handled = 0;
+        for function in &self.manifest.functions {
+            let Trigger::Queue { queue } = &function.trigger else { continue };
+            let batch = self.storage.queues.receive(queue, self.manifest.queues.batch_size, self.lease).await?;
+            handled += batch.len();
+            let work = batch.into_iter().map(|delivery| self.handle(function, queue, delivery));
+            futures::future::join_all(work).await;
         }
+        Ok(handled)
     }
 
     async fn run_queue(self, function: Function, queue: String, stop: CancellationToken, tasks: TaskTracker) {

@@ -3,3 +3,5 @@
 pub mod audit;
 pub mod check;
 pub mod export;
+pub mod sweep;
+mod sweep_display;

@@ -195,7 +195,7 @@ async fn is_below(world: &World, queue: &str, messages: u64) {
 }
 
 /// Quick to draw, and larger than the directory's copy, so that none of them can be an echo.
-fn small_pictures() -> TempDir {
+pub(crate) fn small_pictures() -> TempDir {
     let folder = TempDir::new().unwrap();
     for name in ["astronaut-240.jpg", "coffee-120.gif"] {
         std::fs::write(folder.path().join(name), fixture(name)).unwrap();

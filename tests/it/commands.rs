@@ -2,9 +2,11 @@
 
 use std::process::Output;
 
+use graph_sim::{Pattern, Point};
+use photorelay_core::id::UserId;
 use tokio::process::Command;
 
-use crate::world::{CLIENT_STATE, World, fixture, guid};
+use crate::world::{CLIENT_STATE, Setup, World, fixture, guid};
 
 /// Runs `photorelay` with the settings that an operator would give.
 async fn photorelay(world: &World, arguments: &[&str], without: &[&str]) -> Output {
@@ -99,4 +101,59 @@ async fn every_missing_setting_is_told_at_once_and_no_secret_with_it() {
     }
     assert!(!printed.contains(&world.sim.client_secret()), "{printed}");
     world.end().await;
+}
+
+#[tokio::test]
+async fn the_first_sweep_forecasts_fetches_every_photo_and_says_so() {
+    let sim = graph_sim::Config { users: 120, with_photo: 0.5, ..Default::default() };
+    let world = World::with(Setup { sim, subscribe: false, ..Setup::default() }).await;
+    let output = photorelay(&world, &["sweep", "--first"], &[]).await;
+    let printed = text(&output.stdout);
+    assert!(output.status.success(), "{printed}{}", text(&output.stderr));
+    let photos = world.sim.tenant().user_ids().iter().filter(|id| world.sim.tenant().photo(**id).is_some()).count();
+    let forecast = printed.lines().next().unwrap();
+    assert!(forecast.starts_with("forecast        120 people; about "), "{printed}");
+    let words: Vec<usize> = forecast.split(' ').filter_map(|word| word.parse().ok()).collect();
+    // People, photos, requests, time.
+    assert!(words[1].abs_diff(photos) <= photos / 2, "{photos} photos; {printed}");
+    for line in ["population      120 (", "looked at       120, ", "filled          every check was worked off in "] {
+        assert!(printed.contains(line), "{line:?} is missing in {printed}");
+    }
+    for id in world.sim.tenant().user_ids() {
+        let trail = world.trail(UserId::from_uuid(id)).await;
+        assert_eq!(
+            trail.last().and_then(|newest| newest.entry.seen.sha256).map(|sha256| sha256.to_string()),
+            world.sim.tenant().shown(id).unwrap().sha256()
+        );
+    }
+    let again = text(&photorelay(&world, &["sweep"], &[]).await.stdout);
+    assert!(again.contains("looked at       120"), "{again}");
+    world.end_with_leftovers().await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_first_sweep_that_is_interrupted_pauses_and_goes_on() {
+    let sim = graph_sim::Config { users: 120, with_photo: 0.3, ..Default::default() };
+    let world = World::with(Setup { sim, subscribe: false, ..Setup::default() }).await;
+    let hold = world.sim.hold(Pattern::new("GET", "/v1.0/users/*/photo/$value"), Point::Before);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_photorelay"));
+    command.args(["sweep", "--first"]).env_clear().envs(settings(&world)).kill_on_drop(true);
+    let child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    hold.arrived().await;
+    let pid = child.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().await.unwrap().success());
+    hold.release();
+    let paused = child.wait_with_output().await.unwrap();
+    let printed = text(&paused.stdout);
+    assert!(paused.status.success() && printed.contains("paused: the same command goes on"), "{printed}");
+
+    let rest = photorelay(&world, &["sweep", "--first"], &[]).await;
+    let printed = text(&rest.stdout);
+    assert!(printed.contains("filled"), "{printed}{}", text(&rest.stderr));
+    for id in world.sim.tenant().user_ids() {
+        let trail = world.trail(UserId::from_uuid(id)).await;
+        assert_eq!(trail.len(), usize::from(world.sim.tenant().photo(id).is_some()), "{id}");
+    }
+    world.end_with_leftovers().await;
 }

@@ -14,6 +14,7 @@ mod races;
 mod refused;
 mod samba;
 mod sweep;
+mod sweep_repairs;
 mod telemetry;
 mod webhook;
 mod world;

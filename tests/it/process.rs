@@ -34,6 +34,15 @@ pub(crate) struct Program {
 impl Program {
     /// `photorelay run` on a port that the system chooses.
     pub(crate) fn photorelay(sim: &Sim, storage: &Variables, more: &Variables) -> Self {
+        Self::photorelay_command("run", sim, storage, more)
+    }
+
+    /// `photorelay sweep`, which ends by itself.
+    pub(crate) fn sweep(sim: &Sim, storage: &Variables) -> Self {
+        Self::photorelay_command("sweep", sim, storage, &Variables::new())
+    }
+
+    fn photorelay_command(command: &'static str, sim: &Sim, storage: &Variables, more: &Variables) -> Self {
         let mut variables = vec![
             ("PHOTORELAY_TENANT_ID", sim.tenant_id().to_string()),
             ("PHOTORELAY_CLIENT_ID", sim.client_id().to_string()),
@@ -48,7 +57,7 @@ impl Program {
         ];
         variables.extend_from_slice(storage);
         variables.extend_from_slice(more);
-        Self::start("photorelay", Path::new(env!("CARGO_BIN_EXE_photorelay")), variables)
+        Self::start("photorelay", Path::new(env!("CARGO_BIN_EXE_photorelay")), command, variables)
     }
 
     /// `photorelay-agent run` with the folder of the world as its target.
@@ -60,12 +69,12 @@ impl Program {
             ("PHOTORELAY_LEASE_SECONDS", "1".to_owned()),
         ];
         variables.extend_from_slice(storage);
-        Self::start("photorelay-agent", &agent_program(), variables)
+        Self::start("photorelay-agent", &agent_program(), "run", variables)
     }
 
-    fn start(name: &'static str, program: &Path, variables: Variables) -> Self {
+    fn start(name: &'static str, program: &Path, argument: &str, variables: Variables) -> Self {
         let mut command = Command::new(program);
-        command.arg("run").env_clear().envs(variables);
+        command.arg(argument).env_clear().envs(variables);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", program.display()));
         let (lines, printed) = watch::channel(Vec::new());
@@ -90,6 +99,21 @@ impl Program {
         let ended = self.child.try_wait().unwrap();
         assert!(ended.is_none(), "{} had ended by itself ({ended:?}); it printed:\n{}", self.name, self.log());
         self.child.kill().await.unwrap();
+    }
+
+    /// SIGKILL, unless it has ended already.
+    pub(crate) async fn kill_if_running(&mut self) {
+        if self.child.try_wait().unwrap().is_none() {
+            self.child.kill().await.unwrap();
+        }
+    }
+
+    /// Waits until it has ended by itself and well.
+    pub(crate) async fn ends_well(&mut self) {
+        match tokio::time::timeout(PATIENCE, self.child.wait()).await {
+            Ok(status) if status.as_ref().unwrap().success() => {}
+            ended => panic!("{} does not end well ({ended:?}); it printed:\n{}", self.name, self.log()),
+        }
     }
 
     /// Waits for something that this program makes happen.

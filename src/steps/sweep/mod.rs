@@ -8,6 +8,7 @@ mod announcing;
 mod cursor;
 mod decide;
 mod everybody;
+mod forecast;
 mod lease;
 mod ledger;
 mod pace;
@@ -36,6 +37,7 @@ use photorelay_core::trace::TraceContext;
 use tokio::sync::mpsc;
 use tracing::Instrument;
 
+pub use forecast::Forecast;
 pub use report::SweepReport;
 pub use run::{Progress, Run};
 

@@ -78,7 +78,7 @@ impl fmt::Display for SweepReport {
         let seconds = self.took.as_secs_f64();
         write!(f, "took            {seconds:.1} s, {} batches, {} throttled", self.requests, self.throttled)?;
         if !self.is_complete {
-            write!(f, "\nout of time: the next sweep goes on from here")?;
+            write!(f, "\nended early: the next sweep goes on from here")?;
         }
         Ok(())
     }
