@@ -61,6 +61,7 @@ impl App {
             PropagateSettings {
                 tenant: config.tenant_id,
                 targets: config.targets.clone(),
+                scope: config.scope.clone(),
                 renditions: config.renditions.clone(),
                 limits: Limits::default(),
                 hold: config.hold,
@@ -71,6 +72,7 @@ impl App {
             },
         );
         let settings = SweepSettings {
+            scope: config.scope.clone(),
             lease: config.lease,
             time_limit: config.sweep_time_limit,
             ..SweepSettings::new(config.targets.clone())
@@ -79,7 +81,8 @@ impl App {
         let previous = config.client_state_previous.as_ref().map(ExposeSecret::expose_secret);
         let client_states = ClientStates::new(config.client_state.expose_secret(), previous);
         let functions = Functions {
-            notify: Notify::new(Arc::clone(&storage.queues), config.tenant_id, client_states),
+            notify: Notify::new(Arc::clone(&storage.queues), config.tenant_id, client_states)
+                .within(config.scope.clone()),
             propagate: propagate.clone(),
             subscribe: Subscribe::new(Arc::clone(&graph), config.public_url.clone(), config.client_state.clone()),
             sweep: sweep.clone(),

@@ -2,8 +2,10 @@
 //!
 //! A missing or wrong setting stops the program, and all of them are told at once.
 
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use photorelay_core::entra::CredentialConfig;
@@ -15,7 +17,9 @@ use photorelay_core::telemetry::{LogFilter, LogFormat};
 use secrecy::SecretString;
 use url::Url;
 
+use crate::graph::MAX_GROUPS;
 use crate::steps::notify::MAX_CLIENT_STATE_BYTES;
+use crate::steps::scope::Scope;
 
 /// Everything that the program can be told.
 #[derive(Debug, Clone)]
@@ -32,6 +36,8 @@ pub struct Config {
     pub public_url: Option<Url>,
     pub listen: SocketAddr,
     pub targets: Targets,
+    /// Whose photos are carried.
+    pub scope: Scope,
     pub renditions: Vec<RenditionSpec>,
     pub hold: Duration,
     pub captures_per_day: u32,
@@ -83,6 +89,7 @@ impl Config {
             public_url: None,
             listen: defaults::LISTEN.parse().expect("the default is an address"),
             targets: Targets::default(),
+            scope: Scope::default(),
             renditions: vec![defaults::RENDITIONS.parse().expect("the default is one rendition")],
             hold: defaults::HOLD,
             captures_per_day: defaults::CAPTURES_PER_DAY,
@@ -113,6 +120,7 @@ impl Config {
         let public_url = reader.url("PHOTORELAY_PUBLIC_URL", None);
         let listen = reader.or_default("PHOTORELAY_LISTEN", defaults::LISTEN);
         let targets = reader.optional("PHOTORELAY_TARGETS").unwrap_or_default();
+        let scope = scope(&mut reader);
         let renditions = renditions(&mut reader);
         let hold = reader.seconds("PHOTORELAY_HOLD_SECONDS", defaults::HOLD);
         let captures_per_day = reader.optional("PHOTORELAY_CAPTURES_PER_DAY").unwrap_or(defaults::CAPTURES_PER_DAY);
@@ -136,6 +144,7 @@ impl Config {
                 public_url,
                 listen: listen?,
                 targets,
+                scope: scope?,
                 renditions: renditions?,
                 hold,
                 captures_per_day,
@@ -229,6 +238,32 @@ fn renditions(reader: &mut Reader<'_>) -> Option<Vec<RenditionSpec>> {
     }
 }
 
+fn scope(reader: &mut Reader<'_>) -> Option<Scope> {
+    let domains = list::<String>(reader, "PHOTORELAY_SCOPE_DOMAINS");
+    let groups = list(reader, "PHOTORELAY_SCOPE_GROUPS");
+    let users = list(reader, "PHOTORELAY_SCOPE_USERS");
+    let (domains, groups, users) = (domains?, groups?, users?);
+    if groups.len() > MAX_GROUPS {
+        reader.problem(&format!("PHOTORELAY_SCOPE_GROUPS names more than {MAX_GROUPS} groups: put them into one"));
+        return None;
+    }
+    let domains = domains.iter().map(|domain| domain.to_lowercase()).collect();
+    Some(Scope { domains, groups, users: users.into_iter().collect() })
+}
+
+/// Values with commas between them; none where one is wrong.
+fn list<T: FromStr<Err: Display>>(reader: &mut Reader<'_>, name: &str) -> Option<Vec<T>> {
+    let Some(text) = reader.optional::<String>(name) else { return Some(Vec::new()) };
+    let values: Result<Vec<T>, String> = text
+        .split(',')
+        .map(|value| match value.trim() {
+            "" => Err("an empty value".to_owned()),
+            value => value.parse().map_err(|error: T::Err| error.to_string()),
+        })
+        .collect();
+    values.map_err(|error| reader.problem(&format!("{name}: {error}"))).ok()
+}
+
 /// Graph takes at most 128 characters; fewer than 16 can be guessed.
 fn check_client_state(reader: &mut Reader<'_>, name: &str, secret: Option<&SecretString>) {
     use secrecy::ExposeSecret;
@@ -274,9 +309,20 @@ mod tests {
             ("PHOTORELAY_GRAPH_URL", "http://graph.example.net"),
             ("PHOTORELAY_TARGETS", "ad"),
             ("PHOTORELAY_RENDITIONS", "thumbnailPhoto"),
+            ("PHOTORELAY_SCOPE_GROUPS", "1f2c0b0e-0000-4000-8000-000000000001, everybody"),
+            ("PHOTORELAY_SCOPE_DOMAINS", "contoso.test,"),
             ("PHOTORELAY_LOG_FORMAT", "xml"),
         ]);
-        for setting in ["TENANT_ID", "CLIENT_STATE", "GRAPH_URL", "TARGETS", "RENDITIONS", "LOG_FORMAT"] {
+        for setting in [
+            "TENANT_ID",
+            "CLIENT_STATE",
+            "GRAPH_URL",
+            "TARGETS",
+            "RENDITIONS",
+            "SCOPE_GROUPS",
+            "SCOPE_DOMAINS",
+            "LOG_FORMAT",
+        ] {
             assert!(told.contains(&format!("PHOTORELAY_{setting}")), "{setting} is missing in {told}");
         }
         assert!(!told.contains("short") && !told.contains("the-client-secret"), "{told}");

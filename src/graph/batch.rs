@@ -56,6 +56,32 @@ impl Graph {
         priority: Priority,
         path: impl Fn(UserId) -> String,
     ) -> Result<Vec<(UserId, Result<Reply, GraphError>)>, GraphError> {
+        self.batch_of(operation, needs, users, priority, |user| json!({"method": "GET", "url": path(user)})).await
+    }
+
+    /// The same with a POST of this body for each person.
+    pub(super) async fn batch_post(
+        &self,
+        operation: &'static str,
+        needs: &'static str,
+        users: &[UserId],
+        priority: Priority,
+        path: impl Fn(UserId) -> String,
+        body: &Value,
+    ) -> Result<Vec<(UserId, Result<Reply, GraphError>)>, GraphError> {
+        let headers = json!({"Content-Type": "application/json"});
+        let item = |user| json!({"method": "POST", "url": path(user), "headers": headers, "body": body});
+        self.batch_of(operation, needs, users, priority, item).await
+    }
+
+    async fn batch_of(
+        &self,
+        operation: &'static str,
+        needs: &'static str,
+        users: &[UserId],
+        priority: Priority,
+        item: impl Fn(UserId) -> Value,
+    ) -> Result<Vec<(UserId, Result<Reply, GraphError>)>, GraphError> {
         if users.is_empty() {
             return Ok(Vec::new());
         }
@@ -68,9 +94,10 @@ impl Graph {
             .iter()
             .enumerate()
             .map(|(index, user)| {
-                let mut request = json!({"id": index.to_string(), "method": "GET", "url": path(*user)});
+                let mut request = item(*user);
+                request["id"] = json!(index.to_string());
                 if priority == Priority::Low {
-                    request["headers"] = json!({PRIORITY_HEADER: PRIORITY_LOW});
+                    request["headers"][PRIORITY_HEADER] = json!(PRIORITY_LOW);
                 }
                 request
             })

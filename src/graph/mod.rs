@@ -6,6 +6,7 @@
 
 mod batch;
 mod error;
+mod groups;
 mod people;
 mod photo;
 mod pressure;
@@ -25,6 +26,7 @@ use url::Url;
 
 pub use batch::MAX_BATCH;
 pub use error::{GraphError, Trace};
+pub use groups::MAX_GROUPS;
 pub use people::Person;
 pub use photo::{FetchedPhoto, MAX_PHOTO_BYTES, PhotoState};
 pub use subscription::{Creation, Deletion, NewSubscription, Renewal, SecretUrl, Subscription};

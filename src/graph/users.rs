@@ -13,7 +13,7 @@ use super::request::Call;
 use super::{Graph, Priority};
 
 const NEEDS: &str = "User.Read.All";
-const SELECT: &str = "$select=id,userType,onPremisesSyncEnabled";
+const SELECT: &str = "$select=id,userType,onPremisesSyncEnabled,onPremisesDomainName";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeltaPage {
@@ -33,6 +33,8 @@ pub struct DeltaUser {
     pub removed: bool,
     pub user_type: Option<String>,
     pub sync_enabled: Option<bool>,
+    /// The on-premises domain.
+    pub domain: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -52,6 +54,7 @@ struct WireUser {
     removed: Option<Value>,
     user_type: Option<String>,
     on_premises_sync_enabled: Option<bool>,
+    on_premises_domain_name: Option<String>,
 }
 
 impl Graph {
@@ -88,6 +91,7 @@ impl Graph {
                 removed: user.removed.is_some(),
                 user_type: user.user_type,
                 sync_enabled: user.on_premises_sync_enabled,
+                domain: user.on_premises_domain_name,
             })
             .collect();
         match (page.next, page.delta) {

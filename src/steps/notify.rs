@@ -20,12 +20,15 @@ use serde_json::value::RawValue;
 use subtle::{Choice, ConstantTimeEq};
 use tracing::Instrument;
 
+use super::scope::Scope;
+
 /// Takes what Graph posts to the webhook.
 #[derive(Debug)]
 pub struct Notify {
     queues: Arc<dyn QueueStore>,
     tenant: TenantId,
     client_states: ClientStates,
+    scope: Scope,
 }
 
 /// The longest `clientState` that Graph takes, in bytes. Longer ones are not ours.
@@ -93,7 +96,12 @@ pub enum NotifyError {
 
 impl Notify {
     pub fn new(queues: Arc<dyn QueueStore>, tenant: TenantId, client_states: ClientStates) -> Self {
-        Self { queues, tenant, client_states }
+        Self { queues, tenant, client_states, scope: Scope::default() }
+    }
+
+    /// Drops hints about people who are certainly not in this scope.
+    pub fn within(self, scope: Scope) -> Self {
+        Self { scope, ..self }
     }
 
     /// Stores a check for everybody whom the notifications name.
@@ -101,6 +109,7 @@ impl Notify {
         let items = items(body)?;
         let mut users: Vec<UserId> = items.iter().flatten().filter_map(|item| self.user_of(item)).collect();
         let accepted = Accepted { hints: users.len(), dropped: items.len() - users.len() };
+        users.retain(|user| self.scope.admits(*user) != Some(false));
         users.sort_unstable();
         users.dedup();
         if !users.is_empty() {

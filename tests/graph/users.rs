@@ -25,7 +25,10 @@ async fn a_round_goes_from_page_to_page_and_ends_with_a_link() {
     assert_eq!((users[0].id, users[0].removed), (user(2), true));
     assert!(link.ends_with("$deltatoken=b"), "{link}");
     let asked = server.asked();
-    assert_eq!(asked[0].uri.to_string(), "/v1.0/users/delta?$select=id,userType,onPremisesSyncEnabled");
+    assert_eq!(
+        asked[0].uri.to_string(),
+        "/v1.0/users/delta?$select=id,userType,onPremisesSyncEnabled,onPremisesDomainName"
+    );
     assert_eq!(asked[1].uri.query(), Some("$skiptoken=a"));
     assert!(asked.iter().all(|asked| asked.header("x-ms-throttle-priority") == "Low"));
 }

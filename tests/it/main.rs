@@ -15,6 +15,7 @@ mod refused;
 mod samba;
 mod sweep;
 mod sweep_repairs;
+mod sweep_scope;
 mod telemetry;
 mod webhook;
 mod world;

@@ -348,7 +348,7 @@ async fn a_sweep_that_stood_still_gives_way_to_the_one_that_took_over() {
 
 #[tokio::test]
 async fn a_sweep_that_runs_out_of_time_hands_over_until_everybody_was_looked_at() {
-    let sim = graph_sim::Config { users: 5_000, with_photo: 0.0, ..Default::default() };
+    let sim = graph_sim::Config { users: 2_100, with_photo: 0.0, ..Default::default() };
     let edit = |config: &mut Config| config.sweep_time_limit = Duration::ZERO;
     let world = World::with(Setup { sim, edit, subscribe: false, ..Setup::default() }).await;
     world.sim.set(|settings| settings.delta_page = 1_000);
@@ -356,7 +356,7 @@ async fn a_sweep_that_runs_out_of_time_hands_over_until_everybody_was_looked_at(
     assert_eq!(world.storage().queues.count(CHECKS_QUEUE).await.unwrap(), 1, "the rest waits in the queue");
     assert_eq!(world.sim.requests().count("POST /v1.0/$batch"), 100);
     world.app.pump.drain().await.unwrap();
-    assert_eq!(world.sim.requests().count("POST /v1.0/$batch"), 250, "nobody was asked about twice");
+    assert_eq!(world.sim.requests().count("POST /v1.0/$batch"), 105, "nobody was asked about twice");
     assert!(cursor(&world).await.current.is_none());
     world.end().await;
 }
@@ -423,6 +423,26 @@ async fn throttled_people_are_asked_again_and_nobody_is_missed() {
     let report = sweep(&world).await;
     assert_eq!((report.people, report.differing, report.unreadable), (45, 45, 0));
     assert!(report.throttled > 0 && report.requests > 3, "{report}");
+    world.end_with_leftovers().await;
+}
+
+#[tokio::test]
+async fn a_sweep_slows_down_when_graph_says_that_the_tenant_is_near_its_limit() {
+    let world = silent(Store::Embedded, 400).await;
+    let at_once = async || {
+        let run = Run::default();
+        world.app.sweep.run(&run).await.unwrap();
+        run.progress.borrow().at_once
+    };
+    let free = at_once().await;
+    // Any answer of the directory says so, to whoever asked.
+    world.sim.advance(Duration::from_secs(10));
+    world.sim.set(|settings| settings.resource_units = Some(1));
+    world.app.graph.find_person(&world.user(0).to_string()).await.unwrap();
+    world.sim.set(|settings| settings.resource_units = Some(1_000_000));
+    assert!(world.app.graph.limit_percentage().is_some_and(|used| used >= 1.0));
+    let warned = at_once().await;
+    assert!(warned < free, "{warned} requests at once instead of {free}");
     world.end_with_leftovers().await;
 }
 

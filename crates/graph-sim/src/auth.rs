@@ -34,6 +34,8 @@ impl Caller {
 
 /// Roles that may read users.
 pub(crate) const READ_USERS: [&str; 2] = [roles::USER_READ, roles::USER_WRITE];
+/// Roles that may read who is in a group.
+pub(crate) const READ_GROUPS: [&str; 1] = [roles::GROUP_MEMBERS_READ];
 /// Roles that may read photos.
 pub(crate) const READ_PHOTOS: [&str; 4] = [roles::PHOTO_READ, roles::USER_READ, roles::PHOTO_WRITE, roles::USER_WRITE];
 /// Roles that may write photos.

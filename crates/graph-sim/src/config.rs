@@ -16,6 +16,7 @@ pub mod roles {
     pub const USER_READ: &str = "User.Read.All";
     pub const USER_WRITE: &str = "User.ReadWrite.All";
     pub const PHOTO_READ: &str = "ProfilePhoto.Read.All";
+    pub const GROUP_MEMBERS_READ: &str = "GroupMember.Read.All";
     pub const PHOTO_WRITE: &str = "ProfilePhoto.ReadWrite.All";
 }
 

@@ -18,6 +18,7 @@ use crate::auth::Tokens;
 use crate::config::Config;
 use crate::directory::Directory;
 use crate::faults::Faults;
+use crate::groups::Groups;
 use crate::holds::Holds;
 use crate::journal::Journal;
 use crate::locked;
@@ -26,6 +27,7 @@ use crate::people::guid;
 use crate::pictures::Studio;
 use crate::settings::Settings;
 use crate::subscriptions::Subscriptions;
+use crate::throttle::Usage;
 use crate::wire::{Answer, Call};
 
 #[derive(Debug)]
@@ -36,6 +38,7 @@ pub(crate) struct Inner {
     pub(crate) studio: Arc<Studio>,
     pub(crate) settings: Mutex<Settings>,
     pub(crate) directory: Mutex<Directory>,
+    pub(crate) groups: Mutex<Groups>,
     pub(crate) tokens: Mutex<Tokens>,
     pub(crate) subscriptions: Mutex<Subscriptions>,
     pub(crate) outbox: Mutex<Outbox>,
@@ -48,6 +51,7 @@ pub(crate) struct Inner {
     pub(crate) holds: Mutex<Holds>,
     pub(crate) dice: Mutex<fastrand::Rng>,
     pub(crate) mailboxes: Mutex<HashMap<usize, usize>>,
+    pub(crate) usage: Mutex<Usage>,
     pub(crate) remote_holds: Mutex<HashMap<u64, Arc<crate::holds::Hold>>>,
     clock_ahead_ms: AtomicI64,
     pub(crate) http: reqwest::Client,
@@ -65,6 +69,7 @@ impl Inner {
             studio,
             settings: Mutex::new(config.settings.clone()),
             directory: Mutex::new(Directory::new(&config)),
+            groups: Mutex::default(),
             tokens: Mutex::default(),
             subscriptions: Mutex::default(),
             outbox: Mutex::new(Outbox::new(config.seed)),
@@ -75,6 +80,7 @@ impl Inner {
             holds: Mutex::default(),
             dice: Mutex::new(fastrand::Rng::with_seed(config.seed ^ 0x5eed)),
             mailboxes: Mutex::default(),
+            usage: Mutex::default(),
             remote_holds: Mutex::default(),
             clock_ahead_ms: AtomicI64::new(0),
             http,

@@ -17,6 +17,7 @@ mod delta;
 mod directory;
 mod drawing;
 mod faults;
+mod groups;
 mod handshake;
 mod holds;
 mod inner;
@@ -34,6 +35,7 @@ mod splice;
 mod subscription_request;
 mod subscriptions;
 mod tenant;
+mod throttle;
 mod users;
 mod wire;
 

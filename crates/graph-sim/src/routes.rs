@@ -9,7 +9,7 @@ use axum::http::Method;
 use crate::auth::Caller;
 use crate::inner::Inner;
 use crate::wire::{Answer, Call};
-use crate::{auth, batch, delta, photos, subscriptions, users};
+use crate::{auth, batch, delta, groups, photos, subscriptions, throttle, users};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Route {
@@ -23,6 +23,8 @@ pub(crate) enum Route {
     Photo(String, Option<String>),
     PhotoValue(String, Option<String>),
     Photos(String),
+    TransitiveMembers(String),
+    CheckMemberGroups(String),
     Subscriptions,
     Subscription(String),
     Reauthorize(String),
@@ -52,6 +54,8 @@ impl Route {
             ["users", user, "photos"] => Self::Photos(user.into()),
             ["users", user, "photos", size] => Self::Photo(user.into(), Some(size.into())),
             ["users", user, "photos", size, "$value"] => Self::PhotoValue(user.into(), Some(size.into())),
+            ["groups", group, "transitiveMembers"] => Self::TransitiveMembers(group.into()),
+            ["users", user, "checkMemberGroups"] => Self::CheckMemberGroups(user.into()),
             ["subscriptions"] => Self::Subscriptions,
             ["subscriptions", id] => Self::Subscription(id.into()),
             ["subscriptions", id, "reauthorize"] => Self::Reauthorize(id.into()),
@@ -73,6 +77,8 @@ impl Route {
             Self::Photos(_) => "/v1.0/users/{id}/photos",
             Self::Photo(_, Some(_)) => "/v1.0/users/{id}/photos/{size}",
             Self::PhotoValue(_, Some(_)) => "/v1.0/users/{id}/photos/{size}/$value",
+            Self::TransitiveMembers(_) => "/v1.0/groups/{id}/transitiveMembers",
+            Self::CheckMemberGroups(_) => "/v1.0/users/{id}/checkMemberGroups",
             Self::Subscriptions => "/v1.0/subscriptions",
             Self::Subscription(_) => "/v1.0/subscriptions/{id}",
             Self::Reauthorize(_) => "/v1.0/subscriptions/{id}/reauthorize",
@@ -90,7 +96,7 @@ impl Route {
 
     fn methods(&self) -> &'static [Method] {
         match self {
-            Self::Token(_) | Self::Batch | Self::Reauthorize(_) => &[Method::POST],
+            Self::Token(_) | Self::Batch | Self::Reauthorize(_) | Self::CheckMemberGroups(_) => &[Method::POST],
             Self::PhotoValue(_, None) => &[Method::GET, Method::PUT, Method::PATCH, Method::DELETE],
             Self::Subscriptions => &[Method::GET, Method::POST],
             Self::Subscription(_) => &[Method::GET, Method::PATCH, Method::DELETE],
@@ -100,7 +106,7 @@ impl Route {
 
     fn query_options(&self) -> &'static [&'static str] {
         match self {
-            Self::Users => &["$select", "$top", "$skiptoken"],
+            Self::Users | Self::TransitiveMembers(_) => &["$select", "$top", "$skiptoken"],
             Self::UsersDelta => &["$select", "$deltatoken", "$skiptoken"],
             Self::User(_) => &["$select"],
             Self::Identity => &["resource", "api-version", "client_id"],
@@ -135,7 +141,8 @@ impl Route {
             _ => {
                 let bearer = if caller.is_none() { Some(auth::bearer(inner, call)?) } else { None };
                 let Some(caller) = caller.or(bearer.as_ref()) else { return Err(inner.error("token_empty", &[])) };
-                match self {
+                let share = throttle::counted(inner, self, call, caller)?;
+                let answer = match self {
                     Self::Batch => return batch::run(inner, call, caller).await,
                     Self::Users => users::list(inner, call, caller)?,
                     Self::UsersDelta => delta::page(inner, call, caller)?,
@@ -147,6 +154,8 @@ impl Route {
                         Method::DELETE => photos::delete(inner, call, caller, key)?,
                         _ => photos::put(inner, call, caller, key).await?,
                     },
+                    Self::TransitiveMembers(id) => groups::transitive_members(inner, call, caller, id)?,
+                    Self::CheckMemberGroups(key) => groups::check_member_groups(inner, call, caller, key)?,
                     Self::Subscriptions if call.method == Method::GET => subscriptions::list(inner, caller)?,
                     Self::Subscriptions => subscriptions::create(inner, call, caller).await?,
                     Self::Subscription(id) => match call.method {
@@ -156,6 +165,10 @@ impl Route {
                     },
                     Self::Reauthorize(id) => subscriptions::reauthorize(inner, call, caller, id).await?,
                     Self::Token(_) | Self::Identity | Self::Unknown => return Err(inner.error("server_error", &[])),
+                };
+                match share {
+                    Some(share) => answer.with("x-ms-throttle-limit-percentage", throttle::told(share)),
+                    None => answer,
                 }
             }
         };

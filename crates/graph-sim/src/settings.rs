@@ -66,6 +66,10 @@ pub struct Settings {
     pub false_not_found_in_batch: f64,
     /// Concurrent requests for one mailbox before 429.
     pub mailbox_concurrency: usize,
+    /// Requests of an app for one mailbox within ten minutes before 429.
+    pub mailbox_requests: u64,
+    /// Resource units of an app within ten seconds before 429; `None` goes by the size of the tenant, as Graph does.
+    pub resource_units: Option<u64>,
     /// Time every Graph call takes, milliseconds from-to.
     pub latency_ms: [u64; 2],
 }
@@ -104,6 +108,8 @@ impl Default for Settings {
             honour_if_none_match: false,
             false_not_found_in_batch: 0.0,
             mailbox_concurrency: 4,
+            mailbox_requests: 10_000,
+            resource_units: None,
             latency_ms: [0, 0],
         }
     }

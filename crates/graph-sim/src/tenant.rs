@@ -54,6 +54,18 @@ impl Tenant {
         self.added(User::cloud_only)
     }
 
+    /// A new group with these direct members, people or groups.
+    pub fn add_group(&self, members: &[Uuid]) -> Uuid {
+        let id = self.inner.fresh_guid();
+        self.set_group(id, members);
+        id
+    }
+
+    /// Replaces who is in a group.
+    pub fn set_group(&self, id: Uuid, members: &[Uuid]) {
+        locked(&self.inner.groups).0.insert(id, members.to_vec());
+    }
+
     fn added(&self, make: fn(usize, &mut fastrand::Rng) -> User) -> Uuid {
         let id = locked(&self.inner.directory).add_with(make);
         delivery::user_changed(&self.inner, id, "updated");

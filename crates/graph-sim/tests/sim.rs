@@ -10,6 +10,8 @@ mod delta;
 mod faults;
 #[path = "sim/helpers.rs"]
 mod helpers;
+#[path = "sim/limits.rs"]
+mod limits;
 #[path = "sim/notifications.rs"]
 mod notifications;
 #[path = "sim/people.rs"]

@@ -68,6 +68,11 @@ guid_id!(
     TenantId
 );
 
+guid_id!(
+    /// A group of the tenant.
+    GroupId
+);
+
 /// SHA-256, written as 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

@@ -17,7 +17,6 @@ use super::found::{Found, LookError};
 use super::journal::{Journal, Step};
 use super::look::{Look, Round};
 use crate::graph::{Person, PhotoState};
-use crate::steps::scope;
 
 impl Look<'_> {
     pub(super) async fn photo_absent(
@@ -37,7 +36,7 @@ impl Look<'_> {
             return Ok(Round::Done(Found::NoPhoto));
         }
         let Some(person) = self.person().await? else { return Ok(Round::Done(Found::NoSuchUser)) };
-        if let Some(reason) = scope::left_out(&person) {
+        if let Some(reason) = self.left_out(&person).await? {
             return Ok(Round::Done(Found::OutOfScope { reason: reason.to_owned() }));
         }
         let now = Timestamp::now();

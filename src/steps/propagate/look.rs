@@ -32,7 +32,6 @@ use super::people::People;
 use super::{Propagate, capture, echo};
 use crate::graph::{Person, PhotoState};
 use crate::steps::announce::announce;
-use crate::steps::scope;
 
 /// How often a look starts again before the person goes back to the queue.
 const MAX_ROUNDS: u32 = 8;
@@ -226,7 +225,7 @@ impl<'a> Look<'a> {
         journal: &mut Journal,
     ) -> Result<InScope, LookError> {
         let Some(person) = self.person().await? else { return Ok(InScope::No(Found::NoSuchUser)) };
-        let Some(reason) = scope::left_out(&person) else { return Ok(InScope::Yes(person)) };
+        let Some(reason) = self.left_out(&person).await? else { return Ok(InScope::Yes(person)) };
         journal.note(Step::CompareEtag, || format!("out of scope: {reason}"));
         let standing = Standing::OutOfScope { reason: reason.to_owned() };
         let noted =
@@ -235,6 +234,19 @@ impl<'a> Look<'a> {
             heads::write(&*self.step.storage.blobs, &noted).await?;
         }
         Ok(InScope::No(Found::OutOfScope { reason: reason.to_owned() }))
+    }
+
+    /// Why the person's photos are not carried.
+    pub(super) async fn left_out(&self, person: &Person) -> Result<Option<&'static str>, LookError> {
+        let scope = &self.step.settings.scope;
+        if let Some(reason) = scope.left_out(person) {
+            return Ok(Some(reason));
+        }
+        let is_admitted = match scope.admits(self.user) {
+            Some(is_admitted) => is_admitted,
+            None => self.people.is_in_groups(&self.step.graph, &scope.groups, self.user).await?,
+        };
+        Ok((!is_admitted).then(|| scope.outside_groups()))
     }
 
     pub(super) async fn person(&self) -> Result<Option<Person>, LookError> {

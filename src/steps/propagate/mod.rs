@@ -32,12 +32,14 @@ pub use journal::Journal;
 use people::People;
 
 use crate::graph::{Graph, PhotoState, Priority};
+use crate::steps::scope::Scope;
 
 /// How people are looked at.
 #[derive(Debug, Clone)]
 pub struct PropagateSettings {
     pub tenant: TenantId,
     pub targets: Targets,
+    pub scope: Scope,
     pub renditions: Vec<RenditionSpec>,
     pub limits: Limits,
     /// How long a photo must be gone, and an ETag unchanged, before it is believed.

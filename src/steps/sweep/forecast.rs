@@ -5,12 +5,12 @@
 
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use photorelay_core::heads::{self, etag_metadata};
 use photorelay_core::id::UserId;
 
 use super::{Sweep, SweepError, cursor, population};
 use crate::graph::{MAX_BATCH, PhotoState, Priority};
-use jiff::Timestamp;
 
 /// Batches of the sample.
 const SAMPLE: usize = 5;
@@ -40,7 +40,7 @@ impl Sweep {
         let blobs = &*self.storage.blobs;
         let now = Timestamp::now();
         let done_to = cursor::resumable(&cursor::read(blobs).await?, now).map(|current| current.done_to);
-        let members = population::keep(&self.graph, blobs, now).await?.members;
+        let members = population::keep(&self.graph, &self.settings.scope, blobs, now).await?.members;
         let rest = &members[members.partition_point(|member| Some(*member) <= done_to)..];
         let step = rest.len().div_ceil(SAMPLE * MAX_BATCH).max(1);
         let sample: Vec<UserId> = rest.iter().step_by(step).copied().collect();

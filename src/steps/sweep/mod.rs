@@ -42,6 +42,7 @@ pub use report::SweepReport;
 pub use run::{Progress, Run};
 
 use super::notify::checks;
+use super::scope::Scope;
 use crate::graph::{Graph, GraphError};
 use decide::{Need, Why};
 use everybody::{Everybody, Person};
@@ -53,6 +54,7 @@ use pace::{Pace, Sight};
 #[derive(Debug, Clone)]
 pub struct SweepSettings {
     pub targets: Targets,
+    pub scope: Scope,
     /// Everybody's bytes are looked at again once in this time, whatever the ETag says.
     pub bytes_every: Duration,
     /// An entry without a receipt is announced again at this age, and then whenever its age has doubled.
@@ -73,6 +75,7 @@ impl SweepSettings {
     pub fn new(targets: Targets) -> Self {
         Self {
             targets,
+            scope: Scope::default(),
             bytes_every: Duration::from_secs(30 * 24 * 3600),
             announce_after: Duration::from_secs(10 * 60),
             batches_at_once: 8,
@@ -194,7 +197,7 @@ impl Sweep {
         let resumed = cursor::resumable(&cursor, run.now);
         let began_at = resumed.as_ref().map_or(run.now, |current| current.began_at);
         let done_to = resumed.map(|current| current.done_to);
-        let kept = population::keep(&self.graph, blobs, run.now).await?;
+        let kept = population::keep(&self.graph, &self.settings.scope, blobs, run.now).await?;
         let mut report = SweepReport {
             population: kept.members.len(),
             joined: kept.joined,

@@ -1,7 +1,8 @@
 //! Who is looked after: kept by `users/delta`, in one blob with the link of the next round.
 //!
 //! A link that Graph has forgotten, and a list that cannot be read, cost one full list. While Graph does not tell who
-//! came and went, the people of the last list are swept all the same.
+//! came and went, the people of the last list are swept all the same. Who is in the groups of the scope is asked anew
+//! every time.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +15,7 @@ use photorelay_core::store::{BlobStore, Metadata, StoreError};
 
 use super::SweepError;
 use crate::graph::{DeltaPage, DeltaUser, Graph};
-use crate::steps::scope;
+use crate::steps::scope::Scope;
 
 /// An unchanged list is written again after this time, because its link lives for seven days only.
 const LINK_KEPT_FOR: SignedDuration = SignedDuration::from_hours(24);
@@ -32,9 +33,32 @@ pub(super) struct Kept {
     pub(super) is_full_list: bool,
 }
 
-pub(super) async fn keep(graph: &Graph, blobs: &dyn BlobStore, now: Timestamp) -> Result<Kept, SweepError> {
-    let stored = read(blobs).await?;
-    let round = match (rounds(graph, stored.as_ref()).await, &stored) {
+/// The population as Graph tells it now.
+pub(super) async fn keep(
+    graph: &Graph,
+    scope: &Scope,
+    blobs: &dyn BlobStore,
+    now: Timestamp,
+) -> Result<Kept, SweepError> {
+    let kept = keep_all(graph, scope, blobs, now).await?;
+    if scope.is_open() {
+        return Ok(kept);
+    }
+    let mut in_groups = BTreeSet::new();
+    for group in &scope.groups {
+        in_groups.append(&mut graph.group_members(*group).await?);
+    }
+    let is_in = |user: &UserId| scope.admits(*user).unwrap_or_else(|| in_groups.contains(user));
+    let members = kept.members.into_iter().filter(is_in).collect();
+    Ok(Kept { members, ..kept })
+}
+
+/// Without groups and pilot list, which are not known by the changes of people: who enters a group has not changed.
+async fn keep_all(graph: &Graph, scope: &Scope, blobs: &dyn BlobStore, now: Timestamp) -> Result<Kept, SweepError> {
+    let domains: Vec<String> = scope.domains.iter().cloned().collect();
+    // A list that was made for other domains does not tell about those who were left out.
+    let stored = read(blobs).await?.filter(|stored| stored.domains == domains);
+    let round = match (rounds(graph, scope, stored.as_ref()).await, &stored) {
         (Ok(round), _) => round,
         (Err(SweepError::Graph(error)), Some(stored)) if error.is_passing() => {
             tracing::warn!(%error, "who came and went is not known: the people of the last list are swept");
@@ -48,7 +72,7 @@ pub(super) async fn keep(graph: &Graph, blobs: &dyn BlobStore, now: Timestamp) -
     let left = before.iter().filter(|member| members.binary_search(member).is_err()).count();
     let is_old = stored.as_ref().is_none_or(|stored| now.duration_since(stored.taken_at).abs() > LINK_KEPT_FOR);
     let kept = if round.is_full_list || is_old || joined + left > 0 {
-        let population = Population { v: V1, taken_at: now, delta_link: round.link, members };
+        let population = Population { v: V1, taken_at: now, delta_link: round.link, domains, members };
         let content = Bytes::from(contract::to_bytes(&population));
         blobs.put(Container::State, names::POPULATION, "application/json", content, &Metadata::new()).await?;
         population.members
@@ -80,7 +104,7 @@ struct Round {
 }
 
 /// A whole round from the link, or a full one where there is none or it is forgotten.
-async fn rounds(graph: &Graph, stored: Option<&Population>) -> Result<Round, SweepError> {
+async fn rounds(graph: &Graph, scope: &Scope, stored: Option<&Population>) -> Result<Round, SweepError> {
     let mut from = stored;
     for _ in 0..MAX_ROUNDS {
         let mut members: BTreeSet<UserId> = from.iter().flat_map(|stored| stored.members.iter().copied()).collect();
@@ -89,11 +113,11 @@ async fn rounds(graph: &Graph, stored: Option<&Population>) -> Result<Round, Swe
         for _ in 0..MAX_PAGES {
             match graph.users_delta(link.as_deref()).await? {
                 DeltaPage::More { users, next } => {
-                    apply(&mut members, &users);
+                    apply(scope, &mut members, &users);
                     link = Some(next);
                 }
                 DeltaPage::Last { users, link } => {
-                    apply(&mut members, &users);
+                    apply(scope, &mut members, &users);
                     return Ok(Round { members, link, is_full_list });
                 }
                 DeltaPage::Resync => {
@@ -112,10 +136,9 @@ async fn rounds(graph: &Graph, stored: Option<&Population>) -> Result<Round, Swe
 }
 
 /// People repeat, and the last mention counts.
-fn apply(members: &mut BTreeSet<UserId>, users: &[DeltaUser]) {
+fn apply(scope: &Scope, members: &mut BTreeSet<UserId>, users: &[DeltaUser]) {
     for user in users {
-        let belongs =
-            if user.removed { Some(false) } else { scope::may_belong(user.user_type.as_deref(), user.sync_enabled) };
+        let belongs = if user.removed { Some(false) } else { scope.may_belong(user) };
         match belongs {
             Some(true) => {
                 members.insert(user.id);

@@ -15,6 +15,9 @@ pub struct Population {
     pub taken_at: Timestamp,
     /// Begins the next round; it is bound to a tenant and lives about seven days.
     pub delta_link: String,
+    /// Only people of these on-premises domains were taken in; empty means all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub domains: Vec<String>,
     /// In their order, each once.
     pub members: Vec<UserId>,
 }

@@ -63,12 +63,12 @@ pub(super) fn measure(place: &Place, table: &mut Table) -> Result<()> {
 }
 
 /// The last line that a command prints.
-fn json(command: &mut Command) -> Result<Value> {
+pub(super) fn json(command: &mut Command) -> Result<Value> {
     let output = process::output(command)?;
     let line = output.lines().last().context("it printed nothing")?;
     serde_json::from_str(line).with_context(|| format!("it printed no JSON: {line}"))
 }
 
-fn number(value: &Value, at: &str) -> Result<f64> {
+pub(super) fn number(value: &Value, at: &str) -> Result<f64> {
     value.pointer(at).and_then(Value::as_f64).with_context(|| format!("there is no figure at {at}"))
 }

@@ -8,6 +8,7 @@ mod photo;
 mod processor;
 mod program;
 mod requirements;
+mod sweep;
 mod webhook;
 
 use std::fmt::Display;
@@ -34,6 +35,7 @@ enum Part {
     Photo,
     Program,
     Cost,
+    Sweep,
 }
 
 pub(crate) fn run(place: &Place, phases: &mut Phases, options: &Options) -> Result<()> {
@@ -52,6 +54,9 @@ pub(crate) fn run(place: &Place, phases: &mut Phases, options: &Options) -> Resu
     }
     if wanted(Part::Cost) {
         phases.run("cost", || cost::measure(place, &mut table))?;
+    }
+    if wanted(Part::Sweep) {
+        phases.run("sweep", || sweep::measure(place, &mut table))?;
     }
     table.print();
     table.gates()

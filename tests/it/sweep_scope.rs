@@ -1,0 +1,118 @@
+//! Domains, groups and a pilot list: the same people are left out by the webhook, by a look and by the sweep, and who
+//! enters the scope later is announced then.
+
+use std::collections::BTreeSet;
+
+use graph_sim::{App, roles};
+use photorelay::config::Config;
+use photorelay::steps::scope::Scope;
+use photorelay::steps::sweep::{Run, SweepReport};
+use photorelay_core::contract::{Look, Standing};
+use photorelay_core::id::{GroupId, UserId};
+use photorelay_core::names::CHECKS_QUEUE;
+use uuid::Uuid;
+
+use crate::world::{Setup, World, guid};
+
+/// A tenant of so many people, whose app may read groups.
+async fn world(users: usize, edit: fn(&mut Config)) -> World {
+    let sim = graph_sim::Config { users, ..Default::default() };
+    let roles = [roles::USER_READ, roles::PHOTO_READ, roles::GROUP_MEMBERS_READ].map(str::to_owned).to_vec();
+    let app = App { roles, ..sim.app.clone() };
+    World::with(Setup { sim: graph_sim::Config { app, ..sim }, edit, ..Setup::default() }).await
+}
+
+async fn sweep(world: &World) -> SweepReport {
+    world.app.sweep.run(&Run::default()).await.unwrap()
+}
+
+async fn entries(world: &World, at: usize) -> usize {
+    world.trail(world.user(at)).await.len()
+}
+
+const GROUP: u128 = 0x6000_0000_0000_4000_8000_0000_0000_0001;
+const PILOT: u128 = 0x7000_0000_0000_4000_8000_0000_0000_0002;
+
+#[tokio::test]
+async fn only_members_of_a_group_are_carried_and_who_joins_it_is_announced_then() {
+    let world = world(3, |config| {
+        let groups = vec![GroupId::from_uuid(Uuid::from_u128(GROUP))];
+        config.scope = Scope { groups, ..Scope::default() };
+    })
+    .await;
+    let tenant = world.sim.tenant();
+    let ids: Vec<Uuid> = (0..3).map(|at| guid(world.user(at))).collect();
+    let nested = tenant.add_group(&[ids[0]]);
+    tenant.set_group(Uuid::from_u128(GROUP), &[nested]);
+
+    assert_eq!(sweep(&world).await.population, 1);
+    world.settle().await;
+    // A hint about somebody outside leads to a look that notes why.
+    tenant.change_photo(ids[1]).unwrap();
+    world.settle().await;
+    assert_eq!([entries(&world, 0).await, entries(&world, 1).await, entries(&world, 2).await], [1, 0, 0]);
+    let head = world.head(world.user(1)).await.unwrap();
+    assert!(matches!(head.standing, Standing::OutOfScope { ref reason } if reason.contains("PHOTORELAY_SCOPE_GROUPS")));
+
+    tenant.set_group(nested, &[ids[0], ids[1]]);
+    let report = sweep(&world).await;
+    assert_eq!((report.population, report.out_of_scope), (2, 1));
+    world.settle().await;
+    assert_eq!([entries(&world, 0).await, entries(&world, 1).await, entries(&world, 2).await], [1, 1, 0]);
+    assert!(world.shows_newest(world.user(1)).await);
+
+    // Who leaves is left alone: what is written stays, and nothing new comes.
+    tenant.set_group(nested, &[ids[1]]);
+    tenant.change_photo(ids[0]).unwrap();
+    sweep(&world).await;
+    world.settle().await;
+    assert_eq!(entries(&world, 0).await, 1);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_pilot_list_keeps_the_hints_about_others_out_of_the_queue() {
+    let world = world(3, |config| {
+        let users = BTreeSet::from([UserId::from_uuid(Uuid::from_u128(PILOT))]);
+        config.scope = Scope { users, ..Scope::default() };
+    })
+    .await;
+    let tenant = world.sim.tenant();
+    let mut pilot = tenant.user(guid(world.user(0))).unwrap();
+    pilot.id = Uuid::from_u128(PILOT);
+    pilot.user_principal_name = "pilot@contoso.test".to_owned();
+    pilot.on_premises_sam_account_name = Some("pilot".to_owned());
+    tenant.put_user(pilot);
+    world.settle().await;
+    tenant.change_photo(guid(world.user(1))).unwrap();
+    world.sim.flush().await;
+    assert_eq!(world.storage().queues.count(CHECKS_QUEUE).await.unwrap(), 0);
+    assert_eq!(sweep(&world).await.population, 1);
+    world.check(&[world.user(0), world.user(3)], Look::Always).await;
+    world.settle().await;
+    assert_eq!([entries(&world, 0).await, entries(&world, 1).await, entries(&world, 3).await], [0, 0, 1]);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn another_list_of_domains_makes_another_population() {
+    let world = world(4, |config| config.scope.domains = BTreeSet::from(["emea.contoso.test".to_owned()])).await;
+    let tenant = world.sim.tenant();
+    let ids: Vec<Uuid> = (0..4).map(|at| guid(world.user(at))).collect();
+    for id in &ids[..2] {
+        tenant.edit_user(*id, |user| user.on_premises_domain_name = Some("EMEA.contoso.test".to_owned())).unwrap();
+    }
+    let first = sweep(&world).await;
+    assert_eq!((first.population, first.is_full_list), (2, true));
+    assert!(!sweep(&world).await.is_full_list);
+    world.check(&[world.user(3)], Look::Always).await;
+    world.settle().await;
+    assert_eq!([entries(&world, 0).await, entries(&world, 1).await, entries(&world, 3).await], [1, 1, 0]);
+
+    tenant.edit_user(ids[2], |user| user.on_premises_domain_name = Some("emea.contoso.test".to_owned())).unwrap();
+    let moved = sweep(&world).await;
+    assert_eq!((moved.population, moved.joined, moved.is_full_list), (3, 1, false));
+    world.settle().await;
+    assert_eq!(entries(&world, 2).await, 1);
+    world.end().await;
+}
