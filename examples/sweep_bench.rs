@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{Query, State};
+use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use clap::{Parser, Subcommand};
@@ -84,7 +84,7 @@ async fn unchanged(program: &PathBuf, people: usize) -> Result<Value> {
     let tasks = TaskTracker::new();
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let service = format!("http://{}/?sv=2021-12-02&sig=bench", listener.local_addr()?);
-    let router = Router::new().fallback(answer).with_state(storage.clone());
+    let router = Router::new().fallback(answer).layer(DefaultBodyLimit::disable()).with_state(storage.clone());
     tasks.spawn(axum::serve(listener, router).into_future());
     let settings = [("PhotoStorage__blobServiceUri", service.clone()), ("PhotoStorage__queueServiceUri", service)];
 
@@ -93,7 +93,9 @@ async fn unchanged(program: &PathBuf, people: usize) -> Result<Value> {
     sim.clear_requests();
     storage.reset();
     let run = run(program, &["sweep"], &sim, &settings)?;
-    ensure!(run.printed.contains("checks sent     0"), "somebody was not settled:\n{}", run.printed);
+    // Of a large tenant somebody's bytes may be due in the seconds between the two sweeps.
+    let settled = run.printed.contains("checks sent     0") || run.printed.contains("bytes due");
+    ensure!(settled && !run.printed.contains("changed"), "somebody was not settled:\n{}", run.printed);
     let mut answer = told(&sim, &run);
     answer["people"] = json!(people);
     answer["storage"] = json!(storage.counts());
@@ -325,12 +327,21 @@ async fn answer(
                 None => (StatusCode::NOT_FOUND, [("x-ms-error-code", "BlobNotFound")]).into_response(),
             }
         }
+        (Method::POST, _) => {
+            storage.count("send");
+            (StatusCode::CREATED, [("content-type", "application/xml")], SENT).into_response()
+        }
         (method, _) => {
             storage.count(&format!("unexpected {method}"));
             StatusCode::NOT_IMPLEMENTED.into_response()
         }
     }
 }
+
+const SENT: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?><QueueMessagesList><QueueMessage>\
+    <MessageId>5974b586-0df3-4e2d-ad0c-18e3892bfca2</MessageId><InsertionTime>Sun, 24 May 2026 22:24:31 GMT</InsertionTime>\
+    <ExpirationTime>Fri, 31 Dec 9999 23:59:59 GMT</ExpirationTime><PopReceipt>AgAAAAMAAAA=</PopReceipt>\
+    <TimeNextVisible>Sun, 24 May 2026 22:24:31 GMT</TimeNextVisible></QueueMessage></QueueMessagesList>";
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use photorelay_core::id::UserId;
 use reqwest::Method;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::error::{Envelope, GraphError, Trace, token_like};
@@ -19,9 +20,10 @@ use super::{Graph, Priority, retry_after};
 /// Graph answers as many requests at once.
 pub const MAX_BATCH: usize = 20;
 
+/// Each item is parsed by itself, so that one that cannot be read takes no other with it.
 #[derive(Deserialize)]
 struct WireBatch {
-    responses: Vec<Value>,
+    responses: Vec<Box<RawValue>>,
 }
 
 #[derive(Deserialize)]
@@ -29,17 +31,22 @@ struct WireItem {
     id: Value,
     status: u16,
     #[serde(default)]
-    headers: Option<BTreeMap<String, Value>>,
+    headers: Option<Box<RawValue>>,
     #[serde(default)]
     body: Value,
 }
 
 impl WireItem {
-    /// The case of header names varies, and numbers come as text or as numbers.
+    /// The case of header names varies, and numbers come as text or as numbers. Parsed only when asked for, and if it
+    /// can be there at all: of most items nobody wants to know a header.
     fn header(&self, name: &str) -> Option<String> {
-        let headers = self.headers.iter().flatten();
-        headers.filter(|(key, _)| key.eq_ignore_ascii_case(name)).find_map(|(_, value)| match value {
-            Value::String(text) => Some(text.clone()),
+        let headers = self.headers.as_ref()?.get();
+        if !headers.to_ascii_lowercase().contains(name) {
+            return None;
+        }
+        let headers: BTreeMap<String, Value> = serde_json::from_str(headers).ok()?;
+        headers.into_iter().filter(|(key, _)| key.eq_ignore_ascii_case(name)).find_map(|(_, value)| match value {
+            Value::String(text) => Some(text),
             Value::Number(number) => Some(number.to_string()),
             _ => None,
         })
@@ -110,7 +117,7 @@ impl Graph {
         let batch: WireBatch = answer.json()?;
 
         let mut items: Vec<Option<WireItem>> = users.iter().map(|_| None).collect();
-        for item in batch.responses.into_iter().filter_map(|item| WireItem::deserialize(item).ok()) {
+        for item in batch.responses.into_iter().filter_map(|item| serde_json::from_str::<WireItem>(item.get()).ok()) {
             let slot = index_of(&item.id).and_then(|index| items.get_mut(index));
             if let Some(slot @ None) = slot {
                 *slot = Some(item);
@@ -144,7 +151,9 @@ fn reply(
         return Err(GraphError::Unavailable { reason, retry_after: None, at: Box::new(trace) });
     };
     trace.status = Some(item.status);
-    if let Some(request_id) = item.header("request-id") {
+    let is_good = (200..300).contains(&item.status);
+    // What went well is not told of; then the request of the batch is enough.
+    if !is_good && let Some(request_id) = item.header("request-id") {
         trace.request_id = Some(token_like(&request_id));
     }
     let hint = item.header("retry-after").and_then(|value| retry_after::parse(&value, now));

@@ -48,7 +48,7 @@ impl Display {
     }
 
     pub(super) fn show_left(&mut self, all: u64, left: u64) {
-        self.move_to(all.saturating_sub(left), all, "worked off");
+        self.move_to(all.saturating_sub(left), all, "looking at people");
     }
 
     fn move_to(&mut self, done: u64, of: u64, found: &str) {

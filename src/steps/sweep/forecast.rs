@@ -45,10 +45,13 @@ impl Sweep {
         let step = rest.len().div_ceil(SAMPLE * MAX_BATCH).max(1);
         let sample: Vec<UserId> = rest.iter().step_by(step).copied().collect();
         let (mut differing, mut longest) = (0, Duration::ZERO);
-        for users in sample.chunks(MAX_BATCH) {
+        let answers = sample.chunks(MAX_BATCH).map(|users| async move {
             let asked = Instant::now();
-            let states = self.graph.photo_states(users, Priority::Low).await?;
-            longest = longest.max(asked.elapsed());
+            let states = Box::pin(self.graph.photo_states(users, Priority::Low)).await?;
+            Ok::<_, SweepError>((states, asked.elapsed()))
+        });
+        for (states, took) in futures::future::try_join_all(answers).await? {
+            longest = longest.max(took);
             for (user, state) in states {
                 let Ok(PhotoState::Present { media_etag }) = state else { continue };
                 let head = heads::read(blobs, user).await?;

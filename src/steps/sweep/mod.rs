@@ -78,7 +78,7 @@ impl SweepSettings {
             scope: Scope::default(),
             bytes_every: Duration::from_secs(30 * 24 * 3600),
             announce_after: Duration::from_secs(10 * 60),
-            batches_at_once: 8,
+            batches_at_once: 12,
             people_per_stretch: 2_000,
             longest_wait: Duration::from_secs(60),
             time_limit: Duration::from_secs(8 * 60),

@@ -6,6 +6,7 @@
 
 mod connection;
 mod failure;
+mod page;
 
 use std::fmt;
 use std::num::NonZero;
@@ -15,8 +16,7 @@ use async_trait::async_trait;
 use azure_core::credentials::TokenCredential;
 use azure_core::http::{Body, NoFormat, RequestContent, Transport};
 use azure_storage_blob::models::{
-    BlobClientDownloadOptions, BlobClientUploadOptions, BlobContainerClientListBlobsOptions, BlobItem,
-    ListBlobsIncludeItem,
+    BlobClientDownloadOptions, BlobClientUploadOptions, BlobContainerClientListBlobsOptions, ListBlobsIncludeItem,
 };
 use azure_storage_blob::{BlobClient, BlobServiceClient, BlobServiceClientOptions};
 use bytes::{Bytes, BytesMut};
@@ -24,7 +24,7 @@ use futures::TryStreamExt as _;
 use url::Url;
 
 use super::rules::{check_metadata, check_name, check_prefix};
-use super::{BlobStore, Creation, Listed, Listing, Metadata, Page, StoreError};
+use super::{BlobStore, Creation, Listing, Metadata, Page, StoreError};
 use crate::names::Container;
 
 pub use connection::transport;
@@ -166,14 +166,10 @@ impl BlobStore for AzureBlobs {
         let client = self.client.blob_container_client(container.as_str());
         let request = async {
             let mut pages = client.list_blobs(Some(options))?.into_pages();
-            pages.try_next().await?.map(|page| page.into_model()).transpose()
+            pages.try_next().await?.map(|page| page::parse(page.into_body().as_ref())).transpose()
         };
         let page = within_time(doing, request).await?.map_err(|error| classify(error, doing))?;
-        let Some(page) = page else { return Ok(Page::default()) };
-        Ok(Page {
-            blobs: page.blob_items.into_iter().filter_map(listed).collect(),
-            next: page.next_marker.filter(|marker| !marker.is_empty()),
-        })
+        Ok(page.unwrap_or_default())
     }
 
     async fn delete(&self, container: Container, name: &str) -> Result<(), StoreError> {
@@ -217,12 +213,4 @@ fn full_length(headers: &azure_core::http::headers::Headers) -> Option<u64> {
         Some(range) => range.rsplit_once('/')?.1.parse().ok(),
         None => header("content-length")?.parse().ok(),
     }
-}
-
-fn listed(item: BlobItem) -> Option<Listed> {
-    Some(Listed {
-        name: item.name?,
-        bytes: item.properties.and_then(|properties| properties.content_length).unwrap_or_default(),
-        metadata: item.metadata.and_then(|metadata| metadata.values).unwrap_or_default().into_iter().collect(),
-    })
 }
