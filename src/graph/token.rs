@@ -256,16 +256,20 @@ impl fmt::Debug for CachedTokens {
     }
 }
 
-/// The library wraps the authority's answer; its status is found along the chain of causes.
+/// The library wraps the authority's answer, or what kept it from having one; both are found along the chain of causes.
 fn judge(error: &azure_core::Error) -> TokenError {
-    let mut status = None;
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(this) = cause {
-        let known = this.downcast_ref::<azure_core::Error>().and_then(azure_core::Error::http_status);
-        status = status.or(known.map(u16::from));
-        cause = this.source();
-    }
-    let text = fit_for_logs(&error.to_string());
+    let chain = || std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |this| this.source());
+    let status = chain().find_map(|this| this.downcast_ref::<azure_core::Error>()?.http_status()).map(u16::from);
+    let text = error.to_string();
+    let text = text.split("To troubleshoot").next().unwrap_or_default().trim_end();
+    // Why nothing was heard is told by the first cause. The causes of other failures may quote the answer.
+    let unheard = chain().any(|this| this.is::<reqwest::Error>()).then(|| chain().last()).flatten();
+    let text = match (status, unheard) {
+        (Some(status), _) => format!("{text} (HTTP {status})"),
+        (None, Some(cause)) => format!("{text} ({cause})"),
+        (None, None) => text.to_owned(),
+    };
+    let text = fit_for_logs(&text);
     match status {
         Some(400 | 401 | 403 | 404) => TokenError::Refused(text),
         _ => TokenError::Unavailable(text),

@@ -246,6 +246,20 @@ async fn a_login_host_that_redirects_is_not_followed() {
 }
 
 #[tokio::test]
+async fn why_there_is_no_token_is_told_by_its_first_cause() {
+    // Nobody listens there.
+    let unheard = token(secret_config(), &Url::parse("http://127.0.0.1:1").unwrap()).await.unwrap_err();
+    assert!(unheard.is_passing() && unheard.to_string().contains("Connection refused"), "{unheard}");
+
+    let server = Server::start(|_, _| crate::server::answer(404).body(Body::empty()).unwrap()).await;
+    let unknown = token(secret_config(), &server.base).await.unwrap_err();
+    assert!(!unknown.is_passing() && unknown.to_string().contains("HTTP 404"), "{unknown}");
+    for error in [unheard, unknown] {
+        assert!(!error.to_string().contains("troubleshoot"), "a link that is left out helps nobody: {error}");
+    }
+}
+
+#[tokio::test]
 async fn one_credential_serves_storage_and_graph() {
     let server = Server::start(|_, asked| {
         let scope = asked.form("scope").unwrap();

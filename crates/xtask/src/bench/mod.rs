@@ -16,6 +16,7 @@ use std::fmt::Display;
 use anyhow::{Result, bail};
 use clap::Args;
 
+use crate::package;
 use crate::phases::Phases;
 use crate::place::Place;
 use crate::process;
@@ -44,7 +45,8 @@ pub(crate) fn run(place: &Place, phases: &mut Phases, options: &Options) -> Resu
     phases.run("build", || build(place))?;
     let mut table = Table::default();
     if wanted(Part::Program) {
-        phases.run("program", || program::measure(place, &mut table))?;
+        let program = package::program(place, phases)?;
+        phases.run("program", || program::measure(place, &program, &mut table))?;
     }
     if wanted(Part::Photo) {
         phases.run("photo", || photo::measure(place, &mut table))?;

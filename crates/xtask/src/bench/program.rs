@@ -1,5 +1,7 @@
 //! The program as it ships: how large it is, how soon it answers after its start, and what it holds when idle.
 
+use std::path::Path;
+
 use anyhow::{Context, Result};
 
 use super::{Table, Verdict, median, percentile};
@@ -12,8 +14,7 @@ const IDLE_MIB: f64 = 20.0;
 pub(crate) const BINARY_MIB: f64 = 12.0;
 const MIB: f64 = 1024.0 * 1024.0;
 
-pub(super) fn measure(place: &Place, table: &mut Table) -> Result<()> {
-    let program = place.target.join("release").join("photorelay");
+pub(super) fn measure(place: &Place, program: &Path, table: &mut Table) -> Result<()> {
     let folder = place.target.join("bench").join("program");
     place::remove(&folder)?;
     std::fs::create_dir_all(&folder)?;
@@ -21,7 +22,7 @@ pub(super) fn measure(place: &Place, table: &mut Table) -> Result<()> {
     let mut starts = Vec::new();
     let mut resident = Vec::new();
     for _ in 0..STARTS {
-        let handler = Handler::start(&program, &folder)?;
+        let handler = Handler::start(program, &folder)?;
         starts.push(handler.first_answer.as_secs_f64() * 1000.0);
         resident.push(handler.resident()?);
     }
@@ -43,7 +44,7 @@ pub(super) fn measure(place: &Place, table: &mut Table) -> Result<()> {
         "",
         Verdict::budget(idle < IDLE_MIB),
     );
-    let size = std::fs::metadata(&program).context("the program was not built")?.len() as f64 / MIB;
+    let size = std::fs::metadata(program).context("the program was not built")?.len() as f64 / MIB;
     table.row(
         "binary",
         format!("{size:.1} MiB"),

@@ -18,7 +18,7 @@ const PROFILE: &str = "dist";
 /// From PyPI: the compiler and linker that knows the symbols of every glibc.
 const ZIG: &str = "ziglang==0.15.2";
 
-pub(super) fn portable(place: &Place, phases: &mut Phases) -> Result<PathBuf> {
+pub(crate) fn program(place: &Place, phases: &mut Phases) -> Result<PathBuf> {
     let zigbuild = phases.run("install cargo-zigbuild", || tools::ZIGBUILD.ensure(place))?;
     let python = phases.run("install zig", || tools::python(place, "zig", ZIG))?;
     let program = phases.run("build", || {

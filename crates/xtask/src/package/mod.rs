@@ -22,6 +22,8 @@ use crate::handler::Handler;
 use crate::phases::Phases;
 use crate::place::{self, Place};
 
+pub(crate) use build::program;
+
 const BINARY_MIB: f64 = crate::bench::BINARY_MIB;
 const MIB: f64 = 1024.0 * 1024.0;
 const STARTS: usize = 9;
@@ -36,7 +38,7 @@ pub(crate) struct Options {
 pub(crate) fn run(place: &Place, phases: &mut Phases, options: &Options) -> Result<()> {
     let program = match &options.program {
         Some(program) => program.clone(),
-        None => build::portable(place, phases)?,
+        None => program(place, phases)?,
     };
     let package = phases.run("package", || make(place, &program))?;
     println!("{}", package.listing);
