@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use jiff::civil::Date;
+
 use crate::id::{Digest, UserId};
 
 /// The containers of the storage account, one for each way of being written.
@@ -84,6 +86,32 @@ pub fn parse_audit_entry(name: &str) -> Option<(UserId, u32)> {
     (audit_entry(user, seq) == name).then_some((user, seq))
 }
 
+/// In `audit`: the checkpoint of a day.
+pub fn checkpoint(day: Date) -> String {
+    format!("{CHECKPOINTS_PREFIX}{day}.json")
+}
+
+/// The day that a blob name of `audit` is the checkpoint of; none for any other name.
+pub fn parse_checkpoint(name: &str) -> Option<Date> {
+    let day: Date = name.strip_prefix(CHECKPOINTS_PREFIX)?.strip_suffix(".json")?.parse().ok()?;
+    (checkpoint(day) == name).then_some(day)
+}
+
+/// In `audit`: a page of checkpoints, named by its digest.
+pub fn checkpoint_page(page: Digest) -> String {
+    format!("{CHECKPOINT_PAGES_PREFIX}{page}.json")
+}
+
+/// Whether a blob name of `audit` is a page of checkpoints.
+pub fn is_checkpoint_page(name: &str) -> bool {
+    let digest = name.strip_prefix(CHECKPOINT_PAGES_PREFIX).and_then(|rest| rest.strip_suffix(".json"));
+    digest.and_then(|digest| digest.parse().ok()).is_some_and(|digest: Digest| checkpoint_page(digest) == name)
+}
+
+/// In `audit`: what all checkpoints and their pages begin with. The pages come after the days in a listing.
+pub const CHECKPOINTS_PREFIX: &str = "checkpoints/";
+const CHECKPOINT_PAGES_PREFIX: &str = "checkpoints/pages/";
+
 /// In `state`.
 pub fn head(user: UserId) -> String {
     format!("{HEADS_PREFIX}{user}.json")
@@ -164,6 +192,17 @@ mod tests {
         for name in ["checkpoints/2026-01-01.json", "1f2c0b0e-0000-4000-8000-000000000001/7.json", "x/00000007.json"] {
             assert_eq!(parse_audit_entry(name), None, "{name}");
         }
+    }
+
+    #[test]
+    fn only_exact_names_are_taken_for_checkpoints() {
+        let day: Date = "2026-05-24".parse().unwrap();
+        assert_eq!(parse_checkpoint(&checkpoint(day)), Some(day));
+        assert!(is_checkpoint_page(&checkpoint_page(Digest::ZERO)) && checkpoint(day) < checkpoint_page(Digest::ZERO));
+        for name in ["checkpoints/20260524.json", "checkpoints/2026-05-24T00.json", &checkpoint_page(Digest::ZERO)] {
+            assert_eq!(parse_checkpoint(name), None, "{name}");
+        }
+        assert!(!is_checkpoint_page(&checkpoint(day)));
     }
 
     #[test]

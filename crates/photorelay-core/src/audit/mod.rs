@@ -3,8 +3,11 @@
 //! Creating entry `n+1` *if it does not exist* is the only decision in the system. This module must never overwrite
 //! or delete an entry. It owns the failure "two writers for one person": exactly one of them commits.
 
+mod checkpoint;
+mod listing;
 mod verify;
 
+pub use checkpoint::{Changes, StoredCheckpoint, Taken, newest_checkpoint, take_checkpoint};
 pub use verify::{Finding, Problem, Report, verify_all, verify_person};
 
 use bytes::Bytes;

@@ -1,20 +1,24 @@
 //! Walks the trail and names what is broken: a changed, missing or inserted entry, a photo that does not match, and,
-//! against heads and receipts, a tail that was cut off or a person who is missing altogether.
+//! against heads, receipts and the newest checkpoint, a tail that was cut off or a person who is missing altogether. The
+//! checkpoints themselves are chained.
 //!
 //! It reads and never repairs. It holds one page of each listing and a few people at a time, so 100,000 people need no
 //! more memory than ten. Somebody who commits while it runs is not taken for a thief: before a cut tail is reported,
 //! the entry is asked for once more. What the hash chain cannot show is a forged newest entry that nobody has acted on.
 
+mod chain;
 mod finding;
 mod person;
 mod walk;
 
 use futures::TryStreamExt as _;
 
-use crate::id::UserId;
-use crate::names::{self, Container};
+use jiff::civil::Date;
+
+use super::checkpoint::Ends;
+use crate::id::{Digest, UserId};
 use crate::store::{BlobStore, StoreError};
-use walk::{Item, Walk};
+use walk::{Item, Known, Walk};
 
 pub use finding::{Finding, Problem};
 
@@ -28,6 +32,9 @@ pub struct Report {
     pub entries: u64,
     /// Photos and renditions that exist and match their digests.
     pub blobs: u64,
+    pub checkpoints: u64,
+    /// The day and digest of the newest one: compare it with the digest that was logged when it was taken.
+    pub newest_checkpoint: Option<(Date, Digest)>,
     pub findings: Vec<Finding>,
 }
 
@@ -46,15 +53,22 @@ impl Report {
 
 /// Verifies what concerns one person. An `Err` means that it could not look, not that something is wrong.
 pub async fn verify_person(blobs: &dyn BlobStore, user: UserId) -> Result<Report, StoreError> {
-    verify(blobs, Walk::of_person(blobs, user)).await
+    // Read before the listing of entries, so that whatever it knows must be in there.
+    let newest = chain::newest_readable(blobs).await?;
+    let ends = Ends::of(blobs, newest.as_ref(), Some(user));
+    let known = Known { day: newest.map(|newest| newest.day), ends };
+    verify(blobs, Walk::of_person(blobs, user, known), Report::default()).await
 }
 
 /// Verifies everybody. An `Err` means that it could not look to the end, not that something is wrong.
 pub async fn verify_all(blobs: &dyn BlobStore) -> Result<Report, StoreError> {
-    verify(blobs, Walk::of_everybody(blobs)).await
+    let (newest, report) = chain::verify(blobs).await?;
+    let ends = Ends::of(blobs, newest.as_ref(), None);
+    let known = Known { day: newest.map(|newest| newest.day), ends };
+    verify(blobs, Walk::of_everybody(blobs, known), report).await
 }
 
-async fn verify(blobs: &dyn BlobStore, walk: Walk<'_>) -> Result<Report, StoreError> {
+async fn verify(blobs: &dyn BlobStore, walk: Walk<'_>, report: Report) -> Result<Report, StoreError> {
     let items = futures::stream::try_unfold(walk, |mut walk| async move {
         Ok::<_, StoreError>(walk.next().await?.map(|item| (item, walk)))
     });
@@ -62,39 +76,13 @@ async fn verify(blobs: &dyn BlobStore, walk: Walk<'_>) -> Result<Report, StoreEr
         .map_ok(|item| async move {
             match item {
                 Item::Person(traces) => person::verify(blobs, traces).await,
-                Item::Foreign { container, name } => {
-                    Ok(Report { findings: vec![Finding::foreign(container, &name)], ..Report::default() })
-                }
+                Item::Nobodys(finding) => Ok(Report { findings: vec![finding], ..Report::default() }),
             }
         })
         .try_buffered(PEOPLE_AT_ONCE)
-        .try_fold(Report::default(), |mut sum, report| async move {
+        .try_fold(report, |mut sum, report| async move {
             sum.add(report);
             Ok(sum)
         })
         .await
-}
-
-/// The person and sequence number that a blob name of `receipts` speaks of.
-fn parse_receipt(name: &str) -> Option<(UserId, u32)> {
-    let (user, file) = name.split_once('/')?;
-    let (seq, target) = file.strip_suffix(".json")?.split_once('.')?;
-    let (user, seq): (UserId, u32) = (user.parse().ok()?, seq.parse().ok()?);
-    (names::receipt(user, seq, target) == name).then_some((user, seq))
-}
-
-/// The person whose head a blob of `state` is.
-fn parse_head(name: &str) -> Option<UserId> {
-    let user: UserId = name.strip_prefix(names::HEADS_PREFIX)?.strip_suffix(".json")?.parse().ok()?;
-    (names::head(user) == name).then_some(user)
-}
-
-/// The person whom a blob name of this container begins with, whatever comes after.
-fn owner(container: Container, name: &str) -> Option<UserId> {
-    if container == Container::State {
-        return parse_head(name);
-    }
-    let (first, _) = name.split_once('/')?;
-    let user: UserId = first.parse().ok()?;
-    (user.to_string() == first).then_some(user)
 }

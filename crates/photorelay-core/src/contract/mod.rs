@@ -5,6 +5,7 @@
 
 mod audit;
 mod check;
+mod checkpoint;
 mod head;
 mod heartbeat;
 mod population;
@@ -14,6 +15,7 @@ mod writeback;
 
 pub use audit::{AuditEntry, Cause, CauseKind, Identity, Kind, PhotoFacts, RenditionFacts, Seen};
 pub use check::{Absence, CheckMessage, Look, MAX_PEOPLE_PER_CHECK};
+pub use checkpoint::{Checkpoint, CheckpointLink, CheckpointPage, ENDS_PER_PAGE, PageLink, TrailEnd};
 pub use head::{EchoSighting, Head, Standing};
 pub use heartbeat::Heartbeat;
 pub use population::Population;

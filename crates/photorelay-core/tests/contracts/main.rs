@@ -4,9 +4,7 @@ use std::fmt::Debug;
 use std::path::PathBuf;
 
 use photorelay_core::contract::{
-    self, Absence, AuditEntry, Cause, CauseKind, CheckMessage, ContinueSweep, Contract, ContractError, Head, Heartbeat,
-    Identity, Kind, Look, Note, NoteKind, Outcome, PhotoFacts, Population, Receipt, RenditionFacts, Seen, SweepCursor,
-    SweepLease, SweepUnderWay, V1, WriteBack,
+    self, Absence, AuditEntry, Cause, CauseKind, CheckMessage, Checkpoint, CheckpointLink, CheckpointPage, ContinueSweep, Contract, ContractError, Head, Heartbeat, Identity, Kind, Look, Note, NoteKind, Outcome, PageLink, PhotoFacts, Population, Receipt, RenditionFacts, Seen, SweepCursor, SweepLease, SweepUnderWay, TrailEnd, V1, WriteBack,
 };
 use photorelay_core::id::{Digest, TenantId, UserId};
 use serde_json::{Value, json};
@@ -90,6 +88,22 @@ fn what_the_sweep_keeps_is_as_agreed() {
 #[test]
 fn the_audit_entry_is_as_agreed() {
     golden("audit-entry.json", &entry());
+}
+
+#[test]
+fn the_checkpoint_and_its_page_are_as_agreed() {
+    let page =
+        CheckpointPage { v: V1, ends: vec![TrailEnd { user_id: user(), seq: 3, sha256: Digest::of(b"entry 3") }] };
+    golden("checkpoint-page.json", &page);
+    let checkpoint = Checkpoint {
+        v: V1,
+        day: "2026-05-24".parse().unwrap(),
+        taken_at: time(),
+        previous: Some(CheckpointLink { day: "2026-05-23".parse().unwrap(), sha256: Digest::of(b"checkpoint") }),
+        people: 1,
+        pages: vec![PageLink { sha256: Digest::of(&contract::to_bytes(&page)), first: user(), last: user() }],
+    };
+    golden("checkpoint.json", &checkpoint);
 }
 
 #[test]

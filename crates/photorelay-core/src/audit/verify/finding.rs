@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use jiff::civil::Date;
+
 use crate::id::{Digest, UserId};
 use crate::names::{self, Container};
 
@@ -48,11 +50,32 @@ pub enum Problem {
         saw: Digest,
         found: Digest,
     },
+    /// The entry had other bytes when the checkpoint was taken.
+    NotWhatTheCheckpointSaw {
+        checkpoint: String,
+        saw: Digest,
+        found: Digest,
+    },
+    /// A checkpoint names this one, or this page, and it is not there.
+    CheckpointMissing {
+        blob: String,
+        named_by: String,
+    },
+    /// A checkpoint names another digest for this one, or for this page, than it has.
+    CheckpointChanged {
+        blob: String,
+        named_by: String,
+    },
+    /// The checkpoint after it does not name it: one of the two was not written by us.
+    CheckpointUnchained {
+        blob: String,
+        after: String,
+    },
     /// There is evidence of this person and no trail at all.
     PersonMissing {
         evidence: String,
     },
-    /// A head or a receipt that cannot be read proves nothing any more.
+    /// A head, a receipt or a checkpoint that cannot be read proves nothing any more.
     EvidenceUnreadable {
         blob: String,
         why: String,
@@ -65,8 +88,27 @@ impl Finding {
     }
 
     pub(super) fn foreign(container: Container, name: &str) -> Self {
-        Self { user: None, seq: None, problem: Problem::ForeignBlob { blob: format!("{container}/{name}") } }
+        Self::of_nobody(Problem::ForeignBlob { blob: format!("{container}/{name}") })
     }
+
+    pub(super) fn of_nobody(problem: Problem) -> Self {
+        Self { user: None, seq: None, problem }
+    }
+
+    /// A page that the checkpoint of this day names.
+    pub(super) fn of_page(page: Digest, is_missing: bool, day: Option<Date>) -> Self {
+        let blob = format!("{}/{}", Container::Audit, names::checkpoint_page(page));
+        let named_by = day.map(checkpoint_blob).unwrap_or_default();
+        Self::of_nobody(match is_missing {
+            true => Problem::CheckpointMissing { blob, named_by },
+            false => Problem::CheckpointChanged { blob, named_by },
+        })
+    }
+}
+
+/// The checkpoint of a day, as findings name it.
+pub(super) fn checkpoint_blob(day: Date) -> String {
+    format!("{}/{}", Container::Audit, names::checkpoint(day))
 }
 
 impl fmt::Display for Finding {
@@ -117,6 +159,26 @@ impl fmt::Display for Problem {
                 f,
                 "the entry was changed after an agent acted on it: {receipt} saw {saw}, and it hashes to {found} now. \
                  Restore the entry from a version or a backup"
+            ),
+            Problem::NotWhatTheCheckpointSaw { checkpoint, saw, found } => write!(
+                f,
+                "the entry was changed after the checkpoint was taken: {checkpoint} saw {saw}, and it hashes to {found} \
+                 now. Restore the entry from a version or a backup"
+            ),
+            Problem::CheckpointMissing { blob, named_by } => write!(
+                f,
+                "{blob} is missing, though {named_by} names it. Look for who deleted it in the storage account's log, \
+                 and restore it from a version or a backup"
+            ),
+            Problem::CheckpointChanged { blob, named_by } => write!(
+                f,
+                "{blob} was changed after {named_by} was taken. What it says proves nothing; restore it from a version \
+                 or a backup"
+            ),
+            Problem::CheckpointUnchained { blob, after } => write!(
+                f,
+                "{after} does not name {blob}, which is the one before it. One of the two was put there by somebody \
+                 else; compare their digests with those that were logged when they were taken"
             ),
             Problem::PersonMissing { evidence } => write!(
                 f,

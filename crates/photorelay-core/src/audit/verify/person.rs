@@ -1,9 +1,10 @@
-//! Verifies one person: the chain, the photos that it names, and what heads and receipts know of it.
+//! Verifies one person: the chain, the photos that it names, and what heads, receipts and the newest checkpoint know of
+//! it.
 
 use std::collections::HashSet;
 
 use super::Report;
-use super::finding::{Finding, Problem};
+use super::finding::{Finding, Problem, checkpoint_blob};
 use super::walk::Traces;
 use crate::audit::{self, AuditError, Committed};
 use crate::contract::{self, AuditEntry, Head, Kind, MAX_CONTRACT_BYTES, Receipt};
@@ -28,6 +29,7 @@ pub(super) async fn verify(blobs: &dyn BlobStore, traces: Traces) -> Result<Repo
     let trail = person.chain(&traces.entries).await?;
     person.photos(&trail).await?;
     person.receipt(&traces, &trail).await?;
+    person.checkpoint(&traces, &trail).await?;
     if traces.has_head {
         person.head(&traces).await?;
     }
@@ -130,6 +132,24 @@ impl Person<'_> {
             Some(receipt) if receipt.entry_sha256 != found.sha256 => {
                 let (saw, found) = (receipt.entry_sha256, found.sha256);
                 self.find(*seq, Problem::NotWhatTheAgentSaw { receipt: evidence, saw, found });
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// What the newest checkpoint has seen is still there, with the same bytes.
+    async fn checkpoint(&mut self, traces: &Traces, trail: &[Committed]) -> Result<(), StoreError> {
+        let Some((end, day)) = traces.known else { return Ok(()) };
+        let checkpoint = checkpoint_blob(day);
+        if self.is_cut(end.seq, traces).await? {
+            self.report_cut(end.seq, traces, checkpoint);
+            return Ok(());
+        }
+        match trail.iter().find(|committed| committed.entry.seq == end.seq) {
+            Some(found) if found.sha256 != end.sha256 => {
+                let (saw, found) = (end.sha256, found.sha256);
+                self.find(end.seq, Problem::NotWhatTheCheckpointSaw { checkpoint, saw, found });
             }
             _ => {}
         }

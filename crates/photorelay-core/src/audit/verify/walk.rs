@@ -1,15 +1,15 @@
-//! Goes through the listings of entries, receipts and heads side by side and brings together what belongs to one
-//! person. All three are in the order of person ids, so one page of each is all that has to be held.
+//! Goes through the listings of entries, receipts and heads, and through the newest checkpoint, side by side and brings
+//! together what belongs to one person. All are in the order of person ids, so one page of each is all that is held.
 
-use std::collections::VecDeque;
+use jiff::civil::Date;
 
-use super::{owner, parse_head, parse_receipt};
+use super::finding::Finding;
+use crate::audit::checkpoint::Ends;
+use crate::audit::listing::Names;
+use crate::contract::TrailEnd;
 use crate::id::UserId;
 use crate::names::{self, Container};
-use crate::store::{BlobStore, Listing, StoreError};
-
-/// Daily checkpoints lie beside the people.
-const CHECKPOINTS_PREFIX: &str = "checkpoints/";
+use crate::store::{BlobStore, StoreError};
 
 /// What the listings say about one person.
 #[derive(Debug)]
@@ -22,38 +22,46 @@ pub(super) struct Traces {
     /// The receipt with the highest number.
     pub(super) newest_receipt: Option<(u32, String)>,
     pub(super) has_head: bool,
+    /// Where the trail ended at the newest checkpoint, and its day.
+    pub(super) known: Option<(TrailEnd, Date)>,
 }
 
 pub(super) enum Item {
     Person(Traces),
-    /// A blob that belongs to nobody.
-    Foreign {
-        container: Container,
-        name: String,
-    },
+    /// Something wrong that is about nobody.
+    Nobodys(Finding),
+}
+
+/// What the newest checkpoint that can be read knows.
+pub(super) struct Known<'a> {
+    pub(super) day: Option<Date>,
+    pub(super) ends: Ends<'a>,
 }
 
 pub(super) struct Walk<'a> {
     entries: Names<'a>,
     receipts: Names<'a>,
     heads: Names<'a>,
+    known: Known<'a>,
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn of_everybody(blobs: &'a dyn BlobStore) -> Self {
+    pub(super) fn of_everybody(blobs: &'a dyn BlobStore, known: Known<'a>) -> Self {
         Self {
             entries: Names::new(blobs, Container::Audit, String::new()),
             receipts: Names::new(blobs, Container::Receipts, String::new()),
             heads: Names::new(blobs, Container::State, names::HEADS_PREFIX.to_owned()),
+            known,
         }
     }
 
-    pub(super) fn of_person(blobs: &'a dyn BlobStore, user: UserId) -> Self {
+    pub(super) fn of_person(blobs: &'a dyn BlobStore, user: UserId, known: Known<'a>) -> Self {
         let prefix = names::person_prefix(user);
         Self {
             entries: Names::new(blobs, Container::Audit, prefix.clone()),
             receipts: Names::new(blobs, Container::Receipts, prefix),
             heads: Names::new(blobs, Container::State, names::head(user)),
+            known,
         }
     }
 
@@ -61,18 +69,21 @@ impl<'a> Walk<'a> {
     pub(super) async fn next(&mut self) -> Result<Option<Item>, StoreError> {
         loop {
             // What is nobody's comes out at once; checkpoints and names in other containers are none of our business.
-            let Some(name) = self.entries.peek().await? else { break };
-            if owner(Container::Audit, name).is_some() {
+            if self.entries.peek().await?.is_none() || self.entries.owner().await?.is_some() {
                 break;
             }
             let name = self.entries.take();
-            if !name.starts_with(CHECKPOINTS_PREFIX) {
-                return Ok(Some(Item::Foreign { container: Container::Audit, name }));
+            if names::parse_checkpoint(&name).is_none() && !names::is_checkpoint_page(&name) {
+                return Ok(Some(Item::Nobodys(Finding::foreign(Container::Audit, &name))));
             }
         }
         self.receipts.skip_nobodys().await?;
         self.heads.skip_nobodys().await?;
-        let mut user = None;
+        let end = self.known.ends.peek().await?;
+        if let Some((page, is_missing)) = self.known.ends.broken.pop() {
+            return Ok(Some(Item::Nobodys(Finding::of_page(page, is_missing, self.known.day))));
+        }
+        let mut user = end.map(|end| end.user_id);
         for names in [&mut self.entries, &mut self.receipts, &mut self.heads] {
             let candidate = names.owner().await?;
             user = match (user, candidate) {
@@ -81,8 +92,17 @@ impl<'a> Walk<'a> {
             };
         }
         let Some(user) = user else { return Ok(None) };
-        let mut traces =
-            Traces { user, entries: Vec::new(), foreign: Vec::new(), newest_receipt: None, has_head: false };
+        let mut traces = Traces {
+            user,
+            entries: Vec::new(),
+            foreign: Vec::new(),
+            newest_receipt: None,
+            has_head: false,
+            known: None,
+        };
+        if end.is_some_and(|end| end.user_id == user) {
+            traces.known = self.known.ends.take().zip(self.known.day);
+        }
         while self.entries.owner().await? == Some(user) {
             let name = self.entries.take();
             match names::parse_audit_entry(&name) {
@@ -92,58 +112,13 @@ impl<'a> Walk<'a> {
         }
         while self.receipts.owner().await? == Some(user) {
             let name = self.receipts.take();
-            if let Some((_, seq)) = parse_receipt(&name) {
+            if let Some((_, seq, _)) = names::parse_receipt(&name) {
                 traces.newest_receipt = Some((seq, name));
             }
         }
         while self.heads.owner().await? == Some(user) {
-            traces.has_head |= parse_head(&self.heads.take()).is_some();
+            traces.has_head |= names::parse_head(&self.heads.take()).is_some();
         }
         Ok(Some(Item::Person(traces)))
-    }
-}
-
-/// The names of one listing, page after page.
-struct Names<'a> {
-    blobs: &'a dyn BlobStore,
-    container: Container,
-    prefix: String,
-    page: VecDeque<String>,
-    /// What to go on with; the outer none means that the last page is here.
-    next: Option<Option<String>>,
-}
-
-impl<'a> Names<'a> {
-    fn new(blobs: &'a dyn BlobStore, container: Container, prefix: String) -> Self {
-        Self { blobs, container, prefix, page: VecDeque::new(), next: Some(None) }
-    }
-
-    async fn peek(&mut self) -> Result<Option<&str>, StoreError> {
-        while self.page.is_empty() {
-            let Some(continuation) = self.next.take() else { return Ok(None) };
-            let listing = Listing { continuation: continuation.as_deref(), ..Listing::of(&self.prefix) };
-            let page = self.blobs.list(self.container, listing).await?;
-            self.page = page.blobs.into_iter().map(|blob| blob.name).collect();
-            self.next = page.next.map(Some);
-        }
-        Ok(self.page.front().map(String::as_str))
-    }
-
-    async fn owner(&mut self) -> Result<Option<UserId>, StoreError> {
-        let container = self.container;
-        Ok(self.peek().await?.and_then(|name| owner(container, name)))
-    }
-
-    async fn skip_nobodys(&mut self) -> Result<(), StoreError> {
-        let container = self.container;
-        while self.peek().await?.is_some_and(|name| owner(container, name).is_none()) {
-            self.page.pop_front();
-        }
-        Ok(())
-    }
-
-    /// The name that was just peeked at.
-    fn take(&mut self) -> String {
-        self.page.pop_front().unwrap_or_default()
     }
 }
