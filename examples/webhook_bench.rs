@@ -14,6 +14,7 @@ use axum::body::Bytes;
 use axum::http::StatusCode;
 use axum::routing::post;
 use clap::{Parser, ValueEnum};
+use jiff::Timestamp;
 use photorelay::app::App;
 use photorelay::config::{Config, defaults};
 use photorelay::host::manifest::Manifest;
@@ -70,6 +71,7 @@ async fn discarding(cli: &Cli) -> Result<Router> {
         propagate: app.propagate,
         subscribe: Subscribe::new(app.graph, None, config.client_state),
         sweep: app.sweep,
+        watch: app.watch,
     };
     router(Arc::new(functions), &Manifest::built_in()?)
 }
@@ -120,5 +122,9 @@ impl QueueStore for Discarding {
 
     async fn count(&self, _: &str) -> Result<u64, StoreError> {
         Ok(0)
+    }
+
+    async fn oldest(&self, _: &str) -> Result<Option<Timestamp>, StoreError> {
+        Ok(None)
     }
 }

@@ -26,6 +26,7 @@ use crate::steps::notify::{ClientStates, Notify};
 use crate::steps::propagate::{Propagate, PropagateSettings};
 use crate::steps::subscribe::Subscribe;
 use crate::steps::sweep::{Sweep, SweepSettings};
+use crate::steps::watch::Watch;
 
 /// How long work that is under way may go on after a stop was asked for.
 const GRACE: Duration = Duration::from_secs(20);
@@ -37,6 +38,7 @@ pub struct App {
     pub graph: Arc<Graph>,
     pub propagate: Propagate,
     pub sweep: Sweep,
+    pub watch: Watch,
     pub pump: Pump,
     pub router: Router,
     tasks: TaskTracker,
@@ -78,6 +80,8 @@ impl App {
             ..SweepSettings::new(config.targets.clone())
         };
         let sweep = Sweep::new(Arc::clone(&graph), storage.clone(), settings);
+        let targets = config.targets.clone();
+        let watch = Watch::new(Arc::clone(&graph), storage.clone(), targets, config.public_url.clone());
         let previous = config.client_state_previous.as_ref().map(ExposeSecret::expose_secret);
         let client_states = ClientStates::new(config.client_state.expose_secret(), previous);
         let functions = Functions {
@@ -86,10 +90,11 @@ impl App {
             propagate: propagate.clone(),
             subscribe: Subscribe::new(Arc::clone(&graph), config.public_url.clone(), config.client_state.clone()),
             sweep: sweep.clone(),
+            watch: watch.clone(),
         };
         let router = router(Arc::new(functions), &manifest)?;
         let pump = Pump::new(router.clone(), storage.clone(), manifest.without(&config.disabled), config.lease);
-        Ok(Self { storage, graph, propagate, sweep, pump, router, tasks, stop_renewals })
+        Ok(Self { storage, graph, propagate, sweep, watch, pump, router, tasks, stop_renewals })
     }
 
     /// Answers HTTP only; somebody else, such as the Functions host, drives queues and timers.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
+use jiff::Timestamp;
 use photorelay::app::{App, open_storage};
 use photorelay::config::{self, Config};
 use photorelay::operate;
@@ -42,11 +43,39 @@ enum Command {
         user: String,
         file: PathBuf,
     },
+    /// Every entry of a person's audit trail, and what targets made of it.
+    History {
+        /// Object id or user principal name.
+        user: String,
+    },
+    /// Put an earlier photo back; the numbers are those of `history`.
+    Restore {
+        /// Object id or user principal name.
+        user: String,
+        seq: u32,
+        /// Such as a ticket; kept in the audit trail.
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Delete a person's photos for good and capture none any more; the audit trail stays.
+    Forget {
+        /// Object id or user principal name.
+        user: String,
+        /// Do it; without this, only say what would be done.
+        #[arg(long)]
+        yes: bool,
+    },
     /// Compare everybody's photo with what is known of it, and have those looked at who differ.
     Sweep {
         /// The first fill of a tenant: tell what it takes, and fetch the photos here, beside the function app.
         #[arg(long)]
         first: bool,
+    },
+    /// How everything is, on one screen; ends with 2 if there is something to mend.
+    Status {
+        /// For monitoring.
+        #[arg(long)]
+        json: bool,
     },
     /// The audit trail.
     #[command(subcommand)]
@@ -63,8 +92,8 @@ enum Audit {
     },
 }
 
-/// The trail is not intact.
-const NOT_INTACT: u8 = 2;
+/// The trail is not intact, or there is an alert.
+const NEEDS_SOMEBODY: u8 = 2;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -113,33 +142,50 @@ async fn obey(cli: Cli, environment: &Environment, exporting: &mut Exporting) ->
             operate::check::check(&app.propagate, user, &mut out).await?;
         }
         Command::Export { user, file } => {
-            let (storage, user) = match user.parse() {
-                Ok(user) => (storage_alone(environment)?, user),
-                Err(_) => {
-                    let (_, app) = start(environment, Reader::Person, exporting).await?;
-                    let user = operate::check::find(&app.graph, &user).await?;
-                    (app.storage, user)
-                }
-            };
+            let (storage, user) = storage_and_user(environment, &user, exporting).await?;
             println!("{}", operate::export::export(&storage, user, &file).await?);
+        }
+        Command::History { user } => {
+            let (storage, user) = storage_and_user(environment, &user, exporting).await?;
+            operate::history::history(&storage, user, &mut out).await?;
+        }
+        Command::Restore { user, seq, reason } => {
+            let (config, app) = start(environment, Reader::Person, exporting).await?;
+            let user = operate::check::find(&app.graph, &user).await?;
+            let wanted = operate::restore::Restore { tenant: config.tenant_id, user, seq, reason };
+            operate::restore::restore(&app.storage, &config.targets, wanted, &mut out).await?;
+        }
+        Command::Forget { user, yes } => {
+            let (config, app) = start(environment, Reader::Person, exporting).await?;
+            let user = operate::check::find(&app.graph, &user).await?;
+            operate::forget::forget(&app.storage, config.tenant_id, user, yes, &mut out).await?;
         }
         Command::Sweep { first } => {
             let (_, app) = start(environment, Reader::Person, exporting).await?;
             let stop = stop_on_signal()?;
             if !first {
-                println!("{}", operate::sweep::sweep(&app.sweep, stop).await?);
+                let report = operate::sweep::sweep(&app.sweep, stop).await?;
+                app.watch.after_sweep(&report, Timestamp::now()).await;
+                println!("{report}");
                 return Ok(ExitCode::SUCCESS);
             }
             let no_more = CancellationToken::new();
             let helping = app.pump.help(&no_more, &stop);
             let filled =
                 operate::sweep::first(&app.sweep, &app.storage, helping, no_more.clone(), stop.clone()).await?;
+            app.watch.after_sweep(&filled.report, Timestamp::now()).await;
             println!("{filled}");
+        }
+        Command::Status { json } => {
+            let (_, app) = start(environment, Reader::Person, exporting).await?;
+            if !operate::status::status(&app.watch, json, &mut out).await? {
+                return Ok(ExitCode::from(NEEDS_SOMEBODY));
+            }
         }
         Command::Audit(Audit::Verify { user }) => {
             let report = operate::audit::verify(&storage_alone(environment)?, user, &mut out).await?;
             if !report.findings.is_empty() {
-                return Ok(ExitCode::from(NOT_INTACT));
+                return Ok(ExitCode::from(NEEDS_SOMEBODY));
             }
         }
     }
@@ -169,6 +215,20 @@ async fn start(environment: &Environment, reader: Reader, exporting: &mut Export
     };
     let app = App::build(&config).await?;
     Ok((config, app))
+}
+
+/// The storage, and whom an object id or a user principal name stands for. An object id needs no Graph.
+async fn storage_and_user(
+    environment: &Environment,
+    user: &str,
+    exporting: &mut Exporting,
+) -> Result<(Storage, UserId)> {
+    if let Ok(user) = user.parse() {
+        return Ok((storage_alone(environment)?, user));
+    }
+    let (_, app) = start(environment, Reader::Person, exporting).await?;
+    let user = operate::check::find(&app.graph, user).await?;
+    Ok((app.storage, user))
 }
 
 fn storage_alone(environment: &Environment) -> Result<Storage> {

@@ -24,6 +24,7 @@ use crate::steps::notify::Notify;
 use crate::steps::propagate::Propagate;
 use crate::steps::subscribe::Subscribe;
 use crate::steps::sweep::{Sweep, SweepError};
+use crate::steps::watch::Watch;
 
 /// What the functions do.
 #[derive(Debug)]
@@ -32,6 +33,7 @@ pub struct Functions {
     pub propagate: Propagate,
     pub subscribe: Subscribe,
     pub sweep: Sweep,
+    pub watch: Watch,
 }
 
 /// An envelope holds one queue message of at most 64 KiB, encoded once more.
@@ -122,7 +124,10 @@ async fn sweep(call: Call) -> Result<Option<String>, String> {
         return Ok(Some("nothing was swept before: the first sweep comes at its time".to_owned()));
     }
     match sweep.run_within_limit(Timestamp::now()).await {
-        Ok(report) => Ok(Some(report.to_string())),
+        Ok(report) => {
+            call.functions.watch.after_sweep(&report, Timestamp::now()).await;
+            Ok(Some(report.to_string()))
+        }
         Err(error @ SweepError::UnderWay { .. }) => Ok(Some(error.to_string())),
         Err(error) => Err(error.to_string()),
     }
@@ -130,6 +135,9 @@ async fn sweep(call: Call) -> Result<Option<String>, String> {
 
 async fn go_on_sweeping(call: &Call, message: &ContinueSweep) -> Result<Option<String>, String> {
     let report = call.functions.sweep.go_on(message).await.map_err(|e| e.to_string())?;
+    if let Some(report) = &report {
+        call.functions.watch.after_sweep(report, Timestamp::now()).await;
+    }
     Ok(Some(report.map_or_else(|| "that sweep needs nobody to go on with it".to_owned(), |report| report.to_string())))
 }
 

@@ -1,7 +1,12 @@
 //! What operators ask for on the command line. Prints to stdout for people; never writes to a target.
 
+mod append;
 pub mod audit;
 pub mod check;
 pub mod export;
+pub mod forget;
+pub mod history;
+pub mod restore;
+pub mod status;
 pub mod sweep;
 mod sweep_display;

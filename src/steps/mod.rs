@@ -1,8 +1,11 @@
 //! What photorelay does, step by step. Knows neither HTTP nor Azure.
 
 pub mod announce;
+pub mod forgotten;
 pub mod notify;
 pub mod propagate;
+pub mod rhythm;
 pub mod scope;
 pub mod subscribe;
 pub mod sweep;
+pub mod watch;

@@ -18,7 +18,7 @@ use crate::graph::{Creation, Graph, GraphError, NewSubscription, Renewal, Secret
 const LIFETIME: SignedDuration = SignedDuration::from_mins(41_000);
 /// Renewed when less than this is left.
 const RENEW_BEFORE: SignedDuration = SignedDuration::from_hours(7 * 24);
-const RESOURCE: &str = "users";
+pub(super) const RESOURCE: &str = "users";
 
 #[derive(Debug)]
 pub struct Subscribe {
@@ -122,7 +122,7 @@ impl Subscribe {
 }
 
 /// The webhook's address below the public one.
-fn endpoint(public_url: &Url) -> Url {
+pub(super) fn endpoint(public_url: &Url) -> Url {
     let mut url = public_url.clone();
     let path = format!("{}/api/notifications", url.path().trim_end_matches('/'));
     url.set_path(&path);

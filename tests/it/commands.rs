@@ -6,10 +6,11 @@ use graph_sim::{Pattern, Point};
 use photorelay_core::id::UserId;
 use tokio::process::Command;
 
+use crate::process::{Variables, azure, embedded};
 use crate::world::{CLIENT_STATE, Setup, World, fixture, guid};
 
 /// Runs `photorelay` with the settings that an operator would give.
-async fn photorelay(world: &World, arguments: &[&str], without: &[&str]) -> Output {
+pub(crate) async fn photorelay(world: &World, arguments: &[&str], without: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_photorelay"));
     command.args(arguments).env_clear();
     for (name, value) in settings(world) {
@@ -20,19 +21,23 @@ async fn photorelay(world: &World, arguments: &[&str], without: &[&str]) -> Outp
     command.output().await.unwrap()
 }
 
-fn settings(world: &World) -> Vec<(&'static str, String)> {
-    vec![
+fn settings(world: &World) -> Variables {
+    let mut settings = vec![
         ("PHOTORELAY_TENANT_ID", world.sim.tenant_id().to_string()),
         ("PHOTORELAY_CLIENT_ID", world.sim.client_id().to_string()),
         ("PHOTORELAY_CLIENT_SECRET", world.sim.client_secret()),
         ("PHOTORELAY_CLIENT_STATE", CLIENT_STATE.to_owned()),
         ("PHOTORELAY_GRAPH_URL", world.sim.graph_url()),
         ("PHOTORELAY_AUTHORITY_URL", world.sim.authority_url()),
-        ("PhotoStorage__path", world.dir().display().to_string()),
-    ]
+    ];
+    settings.extend(match &world.azurite {
+        Some(azurite) => azure(&azurite.blob, &azurite.queue),
+        None => embedded(world.dir()),
+    });
+    settings
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 

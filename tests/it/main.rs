@@ -1,5 +1,6 @@
 //! Behaviour at the real boundaries: HTTP, queues, blobs, the command line. One binary, so that it is linked once.
 
+mod amend;
 mod azurite;
 mod chaos;
 mod commands;
@@ -12,10 +13,12 @@ mod propagate;
 mod proxy;
 mod races;
 mod refused;
+mod removal;
 mod samba;
 mod sweep;
 mod sweep_repairs;
 mod sweep_scope;
 mod telemetry;
+mod watch;
 mod webhook;
 mod world;

@@ -1,8 +1,15 @@
 //! Bytes that are not a photo we can safely use: refused, recorded, and nobody else is harmed.
 
-use photorelay_core::contract::{Kind, Look};
+use std::time::Duration;
 
-use crate::world::{Store, World, fixture, guid, on_every_store};
+use graph_sim::{Fault, Pattern, Rule};
+use jiff::SignedDuration;
+use photorelay::config::Config;
+use photorelay::steps::sweep::Run;
+use photorelay_core::contract::{Head, Kind, Look};
+use photorelay_core::heads;
+
+use crate::world::{Setup, Store, World, fixture, guid, on_every_store};
 
 on_every_store!(every_bad_photo_is_refused_once_and_the_good_one_before_stays,);
 
@@ -46,6 +53,49 @@ async fn an_empty_answer_and_a_placeholder_are_no_photo_and_remove_nothing() {
         assert!(world.shows_newest(user).await, "{name}");
         world.end_with_leftovers().await;
     }
+}
+
+/// Half a photo in an answer that says it is whole, more than once.
+#[tokio::test]
+async fn a_photo_that_came_in_half_is_asked_for_again_at_every_sweep_of_a_day() {
+    let edit = |config: &mut Config| config.hold = Duration::ZERO;
+    let world = World::with(Setup { edit, subscribe: false, ..Setup::default() }).await;
+    let user = world.user(0);
+    let half = Pattern::new("GET", &format!("/v1.0/users/{user}/photo/$value"));
+    let half = world.sim.add_fault(Rule::new(half, Fault::Truncated));
+    for _ in 0..3 {
+        world.app.sweep.run(&Run::default()).await.unwrap();
+        world.settle().await;
+    }
+    let trail = world.trail(user).await;
+    assert_eq!(trail.iter().map(|committed| committed.entry.kind).collect::<Vec<_>>(), [Kind::Refused]);
+
+    world.sim.remove_fault(half);
+    assert_eq!(world.app.sweep.run(&Run::default()).await.unwrap().unsettled, 1);
+    world.settle().await;
+    assert_eq!(world.trail(user).await.pop().unwrap().entry.kind, Kind::Captured);
+    assert!(world.shows_newest(user).await);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_photo_that_was_bad_for_a_day_is_left_alone() {
+    let edit = |config: &mut Config| config.hold = Duration::ZERO;
+    let world = World::with(Setup { edit, subscribe: false, ..Setup::default() }).await;
+    let user = world.user(0);
+    world.sim.tenant().set_raw_photo(guid(user), fixture("bad-truncated.jpg"), "image/jpeg").unwrap();
+    for _ in 0..2 {
+        world.app.sweep.run(&Run::default()).await.unwrap();
+        world.settle().await;
+    }
+    let head = world.head(user).await.unwrap();
+    assert!(!head.settled);
+    let since = head.since - SignedDuration::from_hours(25);
+    heads::write(&*world.storage().blobs, &Head { since, ..head }).await.unwrap();
+    world.app.sweep.run(&Run::default()).await.unwrap();
+    world.settle().await;
+    assert_eq!(world.app.sweep.run(&Run::default()).await.unwrap().checks, 0);
+    world.end().await;
 }
 
 #[tokio::test]

@@ -160,6 +160,7 @@ async fn a_notification_that_cannot_be_stored_is_answered_503_and_nothing_is_ack
         propagate: world.app.propagate.clone(),
         subscribe: Subscribe::new(Arc::clone(&world.app.graph), None, CLIENT_STATE.into()),
         sweep: world.app.sweep.clone(),
+        watch: world.app.watch.clone(),
     };
     let router = router(Arc::new(functions), &Manifest::built_in().unwrap()).unwrap();
     let body = json!({ "value": [item(&world)] }).to_string();

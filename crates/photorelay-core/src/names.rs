@@ -131,6 +131,11 @@ pub const POPULATION: &str = "population.json";
 /// In `state`: how far the sweep has come.
 pub const SWEEP: &str = "sweep.json";
 
+/// In `state`: when notifications came, and how long they usually pause.
+pub const RHYTHM: &str = "rhythm.json";
+/// In `state`: what the last sweep told the watchdog.
+pub const WATCH: &str = "watch.json";
+
 /// In `state`: who sweeps; the highest number counts.
 pub fn sweep_lease(number: u64) -> String {
     format!("{SWEEP_LEASES_PREFIX}{number:016}.json")

@@ -45,6 +45,10 @@ impl Look<'_> {
         if let Some(first_seen_at) = self.second_look_at(seq, absent_since) {
             let waited = Duration::try_from(now.duration_since(first_seen_at)).unwrap_or_default();
             if waited >= hold {
+                // A batch can be wrong about one person; whoever removes has asked for that person alone.
+                if let PhotoState::Present { .. } = self.step.graph.photo_state(self.user).await? {
+                    return Ok(Round::Again);
+                }
                 return self.commit_removal(&newest, &person, now, journal).await;
             }
             // Clocks differ: the message came early and has to come again.
@@ -80,14 +84,14 @@ impl Look<'_> {
         Ok(Round::Done(Found::Removed { seq }))
     }
 
-    /// Whether targets are supposed to show a photo: the newest entry that is not refused has one.
+    /// Whether targets are supposed to show a photo that Graph showed: the newest entry that is not refused has one.
     async fn shows_photo(&self, newest: &Committed) -> Result<bool, LookError> {
         if newest.entry.kind != Kind::Refused {
-            return Ok(matches!(newest.entry.kind, Kind::Captured | Kind::Restored));
+            return Ok(newest.entry.expects_photo());
         }
         let earlier: Vec<u32> = (1..newest.entry.seq).collect();
         let shown = audit::newest_not_refused(&*self.step.storage.blobs, self.user, &earlier).await?;
-        Ok(shown.is_some_and(|shown| matches!(shown.entry.kind, Kind::Captured | Kind::Restored)))
+        Ok(shown.is_some_and(|shown| shown.entry.expects_photo()))
     }
 
     /// When the photo was first not found, if this message asks for the second look at just that.

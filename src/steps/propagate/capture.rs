@@ -159,10 +159,11 @@ impl Look<'_> {
 
     /// An entry that follows the newest one, of a kind and content that the caller sets.
     pub(super) fn next_entry(&self, newest: Option<&Committed>, seen: Seen, identity: Identity) -> AuditEntry {
+        let (seq, previous) = Committed::next(newest);
         AuditEntry {
             v: V1,
-            seq: newest.map_or(1, |newest| newest.entry.seq + 1),
-            previous: newest.map_or(Digest::ZERO, |newest| newest.sha256),
+            seq,
+            previous,
             tenant_id: self.step.settings.tenant,
             user_id: self.user,
             kind: Kind::Refused,

@@ -36,6 +36,9 @@ use crate::steps::announce::announce;
 /// How often a look starts again before the person goes back to the queue.
 const MAX_ROUNDS: u32 = 8;
 
+/// So long the sweep asks again for a photo that was refused.
+const REFUSED_SETTLES_AFTER: Duration = Duration::from_secs(24 * 3600);
+
 pub(super) struct Look<'a> {
     pub(super) step: &'a Propagate,
     pub(super) message: &'a CheckMessage,
@@ -175,8 +178,9 @@ impl<'a> Look<'a> {
             capture::Fetched::NoSuchUser => return Ok(Round::Done(Found::NoSuchUser)),
         };
         let newest = self.newest(seq).await?;
-        let sight = Sight { media_etag, sha256: content.sha256(), asked_at, echo: None };
         let known = is_known(&content, newest.as_ref(), media_etag);
+        let settles_after = self.settles_after(newest.as_ref().filter(|_| known));
+        let sight = Sight { media_etag, sha256: content.sha256(), asked_at, echo: None, settles_after };
         if known && !self.looks_again_at_refused(newest.as_ref()) {
             journal.note(Step::CompareContent, || "the same bytes as the newest entry saw".to_owned());
             return self.confirm(head, seq, sight, Found::Nothing, journal).await;
@@ -208,6 +212,15 @@ impl<'a> Look<'a> {
             None => Found::Captured { seq },
         };
         self.confirm(head, seq, sight, found, journal).await
+    }
+
+    /// What was refused may be half of a photo, or a page of some proxy, in an answer that says it is whole.
+    fn settles_after(&self, known: Option<&Committed>) -> Duration {
+        let hold = self.step.settings.hold;
+        match known {
+            Some(known) if known.entry.kind == Kind::Refused => hold.max(REFUSED_SETTLES_AFTER),
+            _ => hold,
+        }
     }
 
     /// An operator who asks about a refused photo has it examined anew: the program may have been mended since.
@@ -272,7 +285,7 @@ impl<'a> Look<'a> {
         match audit::commit(&*self.step.storage.blobs, entry).await? {
             Some(committed) => {
                 journal.note(Step::Commit, || format!("committed as entry {seq}"));
-                metrics::committed(committed.entry.kind);
+                metrics::committed(committed.entry.kind, committed.entry.cause.kind);
                 tracing::info!(
                     user.id = %self.user,
                     seq,
@@ -328,7 +341,7 @@ impl<'a> Look<'a> {
         let head = Head {
             media_etag: Some(media_etag.to_owned()),
             sha256: sight.sha256,
-            settled: same.is_some_and(|head| head.settled || held(head.since) >= self.step.settings.hold),
+            settled: same.is_some_and(|head| head.settled || held(head.since) >= sight.settles_after),
             since: same.map_or(now, |head| head.since),
             fetched_at: Some(sight.asked_at),
             echo: sight.echo.or_else(|| before.as_ref().and_then(|head| head.echo.clone())),
@@ -352,6 +365,8 @@ struct Sight<'a> {
     sha256: Option<Digest>,
     asked_at: Timestamp,
     echo: Option<EchoSighting>,
+    /// How long the same has to be seen before it is believed to be at rest.
+    settles_after: Duration,
 }
 
 enum InScope {

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::{self, StreamExt};
+use jiff::Timestamp;
 use photorelay_core::bury::bury;
 use photorelay_core::contract::{self, CauseKind, CheckMessage};
 use photorelay_core::id::{TenantId, UserId};
@@ -32,6 +33,7 @@ pub use journal::Journal;
 use people::People;
 
 use crate::graph::{Graph, PhotoState, Priority};
+use crate::steps::rhythm::Notified;
 use crate::steps::scope::Scope;
 
 /// How people are looked at.
@@ -59,6 +61,7 @@ pub struct Propagate {
     graph: Arc<Graph>,
     storage: Storage,
     settings: Arc<PropagateSettings>,
+    notified: Arc<Notified>,
 }
 
 /// What became of a message.
@@ -71,7 +74,7 @@ pub struct Handled {
 
 impl Propagate {
     pub fn new(graph: Arc<Graph>, storage: Storage, settings: PropagateSettings) -> Self {
-        Self { graph, storage, settings: Arc::new(settings) }
+        Self { graph, storage, settings: Arc::new(settings), notified: Arc::default() }
     }
 
     /// Handles one message. An `Err` means that nothing could be said about it, not even to the queue: it has to be
@@ -85,6 +88,9 @@ impl Propagate {
                 return Ok(Handled::default());
             }
         };
+        if message.cause.kind == CauseKind::Notification {
+            self.notified.note(&*self.storage.blobs, Timestamp::now()).await;
+        }
         if dequeue_count > 1 && message.users.len() > 1 {
             self.split(&message).await?;
             return Ok(Handled::default());

@@ -9,21 +9,21 @@ use photorelay_core::store::{BlobStore, Listed, Listing, StoreError};
 
 /// What the listings say of one person.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Record {
-    pub(super) head: Option<Summary>,
+pub(in crate::steps) struct Record {
+    pub(in crate::steps) head: Option<Summary>,
     /// The newest entry of the trail; 0 if there is none.
-    pub(super) trail: u32,
+    pub(in crate::steps) trail: u32,
     /// The newest receipt of each target.
-    pub(super) receipts: Vec<(String, u32)>,
+    pub(in crate::steps) receipts: Vec<(String, u32)>,
 }
 
 impl Record {
     /// The newest entry that the target has acknowledged; 0 if none.
-    pub(super) fn receipt(&self, target: &str) -> u32 {
+    pub(in crate::steps) fn receipt(&self, target: &str) -> u32 {
         self.receipts.iter().find(|(name, _)| name == target).map_or(0, |(_, seq)| *seq)
     }
 
-    pub(super) fn is_forgotten(&self) -> bool {
+    pub(in crate::steps) fn is_forgotten(&self) -> bool {
         self.head.as_ref().is_some_and(|head| head.forgotten)
     }
 
@@ -35,14 +35,14 @@ impl Record {
     }
 }
 
-pub(super) struct Ledger<'a> {
+pub(in crate::steps) struct Ledger<'a> {
     heads: Walk<'a, Summary>,
     trail: Walk<'a, u32>,
     receipts: Walk<'a, (String, u32)>,
 }
 
 impl<'a> Ledger<'a> {
-    pub(super) fn open(blobs: &'a dyn BlobStore) -> Self {
+    pub(in crate::steps) fn open(blobs: &'a dyn BlobStore) -> Self {
         Self {
             heads: Walk::new(blobs, Container::State, HEADS_PREFIX, true, |blob| {
                 Some((names::parse_head(&blob.name)?, Summary::of(&blob.metadata)))
@@ -56,13 +56,13 @@ impl<'a> Ledger<'a> {
     }
 
     /// Who comes next.
-    pub(super) async fn peek(&mut self) -> Result<Option<UserId>, StoreError> {
+    pub(in crate::steps) async fn peek(&mut self) -> Result<Option<UserId>, StoreError> {
         let all = [self.heads.peek().await?, self.trail.peek().await?, self.receipts.peek().await?];
         Ok(all.into_iter().flatten().min())
     }
 
     /// Everything about the person who comes next.
-    pub(super) async fn take(&mut self, user: UserId) -> Result<Record, StoreError> {
+    pub(in crate::steps) async fn take(&mut self, user: UserId) -> Result<Record, StoreError> {
         let mut record = Record::default();
         while let Some(head) = self.heads.next_of(user).await? {
             record.head = Some(head);

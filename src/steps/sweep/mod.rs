@@ -10,7 +10,7 @@ mod decide;
 mod everybody;
 mod forecast;
 mod lease;
-mod ledger;
+pub(super) mod ledger;
 mod pace;
 mod population;
 mod report;
@@ -24,7 +24,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use photorelay_core::audit::{self, AuditError, Committed};
 use photorelay_core::contract::{
-    self, CauseKind, ContinueSweep, Kind, Look, MAX_PEOPLE_PER_CHECK, SweepCursor, SweepUnderWay, V1,
+    self, CauseKind, ContinueSweep, Look, MAX_PEOPLE_PER_CHECK, SweepCursor, SweepUnderWay, V1,
 };
 use photorelay_core::id::UserId;
 use photorelay_core::names::CHECKS_QUEUE;
@@ -342,7 +342,7 @@ impl Sweep {
                 return Ok(Compared { check: need.check(), announced: false });
             }
         };
-        let shows_photo = newest.as_ref().is_some_and(|n| matches!(n.entry.kind, Kind::Captured | Kind::Restored));
+        let shows_photo = newest.as_ref().is_some_and(|n| n.entry.expects_photo());
         let check = match need {
             Need::PhotoIfExpected if shows_photo => Some((Why::Missing, Look::IfChanged)),
             need => need.check(),

@@ -24,6 +24,13 @@ pub struct Committed {
     pub sha256: Digest,
 }
 
+impl Committed {
+    /// Number and `previous` of the entry that follows this one, or of a first entry.
+    pub fn next(newest: Option<&Self>) -> (u32, Digest) {
+        newest.map_or((1, Digest::ZERO), |newest| (newest.entry.seq + 1, newest.sha256))
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum AuditError {
     #[error(transparent)]

@@ -29,7 +29,7 @@ pub struct AuditEntry {
     pub renditions: Vec<RenditionFacts>,
     #[serde(default)]
     pub identity: Identity,
-    /// Why a photo was refused; only with [`Kind::Refused`].
+    /// Why a photo was refused, or what an operator gave as the reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -139,6 +139,15 @@ impl fmt::Debug for Identity {
             .field("sam_account_name", &self.sam_account_name.is_some())
             .field("domain", &self.domain.is_some())
             .finish()
+    }
+}
+
+impl AuditEntry {
+    /// Whether it would be news if Graph showed no photo: targets show one, and Graph did too. One that an operator put
+    /// back while Graph showed none is not undone because Graph still shows none.
+    pub fn expects_photo(&self) -> bool {
+        let graph_showed_one = self.seen.sha256.is_some() || self.seen.media_etag.is_some();
+        matches!(self.kind, Kind::Captured | Kind::Restored) && graph_showed_one
     }
 }
 

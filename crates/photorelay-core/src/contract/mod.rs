@@ -11,6 +11,7 @@ mod heartbeat;
 mod population;
 mod receipt;
 mod sweep;
+mod watch;
 mod writeback;
 
 pub use audit::{AuditEntry, Cause, CauseKind, Identity, Kind, PhotoFacts, RenditionFacts, Seen};
@@ -21,6 +22,7 @@ pub use heartbeat::Heartbeat;
 pub use population::Population;
 pub use receipt::{Note, NoteKind, Outcome, Receipt};
 pub use sweep::{ContinueSweep, SweepCursor, SweepLease, SweepUnderWay};
+pub use watch::{FoundBy, Rhythm, SweptLast};
 pub use writeback::{BlobDigest, EventType, WriteBack, WriteBackData, WriteBackRendition};
 
 use serde::de::DeserializeOwned;

@@ -13,8 +13,8 @@ use azure_core::credentials::TokenCredential;
 use azure_core::http::Transport;
 use azure_core::http::headers::HeaderName;
 use azure_storage_queue::models::{
-    QueueClientGetPropertiesResultHeaders as _, QueueClientReceiveMessagesOptions, QueueClientSendMessageOptions,
-    QueueMessage, ReceivedMessage,
+    QueueClientGetPropertiesResultHeaders as _, QueueClientPeekMessagesOptions, QueueClientReceiveMessagesOptions,
+    QueueClientSendMessageOptions, QueueMessage, ReceivedMessage,
 };
 use azure_storage_queue::{QueueClient, QueueServiceClient, QueueServiceClientOptions};
 use base64::Engine as _;
@@ -29,6 +29,8 @@ use crate::store::azure::{Service, classify, client_options, error_code, status,
 
 /// How many messages are sent at once.
 const PARALLEL_SENDS: usize = 16;
+/// As many as can be looked at by one call; queues are about first in, first out.
+const PEEKED: i32 = 32;
 /// Never expires.
 const TIME_TO_LIVE: i32 = -1;
 
@@ -144,6 +146,16 @@ impl QueueStore for AzureQueues {
         let request = async { client.get_properties(None).await?.approximate_messages_count() };
         let count = within_time(doing, request).await?.map_err(|error| classify(error, doing))?;
         Ok(count.and_then(|count| u64::try_from(count).ok()).unwrap_or_default())
+    }
+
+    async fn oldest(&self, queue: &str) -> Result<Option<Timestamp>, StoreError> {
+        let doing = || format!("looking into the queue `{queue}`");
+        let client = self.queue(queue)?;
+        let options = QueueClientPeekMessagesOptions { number_of_messages: Some(PEEKED), ..Default::default() };
+        let request = async { client.peek_messages(Some(options)).await?.into_model() };
+        let peeked = within_time(doing, request).await?.map_err(|error| classify(error, doing))?;
+        let inserted = peeked.items.unwrap_or_default().into_iter().filter_map(|message| message.insertion_time);
+        Ok(inserted.filter_map(|time| Timestamp::from_second(time.unix_timestamp()).ok()).min())
     }
 }
 

@@ -156,6 +156,13 @@ impl QueueStore for EmbeddedQueues {
         self.ask(|reply| Request::Count { queue, reply }).await
     }
 
+    async fn oldest(&self, queue: &str) -> Result<Option<Timestamp>, StoreError> {
+        let queue = named(queue)?;
+        let due = self.ask(|reply| Request::NextDue { queue, reply }).await?;
+        let due = due.and_then(|due| Timestamp::from_millisecond(due).ok());
+        Ok(due.filter(|due| *due <= (self.clock)()))
+    }
+
     async fn wait(&self, queue: &str, at_most: Duration) {
         let end = Instant::now() + at_most;
         let bell = self.bells.of(queue);

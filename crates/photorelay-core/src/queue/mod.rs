@@ -89,6 +89,10 @@ pub trait QueueStore: Send + Sync + Debug {
     /// How many messages there are, hidden ones included. Exact on the embedded store, approximate on Azure.
     async fn count(&self, queue: &str) -> Result<u64, StoreError>;
 
+    /// Since when the oldest message that could be received now waits; none if there is none. On Azure the time for
+    /// which it was hidden before counts in.
+    async fn oldest(&self, queue: &str) -> Result<Option<Timestamp>, StoreError>;
+
     /// Waits until a message of the queue may be there, or until `at_most` is over. A backend that cannot be told of
     /// new messages just waits.
     async fn wait(&self, queue: &str, at_most: Duration) {

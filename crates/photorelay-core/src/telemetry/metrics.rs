@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tracing::{Level, event};
 
-use crate::contract::{Kind, Outcome};
+use crate::contract::{CauseKind, Kind, Outcome};
 
 /// The target of the events.
 pub const TARGET: &str = "photorelay::metrics";
@@ -29,8 +29,8 @@ pub fn looked(outcome: &'static str, took: Duration) {
     event!(target: TARGET, Level::INFO, histogram.photorelay.look.duration = took.as_secs_f64(), outcome);
 }
 
-/// An entry was committed to the audit trail.
-pub fn committed(kind: Kind) {
+/// An entry was committed to the audit trail, and what led to it.
+pub fn committed(kind: Kind, cause: CauseKind) {
     let kind = match kind {
         Kind::Captured => "captured",
         Kind::Removed => "removed",
@@ -38,7 +38,12 @@ pub fn committed(kind: Kind) {
         Kind::Forgotten => "forgotten",
         Kind::Refused => "refused",
     };
-    event!(target: TARGET, Level::INFO, monotonic_counter.photorelay.commits = 1_u64, kind);
+    let cause = match cause {
+        CauseKind::Notification => "notification",
+        CauseKind::Sweep => "sweep",
+        CauseKind::Operator => "operator",
+    };
+    event!(target: TARGET, Level::INFO, monotonic_counter.photorelay.commits = 1_u64, kind, cause);
 }
 
 /// Write-back messages were sent for an entry.
@@ -67,6 +72,18 @@ pub fn received(outcome: Outcome, observed_at: Timestamp, now: Timestamp) {
 /// How a write-back ended that has no receipt, in one word.
 pub fn written_back(outcome: &'static str) {
     event!(target: TARGET, Level::INFO, monotonic_counter.photorelay.writebacks = 1_u64, outcome);
+}
+
+/// What the watchdog saw after a sweep.
+pub fn watched(checks_waiting: u64, oldest_check_seconds: i64, unacknowledged: u64, alerts: usize) {
+    event!(
+        target: TARGET,
+        Level::INFO,
+        gauge.photorelay.checks.waiting = checks_waiting,
+        gauge.photorelay.checks.oldest = oldest_check_seconds,
+        gauge.photorelay.unacknowledged = unacknowledged,
+        gauge.photorelay.alerts = alerts as u64,
+    );
 }
 
 /// A message was moved to the poison queue.

@@ -4,7 +4,10 @@ use std::fmt::Debug;
 use std::path::PathBuf;
 
 use photorelay_core::contract::{
-    self, Absence, AuditEntry, Cause, CauseKind, CheckMessage, Checkpoint, CheckpointLink, CheckpointPage, ContinueSweep, Contract, ContractError, Head, Heartbeat, Identity, Kind, Look, Note, NoteKind, Outcome, PageLink, PhotoFacts, Population, Receipt, RenditionFacts, Seen, SweepCursor, SweepLease, SweepUnderWay, TrailEnd, V1, WriteBack,
+    self, Absence, AuditEntry, Cause, CauseKind, CheckMessage, Checkpoint, CheckpointLink, CheckpointPage,
+    ContinueSweep, Contract, ContractError, Head, Heartbeat, Identity, Kind, Look, Note, NoteKind, Outcome, PageLink,
+    PhotoFacts, Population, Receipt, RenditionFacts, Seen, SweepCursor, SweepLease, SweepUnderWay, TrailEnd, V1,
+    WriteBack,
 };
 use photorelay_core::id::{Digest, TenantId, UserId};
 use serde_json::{Value, json};

@@ -1,0 +1,82 @@
+//! What the watchdog remembers from one sweep to the next. Losing it costs a warning that comes later.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::{Contract, V1};
+
+/// When notifications came, and for how long none came: every tenant has nights, weekends and holidays of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rhythm {
+    pub v: V1,
+    pub first_at: Timestamp,
+    pub last_at: Timestamp,
+    /// The longest time without any, of about the last four weeks.
+    pub longest_pause_seconds: i64,
+    /// When that pause ended.
+    pub pause_ended_at: Timestamp,
+}
+
+/// A pause is forgotten after so long, so that one outage does not count as usual for ever.
+const REMEMBERED_FOR: SignedDuration = SignedDuration::from_hours(28 * 24);
+
+impl Rhythm {
+    /// The first notification of all.
+    pub fn starting(now: Timestamp) -> Self {
+        Self { v: V1, first_at: now, last_at: now, longest_pause_seconds: 0, pause_ended_at: now }
+    }
+
+    /// With one more notification.
+    pub fn notified(&self, now: Timestamp) -> Self {
+        let pause = now.duration_since(self.last_at).as_secs().max(0);
+        let is_forgotten = now.duration_since(self.pause_ended_at) > REMEMBERED_FOR;
+        let (longest_pause_seconds, pause_ended_at) = match pause >= self.longest_pause_seconds || is_forgotten {
+            true => (pause, now),
+            false => (self.longest_pause_seconds, self.pause_ended_at),
+        };
+        Self { last_at: now.max(self.last_at), longest_pause_seconds, pause_ended_at, ..self.clone() }
+    }
+}
+
+/// What the last sweep that came to its end has found, and what the last checkpoint has counted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SweptLast {
+    pub v: V1,
+    pub at: Timestamp,
+    pub people: u64,
+    pub with_photo: u64,
+    /// ETags other than the head's, which no notification had announced or whose check was not done yet.
+    pub differing: u64,
+    /// Photos that Graph no longer shows although targets do.
+    pub missing: u64,
+    /// The changes between the last two daily checkpoints.
+    pub found_by: Option<FoundBy>,
+}
+
+/// How many people had a change, by what found it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FoundBy {
+    pub notification: u64,
+    pub sweep: u64,
+}
+
+impl Contract for Rhythm {}
+impl Contract for SweptLast {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_pause_is_kept_for_four_weeks() {
+        let at = |hours: i64| Timestamp::from_second(1_780_000_000 + hours * 3600).unwrap();
+        let rhythm = [10, 12, 13].iter().fold(Rhythm::starting(at(0)), |rhythm, hours| rhythm.notified(at(*hours)));
+        assert_eq!((rhythm.longest_pause_seconds, rhythm.pause_ended_at), (36_000, at(10)));
+        let later = (1..=28).map(|day| 13 + day * 24).fold(rhythm, |rhythm, hours| rhythm.notified(at(hours)));
+        assert_eq!(later.longest_pause_seconds, 24 * 3600);
+        assert_eq!(later.first_at, at(0));
+    }
+}

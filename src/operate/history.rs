@@ -1,0 +1,120 @@
+//! `photorelay history <user>`: every entry of a person's trail, and what targets made of it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Write;
+
+use anyhow::Result;
+use jiff::Timestamp;
+use photorelay_core::audit;
+use photorelay_core::contract::{
+    self, AuditEntry, CauseKind, Head, Kind, MAX_CONTRACT_BYTES, Outcome, Receipt, Standing,
+};
+use photorelay_core::id::UserId;
+use photorelay_core::names::{self, Container};
+use photorelay_core::storage::Storage;
+use photorelay_core::store::list_all;
+use photorelay_core::{heads, id::Digest};
+
+/// Prints the entries, oldest first, and what the next look will find.
+pub async fn history(storage: &Storage, user: UserId, out: &mut dyn Write) -> Result<()> {
+    let blobs = &*storage.blobs;
+    let sequence = audit::sequence_numbers(blobs, user).await?;
+    if sequence.is_empty() {
+        writeln!(out, "{user} has no entry in the audit trail: run `photorelay check {user}`")?;
+        return Ok(());
+    }
+    let receipts = receipts(storage, user).await?;
+    writeln!(out, "{:>4}  {:<20}  {:<9}  {:<12}  {:<12}  pixels", "seq", "time", "kind", "cause", "sha-256")?;
+    for seq in sequence {
+        let Some(committed) = audit::read(blobs, user, seq).await? else { continue };
+        let entry = &committed.entry;
+        let (digest, pixels) = match &entry.photo {
+            Some(photo) => (short(photo.sha256), format!("{}x{}", photo.width, photo.height)),
+            None => (entry.seen.sha256.map(short).unwrap_or_else(|| "-".to_owned()), "-".to_owned()),
+        };
+        let (time, kind, cause) = (to_the_second(entry.observed_at), kind(entry.kind), cause(entry));
+        writeln!(out, "{seq:>4}  {time:<20}  {kind:<9}  {cause:<12}  {digest:<12}  {pixels}")?;
+        if let Some(reason) = &entry.reason {
+            writeln!(out, "      {reason}")?;
+        }
+        for receipt in receipts.get(&seq).into_iter().flatten() {
+            writeln!(out, "      {receipt}")?;
+        }
+    }
+    if let Some(head) = heads::read(blobs, user).await? {
+        writeln!(out, "{}", state_of(&head))?;
+    }
+    Ok(())
+}
+
+/// The receipts of each entry, in words.
+async fn receipts(storage: &Storage, user: UserId) -> Result<BTreeMap<u32, Vec<String>>> {
+    let blobs = &*storage.blobs;
+    let mut by_entry: BTreeMap<u32, Vec<String>> = BTreeMap::new();
+    for listed in list_all(blobs, Container::Receipts, &names::person_prefix(user)).await? {
+        let Some((_, seq, target)) = names::parse_receipt(&listed.name) else { continue };
+        let bytes = blobs.get(Container::Receipts, &listed.name, MAX_CONTRACT_BYTES as u64).await?;
+        let told = match bytes.map(|bytes| contract::parse::<Receipt>(&bytes)) {
+            Some(Ok(receipt)) => {
+                let at = to_the_second(receipt.at);
+                let mut told = format!("{target}: {} at {at} on {}", outcome(receipt.outcome), receipt.server);
+                if let Some(reason) = &receipt.reason {
+                    let _ = write!(told, " ({reason})");
+                }
+                told
+            }
+            _ => format!("{target}: a receipt that cannot be read"),
+        };
+        by_entry.entry(seq).or_default().push(told);
+    }
+    Ok(by_entry)
+}
+
+fn state_of(head: &Head) -> String {
+    let standing = match &head.standing {
+        Standing::Active => String::new(),
+        Standing::OutOfScope { reason } => format!(", out of scope: {reason}"),
+        Standing::Parked { until } => format!(", put off until {}", to_the_second(*until)),
+        Standing::Forgotten => ", forgotten".to_owned(),
+    };
+    let absent =
+        head.absent_since.map(|since| format!(", photo not found since {}", to_the_second(since))).unwrap_or_default();
+    let settled = if head.settled { "settled" } else { "not settled yet" };
+    format!("head  at entry {}, {settled}{standing}{absent}", head.seq)
+}
+
+fn short(digest: Digest) -> String {
+    digest.to_string().chars().take(12).collect()
+}
+
+fn to_the_second(time: Timestamp) -> String {
+    Timestamp::from_second(time.as_second()).unwrap_or(time).to_string()
+}
+
+fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Captured => "captured",
+        Kind::Removed => "removed",
+        Kind::Restored => "restored",
+        Kind::Forgotten => "forgotten",
+        Kind::Refused => "refused",
+    }
+}
+
+fn cause(entry: &AuditEntry) -> &'static str {
+    match entry.cause.kind {
+        CauseKind::Notification => "notification",
+        CauseKind::Sweep => "sweep",
+        CauseKind::Operator => "operator",
+    }
+}
+
+fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Written => "written",
+        Outcome::Unchanged => "unchanged",
+        Outcome::Superseded => "superseded",
+        Outcome::Refused => "refused",
+    }
+}

@@ -1,0 +1,77 @@
+//! `photorelay restore <user> <seq>`: puts an earlier photo back, by an entry like any other.
+//!
+//! The entry keeps what Graph showed last as `seen`, so the next look finds nothing new and does not undo it. A photo
+//! that the person sets afterwards replaces it.
+
+use std::io::Write;
+
+use anyhow::{Context, Result, bail, ensure};
+use photorelay_core::audit;
+use photorelay_core::contract::{AuditEntry, Kind};
+use photorelay_core::id::{TenantId, UserId};
+use photorelay_core::names;
+use photorelay_core::storage::Storage;
+use photorelay_core::target::Targets;
+use photorelay_core::vault;
+
+use super::append::append;
+use crate::steps::announce::announce;
+
+/// Long enough for a ticket and a sentence.
+const MAX_REASON_CHARS: usize = 200;
+/// No photo or rendition is larger.
+const MAX_BLOB_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Which photo, whose, and why.
+#[derive(Debug, Clone)]
+pub struct Restore {
+    pub tenant: TenantId,
+    pub user: UserId,
+    pub seq: u32,
+    pub reason: Option<String>,
+}
+
+/// Commits a `restored` entry with the photo of entry `seq` and announces it.
+pub async fn restore(storage: &Storage, targets: &Targets, wanted: Restore, out: &mut dyn Write) -> Result<()> {
+    let (user, seq) = (wanted.user, wanted.seq);
+    let blobs = &*storage.blobs;
+    if let Some(reason) = &wanted.reason {
+        let fits = reason.chars().count() <= MAX_REASON_CHARS && !reason.chars().any(char::is_control);
+        ensure!(fits, "the reason has to be one line of at most {MAX_REASON_CHARS} characters");
+    }
+    let earlier = audit::read(blobs, user, seq)
+        .await?
+        .with_context(|| format!("{user} has no entry {seq}: `photorelay history {user}` lists them"))?
+        .entry;
+    if !matches!(earlier.kind, Kind::Captured | Kind::Restored) {
+        bail!("entry {seq} of {user} has no photo: it says {:?}", earlier.kind);
+    }
+    check_photo(storage, &earlier).await?;
+    let committed = append(blobs, wanted.tenant, user, async |blank, newest| {
+        let forgotten = newest.is_some_and(|newest| newest.entry.kind == Kind::Forgotten);
+        ensure!(!forgotten, "{user} was forgotten: there is no photo to put back");
+        let photo = earlier.photo.clone();
+        let renditions = earlier.renditions.clone();
+        Ok(AuditEntry { kind: Kind::Restored, photo, renditions, reason: wanted.reason.clone(), ..blank })
+    })
+    .await?;
+    let told = announce(&*storage.queues, targets, &committed).await?;
+    let told = if told.is_empty() { "no target".to_owned() } else { told.join(", ") };
+    let restored = committed.entry.seq;
+    writeln!(out, "{user}: the photo of entry {seq} is restored as entry {restored}, announced to {told}")?;
+    Ok(())
+}
+
+/// Everything that the entry names has to be there, unchanged: a target that refuses it later helps nobody.
+async fn check_photo(storage: &Storage, entry: &AuditEntry) -> Result<()> {
+    let Some(photo) = &entry.photo else { bail!("entry {} names no photo", entry.seq) };
+    let mut named = vec![(names::photo(entry.user_id, photo.sha256), photo.sha256)];
+    named.extend(entry.renditions.iter().map(|rendition| {
+        (names::rendition(entry.user_id, photo.sha256, &rendition.name, rendition.sha256), rendition.sha256)
+    }));
+    for (blob, sha256) in named {
+        let read = vault::read_verified(&*storage.blobs, &blob, sha256, MAX_BLOB_BYTES).await;
+        read.with_context(|| format!("the photo of entry {} cannot be restored", entry.seq))?;
+    }
+    Ok(())
+}

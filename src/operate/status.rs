@@ -1,0 +1,18 @@
+//! `photorelay status`: how everything is, on one screen or as JSON.
+
+use std::io::Write;
+
+use anyhow::Result;
+use jiff::Timestamp;
+
+use crate::steps::watch::Watch;
+
+/// Prints the status and says whether there is nothing to mend.
+pub async fn status(watch: &Watch, as_json: bool, out: &mut dyn Write) -> Result<bool> {
+    let status = watch.status(Timestamp::now()).await?;
+    match as_json {
+        true => writeln!(out, "{}", serde_json::to_string_pretty(&status)?)?,
+        false => writeln!(out, "{status}")?,
+    }
+    Ok(status.alerts.is_empty())
+}
