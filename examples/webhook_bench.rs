@@ -19,8 +19,8 @@ use photorelay::app::App;
 use photorelay::config::{Config, defaults};
 use photorelay::host::manifest::Manifest;
 use photorelay::host::router::{Functions, router};
+use photorelay::steps::lifecycle::Lifecycle;
 use photorelay::steps::notify::{ClientStates, Notify};
-use photorelay::steps::subscribe::Subscribe;
 use photorelay_core::entra::CredentialConfig;
 use photorelay_core::id::TenantId;
 use photorelay_core::queue::{Delivery, Leased, Outgoing, PopReceipt, QueueStore};
@@ -66,10 +66,12 @@ async fn main() -> Result<()> {
 async fn discarding(cli: &Cli) -> Result<Router> {
     let config = configuration(cli)?;
     let app = App::build(&config).await?;
+    let client_states = Arc::new(ClientStates::new(&cli.client_state, None));
     let functions = Functions {
-        notify: Notify::new(Arc::new(Discarding), cli.tenant, ClientStates::new(&cli.client_state, None)),
+        notify: Notify::new(Arc::new(Discarding), cli.tenant, Arc::clone(&client_states)),
+        lifecycle: Lifecycle::new(Arc::new(Discarding), cli.tenant, client_states),
         propagate: app.propagate,
-        subscribe: Subscribe::new(app.graph, None, config.client_state),
+        subscribe: app.subscribe,
         sweep: app.sweep,
         watch: app.watch,
     };

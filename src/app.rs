@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use axum::Router;
+use photorelay_core::clock::Clock;
 use photorelay_core::entra;
-use photorelay_core::names::{CHECKS_QUEUE, Container};
+use photorelay_core::names::{CHECKS_QUEUE, Container, SUBSCRIPTIONS_QUEUE};
 use photorelay_core::photo::Limits;
 use photorelay_core::settings::StorageSettings;
 use photorelay_core::storage::Storage;
@@ -22,6 +23,7 @@ use crate::graph::{self, CachedTokens, CredentialFactory, Graph, GraphConfig};
 use crate::host::manifest::Manifest;
 use crate::host::pump::Pump;
 use crate::host::router::{Functions, router};
+use crate::steps::lifecycle::Lifecycle;
 use crate::steps::notify::{ClientStates, Notify};
 use crate::steps::propagate::{Propagate, PropagateSettings};
 use crate::steps::subscribe::Subscribe;
@@ -37,6 +39,7 @@ pub struct App {
     pub storage: Storage,
     pub graph: Arc<Graph>,
     pub propagate: Propagate,
+    pub subscribe: Arc<Subscribe>,
     pub sweep: Sweep,
     pub watch: Watch,
     pub pump: Pump,
@@ -48,14 +51,21 @@ pub struct App {
 impl App {
     /// Builds everything and makes sure that the storage is there.
     pub async fn build(config: &Config) -> Result<Self> {
+        Self::build_with(config, Clock::system()).await
+    }
+
+    /// The same by another clock, as far as subscriptions and tokens go.
+    pub async fn build_with(config: &Config, clock: Clock) -> Result<Self> {
         let tasks = TaskTracker::new();
         let stop_renewals = CancellationToken::new();
         let storage = open_storage(&config.storage, &config.authority_url)?;
-        let queues: Vec<String> = std::iter::once(CHECKS_QUEUE.to_owned())
+        let queues: Vec<String> = [CHECKS_QUEUE, SUBSCRIPTIONS_QUEUE]
+            .map(str::to_owned)
+            .into_iter()
             .chain(config.targets.all().iter().map(|target| target.queue.clone()))
             .collect();
         storage.ensure(&Container::ALL, &queues).await.context("the storage is not ready")?;
-        let graph = Arc::new(connect_graph(config, tasks.clone(), stop_renewals.clone())?);
+        let graph = Arc::new(connect_graph(config, &clock, tasks.clone(), stop_renewals.clone())?);
         let manifest = Manifest::built_in()?;
         let propagate = Propagate::new(
             Arc::clone(&graph),
@@ -80,21 +90,28 @@ impl App {
             ..SweepSettings::new(config.targets.clone())
         };
         let sweep = Sweep::new(Arc::clone(&graph), storage.clone(), settings);
-        let targets = config.targets.clone();
-        let watch = Watch::new(Arc::clone(&graph), storage.clone(), targets, config.public_url.clone());
         let previous = config.client_state_previous.as_ref().map(ExposeSecret::expose_secret);
-        let client_states = ClientStates::new(config.client_state.expose_secret(), previous);
+        let client_states = Arc::new(ClientStates::new(config.client_state.expose_secret(), previous));
+        let subscribe = Arc::new(Subscribe::new(
+            Arc::clone(&graph),
+            config.public_url.as_ref(),
+            config.client_state.clone(),
+            config.client_state_previous.as_ref(),
+            clock,
+        ));
+        let watch = Watch::new(Arc::clone(&subscribe), storage.clone(), config.targets.clone());
         let functions = Functions {
-            notify: Notify::new(Arc::clone(&storage.queues), config.tenant_id, client_states)
+            notify: Notify::new(Arc::clone(&storage.queues), config.tenant_id, Arc::clone(&client_states))
                 .within(config.scope.clone()),
+            lifecycle: Lifecycle::new(Arc::clone(&storage.queues), config.tenant_id, client_states),
             propagate: propagate.clone(),
-            subscribe: Subscribe::new(Arc::clone(&graph), config.public_url.clone(), config.client_state.clone()),
+            subscribe: Arc::clone(&subscribe),
             sweep: sweep.clone(),
             watch: watch.clone(),
         };
         let router = router(Arc::new(functions), &manifest)?;
         let pump = Pump::new(router.clone(), storage.clone(), manifest.without(&config.disabled), config.lease);
-        Ok(Self { storage, graph, propagate, sweep, watch, pump, router, tasks, stop_renewals })
+        Ok(Self { storage, graph, propagate, subscribe, sweep, watch, pump, router, tasks, stop_renewals })
     }
 
     /// Answers HTTP only; somebody else, such as the Functions host, drives queues and timers.
@@ -135,12 +152,12 @@ impl App {
     }
 }
 
-fn connect_graph(config: &Config, tasks: TaskTracker, stop: CancellationToken) -> Result<Graph> {
+fn connect_graph(config: &Config, clock: &Clock, tasks: TaskTracker, stop: CancellationToken) -> Result<Graph> {
     let (credential, authority) = (config.credential.clone(), config.authority_url.clone());
     let factory: CredentialFactory = Box::new(move || entra::credential(&credential, &authority));
     // Made once now, so that a wrong certificate or URL is told at start-up.
     factory()?;
-    let tokens = CachedTokens::new(factory, graph::scope(&config.graph_url), tasks, stop);
+    let tokens = CachedTokens::with_clock(factory, graph::scope(&config.graph_url), tasks, stop, clock.clone());
     Ok(Graph::new(GraphConfig::new(config.graph_url.clone()), Arc::new(tokens))?)
 }
 

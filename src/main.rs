@@ -15,6 +15,7 @@ use photorelay_core::storage::Storage;
 use photorelay_core::telemetry::{self, Exporting, LogFilter, Otlp};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 /// Carries Microsoft 365 profile photos to on-premises directories, seconds after they changed.
 ///
@@ -64,6 +65,14 @@ enum Command {
         /// Do it; without this, only say what would be done.
         #[arg(long)]
         yes: bool,
+    },
+    /// Make sure that Graph notifies: create, renew or replace the subscription, and say what was found and done.
+    Subscribe,
+    /// Delete the subscriptions of this deployment, so that Graph does not notify any more.
+    Unsubscribe {
+        /// Only this subscription of the application, even if it is for another URL.
+        #[arg(long)]
+        id: Option<Uuid>,
     },
     /// Compare everybody's photo with what is known of it, and have those looked at who differ.
     Sweep {
@@ -159,6 +168,14 @@ async fn obey(cli: Cli, environment: &Environment, exporting: &mut Exporting) ->
             let (config, app) = start(environment, Reader::Person, exporting).await?;
             let user = operate::check::find(&app.graph, &user).await?;
             operate::forget::forget(&app.storage, config.tenant_id, user, yes, &mut out).await?;
+        }
+        Command::Subscribe => {
+            let (_, app) = start(environment, Reader::Person, exporting).await?;
+            println!("{}", app.subscribe.keep().await?);
+        }
+        Command::Unsubscribe { id } => {
+            let (_, app) = start(environment, Reader::Person, exporting).await?;
+            println!("{}", app.subscribe.end(id).await?);
         }
         Command::Sweep { first } => {
             let (_, app) = start(environment, Reader::Person, exporting).await?;

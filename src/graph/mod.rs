@@ -9,6 +9,7 @@ mod error;
 mod groups;
 mod people;
 mod photo;
+mod photo_settings;
 mod pressure;
 mod request;
 mod retry_after;
@@ -29,8 +30,9 @@ pub use error::{GraphError, Trace};
 pub use groups::MAX_GROUPS;
 pub use people::Person;
 pub use photo::{FetchedPhoto, MAX_PHOTO_BYTES, PhotoState};
+pub use photo_settings::{PhotoSource, PhotoUpdateSettings};
 pub use subscription::{Creation, Deletion, NewSubscription, Renewal, SecretUrl, Subscription};
-pub use token::{CachedTokens, Clock, CredentialFactory, Token, TokenError, TokenSource};
+pub use token::{CachedTokens, CredentialFactory, Token, TokenError, TokenSource};
 pub use users::{DeltaPage, DeltaUser};
 
 /// How urgent a request is when the tenant is near a limit.

@@ -36,7 +36,7 @@ pub(super) struct Call {
     needs: &'static str,
     method: Method,
     url: Url,
-    body: Option<Bytes>,
+    body: Option<(&'static str, Bytes)>,
     priority: Priority,
     limit: u64,
     accept: &'static str,
@@ -65,7 +65,11 @@ impl Call {
     }
 
     pub(super) fn json(self, body: &serde_json::Value) -> Self {
-        Self { body: Some(Bytes::from(body.to_string())), ..self }
+        Self { body: Some(("application/json", Bytes::from(body.to_string()))), ..self }
+    }
+
+    pub(super) fn content(self, content_type: &'static str, body: Bytes) -> Self {
+        Self { body: Some((content_type, body)), ..self }
     }
 
     pub(super) fn priority(self, priority: Priority) -> Self {
@@ -248,6 +252,15 @@ impl Sender {
         url
     }
 
+    /// The same below the beta version, for what exists nowhere else.
+    pub(super) fn beta_url(&self, segments: &[&str]) -> Url {
+        let mut url = self.config.base_url.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().pop().push("beta").extend(segments);
+        }
+        url
+    }
+
     /// Takes a link that Graph gave for the next page, if it leads to the same place: the token goes with it.
     pub(super) fn accept_link(&self, link: &str) -> Option<Url> {
         let url = Url::parse(link).ok()?;
@@ -315,8 +328,8 @@ impl Sender {
         if call.priority == Priority::Low {
             request = request.header(PRIORITY_HEADER, PRIORITY_LOW);
         }
-        if let Some(body) = &call.body {
-            request = request.header(CONTENT_TYPE, "application/json").body(body.clone());
+        if let Some((content_type, body)) = &call.body {
+            request = request.header(CONTENT_TYPE, *content_type).body(body.clone());
         }
         if call.handshake {
             request = request.timeout(self.config.handshake_timeout);

@@ -149,6 +149,16 @@ impl Graph {
         Ok(subscriptions)
     }
 
+    /// None if it does not exist, or belongs to another application.
+    pub async fn subscription(&self, id: Uuid) -> Result<Option<Subscription>, GraphError> {
+        let url = self.inner.url(&["subscriptions", &id.to_string()]);
+        let answer = self.inner.send(Call::new("read the subscription", NEEDS, Method::GET, url)).await?;
+        match answer.status.as_u16() {
+            404 if answer.is_from_graph() => Ok(None),
+            _ => subscription(answer).map(Some),
+        }
+    }
+
     pub async fn create_subscription(&self, wanted: &NewSubscription) -> Result<Creation, GraphError> {
         let mut body = json!({
             "resource": wanted.resource,

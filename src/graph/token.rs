@@ -12,6 +12,7 @@ use azure_core::credentials::TokenCredential;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared};
 use jiff::{SignedDuration, Timestamp};
+use photorelay_core::clock::Clock;
 use photorelay_core::entra::CredentialError;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::oneshot;
@@ -90,9 +91,6 @@ pub trait TokenSource: Send + Sync + fmt::Debug {
 /// way to another token before that one has all but expired.
 pub type CredentialFactory = Box<dyn Fn() -> Result<Arc<dyn TokenCredential>, CredentialError> + Send + Sync>;
 
-/// What time it is.
-pub type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;
-
 type Flight = Shared<BoxFuture<'static, Result<Token, TokenError>>>;
 
 /// Tokens of one credential for one scope.
@@ -126,7 +124,7 @@ struct Kept {
 impl CachedTokens {
     /// Asks for nothing yet. Renewals run as tasks of `tasks` and end with `stop`.
     pub fn new(factory: CredentialFactory, scope: String, tasks: TaskTracker, stop: CancellationToken) -> Self {
-        Self::with_clock(factory, scope, tasks, stop, Box::new(Timestamp::now))
+        Self::with_clock(factory, scope, tasks, stop, Clock::system())
     }
 
     /// The same by another clock.
@@ -171,7 +169,7 @@ impl CachedTokens {
 #[async_trait]
 impl TokenSource for CachedTokens {
     async fn token(&self) -> Result<Token, TokenError> {
-        let now = (self.inner.clock)();
+        let now = self.inner.clock.now();
         let (kept, renew) = {
             let state = self.inner.lock();
             match &state.current {
@@ -195,7 +193,7 @@ impl TokenSource for CachedTokens {
     }
 
     async fn invalidate(&self, used: &Token) {
-        let now = (self.inner.clock)();
+        let now = self.inner.clock.now();
         let mut state = self.inner.lock();
         let is_current = state.current.as_ref().is_some_and(|kept| kept.token.is_same(used));
         let too_soon = state.forced_at.is_some_and(|at| now < at + FORCED_RENEWAL_PAUSE);
@@ -212,7 +210,7 @@ impl Inner {
     }
 
     fn still_valid(&self) -> Option<Token> {
-        let now = (self.clock)();
+        let now = self.clock.now();
         self.lock().current.as_ref().filter(|kept| now < kept.expires_at).map(|kept| kept.token.clone())
     }
 
@@ -226,7 +224,7 @@ impl Inner {
 
     /// Ends a renewal: keeps the new token, or puts off the next attempt.
     fn keep(&self, acquired: Result<(SecretString, Timestamp), TokenError>) -> Result<Token, TokenError> {
-        let now = (self.clock)();
+        let now = self.clock.now();
         let mut state = self.lock();
         state.flight = None;
         match acquired {

@@ -151,7 +151,7 @@ mod tests {
     fn the_built_in_manifest_is_whole() {
         let manifest = Manifest::built_in().unwrap();
         let names: Vec<_> = manifest.functions.iter().map(|f| f.name.as_str()).collect();
-        assert_eq!(names, ["notifications", "propagate", "subscribe", "sweep"]);
+        assert_eq!(names, ["lifecycle", "notifications", "propagate", "renew", "subscribe", "sweep"]);
         assert_eq!(manifest.queues.max_dequeue_count, 5);
         assert_eq!(manifest.queues.visibility_timeout, Duration::from_secs(30));
     }

@@ -13,13 +13,14 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use jiff::Timestamp;
-use photorelay_core::contract::{self, ContinueSweep};
+use photorelay_core::contract::{self, ContinueSweep, LifecycleMessage};
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 
 use super::envelope::{self, Invocation};
 use super::manifest::{Function, Manifest, Trigger};
-use super::webhook;
+use super::webhook::{self, Inbox};
+use crate::steps::lifecycle::Lifecycle;
 use crate::steps::notify::Notify;
 use crate::steps::propagate::Propagate;
 use crate::steps::subscribe::Subscribe;
@@ -30,8 +31,9 @@ use crate::steps::watch::Watch;
 #[derive(Debug)]
 pub struct Functions {
     pub notify: Notify,
+    pub lifecycle: Lifecycle,
     pub propagate: Propagate,
-    pub subscribe: Subscribe,
+    pub subscribe: Arc<Subscribe>,
     pub sweep: Sweep,
     pub watch: Watch,
 }
@@ -47,8 +49,13 @@ pub fn router(functions: Arc<Functions>, manifest: &Manifest) -> Result<Router> 
         let routes = match (function.name.as_str(), &function.trigger) {
             ("notifications", Trigger::Http { route }) => {
                 let path = format!("/{}/{route}", manifest.route_prefix);
-                webhook::routes(&path, Arc::clone(&functions))
+                webhook::routes(&path, Arc::clone(&functions), Inbox::Notifications)
             }
+            ("lifecycle", Trigger::Http { route }) => {
+                let path = format!("/{}/{route}", manifest.route_prefix);
+                webhook::routes(&path, Arc::clone(&functions), Inbox::Lifecycle)
+            }
+            ("renew", Trigger::Queue { .. }) => invoked(function, &functions, |call| Box::pin(renew(call))),
             ("propagate", Trigger::Queue { .. }) => invoked(function, &functions, |call| Box::pin(propagate(call))),
             ("subscribe", Trigger::Timer { .. }) => invoked(function, &functions, |call| Box::pin(subscribe(call))),
             ("sweep", Trigger::Timer { .. }) => invoked(function, &functions, |call| Box::pin(sweep(call))),
@@ -114,7 +121,14 @@ async fn propagate(call: Call) -> Result<Option<String>, String> {
 
 async fn subscribe(call: Call) -> Result<Option<String>, String> {
     let kept = call.functions.subscribe.keep().await.map_err(|e| e.to_string())?;
-    Ok(Some(kept.to_string()))
+    Ok(Some(kept.summary()))
+}
+
+async fn renew(call: Call) -> Result<Option<String>, String> {
+    let message = call.invocation.message(&call.binding).map_err(|e| e.to_string())?;
+    let message: LifecycleMessage = contract::parse(&message).map_err(|e| e.to_string())?;
+    let kept = call.functions.subscribe.obey(&message).await.map_err(|e| e.to_string())?;
+    Ok(Some(kept.summary()))
 }
 
 async fn sweep(call: Call) -> Result<Option<String>, String> {

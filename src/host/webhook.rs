@@ -1,6 +1,6 @@
-//! `POST /api/notifications`: the validation handshake, and notifications.
+//! `POST /api/notifications` and `POST /api/lifecycle`: the validation handshake, and what Graph notifies.
 //!
-//! The endpoint is open to everybody. It must never tell a caller which check failed, never echo anything as HTML,
+//! The endpoints are open to everybody. They must never tell a caller which check failed, never echo anything as HTML,
 //! and never acknowledge what is not stored. <https://learn.microsoft.com/graph/change-notifications-delivery-webhooks>
 
 use std::borrow::Cow;
@@ -22,12 +22,19 @@ const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
 /// A validation token is some hundred characters long.
 const MAX_TOKEN_BYTES: usize = 2048;
 
-pub(super) fn routes(path: &str, functions: Arc<Functions>) -> Router {
-    Router::new().route(path, post(receive)).with_state(functions)
+/// What an endpoint is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Inbox {
+    Notifications,
+    Lifecycle,
+}
+
+pub(super) fn routes(path: &str, functions: Arc<Functions>, inbox: Inbox) -> Router {
+    Router::new().route(path, post(receive)).with_state((functions, inbox))
 }
 
 /// Takes the request as it is, because this is the one route whose speed the sender watches.
-async fn receive(State(functions): State<Arc<Functions>>, request: Request) -> Response {
+async fn receive(State((functions, inbox)): State<(Arc<Functions>, Inbox)>, request: Request) -> Response {
     let (head, body) = request.into_parts();
     if let Some(token) = head.uri.query().and_then(validation_token) {
         return handshake(&token);
@@ -43,7 +50,12 @@ async fn receive(State(functions): State<Arc<Functions>>, request: Request) -> R
         // Too long without having said so, or cut off; there is nobody to tell about the latter.
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
-    match functions.notify.accept(&body, header(&head.headers, "traceparent")).await {
+    let traceparent = header(&head.headers, "traceparent");
+    let accepted = match inbox {
+        Inbox::Notifications => functions.notify.accept(&body, traceparent).await,
+        Inbox::Lifecycle => functions.lifecycle.accept(&body, traceparent).await,
+    };
+    match accepted {
         Ok(accepted) => {
             if accepted.dropped > 0 {
                 tracing::warn!(hints = accepted.hints, dropped = accepted.dropped, "notifications dropped: not ours");
@@ -71,7 +83,7 @@ fn handshake(token: &str) -> Response {
     if token.is_empty() || token.len() > MAX_TOKEN_BYTES {
         return StatusCode::BAD_REQUEST.into_response();
     }
-    tracing::info!("Graph validates the notification endpoint");
+    tracing::info!("Graph validates the endpoint");
     let headers = [(CONTENT_TYPE, "text/plain; charset=utf-8"), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
     (StatusCode::OK, headers, token.to_owned()).into_response()
 }

@@ -2,6 +2,7 @@
 
 pub mod announce;
 pub mod forgotten;
+pub mod lifecycle;
 pub mod notify;
 pub mod propagate;
 pub mod rhythm;

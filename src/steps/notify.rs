@@ -27,7 +27,7 @@ use super::scope::Scope;
 pub struct Notify {
     queues: Arc<dyn QueueStore>,
     tenant: TenantId,
-    client_states: ClientStates,
+    client_states: Arc<ClientStates>,
     scope: Scope,
 }
 
@@ -70,7 +70,7 @@ impl ClientStates {
         Self(std::iter::once(current).chain(previous).filter_map(Padded::new).collect())
     }
 
-    fn accept(&self, given: &str) -> bool {
+    pub(super) fn accept(&self, given: &str) -> bool {
         let Some(given) = Padded::new(given) else { return false };
         self.0.iter().fold(Choice::from(0), |found, secret| found | secret.ct_eq(&given)).into()
     }
@@ -95,7 +95,7 @@ pub enum NotifyError {
 }
 
 impl Notify {
-    pub fn new(queues: Arc<dyn QueueStore>, tenant: TenantId, client_states: ClientStates) -> Self {
+    pub fn new(queues: Arc<dyn QueueStore>, tenant: TenantId, client_states: Arc<ClientStates>) -> Self {
         Self { queues, tenant, client_states, scope: Scope::default() }
     }
 
@@ -106,7 +106,7 @@ impl Notify {
 
     /// Stores a check for everybody whom the notifications name.
     pub async fn accept(&self, body: &[u8], traceparent: Option<&str>) -> Result<Accepted, NotifyError> {
-        let items = items(body)?;
+        let items = items::<Item<'_>>(body)?;
         let mut users: Vec<UserId> = items.iter().flatten().filter_map(|item| self.user_of(item)).collect();
         let accepted = Accepted { hints: users.len(), dropped: items.len() - users.len() };
         users.retain(|user| self.scope.admits(*user) != Some(false));
@@ -157,15 +157,15 @@ pub fn checks(users: &[UserId], cause: CauseKind, look: Look, trace: &TraceConte
 }
 
 /// The items of a POST; none stands for one that cannot be read, which must not make the others unreadable.
-fn items(body: &[u8]) -> Result<Vec<Option<Item<'_>>>, NotifyError> {
-    if let Ok(collection) = serde_json::from_slice::<Collection<Item<'_>>>(body) {
+pub(super) fn items<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<Vec<Option<T>>, NotifyError> {
+    if let Ok(collection) = serde_json::from_slice::<Collection<T>>(body) {
         return Ok(collection.value.into_iter().map(Some).collect());
     }
     let raw: Collection<&RawValue> = serde_json::from_slice(body).map_err(|_| NotifyError::NotACollection)?;
     Ok(raw.value.into_iter().map(|item| serde_json::from_str(item.get()).ok()).collect())
 }
 
-fn text<'a>(member: &'a Option<Text<'_>>) -> &'a str {
+pub(super) fn text<'a>(member: &'a Option<Text<'_>>) -> &'a str {
     member.as_ref().map_or("", |Text(text)| text)
 }
 
@@ -197,4 +197,4 @@ struct ResourceData<'a> {
 
 /// A text that is borrowed from the body unless it is escaped there.
 #[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+pub(super) struct Text<'a>(#[serde(borrow)] Cow<'a, str>);

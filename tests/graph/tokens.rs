@@ -9,6 +9,7 @@ use azure_core::time::OffsetDateTime;
 use futures::future::join_all;
 use jiff::Timestamp;
 use photorelay::graph::{CachedTokens, FetchedPhoto, GraphError, TokenError, TokenSource};
+use photorelay_core::clock::Clock;
 use serde_json::json;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -90,7 +91,7 @@ impl Bench {
             "https://graph.microsoft.com/.default".to_owned(),
             tasks.clone(),
             stop.clone(),
-            Box::new(move || Timestamp::from_second(clock.now.load(Ordering::SeqCst)).unwrap()),
+            Clock::telling(move || Timestamp::from_second(clock.now.load(Ordering::SeqCst)).unwrap()),
         );
         Self { authority, tokens: Arc::new(tokens), tasks, stop }
     }

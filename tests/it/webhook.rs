@@ -6,8 +6,8 @@ use axum::body::Body;
 use axum::http::Request;
 use photorelay::host::manifest::Manifest;
 use photorelay::host::router::{Functions, router};
+use photorelay::steps::lifecycle::Lifecycle;
 use photorelay::steps::notify::{ClientStates, Notify};
-use photorelay::steps::subscribe::Subscribe;
 use photorelay_core::id::TenantId;
 use photorelay_core::names::CHECKS_QUEUE;
 use photorelay_core::queue::QueueStore;
@@ -155,10 +155,12 @@ async fn a_notification_that_cannot_be_stored_is_answered_503_and_nothing_is_ack
     let full = Arc::new(EmbeddedQueues::open_with(folder.path(), options).unwrap());
     full.ensure_queue(CHECKS_QUEUE).await.unwrap();
     let tenant = TenantId::from_uuid(world.sim.tenant_id());
+    let client_states = Arc::new(ClientStates::new(CLIENT_STATE, None));
     let functions = Functions {
-        notify: Notify::new(full.clone(), tenant, ClientStates::new(CLIENT_STATE, None)),
+        notify: Notify::new(full.clone(), tenant, Arc::clone(&client_states)),
+        lifecycle: Lifecycle::new(full.clone(), tenant, client_states),
         propagate: world.app.propagate.clone(),
-        subscribe: Subscribe::new(Arc::clone(&world.app.graph), None, CLIENT_STATE.into()),
+        subscribe: Arc::clone(&world.app.subscribe),
         sweep: world.app.sweep.clone(),
         watch: world.app.watch.clone(),
     };

@@ -17,7 +17,7 @@ use photorelay_core::audit::{self, Committed};
 use photorelay_core::contract::{CauseKind, Head, Look, Receipt};
 use photorelay_core::entra::CredentialConfig;
 use photorelay_core::id::{Digest, TenantId, UserId};
-use photorelay_core::names::{self, CHECKS_QUEUE, Container, WRITEBACKS_QUEUE};
+use photorelay_core::names::{self, CHECKS_QUEUE, Container, SUBSCRIPTIONS_QUEUE, WRITEBACKS_QUEUE};
 use photorelay_core::settings::StorageSettings;
 use photorelay_core::storage::Storage;
 use photorelay_core::trace::TraceContext;
@@ -184,10 +184,10 @@ impl World {
 
     /// Nothing may be left: no message, no buried message, no call that Graph would not take, no broken chain.
     pub(crate) async fn end(self) {
-        for queue in [CHECKS_QUEUE, WRITEBACKS_QUEUE] {
+        for queue in [CHECKS_QUEUE, SUBSCRIPTIONS_QUEUE, WRITEBACKS_QUEUE] {
             assert_eq!(self.storage().queues.count(queue).await.unwrap(), 0, "{queue} is not empty");
         }
-        for queue in [CHECKS_QUEUE, WRITEBACKS_QUEUE] {
+        for queue in [CHECKS_QUEUE, SUBSCRIPTIONS_QUEUE, WRITEBACKS_QUEUE] {
             let poison = names::poison_queue(queue);
             self.storage().queues.ensure_queue(&poison).await.unwrap();
             assert_eq!(self.storage().queues.count(&poison).await.unwrap(), 0, "{poison} is not empty");

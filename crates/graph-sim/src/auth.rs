@@ -241,10 +241,22 @@ pub(crate) fn identity(inner: &Inner, call: &Call) -> Answer {
     )
 }
 
+/// In the form of a JSON web token, so that a client can read what it was granted. The signature is none.
+fn written(inner: &Inner, app: &App, issued: Timestamp, expires: Timestamp) -> String {
+    let claims = json!({
+        "aud": "https://graph.microsoft.com", "iss": format!("https://sts.windows.net/{}/", inner.config.tenant_id),
+        "iat": issued.as_second(), "nbf": issued.as_second(), "exp": expires.as_second(), "appid": app.client_id,
+        "idtyp": "app", "roles": app.roles, "tid": inner.config.tenant_id, "ver": "1.0",
+    });
+    let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let signature = format!("simulated-{}{}", inner.fresh_guid().simple(), inner.fresh_guid().simple());
+    format!("{}.{}.{signature}", part(json!({ "typ": "JWT", "alg": "none" })), part(claims))
+}
+
 fn issue(inner: &Inner, app: &App) -> (String, Timestamp) {
-    let text = format!("simulated-{}{}", inner.fresh_guid().simple(), inner.fresh_guid().simple());
     let lifetime = SignedDuration::try_from(inner.config.token_lifetime).unwrap_or(SignedDuration::MAX);
-    let expires = inner.now() + lifetime;
+    let (now, expires) = (inner.now(), inner.now() + lifetime);
+    let text = written(inner, app, now, expires);
     let caller = Caller { app_id: app.client_id, roles: app.roles.clone() };
     let mut tokens = locked(&inner.tokens);
     tokens.issued += 1;

@@ -15,6 +15,8 @@ use crate::settings::Settings;
 pub mod roles {
     pub const USER_READ: &str = "User.Read.All";
     pub const USER_WRITE: &str = "User.ReadWrite.All";
+    pub const PEOPLE_SETTINGS_READ: &str = "PeopleSettings.Read.All";
+    pub const PEOPLE_SETTINGS_WRITE: &str = "PeopleSettings.ReadWrite.All";
     pub const PHOTO_READ: &str = "ProfilePhoto.Read.All";
     pub const GROUP_MEMBERS_READ: &str = "GroupMember.Read.All";
     pub const PHOTO_WRITE: &str = "ProfilePhoto.ReadWrite.All";

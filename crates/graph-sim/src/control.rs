@@ -19,7 +19,7 @@ use crate::people::User;
 use crate::settings::Settings;
 use crate::tenant::Tenant;
 use crate::wire::{Answer, Call};
-use crate::{locked, sim};
+use crate::{lifecycle, locked, sim};
 
 const LIST_LIMIT: usize = 100;
 
@@ -133,8 +133,19 @@ async fn controlled(inner: &Arc<Inner>, call: &Call) -> Result<Value, Refused> {
             inner.advance(Duration::from_secs(wanted.seconds));
             json!({ "now": inner.now() })
         }
+        (Method::PUT, ["clock"]) => {
+            let wanted: SetClock = body(call)?;
+            inner.set_now(wanted.now);
+            json!({ "now": inner.now() })
+        }
+        (Method::GET, ["photo-update-settings"]) => json!(*locked(&inner.photo_settings)),
+        (Method::PUT, ["photo-update-settings"]) => {
+            *locked(&inner.photo_settings) = body(call)?;
+            done
+        }
         (Method::POST, ["tokens", "revoke"]) => {
             locked(&inner.tokens).revoke_all();
+            lifecycle::revoked(inner);
             done
         }
         _ => return Err(Refused::Unknown),
@@ -246,8 +257,9 @@ async fn notifications(inner: &Arc<Inner>, call: &Call, parts: &[&str]) -> Resul
             let outbox = locked(&inner.outbox);
             let recent: Vec<_> = outbox.posts.iter().rev().take(LIST_LIMIT).rev().collect();
             let pending = outbox.pending();
+            let endpoints = locked(&inner.endpoints).states(inner.now());
             json!({
-                "tally": outbox.tally, "paused": outbox.paused, "pendingCount": pending.len(),
+                "tally": outbox.tally, "paused": outbox.paused, "pendingCount": pending.len(), "endpoints": endpoints,
                 "pending": pending[..pending.len().min(LIST_LIMIT)], "posts": recent,
             })
         }
@@ -334,6 +346,12 @@ struct AddHold {
     calls: Pattern,
     #[serde(default)]
     point: Point,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SetClock {
+    now: jiff::Timestamp,
 }
 
 #[derive(Debug, Deserialize)]

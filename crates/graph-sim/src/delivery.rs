@@ -6,16 +6,22 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use crate::endpoints::{Answered, EndpointState};
 use crate::inner::Inner;
+use crate::lifecycle;
 use crate::locked;
-use crate::outbox::{Item, Post};
+use crate::outbox::{Item, Parked, Post, What};
 use crate::settings::{Notify, Offsets, SequenceNumbers, Settings};
 use crate::wire::graph_time;
+
+/// How late notifications for a slow endpoint come, before scaling.
+const SLOW_DELAY_MS: u64 = 600_000;
 
 /// A photo was changed: a notification is possible and not promised.
 pub(crate) fn photo_changed(inner: &Arc<Inner>, user: Uuid) {
@@ -43,16 +49,18 @@ pub(crate) fn user_changed(inner: &Arc<Inner>, user: Uuid, change: &'static str)
 
 fn raise(inner: &Arc<Inner>, settings: &Settings, user: Uuid, change: &'static str, delay_ms: Option<u64>) {
     let now = inner.now();
-    let targets: Vec<Uuid> = {
+    let targets: Vec<(Uuid, String)> = {
         let mut subscriptions = locked(&inner.subscriptions);
-        subscriptions.live(now).values().filter(|one| one.covers(user, change)).map(|one| one.id).collect()
+        let told = subscriptions.live(now).values().filter(|one| one.covers(user, change));
+        told.map(|one| (one.id, one.notification_url.clone())).collect()
     };
     if targets.is_empty() {
         return;
     }
     let started = Instant::now();
     let mut outbox = locked(&inner.outbox);
-    for subscription in targets {
+    for (subscription, url) in targets {
+        let state = locked(&inner.endpoints).state(&url, now);
         let doubled = outbox.dice.f64() < settings.duplicates;
         let copies = if doubled { outbox.dice.u32(2..=settings.max_copies.max(2)) } else { 1 };
         for _ in 0..copies {
@@ -61,16 +69,27 @@ fn raise(inner: &Arc<Inner>, settings: &Settings, user: Uuid, change: &'static s
                 outbox.tally.lost += 1;
                 continue;
             }
+            if state == EndpointState::Drop {
+                outbox.tally.dropped += 1;
+                continue;
+            }
+            let late = if state == EndpointState::Slow { SLOW_DELAY_MS } else { 0 };
             let [low, high] = settings.delay_ms;
             let own = if high > low { outbox.dice.u64(low..=high) } else { low };
-            let due = started + scaled(settings, delay_ms.unwrap_or(0) + own);
+            let due = started + scaled(settings, delay_ms.unwrap_or(0) + own + late);
             let sequence = outbox.sequence();
-            let item = Item { subscription, user, change, raised: now, sequence, attempts: 0, first_tried: None };
+            let what = What::Change { user, change };
+            let item = Item { subscription, what, raised: now, sequence, attempts: 0, first_tried: None };
             outbox.wait(due, item);
         }
     }
     drop(outbox);
     inner.outbox_changed.notify_one();
+}
+
+/// By the simulator's clock: whoever is without authorization is judged by that, too.
+fn given_up_after(settings: &Settings) -> SignedDuration {
+    SignedDuration::from_millis(i64::try_from(settings.give_up_after_ms).unwrap_or(i64::MAX))
 }
 
 fn scaled(settings: &Settings, ms: u64) -> Duration {
@@ -100,6 +119,7 @@ pub(crate) async fn run(inner: Arc<Inner>) {
             width = settings.posts_at_once;
             posts = Arc::new(Semaphore::new(width.max(1)));
         }
+        lifecycle::ask(&inner);
         for batch in packed(&inner, &settings) {
             let permit = tokio::select! {
                 permit = posts.clone().acquire_owned() => permit,
@@ -116,7 +136,8 @@ pub(crate) async fn run(inner: Arc<Inner>) {
                 }
             });
         }
-        let next = locked(&inner.outbox).next_due();
+        let due = locked(&inner.outbox).next_due();
+        let next = due.into_iter().chain(lifecycle::next_question(&inner)).min();
         let until_next = async {
             match next {
                 Some(due) => tokio::time::sleep_until(due).await,
@@ -142,16 +163,27 @@ struct Batch {
 /// differ. Under one lock, so that nothing is ever neither waiting nor in flight.
 fn packed(inner: &Inner, settings: &Settings) -> Vec<Batch> {
     let now = inner.now();
-    let urls: BTreeMap<Uuid, String> = {
-        let mut subscriptions = locked(&inner.subscriptions);
-        subscriptions.live(now).values().map(|one| (one.id, one.notification_url.clone())).collect()
-    };
+    let known = locked(&inner.subscriptions).live(now).clone();
     let mut groups: BTreeMap<(String, bool), Vec<Item>> = BTreeMap::new();
     let mut outbox = locked(&inner.outbox);
+    outbox.unpark(|item| match known.get(&item.subscription) {
+        None => Some(Parked::Discarded),
+        Some(one) if now.duration_since(item.raised) > given_up_after(settings) && one.has_lapsed(now) => {
+            Some(Parked::GivenUp)
+        }
+        Some(one) => (!one.has_lapsed(now)).then_some(Parked::Due),
+    });
     for item in outbox.due(Instant::now()) {
-        match urls.get(&item.subscription) {
-            Some(url) => groups.entry((url.clone(), item.attempts > 0)).or_default().push(item),
-            None => outbox.tally.discarded += 1,
+        match (known.get(&item.subscription), item.what) {
+            (None, _) => outbox.tally.discarded += 1,
+            (Some(one), What::Change { .. }) if one.has_lapsed(now) => outbox.parked.push(item),
+            (Some(one), what) => {
+                let url = match what {
+                    What::Lifecycle(_) => one.lifecycle_notification_url.as_ref().unwrap_or(&one.notification_url),
+                    What::Change { .. } => &one.notification_url,
+                };
+                groups.entry((url.clone(), item.attempts > 0)).or_default().push(item);
+            }
         }
     }
     let mut batches = Vec::new();
@@ -197,13 +229,22 @@ async fn post(inner: &Arc<Inner>, settings: &Settings, batch: Batch) {
         let body = json!({ "value": value }).to_string();
         let request = inner.http.post(&batch.url).header("Content-Type", "application/json").body(body);
         let answer = request.timeout(Duration::from_millis(limit)).send().await;
+        let timed_out = answer.as_ref().is_err_and(reqwest::Error::is_timeout);
+        let took = started.elapsed();
+        let over = |ms: u64| took > Duration::from_millis(ms) || (timed_out && limit >= ms);
+        let answered = match () {
+            () if over(settings.retry_answer_ms) => Answered::OverRetryLimit,
+            () if over(settings.first_answer_ms) => Answered::OverFirstLimit,
+            () => Answered::InTime,
+        };
+        locked(&inner.endpoints).note(&batch.url, answered, settings.endpoint_samples, inner.now());
         status = answer.ok().map(|response| response.status().as_u16());
     }
     let taken = status.is_some_and(|status| (200..300).contains(&status));
     let mut outbox = locked(&inner.outbox);
     outbox.in_flight.remove(&batch.number);
     if !items.is_empty() {
-        let users = items.iter().map(|item| item.user).collect();
+        let users = items.iter().filter_map(|item| item.what.user()).collect();
         outbox.note(Post { url: batch.url, users, status, attempt });
     }
     if taken {
@@ -234,9 +275,28 @@ fn rendered(inner: &Inner, settings: &Settings, item: &Item) -> Option<Value> {
         let mut dice = locked(&inner.dice);
         (dice.bool(), dice.bool(), dice.u8(..) < 32)
     };
-    let resource = format!("Users/{}", item.user);
+    let expires = graph_time(subscription.expires);
+    let expires = match (settings.offsets, zero) {
+        (Offsets::Zero, _) | (Offsets::Mixed, true) => expires.replace('Z', "+00:00"),
+        (Offsets::Z, _) | (Offsets::Mixed, false) => expires,
+    };
+    let mut body = json!({
+        "subscriptionExpirationDateTime": expires, "subscriptionId": item.subscription,
+        "tenantId": inner.config.tenant_id,
+    });
+    if let Some(state) = &subscription.client_state {
+        body["clientState"] = json!(state);
+    }
+    let (user, change) = match item.what {
+        What::Change { user, change } => (user, change),
+        What::Lifecycle(event) => {
+            body["lifecycleEvent"] = json!(event);
+            return Some(body);
+        }
+    };
+    let resource = format!("Users/{user}");
     let mut data = json!({
-        "@odata.type": "#Microsoft.Graph.User", "@odata.id": resource, "id": item.user,
+        "@odata.type": "#Microsoft.Graph.User", "@odata.id": resource, "id": user,
         "organizationId": inner.config.tenant_id, "eventTime": graph_time(item.raised),
     });
     match (settings.sequence_numbers, absent, text) {
@@ -246,18 +306,8 @@ fn rendered(inner: &Inner, settings: &Settings, item: &Item) -> Option<Value> {
         }
         (SequenceNumbers::Number, ..) | (SequenceNumbers::Mixed, ..) => data["sequenceNumber"] = json!(item.sequence),
     }
-    let expires = graph_time(subscription.expires);
-    let expires = match (settings.offsets, zero) {
-        (Offsets::Zero, _) | (Offsets::Mixed, true) => expires.replace('Z', "+00:00"),
-        (Offsets::Z, _) | (Offsets::Mixed, false) => expires,
-    };
-    let mut body = json!({
-        "changeType": item.change, "resource": resource, "resourceData": data,
-        "subscriptionExpirationDateTime": expires, "subscriptionId": item.subscription,
-        "tenantId": inner.config.tenant_id,
-    });
-    if let Some(state) = &subscription.client_state {
-        body["clientState"] = json!(state);
-    }
+    body["changeType"] = json!(change);
+    body["resource"] = json!(resource);
+    body["resourceData"] = data;
     Some(body)
 }

@@ -17,6 +17,7 @@ use crate::answers::Answers;
 use crate::auth::Tokens;
 use crate::config::Config;
 use crate::directory::Directory;
+use crate::endpoints::Endpoints;
 use crate::faults::Faults;
 use crate::groups::Groups;
 use crate::holds::Holds;
@@ -24,7 +25,9 @@ use crate::journal::Journal;
 use crate::locked;
 use crate::outbox::Outbox;
 use crate::people::guid;
+use crate::photo_settings::PhotoUpdateSettings;
 use crate::pictures::Studio;
+use crate::rates::Rates;
 use crate::settings::Settings;
 use crate::subscriptions::Subscriptions;
 use crate::throttle::Usage;
@@ -41,6 +44,9 @@ pub(crate) struct Inner {
     pub(crate) groups: Mutex<Groups>,
     pub(crate) tokens: Mutex<Tokens>,
     pub(crate) subscriptions: Mutex<Subscriptions>,
+    pub(crate) rates: Mutex<Rates>,
+    pub(crate) photo_settings: Mutex<PhotoUpdateSettings>,
+    pub(crate) endpoints: Mutex<Endpoints>,
     pub(crate) outbox: Mutex<Outbox>,
     /// Wakes the delivery when something is due earlier than it knows.
     pub(crate) outbox_changed: Notify,
@@ -72,6 +78,9 @@ impl Inner {
             groups: Mutex::default(),
             tokens: Mutex::default(),
             subscriptions: Mutex::default(),
+            rates: Mutex::default(),
+            photo_settings: Mutex::default(),
+            endpoints: Mutex::default(),
             outbox: Mutex::new(Outbox::new(config.seed)),
             outbox_changed: Notify::new(),
             outbox_drained: Notify::new(),
@@ -97,6 +106,14 @@ impl Inner {
 
     pub(crate) fn advance(&self, by: std::time::Duration) {
         self.clock_ahead_ms.fetch_add(by.as_millis() as i64, Ordering::SeqCst);
+        // Something may be due by the new time.
+        self.outbox_changed.notify_one();
+    }
+
+    pub(crate) fn set_now(&self, now: Timestamp) {
+        let ahead = now.duration_since(Timestamp::now()).as_millis();
+        self.clock_ahead_ms.store(i64::try_from(ahead).unwrap_or(0), Ordering::SeqCst);
+        self.outbox_changed.notify_one();
     }
 
     pub(crate) fn settings(&self) -> Settings {

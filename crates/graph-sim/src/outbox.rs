@@ -12,19 +12,42 @@ use uuid::Uuid;
 
 const MOST_POSTS: usize = 20_000;
 
+/// What becomes of a notification that was parked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Parked {
+    Due,
+    GivenUp,
+    Discarded,
+}
+
 /// A notification waiting for its first or next attempt.
 #[derive(Debug, Clone)]
 pub(crate) struct Item {
     pub(crate) subscription: Uuid,
-    pub(crate) user: Uuid,
-    pub(crate) change: &'static str,
+    pub(crate) what: What,
     pub(crate) raised: Timestamp,
     pub(crate) sequence: u64,
     pub(crate) attempts: u32,
     pub(crate) first_tried: Option<Instant>,
 }
 
-/// A pending notification as tests see it.
+/// What a notification tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum What {
+    Change { user: Uuid, change: &'static str },
+    Lifecycle(&'static str),
+}
+
+impl What {
+    pub(crate) fn user(self) -> Option<Uuid> {
+        match self {
+            What::Change { user, .. } => Some(user),
+            What::Lifecycle(_) => None,
+        }
+    }
+}
+
+/// A pending notification of a change as tests see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Pending {
@@ -47,7 +70,8 @@ pub struct Post {
     pub attempt: u32,
 }
 
-/// Totals since the start; every raised copy ends in `delivered`, `lost`, `given_up` or `discarded`.
+/// Totals since the start; every raised copy and lifecycle event ends in `delivered`, `lost`, `dropped`, `given_up` or
+/// `discarded`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Tally {
@@ -55,7 +79,11 @@ pub struct Tally {
     pub delivered: u64,
     /// By the `loss` switch.
     pub lost: u64,
-    /// After hours of failed attempts.
+    /// Because the endpoint answered too slowly.
+    pub dropped: u64,
+    /// Lifecycle events raised.
+    pub lifecycle: u64,
+    /// After hours of failed attempts, or without authorization.
     pub given_up: u64,
     /// The subscription was gone when its turn came.
     pub discarded: u64,
@@ -66,6 +94,8 @@ pub struct Tally {
 #[derive(Debug)]
 pub(crate) struct Outbox {
     pub(crate) waiting: BTreeMap<(Instant, u64), Item>,
+    /// Of subscriptions whose authorization has ended.
+    pub(crate) parked: Vec<Item>,
     pub(crate) in_flight: BTreeMap<u64, Vec<Item>>,
     pub(crate) paused: bool,
     pub(crate) tally: Tally,
@@ -79,6 +109,7 @@ impl Outbox {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
             waiting: BTreeMap::new(),
+            parked: Vec::new(),
             in_flight: BTreeMap::new(),
             paused: false,
             tally: Tally::default(),
@@ -113,6 +144,18 @@ impl Outbox {
         std::mem::replace(&mut self.waiting, later).into_values().collect()
     }
 
+    /// Asks of everything that is parked what becomes of it; none: it stays.
+    pub(crate) fn unpark(&mut self, judge: impl Fn(&Item) -> Option<Parked>) {
+        for item in std::mem::take(&mut self.parked) {
+            match judge(&item) {
+                None => self.parked.push(item),
+                Some(Parked::Due) => self.wait(Instant::now(), item),
+                Some(Parked::GivenUp) => self.tally.given_up += 1,
+                Some(Parked::Discarded) => self.tally.discarded += 1,
+            }
+        }
+    }
+
     pub(crate) fn next_due(&self) -> Option<Instant> {
         if self.paused { None } else { self.waiting.keys().next().map(|(due, _)| *due) }
     }
@@ -136,12 +179,13 @@ impl Outbox {
     }
 
     pub(crate) fn pending(&self) -> Vec<Pending> {
-        let all = self.waiting.values().chain(self.in_flight.values().flatten());
-        all.map(|item| Pending {
-            subscription: item.subscription,
-            user: item.user,
-            change: item.change.to_owned(),
-            attempts: item.attempts,
+        let all = self.waiting.values().chain(self.in_flight.values().flatten()).chain(&self.parked);
+        all.filter_map(|item| match item.what {
+            What::Change { user, change } => {
+                let (subscription, attempts) = (item.subscription, item.attempts);
+                Some(Pending { subscription, user, change: change.to_owned(), attempts })
+            }
+            What::Lifecycle(_) => None,
         })
         .collect()
     }

@@ -14,6 +14,7 @@ use crate::directory::Record;
 use crate::inner::Inner;
 use crate::locked;
 use crate::no_photo::NoPhoto;
+use crate::photo_settings;
 use crate::pictures::{Content, OFFICIAL, Studio};
 use crate::wire::{Answer, Call};
 
@@ -101,6 +102,7 @@ pub(crate) async fn value(
 /// `PUT` or `PATCH photo/$value`.
 pub(crate) async fn put(inner: &Arc<Inner>, call: &Call, caller: &Caller, key: &str) -> Result<Answer, Answer> {
     caller.require(inner, &WRITE_PHOTOS)?;
+    photo_settings::may_change(inner)?;
     let media_type = call.media_type();
     if media_type != "image/jpeg" {
         return Err(inner.refuse(call, "media_type", &[("type", &media_type)]));
@@ -120,6 +122,7 @@ pub(crate) async fn put(inner: &Arc<Inner>, call: &Call, caller: &Caller, key: &
 /// `DELETE photo/$value`.
 pub(crate) fn delete(inner: &Arc<Inner>, _call: &Call, caller: &Caller, key: &str) -> Result<Answer, Answer> {
     caller.require(inner, &[crate::config::roles::USER_WRITE, crate::config::roles::PHOTO_WRITE])?;
+    photo_settings::may_change(inner)?;
     let index = found(inner, key)?;
     let shape = locked(&inner.directory).shown(index, &inner.studio).what.as_ref().err().copied();
     if shape.is_some() {

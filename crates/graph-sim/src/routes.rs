@@ -9,7 +9,7 @@ use axum::http::Method;
 use crate::auth::Caller;
 use crate::inner::Inner;
 use crate::wire::{Answer, Call};
-use crate::{auth, batch, delta, groups, photos, subscriptions, throttle, users};
+use crate::{auth, batch, delta, groups, photo_settings, photos, subscriptions, throttle, users};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Route {
@@ -28,6 +28,7 @@ pub(crate) enum Route {
     Subscriptions,
     Subscription(String),
     Reauthorize(String),
+    PhotoUpdateSettings,
     Unknown,
 }
 
@@ -39,6 +40,9 @@ impl Route {
             [tenant, "oauth2", "v2.0", "token"] => Self::Token((*tenant).into()),
             ["msi", "token"] => Self::Identity,
             ["v1.0", rest @ ..] => Self::of_graph(rest),
+            ["beta", "admin", "people", last] if last.eq_ignore_ascii_case("photoUpdateSettings") => {
+                Self::PhotoUpdateSettings
+            }
             _ => Self::Unknown,
         }
     }
@@ -82,6 +86,7 @@ impl Route {
             Self::Subscriptions => "/v1.0/subscriptions",
             Self::Subscription(_) => "/v1.0/subscriptions/{id}",
             Self::Reauthorize(_) => "/v1.0/subscriptions/{id}/reauthorize",
+            Self::PhotoUpdateSettings => "/beta/admin/people/photoUpdateSettings",
             Self::Unknown => "unknown",
         }
     }
@@ -100,6 +105,7 @@ impl Route {
             Self::PhotoValue(_, None) => &[Method::GET, Method::PUT, Method::PATCH, Method::DELETE],
             Self::Subscriptions => &[Method::GET, Method::POST],
             Self::Subscription(_) => &[Method::GET, Method::PATCH, Method::DELETE],
+            Self::PhotoUpdateSettings => &[Method::GET, Method::PATCH],
             _ => &[Method::GET],
         }
     }
@@ -164,6 +170,8 @@ impl Route {
                         _ => subscriptions::update(inner, call, caller, id).await?,
                     },
                     Self::Reauthorize(id) => subscriptions::reauthorize(inner, call, caller, id).await?,
+                    Self::PhotoUpdateSettings if call.method == Method::GET => photo_settings::get(inner, caller)?,
+                    Self::PhotoUpdateSettings => photo_settings::update(inner, call, caller)?,
                     Self::Token(_) | Self::Identity | Self::Unknown => return Err(inner.error("server_error", &[])),
                 };
                 match share {

@@ -178,7 +178,7 @@ fn sent(inner: &Arc<Inner>, call: &Call, answer: Answer, mangled: Option<Mangled
             let plain = "application/json; charset=utf-8";
             let graph =
                 "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8";
-            let of_graph = call.segments.first().is_some_and(|first| first == "v1.0");
+            let of_graph = call.segments.first().is_some_and(|first| first == "v1.0" || first == "beta");
             (Some(if of_graph { graph } else { plain }.to_owned()), Bytes::from(value.to_string()))
         }
         Payload::Media(content_type, bytes) => (Some(content_type), bytes),

@@ -40,6 +40,15 @@ pub struct Settings {
     pub revalidate: bool,
     /// Subscriptions per app and tenant.
     pub subscription_quota: usize,
+    /// The same of all apps of the tenant together.
+    pub tenant_subscription_quota: usize,
+    /// So many lists of subscriptions show none yet, as a list that is behind.
+    pub empty_subscription_lists: u32,
+    /// How long a subscription stays authorized; then Graph delivers nothing until it is renewed or reauthorized. Asks
+    /// for it by lifecycle notifications, the first 15 minutes before. 0: never.
+    pub authorization_minutes: u64,
+    /// Answers of an endpoint within ten minutes before it can be found slow.
+    pub endpoint_samples: u32,
     /// Allows `http://` notification URLs on loopback, which Graph never does.
     pub http_loopback: bool,
 
@@ -96,6 +105,10 @@ impl Default for Settings {
             handshake_answer_ms: 10_000,
             revalidate: true,
             subscription_quota: 100,
+            tenant_subscription_quota: 1_000,
+            empty_subscription_lists: 0,
+            authorization_minutes: 0,
+            endpoint_samples: 100,
             http_loopback: true,
             delta_page: 100,
             delta_generation: 0,

@@ -1,5 +1,6 @@
 //! A running simulator: starts, is steered and read, and stops.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,15 +11,17 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::config::Config;
+use crate::endpoints::EndpointState;
 use crate::faults::{Pattern, Rule};
 use crate::holds::{Hold, Point};
 use crate::inner::Inner;
 use crate::journal::{Requests, Violation};
 use crate::outbox::{Pending, Post, Tally};
+use crate::photo_settings::PhotoUpdateSettings;
 use crate::settings::Settings;
 use crate::subscriptions::Subscription;
 use crate::tenant::Tenant;
-use crate::{delivery, locked, server};
+use crate::{delivery, lifecycle, locked, server};
 
 /// A running simulator. Dropping it stops it; [`Sim::shutdown`] also waits.
 #[derive(Debug)]
@@ -159,6 +162,11 @@ impl Sim {
         locked(&self.inner.subscriptions).live(self.inner.now()).remove(&id).is_some()
     }
 
+    /// Sets the simulator's clock, which goes on from there.
+    pub fn set_now(&self, now: jiff::Timestamp) {
+        self.inner.set_now(now);
+    }
+
     /// Moves the simulator's clock ahead: tokens and subscriptions expire, pending notifications do not come sooner.
     pub fn advance(&self, by: Duration) {
         self.inner.advance(by);
@@ -171,6 +179,7 @@ impl Sim {
     /// Makes every token invalid at once, as an administrator can.
     pub fn revoke_tokens(&self) {
         locked(&self.inner.tokens).revoke_all();
+        lifecycle::revoked(&self.inner);
     }
 
     pub fn tokens_issued(&self) -> u64 {
@@ -183,6 +192,25 @@ impl Sim {
 
     pub fn notification_tally(&self) -> Tally {
         locked(&self.inner.outbox).tally
+    }
+
+    /// What new notifications for each endpoint that was ever called meet, by its URL without the query.
+    pub fn endpoints(&self) -> BTreeMap<String, EndpointState> {
+        locked(&self.inner.endpoints).states(self.inner.now())
+    }
+
+    pub fn photo_update_settings(&self) -> PhotoUpdateSettings {
+        locked(&self.inner.photo_settings).clone()
+    }
+
+    pub fn set_photo_update_settings(&self, settings: PhotoUpdateSettings) {
+        *locked(&self.inner.photo_settings) = settings;
+    }
+
+    /// Sends a lifecycle event as it never comes for users, but might.
+    pub fn raise_lifecycle(&self, subscription: Uuid, event: &'static str) {
+        lifecycle::raise(&mut locked(&self.inner.outbox), subscription, event, self.inner.now());
+        self.inner.outbox_changed.notify_one();
     }
 
     /// Every POST to a notification endpoint, oldest first.
@@ -237,6 +265,7 @@ impl Drop for Sim {
 }
 
 pub(crate) async fn flush(inner: &Inner) {
+    lifecycle::ask(inner);
     {
         let mut outbox = locked(&inner.outbox);
         outbox.paused = false;

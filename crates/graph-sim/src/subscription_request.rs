@@ -91,6 +91,8 @@ impl<'a> Wanted<'a> {
             latest_supported_tls_version: tls,
             renewed: None,
             reauthorized: None,
+            authorized_until: None,
+            asked_next: None,
         })
     }
 

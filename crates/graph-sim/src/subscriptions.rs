@@ -16,7 +16,9 @@ use crate::auth::Caller;
 use crate::config::roles;
 use crate::handshake;
 use crate::inner::Inner;
+use crate::lifecycle;
 use crate::locked;
+use crate::rates::Kind;
 use crate::subscription_request::Wanted;
 use crate::wire::{Answer, Call, graph_time};
 
@@ -40,6 +42,10 @@ pub struct Subscription {
     pub latest_supported_tls_version: String,
     pub renewed: Option<Timestamp>,
     pub reauthorized: Option<Timestamp>,
+    /// Nothing is delivered after it; none: authorized for good.
+    pub authorized_until: Option<Timestamp>,
+    #[serde(skip)]
+    pub(crate) asked_next: Option<Timestamp>,
 }
 
 impl fmt::Debug for Subscription {
@@ -49,6 +55,11 @@ impl fmt::Debug for Subscription {
 }
 
 impl Subscription {
+    /// Whether its authorization has ended, so that nothing is delivered.
+    pub fn has_lapsed(&self, now: Timestamp) -> bool {
+        self.authorized_until.is_some_and(|until| until <= now)
+    }
+
     /// Whether a change of this kind to this person is to be reported.
     pub(crate) fn covers(&self, user: Uuid, change: &str) -> bool {
         let wanted = self.change_type.split(',').any(|one| one.trim().eq_ignore_ascii_case(change));
@@ -81,16 +92,25 @@ impl Subscriptions {
     }
 }
 
-fn may(inner: &Inner, caller: &Caller) -> Result<(), Answer> {
+fn may(inner: &Inner, caller: &Caller, kind: Kind) -> Result<(), Answer> {
     // A write permission does not stand in for the read permission here.
-    caller.require(inner, &[roles::USER_READ])
+    caller.require(inner, &[roles::USER_READ])?;
+    let admitted = locked(&inner.rates).admit(caller.app_id, kind, inner.now());
+    admitted.map_err(|seconds| inner.error("throttled_subscriptions", &[]).with("Retry-After", seconds.to_string()))
 }
 
 pub(crate) fn list(inner: &Inner, caller: &Caller) -> Result<Answer, Answer> {
-    may(inner, caller)?;
+    may(inner, caller, Kind::List)?;
+    let is_behind = {
+        let mut settings = locked(&inner.settings);
+        let behind = settings.empty_subscription_lists > 0;
+        settings.empty_subscription_lists = settings.empty_subscription_lists.saturating_sub(1);
+        behind
+    };
     let mut subscriptions = locked(&inner.subscriptions);
     let own = subscriptions.live(inner.now()).values().filter(|one| one.application_id == caller.app_id);
     let value: Vec<Value> = own
+        .filter(|_| !is_behind)
         .map(|one| {
             let mut body = shown(inner, one);
             body["clientState"] = Value::Null;
@@ -102,24 +122,24 @@ pub(crate) fn list(inner: &Inner, caller: &Caller) -> Result<Answer, Answer> {
 }
 
 pub(crate) fn get(inner: &Inner, caller: &Caller, id: &str) -> Result<Answer, Answer> {
-    may(inner, caller)?;
+    may(inner, caller, Kind::Read)?;
     let mut body = shown(inner, &own(inner, caller, id)?);
     body["clientState"] = Value::Null;
     Ok(Answer::json(200, contextual(inner, body)))
 }
 
 pub(crate) fn delete(inner: &Inner, caller: &Caller, id: &str) -> Result<Answer, Answer> {
-    may(inner, caller)?;
+    may(inner, caller, Kind::Write)?;
     let known = own(inner, caller, id)?;
     locked(&inner.subscriptions).by_id.remove(&known.id);
     Ok(Answer::empty(204))
 }
 
 pub(crate) async fn create(inner: &Arc<Inner>, call: &Call, caller: &Caller) -> Result<Answer, Answer> {
-    may(inner, caller)?;
+    may(inner, caller, Kind::Write)?;
     let body = body_of(inner, call)?;
     let wanted = Wanted::new(inner, call, body);
-    let subscription = wanted.subscription(caller)?;
+    let mut subscription = wanted.subscription(caller)?;
     free(inner, &subscription)?;
     let urls: Vec<&str> = std::iter::once(subscription.notification_url.as_str())
         .chain(subscription.lifecycle_notification_url.as_deref())
@@ -127,13 +147,14 @@ pub(crate) async fn create(inner: &Arc<Inner>, call: &Call, caller: &Caller) -> 
     handshake::validated(inner, &urls).await?;
     // Another create may have been validated in the meantime.
     free(inner, &subscription)?;
+    lifecycle::authorized(&inner.settings(), &mut subscription, inner.now());
     let body = contextual(inner, shown(inner, &subscription));
     locked(&inner.subscriptions).by_id.insert(subscription.id, subscription);
     Ok(Answer::json(201, body))
 }
 
 pub(crate) async fn update(inner: &Arc<Inner>, call: &Call, caller: &Caller, id: &str) -> Result<Answer, Answer> {
-    may(inner, caller)?;
+    may(inner, caller, Kind::Write)?;
     let body = body_of(inner, call)?;
     let before = own(inner, caller, id)?;
     let wanted = Wanted::new(inner, call, body);
@@ -155,15 +176,17 @@ pub(crate) async fn update(inner: &Arc<Inner>, call: &Call, caller: &Caller, id:
         handshake::validated(inner, &[&after.notification_url]).await?;
     }
     after.renewed = Some(inner.now());
+    lifecycle::authorized(&inner.settings(), &mut after, inner.now());
     let body = contextual(inner, shown(inner, &after));
     // It may have gone while the endpoint answered.
     own(inner, caller, id)?;
     locked(&inner.subscriptions).by_id.insert(after.id, after);
+    inner.outbox_changed.notify_one();
     Ok(Answer::json(200, body))
 }
 
 pub(crate) async fn reauthorize(inner: &Arc<Inner>, call: &Call, caller: &Caller, id: &str) -> Result<Answer, Answer> {
-    may(inner, caller)?;
+    may(inner, caller, Kind::Reauthorize)?;
     let known = own(inner, caller, id)?;
     if !call.body.is_empty() {
         return Err(inner.refuse(call, "body_invalid", &[("problem", "a body where none belongs")]));
@@ -174,7 +197,9 @@ pub(crate) async fn reauthorize(inner: &Arc<Inner>, call: &Call, caller: &Caller
     }
     if let Some(one) = locked(&inner.subscriptions).by_id.get_mut(&known.id) {
         one.reauthorized = Some(inner.now());
+        lifecycle::authorized(&inner.settings(), one, inner.now());
     }
+    inner.outbox_changed.notify_one();
     Ok(Answer::empty(204))
 }
 
@@ -195,7 +220,8 @@ fn own(inner: &Inner, caller: &Caller, id: &str) -> Result<Subscription, Answer>
 
 /// Refuses duplicates and more than the quota.
 fn free(inner: &Inner, wanted: &Subscription) -> Result<(), Answer> {
-    let quota = inner.settings().subscription_quota;
+    let settings = inner.settings();
+    let quota = settings.subscription_quota;
     let mut subscriptions = locked(&inner.subscriptions);
     let live = subscriptions.live(inner.now());
     if let Some(known) = live.values().find(|known| known.combination() == wanted.combination()) {
@@ -203,6 +229,10 @@ fn free(inner: &Inner, wanted: &Subscription) -> Result<(), Answer> {
     }
     if live.values().filter(|known| known.application_id == wanted.application_id).count() >= quota {
         return Err(inner.error("subscription_quota", &[("limit", &quota.to_string())]));
+    }
+    if live.len() >= settings.tenant_subscription_quota {
+        let limit = settings.tenant_subscription_quota.to_string();
+        return Err(inner.error("subscription_quota_tenant", &[("limit", &limit)]));
     }
     Ok(())
 }

@@ -6,16 +6,22 @@ mod batches;
 mod controls;
 #[path = "sim/delta.rs"]
 mod delta;
+#[path = "sim/endpoints.rs"]
+mod endpoints;
 #[path = "sim/faults.rs"]
 mod faults;
 #[path = "sim/helpers.rs"]
 mod helpers;
+#[path = "sim/lifecycle.rs"]
+mod lifecycle;
 #[path = "sim/limits.rs"]
 mod limits;
 #[path = "sim/notifications.rs"]
 mod notifications;
 #[path = "sim/people.rs"]
 mod people;
+#[path = "sim/photo_settings.rs"]
+mod photo_settings;
 #[path = "sim/photos.rs"]
 mod photos;
 #[path = "sim/program.rs"]

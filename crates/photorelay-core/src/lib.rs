@@ -6,6 +6,7 @@
 
 pub mod audit;
 pub mod bury;
+pub mod clock;
 pub mod contract;
 pub mod entra;
 pub mod heads;

@@ -44,6 +44,8 @@ impl fmt::Display for Container {
 
 /// Hints: the queue between the webhook or the sweep and propagate.
 pub const CHECKS_QUEUE: &str = "photo-checks";
+/// Lifecycle events of subscriptions: the queue between the lifecycle endpoint and renew.
+pub const SUBSCRIPTIONS_QUEUE: &str = "photo-subscriptions";
 /// Write-backs of the first target; other targets have [`writebacks_queue`].
 pub const WRITEBACKS_QUEUE: &str = "photo-writebacks";
 

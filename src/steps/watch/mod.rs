@@ -19,27 +19,24 @@ use photorelay_core::storage::Storage;
 use photorelay_core::store::{BlobStore, Metadata, StoreError, list_all};
 use photorelay_core::target::Targets;
 use photorelay_core::telemetry::metrics;
-use url::Url;
 
 pub use alerts::Alert;
 pub use status::{CheckpointState, QueueState, Status, SubscriptionState, TargetState, Trail};
 
 use super::rhythm;
-use super::subscribe::{self, RESOURCE};
+use super::subscribe::Subscribe;
 use super::sweep::SweepReport;
-use crate::graph::Graph;
 
 #[derive(Debug, Clone)]
 pub struct Watch {
-    graph: Arc<Graph>,
+    subscribe: Arc<Subscribe>,
     storage: Storage,
     targets: Targets,
-    public_url: Option<Url>,
 }
 
 impl Watch {
-    pub fn new(graph: Arc<Graph>, storage: Storage, targets: Targets, public_url: Option<Url>) -> Self {
-        Self { graph, storage, targets, public_url }
+    pub fn new(subscribe: Arc<Subscribe>, storage: Storage, targets: Targets) -> Self {
+        Self { subscribe, storage, targets }
     }
 
     /// What a sweep leaves to be done: the daily checkpoint, the photos of forgotten people, and the alerts. Problems
@@ -126,16 +123,14 @@ impl Watch {
 
     /// The subscription that reaches us, as Graph tells it now.
     async fn subscription(&self, now: Timestamp) -> SubscriptionState {
-        let Some(public_url) = &self.public_url else { return SubscriptionState::NotConfigured };
-        let endpoint = subscribe::endpoint(public_url);
-        match self.graph.list_subscriptions().await {
+        if !self.subscribe.is_configured() {
+            return SubscriptionState::NotConfigured;
+        }
+        match self.subscribe.inspect().await {
             Err(error) => SubscriptionState::Unknown { reason: error.to_string() },
-            Ok(subscriptions) => {
-                let ours = subscriptions.into_iter().filter(|subscription| {
-                    subscription.resource.trim_start_matches('/').eq_ignore_ascii_case(RESOURCE)
-                        && subscription.notification_url.as_deref() == Some(endpoint.as_str())
-                });
-                match ours.map(|subscription| subscription.expires_at).max().filter(|expires_at| *expires_at > now) {
+            Ok(found) => {
+                let ours = found.into_iter().filter(|found| found.fit.is_accepted());
+                match ours.map(|found| found.subscription.expires_at).max().filter(|expires_at| *expires_at > now) {
                     Some(expires_at) => SubscriptionState::Alive { expires_at },
                     None => SubscriptionState::Missing,
                 }

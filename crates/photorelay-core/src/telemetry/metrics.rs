@@ -23,6 +23,18 @@ pub fn hints(accepted: usize, dropped: usize) {
     }
 }
 
+/// Lifecycle events of one POST: those that are acted on by their name, others as `unknown`, foreign ones as `dropped`.
+pub fn lifecycle(event: &'static str, count: usize) {
+    if count > 0 {
+        event!(target: TARGET, Level::INFO, monotonic_counter.photorelay.lifecycle.events = count as u64, event);
+    }
+}
+
+/// What was done about the subscription: `created`, `renewed`, `deleted`.
+pub fn subscription(done: &'static str) {
+    event!(target: TARGET, Level::INFO, monotonic_counter.photorelay.subscription.changes = 1_u64, done);
+}
+
 /// A look at one person, and how long it took.
 pub fn looked(outcome: &'static str, took: Duration) {
     event!(target: TARGET, Level::INFO, monotonic_counter.photorelay.looks = 1_u64, outcome);

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use photorelay_core::contract::{
     self, Absence, AuditEntry, Cause, CauseKind, CheckMessage, Checkpoint, CheckpointLink, CheckpointPage,
-    ContinueSweep, Contract, ContractError, Head, Heartbeat, Identity, Kind, Look, Note, NoteKind, Outcome, PageLink,
-    PhotoFacts, Population, Receipt, RenditionFacts, Seen, SweepCursor, SweepLease, SweepUnderWay, TrailEnd, V1,
-    WriteBack,
+    ContinueSweep, Contract, ContractError, Head, Heartbeat, Identity, Kind, LifecycleEvent, LifecycleMessage, Look,
+    Note, NoteKind, Outcome, PageLink, PhotoFacts, Population, Receipt, RenditionFacts, Seen, SweepCursor, SweepLease,
+    SweepUnderWay, TrailEnd, V1, WriteBack,
 };
 use photorelay_core::id::{Digest, TenantId, UserId};
 use serde_json::{Value, json};
@@ -218,6 +218,17 @@ fn the_heartbeat_is_as_agreed() {
         certificate_expires_at: None,
     };
     golden("heartbeat.json", &heartbeat);
+}
+
+#[test]
+fn the_lifecycle_message_is_as_agreed() {
+    let message = LifecycleMessage {
+        v: V1,
+        event: LifecycleEvent::ReauthorizationRequired,
+        subscription_id: "7f105c7d-2dc5-4530-97cd-4e7ae6534c07".parse().unwrap(),
+        traceparent: Some(TRACEPARENT.to_owned()),
+    };
+    golden("lifecycle.json", &message);
 }
 
 #[test]

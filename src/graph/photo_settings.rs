@@ -1,0 +1,50 @@
+//! `photoUpdateSettings`: whether the tenant's photos are changed in the cloud or come from on premises.
+//!
+//! Exists in the beta version only, and only operators read it: nothing that photorelay does depends on it.
+//! <https://learn.microsoft.com/graph/api/resources/photoupdatesettings>
+
+use reqwest::Method;
+use serde::Deserialize;
+
+use super::Graph;
+use super::error::GraphError;
+use super::request::Call;
+
+const NEEDS: &str = "PeopleSettings.Read.All";
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PhotoSource {
+    Cloud,
+    OnPremises,
+    /// The tenant never chose.
+    Unset,
+    /// A value of tomorrow.
+    Other(String),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PhotoUpdateSettings {
+    pub source: PhotoSource,
+}
+
+#[derive(Deserialize)]
+struct Wire {
+    source: Option<String>,
+}
+
+impl Graph {
+    pub async fn photo_update_settings(&self) -> Result<PhotoUpdateSettings, GraphError> {
+        let url = self.inner.beta_url(&["admin", "people", "photoUpdateSettings"]);
+        let answer = self.inner.send(Call::new("read the photo update settings", NEEDS, Method::GET, url)).await?;
+        if answer.status.as_u16() == 404 && answer.is_from_graph() {
+            return Ok(PhotoUpdateSettings { source: PhotoSource::Unset });
+        }
+        let source = match answer.json::<Wire>()?.source.as_deref() {
+            None | Some("") => PhotoSource::Unset,
+            Some(source) if source.eq_ignore_ascii_case("cloud") => PhotoSource::Cloud,
+            Some(source) if source.eq_ignore_ascii_case("onPremises") => PhotoSource::OnPremises,
+            Some(other) => PhotoSource::Other(super::error::token_like(other)),
+        };
+        Ok(PhotoUpdateSettings { source })
+    }
+}

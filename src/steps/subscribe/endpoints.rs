@@ -1,0 +1,184 @@
+//! The two URLs that Graph is given, and whether a subscription that exists was made for them.
+//!
+//! Graph never tells the `clientState` of a subscription. So that everybody who reads the list sees whether one carries
+//! the secret of today, the notification URL ends in a mark of it: 24 bits of a digest, which betray nothing that would
+//! help to guess a secret of the length that the configuration asks for.
+
+use std::fmt;
+
+use photorelay_core::id::Digest;
+use secrecy::{ExposeSecret as _, SecretString};
+use url::Url;
+
+use crate::graph::{SecretUrl, Subscription};
+
+/// The parameter of the notification URL that holds the mark.
+const MARK: &str = "secret-mark";
+const MARK_DIGITS: usize = 6;
+
+/// Where Graph reaches us, with the secrets that it may carry there.
+#[derive(Clone)]
+pub(super) struct Endpoints {
+    notifications: Url,
+    lifecycle: Url,
+    current: String,
+    previous: Option<String>,
+}
+
+/// What a subscription is to us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fit {
+    /// As it should be.
+    Current,
+    /// Ours, with the secret before the current one; its notifications are still accepted.
+    Previous,
+    /// Ours by its URL, with a secret that is not accepted, or made before there was a mark.
+    Unknown,
+    /// Ours, but Graph cannot say that it needs care: that URL can only be given when one is made.
+    WithoutLifecycle,
+    /// For another URL: another deployment, or a program that shares the application.
+    Elsewhere,
+    /// For something else than all users.
+    OtherResource,
+}
+
+impl Fit {
+    /// Whether what it notifies of is acted on.
+    pub fn is_accepted(self) -> bool {
+        matches!(self, Fit::Current | Fit::Previous | Fit::WithoutLifecycle)
+    }
+
+    /// Whether it was made for this deployment.
+    pub fn is_ours(self) -> bool {
+        !matches!(self, Fit::Elsewhere | Fit::OtherResource)
+    }
+}
+
+impl fmt::Display for Fit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Fit::Current => "ours, with the current secret",
+            Fit::Previous => "ours, with the previous secret",
+            Fit::Unknown => "ours, with a secret that is not accepted",
+            Fit::WithoutLifecycle => "ours, without lifecycle endpoint",
+            Fit::Elsewhere => "for another URL",
+            Fit::OtherResource => "for another resource",
+        })
+    }
+}
+
+impl Endpoints {
+    pub(super) fn new(public_url: &Url, current: &SecretString, previous: Option<&SecretString>) -> Self {
+        let below = |name: &str| {
+            let mut url = public_url.clone();
+            url.set_path(&format!("{}/api/{name}", url.path().trim_end_matches('/')));
+            url.set_fragment(None);
+            url
+        };
+        Self {
+            notifications: below("notifications"),
+            lifecycle: below("lifecycle"),
+            current: mark(current),
+            previous: previous.map(mark),
+        }
+    }
+
+    pub(super) fn notification_url(&self) -> SecretUrl {
+        let mut url = self.notifications.clone();
+        url.query_pairs_mut().append_pair(MARK, &self.current);
+        SecretUrl(url)
+    }
+
+    pub(super) fn lifecycle_url(&self) -> SecretUrl {
+        SecretUrl(self.lifecycle.clone())
+    }
+
+    pub(super) fn fit(&self, subscription: &Subscription) -> Fit {
+        let resource = subscription.resource.trim_start_matches('/');
+        if !resource.eq_ignore_ascii_case(super::RESOURCE) {
+            return Fit::OtherResource;
+        }
+        let Some(found) = subscription.notification_url.as_deref().and_then(|url| self.mark_of(url)) else {
+            return Fit::Elsewhere;
+        };
+        let lifecycle = subscription.lifecycle_url.as_deref().and_then(|url| Url::parse(url).ok());
+        match found {
+            Some(mark) if mark == self.current && lifecycle.as_ref() == Some(&self.lifecycle) => Fit::Current,
+            Some(mark) if mark == self.current => Fit::WithoutLifecycle,
+            mark if mark.is_some() && mark == self.previous => Fit::Previous,
+            _ => Fit::Unknown,
+        }
+    }
+
+    /// None if the URL is not ours; none within if it carries no mark.
+    fn mark_of(&self, url: &str) -> Option<Option<String>> {
+        let url = Url::parse(url).ok()?;
+        let rest = url.as_str().strip_prefix(self.notifications.as_str())?;
+        let Some(rest) = rest.strip_prefix(['?', '&']) else { return rest.is_empty().then_some(None) };
+        rest.strip_prefix(MARK)?.strip_prefix('=').map(|mark| Some(mark.to_owned()))
+    }
+}
+
+impl fmt::Debug for Endpoints {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoints").field("origin", &self.notifications.origin().ascii_serialization()).finish()
+    }
+}
+
+fn mark(secret: &SecretString) -> String {
+    let digest = Digest::of(format!("photorelay {MARK} of {}", secret.expose_secret()).as_bytes()).to_string();
+    digest[..MARK_DIGITS].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoints(public: &str, previous: Option<&str>) -> Endpoints {
+        Endpoints::new(&Url::parse(public).unwrap(), &"the-secret-of-today".into(), previous.map(Into::into).as_ref())
+    }
+
+    fn subscription(endpoints: &Endpoints) -> Subscription {
+        Subscription {
+            id: uuid::Uuid::nil(),
+            resource: "/Users".to_owned(),
+            change_type: "updated".to_owned(),
+            notification_url: Some(endpoints.notification_url().0.to_string()),
+            lifecycle_url: Some(endpoints.lifecycle_url().0.to_string()),
+            expires_at: jiff::Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn a_function_key_stays_in_both_urls_and_is_part_of_what_is_ours() {
+        let ours = endpoints("https://relay.test/base/?code=K%3D", None);
+        assert!(ours.notification_url().0.as_str().starts_with("https://relay.test/base/api/notifications?code=K%3D&"));
+        assert_eq!(ours.lifecycle_url().0.as_str(), "https://relay.test/base/api/lifecycle?code=K%3D");
+        assert_eq!(ours.fit(&subscription(&ours)), Fit::Current);
+        for other in ["https://relay.test/base?code=L%3D", "https://relay.test?code=K%3D", "https://other.test/base"] {
+            assert_eq!(endpoints(other, None).fit(&subscription(&ours)), Fit::Elsewhere, "{other}");
+        }
+    }
+
+    #[test]
+    fn the_secret_of_a_subscription_is_known_by_its_mark_only() {
+        let today = endpoints("https://relay.test", None);
+        let old = subscription(&today);
+        let tomorrow = |previous: Option<&str>| {
+            let public = Url::parse("https://relay.test").unwrap();
+            Endpoints::new(&public, &"the-secret-of-tomorrow".into(), previous.map(Into::into).as_ref())
+        };
+        assert_eq!(tomorrow(Some("the-secret-of-today")).fit(&old), Fit::Previous);
+        assert_eq!(tomorrow(None).fit(&old), Fit::Unknown);
+        let unmarked = Subscription { notification_url: Some("https://relay.test/api/notifications".into()), ..old };
+        assert_eq!(today.fit(&unmarked), Fit::Unknown);
+        assert_eq!(tomorrow(Some("the-secret-of-today")).fit(&unmarked), Fit::Unknown);
+    }
+
+    #[test]
+    fn one_without_lifecycle_endpoint_is_ours_and_to_be_replaced() {
+        let ours = endpoints("https://relay.test", None);
+        let without = Subscription { lifecycle_url: None, ..subscription(&ours) };
+        assert_eq!(ours.fit(&without), Fit::WithoutLifecycle);
+    }
+}
