@@ -19,10 +19,11 @@ use tokio_util::task::TaskTracker;
 use url::Url;
 
 use crate::config::Config;
-use crate::graph::{self, CachedTokens, CredentialFactory, Graph, GraphConfig};
+use crate::graph::{self, CachedTokens, CredentialFactory, Graph, GraphConfig, TokenSource};
 use crate::host::manifest::Manifest;
 use crate::host::pump::Pump;
 use crate::host::router::{Functions, router};
+use crate::operate::doctor::Patient;
 use crate::steps::lifecycle::Lifecycle;
 use crate::steps::notify::{ClientStates, Notify};
 use crate::steps::propagate::{Propagate, PropagateSettings};
@@ -65,7 +66,7 @@ impl App {
             .chain(config.targets.all().iter().map(|target| target.queue.clone()))
             .collect();
         storage.ensure(&Container::ALL, &queues).await.context("the storage is not ready")?;
-        let graph = Arc::new(connect_graph(config, &clock, tasks.clone(), stop_renewals.clone())?);
+        let (graph, _) = connect_graph(config, &clock, tasks.clone(), stop_renewals.clone())?;
         let manifest = Manifest::built_in()?;
         let propagate = Propagate::new(
             Arc::clone(&graph),
@@ -92,13 +93,7 @@ impl App {
         let sweep = Sweep::new(Arc::clone(&graph), storage.clone(), settings);
         let previous = config.client_state_previous.as_ref().map(ExposeSecret::expose_secret);
         let client_states = Arc::new(ClientStates::new(config.client_state.expose_secret(), previous));
-        let subscribe = Arc::new(Subscribe::new(
-            Arc::clone(&graph),
-            config.public_url.as_ref(),
-            config.client_state.clone(),
-            config.client_state_previous.as_ref(),
-            clock,
-        ));
+        let subscribe = Arc::new(subscriptions(&graph, config, clock));
         let watch = Watch::new(Arc::clone(&subscribe), storage.clone(), config.targets.clone());
         let functions = Functions {
             notify: Notify::new(Arc::clone(&storage.queues), config.tenant_id, Arc::clone(&client_states))
@@ -152,13 +147,34 @@ impl App {
     }
 }
 
-fn connect_graph(config: &Config, clock: &Clock, tasks: TaskTracker, stop: CancellationToken) -> Result<Graph> {
+/// What `doctor` looks at: each part by itself, because the others matter just when one cannot be made.
+pub fn patient(config: Config) -> Patient {
+    let graph = connect_graph(&config, &Clock::system(), TaskTracker::new(), CancellationToken::new());
+    let storage = open_storage(&config.storage, &config.authority_url);
+    let words = |error: anyhow::Error| format!("{error:#}");
+    Patient { graph: graph.map_err(words), storage: storage.map_err(words), config }
+}
+
+/// What keeps the subscription of this configuration alive.
+pub(crate) fn subscriptions(graph: &Arc<Graph>, config: &Config, clock: Clock) -> Subscribe {
+    let (current, previous) = (config.client_state.clone(), config.client_state_previous.as_ref());
+    Subscribe::new(Arc::clone(graph), config.public_url.as_ref(), current, previous, clock)
+}
+
+fn connect_graph(
+    config: &Config,
+    clock: &Clock,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+) -> Result<(Arc<Graph>, Arc<dyn TokenSource>)> {
     let (credential, authority) = (config.credential.clone(), config.authority_url.clone());
     let factory: CredentialFactory = Box::new(move || entra::credential(&credential, &authority));
     // Made once now, so that a wrong certificate or URL is told at start-up.
     factory()?;
-    let tokens = CachedTokens::with_clock(factory, graph::scope(&config.graph_url), tasks, stop, clock.clone());
-    Ok(Graph::new(GraphConfig::new(config.graph_url.clone()), Arc::new(tokens))?)
+    let scope = graph::scope(&config.graph_url);
+    let tokens: Arc<dyn TokenSource> = Arc::new(CachedTokens::with_clock(factory, scope, tasks, stop, clock.clone()));
+    let graph = Graph::new(GraphConfig::new(config.graph_url.clone()), Arc::clone(&tokens))?;
+    Ok((Arc::new(graph), tokens))
 }
 
 /// Opens the storage that the configuration names.

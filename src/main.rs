@@ -2,13 +2,15 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
 use jiff::Timestamp;
-use photorelay::app::{App, open_storage};
+use photorelay::app::{self, App, open_storage};
 use photorelay::config::{self, Config};
 use photorelay::operate;
+use photorelay::operate::doctor::{self, Diagnosis};
 use photorelay_core::id::UserId;
 use photorelay_core::settings::Environment;
 use photorelay_core::storage::Storage;
@@ -66,6 +68,23 @@ enum Command {
         #[arg(long)]
         yes: bool,
     },
+    /// Look at everything that has to be right before a photo can travel; ends with 2 if something is wrong.
+    Doctor {
+        /// Somebody to go the whole way for, by object id or user principal name.
+        user: Option<String>,
+        /// For monitoring.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Change the photo of a test account, see whether Graph notifies and how late, and put the photo back.
+    Probe {
+        /// Object id or user principal name of an account that nobody uses; every target shows the test picture for a
+        /// while.
+        user: String,
+        /// How long to wait for the notification, in seconds.
+        #[arg(long, default_value_t = 900)]
+        wait: u64,
+    },
     /// Make sure that Graph notifies: create, renew or replace the subscription, and say what was found and done.
     Subscribe,
     /// Delete the subscriptions of this deployment, so that Graph does not notify any more.
@@ -101,7 +120,7 @@ enum Audit {
     },
 }
 
-/// The trail is not intact, or there is an alert.
+/// The trail is not intact, something is wrong, or no notification came.
 const NEEDS_SOMEBODY: u8 = 2;
 
 #[tokio::main]
@@ -168,6 +187,24 @@ async fn obey(cli: Cli, environment: &Environment, exporting: &mut Exporting) ->
             let (config, app) = start(environment, Reader::Person, exporting).await?;
             let user = operate::check::find(&app.graph, &user).await?;
             operate::forget::forget(&app.storage, config.tenant_id, user, yes, &mut out).await?;
+        }
+        Command::Doctor { user, json } => {
+            let diagnosis = match Config::read(environment) {
+                Err(problems) => Diagnosis::of_problems(&problems),
+                Ok(config) => doctor::examine(&app::patient(config), user.as_deref()).await,
+            };
+            println!("{}", if json { serde_json::to_string_pretty(&diagnosis.0)? } else { diagnosis.to_string() });
+            if !diagnosis.is_healthy() {
+                return Ok(ExitCode::from(NEEDS_SOMEBODY));
+            }
+        }
+        Command::Probe { user, wait } => {
+            let (_, app) = start(environment, Reader::Person, exporting).await?;
+            let user = operate::check::find(&app.graph, &user).await?;
+            let wait = Duration::from_secs(wait);
+            if !operate::probe::probe(&app.graph, &app.storage, user, wait, stop_on_signal()?, &mut out).await? {
+                return Ok(ExitCode::from(NEEDS_SOMEBODY));
+            }
         }
         Command::Subscribe => {
             let (_, app) = start(environment, Reader::Person, exporting).await?;

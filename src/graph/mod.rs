@@ -10,6 +10,7 @@ mod groups;
 mod people;
 mod photo;
 mod photo_settings;
+mod photo_write;
 mod pressure;
 mod request;
 mod retry_after;

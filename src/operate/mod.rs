@@ -3,9 +3,11 @@
 mod append;
 pub mod audit;
 pub mod check;
+pub mod doctor;
 pub mod export;
 pub mod forget;
 pub mod history;
+pub mod probe;
 pub mod restore;
 pub mod status;
 pub mod sweep;

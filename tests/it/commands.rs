@@ -29,6 +29,7 @@ fn settings(world: &World) -> Variables {
         ("PHOTORELAY_CLIENT_STATE", CLIENT_STATE.to_owned()),
         ("PHOTORELAY_GRAPH_URL", world.sim.graph_url()),
         ("PHOTORELAY_AUTHORITY_URL", world.sim.authority_url()),
+        ("PHOTORELAY_PUBLIC_URL", world.url.to_string()),
     ];
     settings.extend(match &world.azurite {
         Some(azurite) => azure(&azurite.blob, &azurite.queue),

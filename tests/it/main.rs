@@ -5,6 +5,7 @@ mod azurite;
 mod chaos;
 mod commands;
 mod directory;
+mod doctor;
 mod echo;
 mod floors;
 mod kills;

@@ -12,6 +12,7 @@ mod limits;
 mod outline;
 mod refusal;
 mod rendition;
+mod sample;
 mod sniff;
 mod upright;
 
@@ -20,5 +21,6 @@ pub use fingerprint::{Fingerprint, InvalidFingerprint};
 pub use limits::Limits;
 pub use refusal::Refusal;
 pub use rendition::{InvalidRenditionSpec, Rendition, RenditionSpec};
+pub use sample::sample;
 pub use sniff::{Format, sniff};
 pub use upright::Upright;

@@ -1,0 +1,84 @@
+//! `photorelay doctor`: looks at everything that has to be right before a photo can travel, and says what mends what is
+//! not. One check that fails never hides the others.
+//!
+//! It changes nothing but a probe blob of its own, which it deletes again.
+
+mod endpoint;
+mod finding;
+mod storage;
+mod tenant;
+mod token;
+
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use photorelay_core::clock::Clock;
+use photorelay_core::settings::Problems;
+use photorelay_core::storage::Storage;
+
+pub use finding::{Finding, Level};
+
+use crate::app::subscriptions;
+use crate::config::Config;
+use crate::graph::{Graph, TokenSource};
+
+/// What there is to look at. What could not be made at all is an error in words.
+#[derive(Debug)]
+pub struct Patient {
+    pub config: Config,
+    pub graph: Result<(Arc<Graph>, Arc<dyn TokenSource>), String>,
+    pub storage: Result<Storage, String>,
+}
+
+/// Everything that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnosis(pub Vec<Finding>);
+
+impl Diagnosis {
+    pub fn is_healthy(&self) -> bool {
+        self.0.iter().all(|finding| finding.level < Level::Error)
+    }
+
+    /// Of a configuration that cannot be read there is nothing else to look at.
+    pub fn of_problems(problems: &Problems) -> Self {
+        let lines = problems.to_string();
+        let lines = lines.lines().map(str::trim).filter(|line| !line.is_empty());
+        Self(lines.map(|line| Finding::error("configuration", line, "correct the environment")).collect())
+    }
+}
+
+impl fmt::Display for Diagnosis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for finding in &self.0 {
+            writeln!(f, "{finding}")?;
+        }
+        let count = |level| self.0.iter().filter(|finding| finding.level == level).count();
+        write!(f, "{} errors, {} warnings", count(Level::Error), count(Level::Warning))
+    }
+}
+
+/// Looks at everything; `user` is somebody to go the whole way for.
+pub async fn examine(patient: &Patient, user: Option<&str>) -> Diagnosis {
+    let config = &patient.config;
+    let mut findings = vec![Finding::ok("configuration", format!("complete, for the tenant {}", config.tenant_id))];
+    match &patient.graph {
+        Err(error) => findings.push(Finding::error("token", error, "correct the credential in the environment")),
+        Ok((_, tokens)) => token::look(&**tokens, config, &mut findings).await,
+    }
+    match &patient.storage {
+        Err(error) => findings.push(Finding::error("storage", error, "correct PhotoStorage__* in the environment")),
+        Ok(storage) => storage::look(storage, &config.targets, &mut findings).await,
+    }
+    endpoint::look(config.public_url.as_ref(), &mut findings).await;
+    if let Ok((graph, _)) = &patient.graph {
+        if config.public_url.is_some() {
+            tenant::subscription(&subscriptions(graph, config, Clock::system()), Timestamp::now(), &mut findings).await;
+        }
+        tenant::photo_settings(graph, &mut findings).await;
+        if let Some(user) = user {
+            tenant::person(graph, patient.storage.as_ref().ok(), &config.scope, user, &mut findings).await;
+        }
+    }
+    Diagnosis(findings)
+}

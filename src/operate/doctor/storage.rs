@@ -1,0 +1,81 @@
+//! The rights on the storage, found by trying: what the function writes is written, read and deleted; what it only
+//! reads is listed.
+//!
+//! Nothing is written to `audit`: under a policy that keeps what is written it could never be deleted again. The agent
+//! writes `receipts` and `agents`, with an identity of its own.
+
+use bytes::Bytes;
+use photorelay_core::names::{self, CHECKS_QUEUE, Container, SUBSCRIPTIONS_QUEUE};
+use photorelay_core::storage::Storage;
+use photorelay_core::store::{Creation, Listing, StoreError};
+use photorelay_core::target::Targets;
+use uuid::Uuid;
+
+use super::finding::Finding;
+
+pub(super) async fn look(storage: &Storage, targets: &Targets, findings: &mut Vec<Finding>) {
+    for container in Container::ALL {
+        let check = format!("container {container}");
+        let tried = match container {
+            Container::Photos | Container::State => write(storage, container).await,
+            Container::Audit | Container::Receipts | Container::Agents => read(storage, container).await,
+        };
+        findings.push(tried.map_or_else(|error| refused(&check, &error), |says| Finding::ok(&check, says)));
+    }
+    let queues = [CHECKS_QUEUE, SUBSCRIPTIONS_QUEUE].map(str::to_owned);
+    let writebacks = targets.all().iter().map(|target| target.queue.clone());
+    for queue in queues.into_iter().chain(writebacks) {
+        let check = format!("queue {queue}");
+        findings.push(match waiting(storage, &queue).await {
+            Err(error) => refused(&check, &error),
+            Ok((waiting, 0)) => Finding::ok(&check, format!("{waiting} messages wait")),
+            Ok((waiting, buried)) => Finding::warning(
+                &check,
+                format!("{waiting} messages wait, {buried} were given up"),
+                format!("read the reasons in `state/poison/{queue}/` or `agents/poison/{queue}/`"),
+            ),
+        });
+    }
+}
+
+async fn write(storage: &Storage, container: Container) -> Result<&'static str, StoreError> {
+    let name = format!("doctor/{}", Uuid::new_v4());
+    let content = Bytes::from_static(b"photorelay doctor tries its rights");
+    let created = storage.blobs.create(container, &name, "text/plain", content.clone()).await?;
+    let read = storage.blobs.get(container, &name, 1024).await?;
+    storage.blobs.delete(container, &name).await?;
+    if created == Creation::Created && read == Some(content) {
+        return Ok("written, read and deleted");
+    }
+    Err(StoreError::Missing { what: format!("the blob that was just written to `{container}`") })
+}
+
+async fn read(storage: &Storage, container: Container) -> Result<&'static str, StoreError> {
+    let listing = Listing { page_size: 1, ..Listing::of("") };
+    storage.blobs.list(container, listing).await?;
+    Ok("listed; what is kept for good is not tried by writing")
+}
+
+async fn waiting(storage: &Storage, queue: &str) -> Result<(u64, u64), StoreError> {
+    let waiting = storage.queues.count(queue).await?;
+    let buried = match storage.queues.count(&names::poison_queue(queue)).await {
+        Ok(buried) => buried,
+        // Made when the first message is buried.
+        Err(StoreError::Missing { .. }) => 0,
+        Err(error) => return Err(error),
+    };
+    Ok((waiting, buried))
+}
+
+fn refused(check: &str, error: &StoreError) -> Finding {
+    let mend = match error {
+        StoreError::Denied { .. } => {
+            "grant the identity Storage Blob Data Contributor and Storage Queue Data Contributor, or renew the SAS"
+        }
+        StoreError::Missing { .. } => "start photorelay once: it makes what is missing where it is allowed to",
+        StoreError::Unavailable { .. } => "check the service URIs and the account's firewall",
+        StoreError::Full { .. } => "make room on the disk",
+        StoreError::TooLarge { .. } | StoreError::Invalid { .. } => "check PhotoStorage__blobServiceUri and its SAS",
+    };
+    Finding::error(check, error.to_string(), mend)
+}

@@ -1,0 +1,125 @@
+//! The token that the credential yields, and the roles in it.
+//!
+//! The token is Graph's, not ours: its claims are read to help the operator, never trusted. Graph decides.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use photorelay_core::id::TenantId;
+use serde::Deserialize;
+
+use super::finding::Finding;
+use crate::config::Config;
+use crate::graph::TokenSource;
+
+const TOKEN: &str = "token";
+const ROLES: &str = "roles";
+/// Larger than any access token.
+const MAX_TOKEN_BYTES: usize = 64 * 1024;
+
+const USERS: &str = "User.Read.All";
+const PHOTOS: &str = "ProfilePhoto.Read.All";
+const GROUPS: &str = "GroupMember.Read.All";
+/// `doctor` reads `photoUpdateSettings` with it.
+const SETTINGS: &str = "PeopleSettings.Read.All";
+
+#[derive(Deserialize)]
+struct Claims {
+    #[serde(default)]
+    roles: Vec<String>,
+    tid: Option<String>,
+}
+
+pub(super) async fn look(tokens: &dyn TokenSource, config: &Config, findings: &mut Vec<Finding>) {
+    let token = match tokens.token().await {
+        Ok(token) => token,
+        Err(error) => {
+            let mend = if error.is_passing() {
+                "check that this machine reaches PHOTORELAY_AUTHORITY_URL, then try again"
+            } else {
+                "check PHOTORELAY_TENANT_ID, PHOTORELAY_CLIENT_ID and that the secret or certificate has not expired"
+            };
+            findings.push(Finding::error(TOKEN, error.to_string(), mend));
+            return;
+        }
+    };
+    let Some(claims) = claims(token.secret()) else {
+        findings.push(Finding::ok(TOKEN, "the credential yields one"));
+        findings.push(Finding::warning(
+            ROLES,
+            "the token does not tell",
+            format!("look at the application's permissions: it needs {USERS} and {PHOTOS}"),
+        ));
+        return;
+    };
+    match claims.tid.as_deref().map(str::parse::<TenantId>) {
+        Some(Ok(other)) if other != config.tenant_id => findings.push(Finding::error(
+            TOKEN,
+            format!("it is for the tenant {other}, not for {}", config.tenant_id),
+            "set PHOTORELAY_TENANT_ID to the tenant of the credential, or use a credential of this one",
+        )),
+        _ => findings.push(Finding::ok(TOKEN, "the credential yields one")),
+    }
+    findings.push(judge(&claims.roles, !config.scope.groups.is_empty()));
+}
+
+fn judge(roles: &[String], reads_groups: bool) -> Finding {
+    let has = |wanted: &str| roles.iter().any(|role| role == wanted);
+    let is_useful = |role: &str| [USERS, PHOTOS, SETTINGS].contains(&role) || (reads_groups && role == GROUPS);
+    let surplus: Vec<&str> = roles.iter().map(String::as_str).filter(|role| !is_useful(role)).collect();
+    let grant = |role: &str| format!("grant the application role {role} and give administrator consent");
+    if !has(USERS) {
+        // A role to write does not stand in for the role to read where subscriptions are made.
+        return Finding::error(ROLES, format!("{USERS} is missing"), grant(USERS));
+    }
+    if reads_groups && !has(GROUPS) {
+        let says = format!("{GROUPS} is missing, and PHOTORELAY_SCOPE_GROUPS is set");
+        return Finding::error(ROLES, says, grant(GROUPS));
+    }
+    if !has(PHOTOS) {
+        return Finding::warning(
+            ROLES,
+            format!("{PHOTOS} is missing; photos are read by {USERS} alone"),
+            grant(PHOTOS),
+        );
+    }
+    if !surplus.is_empty() {
+        let says = format!("more than photorelay needs: {}", surplus.join(", "));
+        return Finding::warning(ROLES, says, "take them away: whoever gets hold of the credential has them too");
+    }
+    Finding::ok(ROLES, roles.join(", "))
+}
+
+fn claims(token: &str) -> Option<Claims> {
+    let payload = token.split('.').nth(1).filter(|payload| payload.len() <= MAX_TOKEN_BYTES)?;
+    let payload = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
+    serde_json::from_slice(&payload).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operate::doctor::Level;
+
+    #[test]
+    fn too_few_roles_are_an_error_and_too_many_a_warning() {
+        let level =
+            |roles: &[&str]| judge(&roles.iter().map(|role| (*role).to_owned()).collect::<Vec<_>>(), false).level;
+        assert_eq!(level(&[USERS, PHOTOS]), Level::Ok);
+        assert_eq!(level(&[USERS, PHOTOS, "PeopleSettings.Read.All"]), Level::Ok);
+        assert_eq!(level(&[USERS]), Level::Warning);
+        assert_eq!(level(&[PHOTOS, "User.ReadWrite.All"]), Level::Error);
+        assert_eq!(level(&[USERS, PHOTOS, "Directory.ReadWrite.All"]), Level::Warning);
+        assert_eq!(level(&[USERS, PHOTOS, GROUPS]), Level::Warning);
+        let with_groups = |roles: [&str; 3]| judge(&roles.map(str::to_owned), true).level;
+        assert_eq!(with_groups([USERS, PHOTOS, GROUPS]), Level::Ok);
+        assert_eq!(with_groups([USERS, PHOTOS, SETTINGS]), Level::Error);
+    }
+
+    #[test]
+    fn what_is_no_web_token_tells_nothing() {
+        for token in ["", "opaque", "a.b.c", "a.bm90IGpzb24.c", "e30"] {
+            assert!(claims(token).is_none(), "{token}");
+        }
+        assert!(claims("e30.e30.x").is_some_and(|claims| claims.roles.is_empty()));
+    }
+}

@@ -1,0 +1,129 @@
+//! `photorelay probe`: whether a photo change raises a notification in this tenant, and how late. Graph promises
+//! neither, and tenants differ.
+//!
+//! It changes the photo of a test account and watches what the deployed photorelay makes of it: an entry of the trail
+//! says what it was found by. Whatever happens, the photo of before is put back. It owns no promise.
+
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use bytes::Bytes;
+use photorelay_core::audit;
+use photorelay_core::contract::{CauseKind, Kind};
+use photorelay_core::id::UserId;
+use photorelay_core::photo;
+use photorelay_core::storage::Storage;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::graph::{FetchedPhoto, Graph};
+
+/// Between two looks at the trail: what it adds to the measured time.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// How the change was found.
+enum Outcome {
+    Notified,
+    FoundBy(CauseKind),
+    NotFound,
+}
+
+/// Whether a notification came. An `Err` says what happened, and always whether the photo of before is back.
+pub async fn probe(
+    graph: &Graph,
+    storage: &Storage,
+    user: UserId,
+    wait: Duration,
+    stop: CancellationToken,
+    out: &mut dyn Write,
+) -> Result<bool> {
+    let before = match graph.photo(user).await? {
+        FetchedPhoto::Photo { bytes, .. } => Some(bytes),
+        FetchedPhoto::Absent { .. } => None,
+        FetchedPhoto::TooLarge { .. } => bail!("the photo of {user} is too large to be put back: name another account"),
+        FetchedPhoto::NoSuchUser => bail!("{user} does not exist"),
+    };
+    let known = newest(storage, user).await?;
+    let picture = tokio::task::spawn_blocking(|| photo::sample(Uuid::new_v4().as_u64_pair().0)).await??;
+    let changed = graph.put_photo(user, Bytes::from(picture)).await.with_context(|| {
+        format!(
+            "the photo of {user} was not changed: `probe` needs the role ProfilePhoto.ReadWrite.All, only while it runs"
+        )
+    });
+    let asked = Instant::now();
+    let watched = match changed {
+        Ok(()) => {
+            writeln!(out, "changed         the photo of {user}")?;
+            watch(storage, user, known, wait, &stop).await
+        }
+        Err(error) => Err(error),
+    };
+    let took = asked.elapsed();
+    // Also after a failed change, of which nobody knows whether Graph carried it out.
+    restore(graph, user, before).await?;
+    writeln!(out, "put back        the photo of before")?;
+    let seconds = took.as_secs_f64();
+    match watched? {
+        Outcome::Notified => {
+            writeln!(out, "notified        within {seconds:.1} s, from the change to the entry in the trail")?;
+            return Ok(true);
+        }
+        Outcome::FoundBy(cause) => {
+            writeln!(out, "NOT NOTIFIED    after {seconds:.0} s the change was found by another way: {cause:?}")?
+        }
+        Outcome::NotFound if stop.is_cancelled() => writeln!(out, "interrupted     after {seconds:.0} s")?,
+        Outcome::NotFound => writeln!(
+            out,
+            "NOT NOTIFIED    within {seconds:.0} s. Check with `photorelay doctor` that there is a subscription and that \
+             the function runs; if both are right, this tenant does not notify of photos, and the sweep's interval is \
+             the latency"
+        )?,
+    }
+    Ok(false)
+}
+
+/// Waits for an entry after the one that was known.
+async fn watch(
+    storage: &Storage,
+    user: UserId,
+    known: u32,
+    wait: Duration,
+    stop: &CancellationToken,
+) -> Result<Outcome> {
+    let deadline = Instant::now() + wait;
+    while Instant::now() < deadline && !stop.is_cancelled() {
+        let newest = newest(storage, user).await?;
+        if newest > known {
+            let entry = audit::read(&*storage.blobs, user, newest).await?.context("the entry is gone again")?.entry;
+            if entry.kind == Kind::Refused {
+                bail!("the picture was refused: {}", entry.reason.unwrap_or_default());
+            }
+            return Ok(match entry.cause.kind {
+                CauseKind::Notification => Outcome::Notified,
+                other => Outcome::FoundBy(other),
+            });
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = stop.cancelled() => {}
+        }
+    }
+    Ok(Outcome::NotFound)
+}
+
+async fn newest(storage: &Storage, user: UserId) -> Result<u32> {
+    Ok(audit::sequence_numbers(&*storage.blobs, user).await?.last().copied().unwrap_or_default())
+}
+
+async fn restore(graph: &Graph, user: UserId, before: Option<Bytes>) -> Result<()> {
+    let restored = match before {
+        Some(bytes) => graph.put_photo(user, bytes).await,
+        None => graph.delete_photo(user).await,
+    };
+    restored.with_context(|| {
+        format!(
+            "the photo of {user} is NOT back: set it by hand; `photorelay export` writes the one that was captured last"
+        )
+    })
+}
