@@ -5,6 +5,7 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use photorelay_agent::policy::{ForeignPolicy, Policy};
 use photorelay_agent::queue::Agent;
 use photorelay_agent::target::ldap::{LdapSettings, LdapTarget};
 use photorelay_agent::target::{Place, Replacement, Target, TargetError};
@@ -321,6 +322,8 @@ fn agent(world: &World, settings: LdapSettings, dry_run: bool) -> Agent {
         dry_run,
     };
     let writebacks = WriteBacks::new(world.storage().clone(), Arc::new(LdapTarget::new(settings)), own);
+    // What waits for an operator otherwise is tested without a directory.
+    let writebacks = writebacks.with_policy(Policy { foreign: ForeignPolicy::Overwrite, ..Policy::default() });
     Agent::new(world.storage().clone(), writebacks, WRITEBACKS_QUEUE.to_owned())
 }
 

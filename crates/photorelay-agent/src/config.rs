@@ -9,6 +9,7 @@ use photorelay_core::target::Targets;
 use photorelay_core::telemetry::{LogFilter, LogFormat};
 use url::Url;
 
+use crate::policy::Policy;
 use crate::queue::DEFAULT_LEASE;
 use crate::target::ldap::LdapSettings;
 use crate::target::ldap::names::{AttributeName, Servers};
@@ -25,6 +26,7 @@ pub struct Config {
     pub agent: String,
     pub place: TargetSettings,
     pub dry_run: bool,
+    pub policy: Policy,
     /// How long an item is hidden before its lease is renewed. One whose agent died comes back then.
     pub lease: Duration,
     pub log_format: LogFormat,
@@ -61,6 +63,7 @@ impl Config {
         let agent = reader.optional("PHOTORELAY_AGENT_NAME").or_else(|| reader.peek("HOSTNAME"));
         let place = place(&mut reader);
         let dry_run = reader.flag("PHOTORELAY_DRY_RUN");
+        let policy = policy(&mut reader);
         let lease = reader.seconds("PHOTORELAY_LEASE_SECONDS", DEFAULT_LEASE);
         if lease.is_zero() {
             reader.problem("PHOTORELAY_LEASE_SECONDS must be at least 1");
@@ -78,12 +81,21 @@ impl Config {
                 agent: agent.unwrap_or_else(|| "agent".to_owned()),
                 place: place?,
                 dry_run,
+                policy: policy?,
                 lease,
                 log_format,
                 log_filter,
             })
         })
     }
+}
+
+fn policy(reader: &mut Reader<'_>) -> Option<Policy> {
+    let removal = reader.or_default("PHOTORELAY_REMOVAL", "hold");
+    let removals_per_day = reader.optional("PHOTORELAY_REMOVALS_PER_DAY");
+    let foreign = reader.or_default("PHOTORELAY_FOREIGN", "keep-foreign");
+    let pilot = reader.optional("PHOTORELAY_PILOT");
+    Some(Policy { removal: removal?, removals_per_day, foreign: foreign?, pilot })
 }
 
 /// A folder or a directory, never both.

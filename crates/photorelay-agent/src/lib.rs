@@ -4,6 +4,9 @@
 //! that show photos. Nothing here may write to the trail or to the photos.
 
 pub mod config;
+mod documents;
+pub mod operate;
+pub mod policy;
 pub mod queue;
 pub mod target;
 pub mod writeback;

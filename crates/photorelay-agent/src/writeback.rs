@@ -5,20 +5,27 @@
 //! receipt. So an older entry never replaces a newer one, whoever else is writing.
 //! A message only says whom to look at. It is never believed for what should be shown.
 
+mod brake;
+mod decide;
 mod records;
 mod trail;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use jiff::civil::Date;
 use photorelay_core::audit::{self, AuditError};
-use photorelay_core::contract::{self, ContractError, Identity, Kind, NoteKind, Outcome, WriteBack};
+use photorelay_core::contract::{self, ContractError, HeldFor, Identity, Kind, NoteKind, Outcome, WriteBack};
 use photorelay_core::id::{Digest, TenantId, UserId};
 use photorelay_core::storage::Storage;
 use photorelay_core::store::StoreError;
 use photorelay_core::vault::VaultError;
 
+use crate::policy::Policy;
 use crate::target::{Place, Replacement, Target, TargetError};
+use decide::Permission;
+use records::Ending;
+use trail::Newest;
 
 /// What the agent is and may do.
 #[derive(Debug, Clone)]
@@ -37,6 +44,9 @@ pub struct WriteBacks {
     storage: Storage,
     target: Arc<dyn Target>,
     settings: Arc<Settings>,
+    policy: Arc<Policy>,
+    /// How many people the trail has, as counted on this day for the removal brake.
+    people: Arc<Mutex<Option<(Date, u32)>>>,
 }
 
 /// How the way ended for one person.
@@ -91,6 +101,16 @@ impl From<VaultError> for WriteBackError {
     }
 }
 
+impl From<TargetError> for WriteBackError {
+    fn from(error: TargetError) -> Self {
+        match error {
+            TargetError::Refused(reason) => Self::Hopeless(reason),
+            TargetError::Failed(reason) => Self::Failed(reason),
+            TargetError::Down(reason) => Self::Down(reason),
+        }
+    }
+}
+
 /// How often a person is started again because somebody else writes at the same time.
 const MAX_ROUNDS: u32 = 8;
 
@@ -102,7 +122,18 @@ enum Round {
 
 impl WriteBacks {
     pub fn new(storage: Storage, target: Arc<dyn Target>, settings: Settings) -> Self {
-        Self { storage, target, settings: Arc::new(settings) }
+        Self {
+            storage,
+            target,
+            settings: Arc::new(settings),
+            policy: Arc::new(Policy::default()),
+            people: Arc::default(),
+        }
+    }
+
+    /// Keeps to this policy instead of the default, under which whatever is in doubt waits for an operator.
+    pub fn with_policy(self, policy: Policy) -> Self {
+        Self { policy: Arc::new(policy), ..self }
     }
 
     pub fn settings(&self) -> &Settings {
@@ -122,6 +153,10 @@ impl WriteBacks {
 
     /// Brings this person up to at least the entry that the message names.
     pub async fn bring_up(&self, user: UserId, message: &WriteBack) -> Result<Done, WriteBackError> {
+        if !self.policy.includes(user) {
+            let reason = "not on the pilot's list (PHOTORELAY_PILOT)";
+            return self.note(user, message.data.seq, NoteKind::OutOfScope, reason).await;
+        }
         let mut identity = message.data.identity.clone();
         for _ in 0..MAX_ROUNDS {
             match self.round(user, message, &identity).await? {
@@ -137,8 +172,7 @@ impl WriteBacks {
         let found = match self.look(user, identity).await {
             Ok(found) => Ok(found),
             Err(TargetError::Refused(reason)) => Err(reason),
-            Err(TargetError::Failed(reason)) => return Err(WriteBackError::Failed(reason)),
-            Err(TargetError::Down(reason)) => return Err(WriteBackError::Down(reason)),
+            Err(error) => return Err(error.into()),
         };
         let newest = self.newest(user, message).await?;
         let committed = &newest.committed;
@@ -146,73 +180,110 @@ impl WriteBacks {
         if committed.entry.identity != *identity {
             return Ok(Round::Again(newest.committed.entry.identity));
         }
-        let receipt =
-            |outcome, reason, before, after| self.receipt(user, message, committed, outcome, reason, before, after);
-        let (place, present) = match found {
-            Ok(found) => found,
-            Err(reason) => {
-                tracing::warn!(user.id = %user, seq, reason, "refused");
-                receipt(Outcome::Refused, Some(reason), None, None).await?;
-                return Ok(Round::Done(Done::Receipt { seq, outcome: Outcome::Refused }));
-            }
+        let ending = match found {
+            Ok((place, present)) => self.act(user, &newest, &place, present.as_ref()).await?,
+            Err(reason) => Ending::Refused { reason, shows: None },
         };
-        let before = present.as_deref().map(Digest::of);
-        let wanted = match committed.entry.kind {
-            Kind::Captured | Kind::Restored => self.rendition(user, committed).await?,
-            Kind::Removed => return self.note(user, seq, NoteKind::Held, "a removal waits for approval").await,
-            Kind::Forgotten => return self.note(user, seq, NoteKind::Held, "this person was forgotten").await,
-            Kind::Refused => unreachable_kind(seq)?,
-        };
-        let wanted = match wanted {
-            Ok(wanted) => wanted,
-            Err(reason) => {
-                tracing::warn!(user.id = %user, seq, reason, "refused");
-                receipt(Outcome::Refused, Some(reason), before, before).await?;
-                return Ok(Round::Done(Done::Receipt { seq, outcome: Outcome::Refused }));
-            }
-        };
-        let after = Digest::of(&wanted);
-        let outcome = if before == Some(after) { Outcome::Unchanged } else { Outcome::Written };
-        if outcome == Outcome::Written {
-            if self.settings.dry_run {
-                let would = format!("would write {} bytes, SHA-256 {after}", wanted.len());
-                return self.note(user, seq, NoteKind::DryRun, &would).await;
-            }
-            if let Some(present) = &present {
-                self.keep_foreign(user, &newest, present).await?;
-            }
-            match self.write(&place, present.as_ref(), &wanted).await {
-                Ok(Replacement::Done) => {}
-                Ok(Replacement::ChangedMeanwhile) => return Ok(Round::Again(identity.clone())),
-                Err(TargetError::Refused(reason)) => {
-                    tracing::warn!(user.id = %user, seq, reason, "refused");
-                    receipt(Outcome::Refused, Some(reason), before, before).await?;
-                    return Ok(Round::Done(Done::Receipt { seq, outcome: Outcome::Refused }));
+        match ending {
+            Ending::Again => return Ok(Round::Again(identity.clone())),
+            Ending::Noted { kind, reason } => return Ok(Round::Done(self.note(user, seq, kind, &reason).await?)),
+            Ending::Refused { .. } => {}
+            // The receipt says what the target shows and that nothing newer should be there.
+            Ending::Shows { .. } => {
+                if audit::sequence_numbers(&*self.storage.blobs, user).await? != newest.sequence {
+                    return Ok(Round::Again(identity.clone()));
                 }
-                Err(TargetError::Failed(reason)) => return Err(WriteBackError::Failed(reason)),
-                Err(TargetError::Down(reason)) => return Err(WriteBackError::Down(reason)),
             }
         }
-        // A receipt says what the target shows and that nothing newer should be there.
-        if audit::sequence_numbers(&*self.storage.blobs, user).await? != newest.sequence {
-            return Ok(Round::Again(identity.clone()));
-        }
-        receipt(outcome, None, before, Some(after)).await?;
-        tracing::info!(user.id = %user, seq, ?outcome, trace = committed.entry.traceparent, "brought up");
+        let outcome = self.receipt(user, message, committed, ending).await?;
         Ok(Round::Done(Done::Receipt { seq, outcome }))
     }
 
-    async fn look(&self, user: UserId, identity: &Identity) -> Result<(Place, Option<Bytes>), TargetError> {
+    /// Makes the target show what the newest entry says, as far as the policy lets it.
+    async fn act(
+        &self,
+        user: UserId,
+        newest: &Newest,
+        place: &Place,
+        present: Option<&Bytes>,
+    ) -> Result<Ending, WriteBackError> {
+        let seq = newest.committed.entry.seq;
+        let shows = present.map(|value| Digest::of(value));
+        let wanted = match newest.committed.entry.kind {
+            Kind::Captured | Kind::Restored => match self.rendition(user, &newest.committed).await? {
+                Ok(wanted) => Some(wanted),
+                Err(reason) => return Ok(Ending::Refused { reason, shows }),
+            },
+            Kind::Removed => None,
+            Kind::Forgotten => return Ok(Ending::noted(NoteKind::Held, "this person was forgotten")),
+            Kind::Refused => unreachable_kind(seq)?,
+        };
+        let after = wanted.as_deref().map(Digest::of);
+        if shows == after {
+            return Ok(Ending::Shows { outcome: Outcome::Unchanged, before: shows, after });
+        }
+        let mut decided = false;
+        if let Some(present) = present {
+            let permission = match wanted {
+                Some(_) => self.may_replace(user, newest, present).await?,
+                None => self.may_clear(user, newest, present).await?,
+            };
+            match permission {
+                Permission::Granted { by_operator } => decided = by_operator,
+                Permission::Never { kind, reason } => return Ok(Ending::Noted { kind, reason }),
+                Permission::Waits { reason, .. } if self.settings.dry_run => {
+                    let reason = format!("would wait for an operator: {reason}");
+                    return Ok(Ending::Noted { kind: NoteKind::DryRun, reason });
+                }
+                Permission::Waits { held_for, reason } => {
+                    return self.hold(user, seq, held_for, Digest::of(present), reason).await;
+                }
+                Permission::BehindBrake if self.settings.dry_run => {}
+                Permission::BehindBrake => {
+                    if let Err(reason) = self.take_brake_slot(user, seq).await? {
+                        return self.hold(user, seq, HeldFor::Removal, Digest::of(present), reason).await;
+                    }
+                }
+            }
+        }
+        if self.settings.dry_run {
+            let would = match (&wanted, after) {
+                (Some(wanted), Some(after)) => format!("would write {} bytes, SHA-256 {after}", wanted.len()),
+                _ => "would remove the photo".to_owned(),
+            };
+            return Ok(Ending::Noted { kind: NoteKind::DryRun, reason: would });
+        }
+        if let Some(present) = present {
+            self.keep(user, newest, present).await?;
+        }
+        match self.write(place, present, wanted.as_ref()).await {
+            Ok(Replacement::Done) => {}
+            Ok(Replacement::ChangedMeanwhile) => return Ok(Ending::Again),
+            Err(TargetError::Refused(reason)) => return Ok(Ending::Refused { reason, shows }),
+            Err(error) => return Err(error.into()),
+        }
+        if decided {
+            self.release(user, seq).await?;
+        }
+        Ok(Ending::Shows { outcome: Outcome::Written, before: shows, after })
+    }
+
+    pub(crate) async fn look(&self, user: UserId, identity: &Identity) -> Result<(Place, Option<Bytes>), TargetError> {
         let place = self.target.find(user, identity).await?;
         let present = self.target.read(&place).await?;
         Ok((place, present))
     }
 
     /// Replaces the value that was read, and reads back what is there then.
-    async fn write(&self, place: &Place, present: Option<&Bytes>, wanted: &Bytes) -> Result<Replacement, TargetError> {
-        let replacement = self.target.replace(place, present, Some(wanted)).await?;
+    pub(crate) async fn write(
+        &self,
+        place: &Place,
+        present: Option<&Bytes>,
+        wanted: Option<&Bytes>,
+    ) -> Result<Replacement, TargetError> {
+        let replacement = self.target.replace(place, present, wanted).await?;
         let shown = self.target.read(place).await?;
-        Ok(if shown.as_ref() == Some(wanted) { replacement } else { Replacement::ChangedMeanwhile })
+        Ok(if shown.as_ref() == wanted { replacement } else { Replacement::ChangedMeanwhile })
     }
 }
 

@@ -183,6 +183,49 @@ pub fn heartbeat(target: &str, agent: &str) -> String {
 /// In `agents`: what all heartbeats begin with.
 pub const HEARTBEATS_PREFIX: &str = "heartbeats/";
 
+/// In `agents`: an entry that waits for an operator.
+pub fn held(user: UserId, seq: u32, target: &str) -> String {
+    format!("{}{seq:08}.{target}.json", held_prefix(user))
+}
+
+/// In `agents`: everything that is held of one person.
+pub fn held_prefix(user: UserId) -> String {
+    format!("{HELD_PREFIX}{user}/")
+}
+
+/// In `agents`: what everything that is held begins with.
+pub const HELD_PREFIX: &str = "held/";
+
+/// In `agents`: what an operator said about the removal of an entry.
+pub fn removal_decision(user: UserId, seq: u32, target: &str) -> String {
+    format!("decisions/{user}/{seq:08}.{target}.json")
+}
+
+/// In `agents`: what an operator said about a value that we did not write.
+pub fn foreign_decision(user: UserId, value: Digest, target: &str) -> String {
+    format!("decisions/{user}/{value}.{target}.json")
+}
+
+/// In `agents`: one of the removals that a day (such as `2026-05-24`) may have, counted from 0.
+pub fn brake_slot(day: &str, slot: u32, target: &str) -> String {
+    format!("brake/{day}/{slot:04}.{target}.json")
+}
+
+/// In `agents`: stops the target's agents as long as it is there.
+pub fn stop_switch(target: &str) -> String {
+    format!("stop/{target}.json")
+}
+
+/// In `agents`: how far the look at everybody has come.
+pub fn pass_cursor(target: &str) -> String {
+    format!("passes/{target}.json")
+}
+
+/// In `agents`: how many writes an agent made today.
+pub fn days_writes(target: &str, agent: &str) -> String {
+    format!("writes/{target}.{agent}.json")
+}
+
 /// In `state`: a message that was buried, kept with its reason.
 pub fn buried(queue: &str, message_id: &str) -> String {
     format!("poison/{queue}/{message_id}.json")

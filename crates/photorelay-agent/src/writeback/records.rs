@@ -1,33 +1,65 @@
-//! What the agent leaves behind: receipts, created once, and notes, replaced freely.
+//! What the agent leaves behind: receipts, created once, notes, replaced freely, and what it holds for an operator.
 
-use bytes::Bytes;
 use jiff::Timestamp;
 use photorelay_core::audit::Committed;
-use photorelay_core::contract::{self, Note, NoteKind, Outcome, Receipt, V1, WriteBack};
+use photorelay_core::contract::{Held, HeldFor, Note, NoteKind, Outcome, Receipt, V1, WriteBack};
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::names::{self, Container};
-use photorelay_core::store::Metadata;
+use photorelay_core::store::StoreError;
 use photorelay_core::telemetry::metrics;
 
-use super::{Done, Round, WriteBackError, WriteBacks};
+use crate::documents;
+
+use super::{Done, WriteBackError, WriteBacks};
+
+/// How one round ended for a person.
+pub(super) enum Ending {
+    /// The target shows what it should.
+    Shows {
+        outcome: Outcome,
+        before: Option<Digest>,
+        after: Option<Digest>,
+    },
+    /// It never can, for this entry; it goes on showing what it shows.
+    Refused {
+        reason: String,
+        shows: Option<Digest>,
+    },
+    Noted {
+        kind: NoteKind,
+        reason: String,
+    },
+    /// Somebody else wrote: start again.
+    Again,
+}
+
+impl Ending {
+    pub(super) fn noted(kind: NoteKind, reason: &str) -> Self {
+        Self::Noted { kind, reason: reason.to_owned() }
+    }
+}
 
 impl WriteBacks {
     /// Leaves the receipt of the entry, and of the announced one if a later entry was brought up instead.
-    #[expect(clippy::too_many_arguments, reason = "a receipt has so many members")]
     pub(super) async fn receipt(
         &self,
         user: UserId,
         message: &WriteBack,
         newest: &Committed,
-        outcome: Outcome,
-        reason: Option<String>,
-        before: Option<Digest>,
-        after: Option<Digest>,
-    ) -> Result<(), WriteBackError> {
+        ending: Ending,
+    ) -> Result<Outcome, WriteBackError> {
+        let seq = newest.entry.seq;
+        let (outcome, reason, before, after) = match ending {
+            Ending::Refused { reason, shows } => (Outcome::Refused, Some(reason), shows, shows),
+            Ending::Shows { outcome, before, after } => (outcome, None, before, after),
+            Ending::Noted { .. } | Ending::Again => {
+                return Err(WriteBackError::Failed(format!("entry {seq} has not ended and has no receipt")));
+            }
+        };
         let receipt = Receipt {
             v: V1,
             user_id: user,
-            seq: newest.entry.seq,
+            seq,
             target: self.settings.target.clone(),
             outcome,
             reason,
@@ -41,11 +73,15 @@ impl WriteBacks {
         };
         self.create_receipt(&receipt).await?;
         metrics::received(outcome, newest.entry.observed_at, receipt.at);
-        if newest.entry.seq > message.data.seq {
+        match &receipt.reason {
+            Some(reason) => tracing::warn!(user.id = %user, seq, reason, "refused"),
+            None => tracing::info!(user.id = %user, seq, ?outcome, trace = receipt.traceparent, "brought up"),
+        }
+        if seq > message.data.seq {
             let superseded = Receipt {
                 seq: message.data.seq,
                 outcome: Outcome::Superseded,
-                reason: Some(format!("by entry {}", newest.entry.seq)),
+                reason: Some(format!("by entry {seq}")),
                 entry_sha256: message.data.entry_sha256,
                 traceparent: message.traceparent.clone(),
                 ..receipt
@@ -53,24 +89,23 @@ impl WriteBacks {
             self.create_receipt(&superseded).await?;
             metrics::received(superseded.outcome, newest.entry.observed_at, superseded.at);
         }
-        Ok(())
+        Ok(outcome)
     }
 
     async fn create_receipt(&self, receipt: &Receipt) -> Result<(), WriteBackError> {
         let name = names::receipt(receipt.user_id, receipt.seq, &receipt.target);
-        let content = Bytes::from(contract::to_bytes(receipt));
         // One that exists already says the same of an earlier time.
-        self.storage.blobs.create(Container::Receipts, &name, "application/json", content).await?;
+        documents::create(&*self.storage.blobs, Container::Receipts, &name, receipt).await?;
         Ok(())
     }
 
-    pub(super) async fn note(
+    pub(crate) async fn note(
         &self,
         user: UserId,
         seq: u32,
         kind: NoteKind,
         reason: &str,
-    ) -> Result<Round, WriteBackError> {
+    ) -> Result<Done, WriteBackError> {
         let note = Note {
             v: V1,
             user_id: user,
@@ -82,10 +117,45 @@ impl WriteBacks {
             at: Timestamp::now(),
         };
         let name = names::note(user, &self.settings.target);
-        let content = Bytes::from(contract::to_bytes(&note));
-        self.storage.blobs.put(Container::Agents, &name, "application/json", content, &Metadata::new()).await?;
+        documents::put(&*self.storage.blobs, Container::Agents, &name, &note).await?;
         metrics::written_back("noted");
         tracing::info!(user.id = %user, seq, note = ?kind, reason, "not written");
-        Ok(Round::Done(Done::Noted(kind)))
+        Ok(Done::Noted(kind))
+    }
+    /// Leaves the entry for an operator.
+    pub(super) async fn hold(
+        &self,
+        user: UserId,
+        seq: u32,
+        held_for: HeldFor,
+        value: Digest,
+        reason: String,
+    ) -> Result<Ending, WriteBackError> {
+        // What is held already keeps its time and its reason.
+        if self.held(user, seq).await?.is_none_or(|held| held.value != value) {
+            let held = Held {
+                v: V1,
+                user_id: user,
+                seq,
+                target: self.settings.target.clone(),
+                held_for,
+                value,
+                reason: reason.clone(),
+                agent: self.settings.agent.clone(),
+                at: Timestamp::now(),
+            };
+            let name = names::held(user, seq, &self.settings.target);
+            documents::put(&*self.storage.blobs, Container::Agents, &name, &held).await?;
+        }
+        Ok(Ending::Noted { kind: NoteKind::Held, reason })
+    }
+
+    pub(super) async fn held(&self, user: UserId, seq: u32) -> Result<Option<Held>, StoreError> {
+        documents::read(&*self.storage.blobs, Container::Agents, &names::held(user, seq, &self.settings.target)).await
+    }
+
+    /// What was approved is done: it is held no more.
+    pub(super) async fn release(&self, user: UserId, seq: u32) -> Result<(), StoreError> {
+        self.storage.blobs.delete(Container::Agents, &names::held(user, seq, &self.settings.target)).await
     }
 }

@@ -3,15 +3,15 @@
 
 use bytes::Bytes;
 use photorelay_core::audit::{self, Committed};
-use photorelay_core::contract::{RenditionFacts, WriteBack};
+use photorelay_core::contract::{Kind, Outcome, Receipt, RenditionFacts, WriteBack};
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::names::{self, Container};
+use photorelay_core::store::StoreError;
 use photorelay_core::vault::{self, VaultError};
 
-use super::{WriteBackError, WriteBacks};
+use crate::documents;
 
-/// So many entries before the last two are looked through for the value that a target shows.
-const RECENT_ENTRIES: usize = 8;
+use super::{WriteBackError, WriteBacks};
 
 /// The newest entry that is not refused.
 pub(super) struct Newest {
@@ -88,42 +88,49 @@ impl WriteBacks {
         vault::read_verified(&*self.storage.blobs, &blob, rendition.sha256, limit).await
     }
 
-    /// A value that we did not write is kept before it is overwritten, so that a first fill can be undone.
-    pub(super) async fn keep_foreign(
-        &self,
-        user: UserId,
-        newest: &Newest,
-        present: &Bytes,
-    ) -> Result<(), WriteBackError> {
+    /// What the target shows is kept before it is gone, so that a first fill can be undone. A value that we wrote is in
+    /// the vault already, and is kept besides where the person has no photo any more.
+    pub(super) async fn keep(&self, user: UserId, newest: &Newest, present: &Bytes) -> Result<(), WriteBackError> {
         let sha256 = Digest::of(present);
-        if self.is_ours(user, newest, sha256).await? {
+        if newest.committed.entry.kind != Kind::Removed && self.is_ours(user, newest, sha256).await? {
             return Ok(());
         }
         let name = names::kept_value(user, sha256);
         let blobs = &self.storage.blobs;
         blobs.create(Container::Receipts, &name, "application/octet-stream", present.clone()).await?;
-        tracing::info!(user.id = %user, blob = %format!("receipts/{name}"), "a value that we did not write was kept");
+        tracing::info!(user.id = %user, blob = %format!("receipts/{name}"), "the value that is replaced was kept");
         Ok(())
     }
 
-    /// Whether a recent entry of the trail made this value; the one before is the usual case. A value of ours that is
-    /// older is kept like a foreign one, which costs a blob and nothing else.
-    async fn is_ours(&self, user: UserId, newest: &Newest, sha256: Digest) -> Result<bool, WriteBackError> {
-        let Some(previous) = &newest.previous else { return Ok(false) };
-        if shows(previous, sha256) {
+    /// Whether we wrote this value: an entry of the trail made it, or a receipt names it. The entry before the newest is
+    /// the usual case; an agent that died after writing left no receipt, and one whose renditions are made otherwise now
+    /// left no entry that still makes them.
+    pub(super) async fn is_ours(&self, user: UserId, newest: &Newest, sha256: Digest) -> Result<bool, WriteBackError> {
+        let blobs = &*self.storage.blobs;
+        let Some(previous) = &newest.previous else { return Ok(self.is_receipted(user, sha256).await?) };
+        if shows(previous, sha256) || shows(&newest.committed, sha256) {
             return Ok(true);
         }
-        for seq in (1..previous.entry.seq).rev().take(RECENT_ENTRIES) {
-            let earlier = audit::read(&*self.storage.blobs, user, seq).await?;
-            if earlier.is_some_and(|earlier| shows(&earlier, sha256)) {
+        if self.is_receipted(user, sha256).await? {
+            return Ok(true);
+        }
+        for seq in (1..previous.entry.seq).rev() {
+            if audit::read(blobs, user, seq).await?.is_some_and(|earlier| shows(&earlier, sha256)) {
                 return Ok(true);
             }
         }
         Ok(false)
     }
+
+    /// Whether a receipt says that this target showed this value because we wanted it to.
+    async fn is_receipted(&self, user: UserId, sha256: Digest) -> Result<bool, StoreError> {
+        let receipts = documents::receipts(&*self.storage.blobs, user, &self.settings.target).await?;
+        let shown = |receipt: &Receipt| matches!(receipt.outcome, Outcome::Written | Outcome::Unchanged);
+        Ok(receipts.iter().any(|receipt| shown(receipt) && receipt.after == Some(sha256)))
+    }
 }
 
 /// Whether the entry made this value.
-fn shows(committed: &Committed, sha256: Digest) -> bool {
+pub(crate) fn shows(committed: &Committed, sha256: Digest) -> bool {
     committed.entry.renditions.iter().any(|rendition| rendition.sha256 == sha256)
 }

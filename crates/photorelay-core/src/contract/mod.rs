@@ -3,11 +3,13 @@
 //! Bytes from a queue or a container are untrusted: [`parse`] bounds them before it looks at them.
 //! Unknown members are ignored, so that an older program can read what a newer one of the same version wrote.
 
+mod agents;
 mod audit;
 mod check;
 mod checkpoint;
 mod head;
 mod heartbeat;
+mod held;
 mod lifecycle;
 mod population;
 mod receipt;
@@ -15,11 +17,13 @@ mod sweep;
 mod watch;
 mod writeback;
 
+pub use agents::{DaysWrites, PassCursor, StopSwitch};
 pub use audit::{AuditEntry, Cause, CauseKind, Identity, Kind, PhotoFacts, RenditionFacts, Seen};
 pub use check::{Absence, CheckMessage, Look, MAX_PEOPLE_PER_CHECK};
 pub use checkpoint::{Checkpoint, CheckpointLink, CheckpointPage, ENDS_PER_PAGE, PageLink, TrailEnd};
 pub use head::{EchoSighting, Head, Standing};
 pub use heartbeat::Heartbeat;
+pub use held::{BrakeSlot, Decision, Held, HeldFor, Verdict};
 pub use lifecycle::{LifecycleEvent, LifecycleMessage};
 pub use population::Population;
 pub use receipt::{Note, NoteKind, Outcome, Receipt};

@@ -4,10 +4,7 @@ use std::fmt::Debug;
 use std::path::PathBuf;
 
 use photorelay_core::contract::{
-    self, Absence, AuditEntry, Cause, CauseKind, CheckMessage, Checkpoint, CheckpointLink, CheckpointPage,
-    ContinueSweep, Contract, ContractError, Head, Heartbeat, Identity, Kind, LifecycleEvent, LifecycleMessage, Look,
-    Note, NoteKind, Outcome, PageLink, PhotoFacts, Population, Receipt, RenditionFacts, Seen, SweepCursor, SweepLease,
-    SweepUnderWay, TrailEnd, V1, WriteBack,
+    Absence, AuditEntry, BrakeSlot, Cause, CauseKind, CheckMessage, Checkpoint, CheckpointLink, CheckpointPage, ContinueSweep, Contract, ContractError, DaysWrites, Decision, Head, Heartbeat, Held, HeldFor, Identity, Kind, LifecycleEvent, LifecycleMessage, Look, Note, NoteKind, Outcome, PageLink, PassCursor, PhotoFacts, Population, Receipt, RenditionFacts, Seen, self, StopSwitch, SweepCursor, SweepLease, SweepUnderWay, TrailEnd, V1, Verdict, WriteBack,
 };
 use photorelay_core::id::{Digest, TenantId, UserId};
 use serde_json::{Value, json};
@@ -229,6 +226,40 @@ fn the_lifecycle_message_is_as_agreed() {
         traceparent: Some(TRACEPARENT.to_owned()),
     };
     golden("lifecycle.json", &message);
+}
+
+#[test]
+fn what_is_held_decided_and_braked_is_as_agreed() {
+    let (target, agent) = ("ad".to_owned(), "agent-1".to_owned());
+    let value = Digest::of(b"a value of somebody else");
+    let (user_id, seq, at) = (user(), 3, time());
+    let reason = "the person has no photo any more".to_owned();
+    let held_for = HeldFor::Removal;
+    let (to, by) = (target.clone(), agent.clone());
+    golden("held.json", &Held { v: V1, user_id, seq, target: to, held_for, value, reason, agent: by, at });
+    let (verdict, to) = (Verdict::Approved, target.clone());
+    golden("decision.json", &Decision { v: V1, user_id, seq, target: to, held_for, value, verdict, at });
+    golden("brake-slot.json", &BrakeSlot { v: V1, user_id, seq, target, agent, at });
+}
+
+#[test]
+fn what_the_agents_of_a_target_share_is_as_agreed() {
+    let (target, agent) = ("ad".to_owned(), "agent-1".to_owned());
+    let reason = Some("the photos of a merger are looked through first".to_owned());
+    golden("stop.json", &StopSwitch { v: V1, target: target.clone(), reason, at: time() });
+    let cursor = PassCursor {
+        v: V1,
+        target: target.clone(),
+        agent: agent.clone(),
+        settings: Digest::of(b"settings"),
+        began_at: time(),
+        at: time(),
+        done_to: Some(user()),
+        finished_at: None,
+    };
+    golden("pass.json", &cursor);
+    let day = "2026-05-24".parse().unwrap();
+    golden("writes.json", &DaysWrites { v: V1, target, agent, day, writes: 1_234 });
 }
 
 #[test]

@@ -1,0 +1,140 @@
+//! What the agent may do by itself, and what waits for an operator. Settings only: `writeback` keeps to them.
+
+use std::collections::BTreeSet;
+use std::str::FromStr;
+
+use photorelay_core::id::{Digest, UserId};
+
+/// So many removals a day go through without an operator, or [`REMOVALS_PERCENT`] of the people if that is fewer.
+pub const REMOVALS_PER_DAY: u32 = 20;
+pub const REMOVALS_PERCENT: u32 = 5;
+/// In a small company a handful of leavers is no accident.
+pub const FEWEST_REMOVALS: u32 = 3;
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Policy {
+    pub removal: RemovalPolicy,
+    /// A number of the operator's own instead of the defaults above; 0 has every removal wait.
+    pub removals_per_day: Option<u32>,
+    pub foreign: ForeignPolicy,
+    /// Nobody else is written, if there is a list.
+    pub pilot: Option<Pilot>,
+}
+
+/// What becomes of a target's photo when the person has none any more.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum RemovalPolicy {
+    /// It stays until an operator approves.
+    #[default]
+    Hold,
+    /// It is removed, behind the brake.
+    Clear,
+    /// It stays.
+    Ignore,
+}
+
+/// What becomes of a value that we did not write.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ForeignPolicy {
+    /// It stays until an operator approves.
+    #[default]
+    KeepForeign,
+    /// It stays.
+    OnlyIfEmpty,
+    /// It is kept in the storage and overwritten.
+    Overwrite,
+}
+
+impl FromStr for RemovalPolicy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "hold" => Ok(Self::Hold),
+            "clear" => Ok(Self::Clear),
+            "ignore" => Ok(Self::Ignore),
+            _ => Err(format!("`{text}` is none of hold, clear, ignore")),
+        }
+    }
+}
+
+impl FromStr for ForeignPolicy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "keep-foreign" => Ok(Self::KeepForeign),
+            "only-if-empty" => Ok(Self::OnlyIfEmpty),
+            "overwrite" => Ok(Self::Overwrite),
+            _ => Err(format!("`{text}` is none of keep-foreign, only-if-empty, overwrite")),
+        }
+    }
+}
+
+/// The people of a pilot, by object id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pilot(BTreeSet<UserId>);
+
+impl FromStr for Pilot {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let ids = text.split(|c: char| c == ',' || c.is_whitespace()).filter(|id| !id.is_empty());
+        let people = ids.map(|id| id.parse().map_err(|_| "not a list of object ids, separated by commas".to_owned()));
+        Ok(Self(people.collect::<Result<_, String>>()?))
+    }
+}
+
+impl Policy {
+    pub fn includes(&self, user: UserId) -> bool {
+        self.pilot.as_ref().is_none_or(|pilot| pilot.0.contains(&user))
+    }
+
+    /// How many removals a day may have, in a company of so many people.
+    pub fn removals(&self, people: u32) -> u32 {
+        self.removals_per_day
+            .unwrap_or_else(|| REMOVALS_PER_DAY.min(people * REMOVALS_PERCENT / 100).max(FEWEST_REMOVALS))
+    }
+
+    /// Changes whenever somebody might have to be looked at again.
+    pub fn fingerprint(&self, dry_run: bool) -> Digest {
+        Digest::of(format!("{self:?} {dry_run}").as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_days_removals_are_few_in_a_small_company_and_twenty_in_a_large_one() {
+        let policy = Policy::default();
+        let allowed = [0, 40, 100, 399, 400, 12_000].map(|people| policy.removals(people));
+        assert_eq!(allowed, [3, 3, 5, 19, 20, 20]);
+        assert_eq!(Policy { removals_per_day: Some(0), ..policy }.removals(12_000), 0);
+    }
+
+    #[test]
+    fn a_pilot_is_a_list_of_object_ids_and_nothing_else() {
+        let one: UserId = "1f2c0b0e-0000-4000-8000-000000000001".parse().unwrap();
+        let two: UserId = "1f2c0b0e-0000-4000-8000-000000000002".parse().unwrap();
+        let pilot = Some(format!("{one},\n").parse().unwrap());
+        let policy = Policy { pilot, ..Policy::default() };
+        assert!(policy.includes(one) && !policy.includes(two));
+        assert!(Policy::default().includes(two));
+        assert!("ada@contoso.com".parse::<Pilot>().is_err());
+    }
+
+    #[test]
+    fn every_setting_that_matters_changes_the_fingerprint() {
+        let policy = Policy::default();
+        let all = [
+            policy.fingerprint(false),
+            policy.fingerprint(true),
+            Policy { removal: RemovalPolicy::Clear, ..policy.clone() }.fingerprint(false),
+            Policy { foreign: ForeignPolicy::Overwrite, ..policy.clone() }.fingerprint(false),
+            Policy { pilot: Some("".parse().unwrap()), ..policy }.fingerprint(false),
+        ];
+        assert_eq!(all.iter().map(ToString::to_string).collect::<BTreeSet<_>>().len(), all.len());
+    }
+}
