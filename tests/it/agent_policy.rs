@@ -6,12 +6,13 @@ use photorelay_agent::operate::held::Desk;
 use photorelay_agent::policy::{ForeignPolicy, Policy, RemovalPolicy};
 use photorelay_agent::queue::Agent;
 use photorelay_agent::target::folder::FolderTarget;
-use photorelay_agent::writeback::{Settings, WriteBacks};
+use photorelay_agent::writeback::{Settings, Undone, WriteBacks};
 use photorelay_core::contract::{HeldFor, Kind, Outcome, Verdict};
 use photorelay_core::id::{Digest, TenantId, UserId};
 use photorelay_core::names::{self, Container, WRITEBACKS_QUEUE};
 use photorelay_core::store::list_all;
 
+use crate::process::agent_program;
 use crate::world::{Setup, World, fixture, guid};
 
 const CLEAR: Policy =
@@ -255,6 +256,103 @@ async fn a_dry_run_holds_nothing_and_spends_no_slot() {
     let names: Vec<_> = left.iter().map(|blob| blob.name.as_str()).collect();
     assert_eq!(names, [names::note(user, "ad")], "a note is all that a dry run leaves");
     world.end().await;
+}
+
+#[tokio::test]
+async fn undo_puts_a_foreign_value_back_and_nobody_overwrites_it_again_unasked() {
+    let overwrite = Policy { foreign: ForeignPolicy::Overwrite, ..Policy::default() };
+    let world = world(1, overwrite.clone()).await;
+    let user = world.user(0);
+    put(&world, user, b"from the badge office");
+    for _ in 0..2 {
+        world.sim.tenant().change_photo(guid(user)).unwrap();
+        world.settle().await;
+    }
+    let ours = world.written(user).unwrap();
+    let value = Digest::of(b"from the badge office");
+    assert_eq!(writebacks(&world, true).undo(user).await.unwrap(), Undone::Would(value));
+    assert_eq!(world.written(user), Some(ours), "a dry run puts nothing back");
+
+    assert_eq!(writebacks(&world, false).undo(user).await.unwrap(), Undone::PutBack(value));
+    look_again(&world, user).await;
+    assert_eq!(world.written(user).as_deref(), Some(b"from the badge office".as_slice()));
+    let again = writebacks(&world, false).undo(user).await.unwrap();
+    assert!(matches!(again, Undone::Nothing(_)), "{again:?}");
+
+    // Whoever thinks better of it approves.
+    assert_eq!(desk(&world).held(None).await.unwrap()[0].verdict, Some(Verdict::Rejected));
+    desk(&world).decide(user, Verdict::Approved).await.unwrap();
+    world.settle().await;
+    assert!(world.shows_newest(user).await);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn undo_puts_back_what_a_removal_took_away() {
+    let world = world(1, CLEAR).await;
+    let user = person_without_photo(&world, 0).await;
+    assert_eq!(world.written(user), None);
+    let undone = writebacks(&world, false).undo(user).await.unwrap();
+    assert!(matches!(undone, Undone::PutBack(_)), "{undone:?}");
+    look_again(&world, user).await;
+    assert!(world.written(user).is_some());
+    // The next photo is shown like any other.
+    world.sim.tenant().set_photo(guid(user), &fixture("cat-648.jpg")).unwrap();
+    world.settle().await;
+    assert!(world.shows_newest(user).await);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn undo_leaves_what_somebody_else_wrote_since() {
+    let world = world(1, Policy { foreign: ForeignPolicy::Overwrite, ..Policy::default() }).await;
+    let user = world.user(0);
+    put(&world, user, b"the first");
+    world.sim.tenant().change_photo(guid(user)).unwrap();
+    world.settle().await;
+    put(&world, user, b"the second");
+    let undone = writebacks(&world, false).undo(user).await.unwrap();
+    assert!(matches!(undone, Undone::Nothing(_)), "{undone:?}");
+    assert_eq!(world.written(user).as_deref(), Some(b"the second".as_slice()));
+    assert_eq!(writebacks(&world, false).with_kept_values().await.unwrap().into_iter().collect::<Vec<_>>(), [user]);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn the_command_line_lists_approves_and_undoes() {
+    let world = world(1, Policy::default()).await;
+    let user = person_without_photo(&world, 0).await;
+    let id = user.to_string();
+    let held: serde_json::Value = serde_json::from_str(&command(&world, &["held", "--json"]).await).unwrap();
+    assert_eq!((held[0]["userId"].as_str(), held[0]["heldFor"].as_str()), (Some(id.as_str()), Some("removal")));
+    assert!(held[0]["verdict"].is_null());
+
+    command(&world, &["approve", &id]).await;
+    command(&world, &["once"]).await;
+    assert_eq!(world.written(user), None);
+    assert!(command(&world, &["held"]).await.contains("0 item(s)"));
+    assert!(command(&world, &["undo", "--all", "--dry-run"]).await.contains("would put back"));
+    assert_eq!(world.written(user), None);
+    command(&world, &["undo", &id]).await;
+    assert!(world.written(user).is_some());
+    world.end().await;
+}
+
+/// What `photorelay-agent` prints with these arguments, ending well.
+async fn command(world: &World, arguments: &[&str]) -> String {
+    let output = tokio::process::Command::new(agent_program())
+        .args(arguments)
+        .env_clear()
+        .env("PHOTORELAY_TENANT_ID", world.sim.tenant_id().to_string())
+        .env("PHOTORELAY_FOLDER_PATH", world.dir().join("written"))
+        .env("PhotoStorage__path", world.dir())
+        .env("PHOTORELAY_LOG", "warn")
+        .output()
+        .await
+        .unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{printed}{}", String::from_utf8_lossy(&output.stderr));
+    printed
 }
 
 /// A world in which a photo that is not found twice is believed to be gone.

@@ -157,7 +157,7 @@ pub(crate) async fn until<F: Future<Output = bool>>(mut asked: impl FnMut() -> F
 }
 
 /// It belongs to another package, whose tests have it built into the same folder.
-fn agent_program() -> PathBuf {
+pub(crate) fn agent_program() -> PathBuf {
     let name = format!("photorelay-agent{}", std::env::consts::EXE_SUFFIX);
     let program = Path::new(env!("CARGO_BIN_EXE_photorelay")).with_file_name(name);
     assert!(

@@ -9,6 +9,8 @@ use photorelay_core::target::Targets;
 use photorelay_core::telemetry::{LogFilter, LogFormat};
 use url::Url;
 
+use crate::budget::Limits;
+use crate::pass::PassSettings;
 use crate::policy::Policy;
 use crate::queue::DEFAULT_LEASE;
 use crate::target::ldap::LdapSettings;
@@ -27,6 +29,9 @@ pub struct Config {
     pub place: TargetSettings,
     pub dry_run: bool,
     pub policy: Policy,
+    pub limits: Limits,
+    /// How often everybody in the trail is looked at; none for never.
+    pub pass: Option<PassSettings>,
     /// How long an item is hidden before its lease is renewed. One whose agent died comes back then.
     pub lease: Duration,
     pub log_format: LogFormat,
@@ -64,6 +69,11 @@ impl Config {
         let place = place(&mut reader);
         let dry_run = reader.flag("PHOTORELAY_DRY_RUN");
         let policy = policy(&mut reader);
+        let limits = Limits {
+            per_minute: limit(&mut reader, "PHOTORELAY_WRITES_PER_MINUTE"),
+            per_day: limit(&mut reader, "PHOTORELAY_WRITES_PER_DAY"),
+        };
+        let hours: u32 = reader.optional("PHOTORELAY_PASS_HOURS").unwrap_or(24);
         let lease = reader.seconds("PHOTORELAY_LEASE_SECONDS", DEFAULT_LEASE);
         if lease.is_zero() {
             reader.problem("PHOTORELAY_LEASE_SECONDS must be at least 1");
@@ -82,12 +92,22 @@ impl Config {
                 place: place?,
                 dry_run,
                 policy: policy?,
+                limits,
+                pass: (hours > 0).then(|| PassSettings {
+                    every: Duration::from_secs(u64::from(hours) * 3600),
+                    serving: target.clone(),
+                }),
                 lease,
                 log_format,
                 log_filter,
             })
         })
     }
+}
+
+/// 0 stands for no limit.
+fn limit(reader: &mut Reader<'_>, name: &str) -> Option<u32> {
+    reader.optional(name).filter(|limit| *limit > 0)
 }
 
 fn policy(reader: &mut Reader<'_>) -> Option<Policy> {

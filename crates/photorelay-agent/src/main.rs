@@ -1,17 +1,20 @@
 //! The agent's command line: parse, build, run.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
+use photorelay_agent::budget::Budget;
 use photorelay_agent::config::{Config, TargetSettings};
 use photorelay_agent::operate::held::{Desk, Waiting};
+use photorelay_agent::operate::switch;
 use photorelay_agent::queue::Agent;
 use photorelay_agent::target::Target;
 use photorelay_agent::target::folder::FolderTarget;
 use photorelay_agent::target::ldap::LdapTarget;
-use photorelay_agent::writeback::{Settings, WriteBacks};
+use photorelay_agent::writeback::{Settings, Undone, WriteBacks};
 use photorelay_core::contract::Verdict;
 use photorelay_core::id::UserId;
 use photorelay_core::settings::Environment;
@@ -43,6 +46,22 @@ enum Command {
     Approve(Whom),
     /// Leave what is held as the target shows it.
     Reject(Whom),
+    /// Put back what the target showed before it was replaced.
+    Undo {
+        #[command(flatten)]
+        whom: Whom,
+        /// Say what would be put back, and write nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Stop every agent of this target; items stay in the queue.
+    Stop {
+        /// What the heartbeats say.
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Let them go on.
+    Resume,
 }
 
 #[derive(Args)]
@@ -50,7 +69,7 @@ enum Command {
 struct Whom {
     /// The person's object id.
     user: Option<UserId>,
-    /// Everything that nobody has decided yet.
+    /// Everybody.
     #[arg(long)]
     all: bool,
 }
@@ -88,7 +107,9 @@ async fn work(cli: Cli, config: &Config) -> Result<()> {
         Command::Held { json } => return show(&desk.held(None).await?, *json),
         Command::Approve(whom) => return decide(&desk, whom, Verdict::Approved).await,
         Command::Reject(whom) => return decide(&desk, whom, Verdict::Rejected).await,
-        Command::Run | Command::Once => {}
+        Command::Stop { reason } => return Ok(switch::stop(&storage, &config.target, reason.clone()).await?),
+        Command::Resume => return Ok(switch::resume(&storage, &config.target).await?),
+        Command::Run | Command::Once | Command::Undo { .. } => {}
     }
     let target: Arc<dyn Target> = match &config.place {
         TargetSettings::Folder { path, rendition } => {
@@ -101,10 +122,16 @@ async fn work(cli: Cli, config: &Config) -> Result<()> {
         tenant: config.tenant_id,
         target: config.target.clone(),
         agent: config.agent.clone(),
-        dry_run: config.dry_run,
+        dry_run: config.dry_run || matches!(cli.command, Command::Undo { dry_run: true, .. }),
     };
-    let writebacks = WriteBacks::new(storage.clone(), target, settings).with_policy(config.policy.clone());
-    let agent = Agent::new(storage, writebacks, config.queue.clone()).with_lease(config.lease);
+    let writebacks = WriteBacks::new(storage.clone(), target, settings)
+        .with_policy(config.policy.clone())
+        .with_budget(Budget::resumed(&storage, config.limits, &config.target, &config.agent).await?);
+    if let Command::Undo { whom, .. } = &cli.command {
+        return undo(&writebacks, whom).await;
+    }
+    let agent =
+        Agent::new(storage, writebacks, config.queue.clone()).with_lease(config.lease).with_pass(config.pass.clone());
     tracing::info!(
         target.name = config.target,
         queue = config.queue,
@@ -128,7 +155,7 @@ async fn work(cli: Cli, config: &Config) -> Result<()> {
             }
             Ok(())
         }
-        _ => Ok(agent.drain().await?),
+        _ => Ok(agent.once().await?),
     }
 }
 
@@ -138,6 +165,28 @@ async fn decide(desk: &Desk, whom: &Whom, verdict: Verdict) -> Result<()> {
         None => desk.decide_all(verdict).await?,
     };
     show(&decided, false)
+}
+
+/// Goes on after somebody whose value cannot be put back, and fails in the end.
+async fn undo(writebacks: &WriteBacks, whom: &Whom) -> Result<()> {
+    let people = match whom.user {
+        Some(user) => BTreeSet::from([user]),
+        None => writebacks.with_kept_values().await?,
+    };
+    let mut failed = 0_u32;
+    for user in people {
+        match writebacks.undo(user).await {
+            Ok(Undone::PutBack(value)) => println!("{user}  put back {value}"),
+            Ok(Undone::Would(value)) => println!("{user}  would put back {value}"),
+            Ok(Undone::Nothing(why)) => println!("{user}  {why}"),
+            Err(error) => {
+                eprintln!("{user}  {error}");
+                failed += 1;
+            }
+        }
+    }
+    anyhow::ensure!(failed == 0, "{failed} people could not be brought back");
+    Ok(())
 }
 
 /// One line for each; ids only, which is what operators pass on.

@@ -5,11 +5,12 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use photorelay_core::bury::bury;
+use photorelay_core::contract::{DaysWrites, V1, WriteBack};
 use photorelay_core::id::UserId;
-use photorelay_core::names::Container;
+use photorelay_core::names::{self, Container};
 use photorelay_core::queue::{Body, Delivery, Leased, Outgoing};
 use photorelay_core::retry;
 use photorelay_core::storage::Storage;
@@ -21,14 +22,25 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 use tracing::field::Empty;
 
+use crate::documents;
+use crate::operate::switch;
+use crate::pass::PassSettings;
+use crate::pulse::Pulse;
 use crate::writeback::{WriteBackError, WriteBacks};
 
 /// Items worked on side by side.
 const CONCURRENCY: usize = 8;
 /// How long an item is hidden before its lease has to be renewed.
 pub(crate) const DEFAULT_LEASE: Duration = Duration::from_secs(60);
-/// The longest wait between two looks at an empty queue.
+/// The wait between two looks at an empty queue grows from the one to the other.
+const FIRST_POLL: Duration = Duration::from_millis(100);
 const POLL: Duration = Duration::from_secs(5);
+/// How often the stop switch is looked at while there is work.
+const SWITCH: Duration = Duration::from_secs(2);
+/// How often the agent says how it is.
+const HEARTBEAT: Duration = Duration::from_secs(60);
+/// How often it is seen whether the daily pass is due.
+const PASS_CHECK: Duration = Duration::from_secs(300);
 /// An item that fails alone is tried so often before it is buried.
 const MAX_DELIVERIES: u32 = 12;
 const FIRST_DELAY: Duration = Duration::from_secs(5);
@@ -38,12 +50,14 @@ const LOCKS: usize = 64;
 
 #[derive(Debug, Clone)]
 pub struct Agent {
-    storage: Storage,
-    writebacks: WriteBacks,
-    queue: String,
+    pub(crate) storage: Storage,
+    pub(crate) writebacks: WriteBacks,
+    pub(crate) queue: String,
     /// Held while a person is worked on: two writes for one person are never in flight together.
     people: Arc<[Mutex<()>; LOCKS]>,
     lease: Duration,
+    pass: Option<PassSettings>,
+    pulse: Arc<Pulse>,
 }
 
 /// Why items are left.
@@ -53,6 +67,8 @@ pub enum DrainError {
     Store(#[from] StoreError),
     #[error("the storage or the target does not work now; its items stay in the queue, and the log says why")]
     Down,
+    #[error("the agent is {0}")]
+    Stopped(String),
 }
 
 /// Whether the agent can go on.
@@ -70,7 +86,14 @@ impl Agent {
             queue,
             people: Arc::new([const { Mutex::const_new(()) }; LOCKS]),
             lease: DEFAULT_LEASE,
+            pass: None,
+            pulse: Arc::new(Pulse::new()),
         }
+    }
+
+    /// Also looks at everybody in the trail, at this interval.
+    pub fn with_pass(self, pass: Option<PassSettings>) -> Self {
+        Self { pass, ..self }
     }
 
     /// Hides items for this long instead; an item whose agent died comes back after it.
@@ -81,14 +104,40 @@ impl Agent {
     /// Works until told to stop, then lets what is under way finish.
     pub async fn run(self, stop: CancellationToken) {
         let tasks = TaskTracker::new();
+        let (agent, until) = (self.clone(), stop.clone());
+        tasks.spawn(async move { agent.beat(&until).await });
+        if let Some(pass) = self.pass.clone() {
+            let (agent, until) = (self.clone(), stop.clone());
+            tasks.spawn(async move { agent.pass_daily(&pass, &until).await });
+        }
         let permits = Arc::new(Semaphore::new(CONCURRENCY));
         let (down, mut is_down) = tokio::sync::watch::channel(0_u32);
         let down = Arc::new(down);
+        let mut idle = FIRST_POLL;
+        let mut switch_seen: Option<Instant> = None;
         while !stop.is_cancelled() {
             let failures = *is_down.borrow_and_update();
             if failures > 0 {
                 let pause = retry::backoff(Duration::from_secs(1), Duration::from_secs(60), failures - 1);
                 wait(&stop, tokio::time::sleep(pause)).await;
+            }
+            if switch_seen.is_none_or(|seen| seen.elapsed() >= SWITCH) {
+                match switch::stopped(&self.storage, &self.writebacks.settings().target).await {
+                    Ok(None) => switch_seen = Some(Instant::now()),
+                    Ok(Some(why)) => {
+                        tracing::warn!(why, "the agent takes no item");
+                        self.pulse.pause(Some(&why));
+                        switch_seen = None;
+                        wait(&stop, tokio::time::sleep(idle)).await;
+                        idle = (idle * 2).min(POLL);
+                        continue;
+                    }
+                    Err(error) => {
+                        self.pause(&format!("the storage cannot be read: {error}"));
+                        down.send_modify(|count| *count += 1);
+                        continue;
+                    }
+                }
             }
             let Some(mut held) = free(&permits, &stop).await else { break };
             // While something is down, one item at a time finds out whether it is up again.
@@ -96,6 +145,9 @@ impl Agent {
             match self.storage.queues.receive(&self.queue, wanted as u32, self.lease).await {
                 Ok(batch) => {
                     let empty = batch.is_empty();
+                    if empty || failures == 0 {
+                        self.pulse.pause(None);
+                    }
                     for delivery in batch {
                         let permit = held.split(1);
                         let (agent, down) = (self.clone(), Arc::clone(&down));
@@ -107,11 +159,14 @@ impl Agent {
                     }
                     drop(held);
                     if empty {
-                        wait(&stop, self.storage.queues.wait(&self.queue, POLL)).await;
+                        wait(&stop, self.storage.queues.wait(&self.queue, idle)).await;
+                        idle = (idle * 2).min(POLL);
+                    } else {
+                        idle = FIRST_POLL;
                     }
                 }
                 Err(error) => {
-                    tracing::error!(queue = self.queue, %error, "the queue cannot be read; the agent pauses");
+                    self.pause(&format!("the queue {} cannot be read: {error}", self.queue));
                     down.send_modify(|count| *count += 1);
                 }
             }
@@ -120,7 +175,70 @@ impl Agent {
         tasks.wait().await;
     }
 
-    /// Works until no item is visible. For tests and for `--once`.
+    fn pause(&self, why: &str) {
+        tracing::error!(reason = why, "the agent pauses and keeps its items");
+        self.pulse.pause(Some(why));
+    }
+
+    /// Writes the heartbeat at the start, every minute, whenever the agent pauses or goes on, and at the end.
+    async fn beat(&self, stop: &CancellationToken) {
+        loop {
+            let stopping = stop.is_cancelled();
+            if let Err(error) = self.write_heartbeat().await {
+                tracing::warn!(%error, "the heartbeat could not be written");
+            }
+            if stopping {
+                return;
+            }
+            let next = async {
+                tokio::select! {
+                    () = tokio::time::sleep(HEARTBEAT) => {}
+                    () = self.pulse.changed.notified() => {}
+                }
+            };
+            wait(stop, next).await;
+        }
+    }
+
+    /// How the agent is, and how much of the day's budget is used.
+    async fn write_heartbeat(&self) -> Result<(), StoreError> {
+        let (blobs, own) = (&*self.storage.blobs, self.writebacks.settings());
+        let name = names::heartbeat(&own.target, &own.agent);
+        documents::put(blobs, Container::Agents, &name, &self.pulse.heartbeat(own)).await?;
+        if let Some((day, writes)) = self.writebacks.spent() {
+            let (target, agent) = (own.target.clone(), own.agent.clone());
+            let spent = DaysWrites { v: V1, target, agent, day, writes };
+            documents::put(blobs, Container::Agents, &names::days_writes(&own.target, &own.agent), &spent).await?;
+        }
+        Ok(())
+    }
+
+    async fn pass_daily(&self, pass: &PassSettings, stop: &CancellationToken) {
+        while !stop.is_cancelled() {
+            let result = async {
+                if self.pass_is_due(pass).await? {
+                    self.pass(pass, stop).await?;
+                }
+                Ok::<_, WriteBackError>(())
+            };
+            if let Err(error) = result.await {
+                tracing::warn!(%error, "the daily pass goes on later where it ended");
+            }
+            wait(stop, tokio::time::sleep(PASS_CHECK)).await;
+        }
+    }
+
+    /// Works until no item is visible, unless the agent is stopped, and says how it was.
+    pub async fn once(&self) -> Result<(), DrainError> {
+        if let Some(why) = switch::stopped(&self.storage, &self.writebacks.settings().target).await? {
+            return Err(DrainError::Stopped(why));
+        }
+        let drained = self.drain().await;
+        self.write_heartbeat().await?;
+        drained
+    }
+
+    /// Works until no item is visible.
     pub async fn drain(&self) -> Result<(), DrainError> {
         loop {
             let batch = self.storage.queues.receive(&self.queue, CONCURRENCY as u32, self.lease).await?;
@@ -138,6 +256,7 @@ impl Agent {
     async fn handle(&self, delivery: Delivery) -> Health {
         let mut delivery = delivery;
         let result = self.work_leased(&mut delivery).await;
+        self.remember(&delivery, &result);
         let (settled, health) = match result {
             Ok(()) => (self.storage.queues.delete(&self.queue, &delivery).await.map(drop), Health::Up),
             Err(WriteBackError::Hopeless(reason)) => (self.bury(&delivery, &reason).await, Health::Up),
@@ -152,7 +271,7 @@ impl Agent {
             }
             Err(WriteBackError::Down(reason)) => {
                 metrics::written_back("down");
-                tracing::error!(reason, "the agent pauses and keeps its items");
+                self.pause(&reason);
                 (self.give_back(&delivery).await, Health::Down)
             }
         };
@@ -172,10 +291,7 @@ impl Agent {
             }
         };
         let (user, message) = self.writebacks.read(&body)?;
-        let work = async {
-            let _alone = self.people[lock_of(user)].lock().await;
-            self.writebacks.bring_up(user, &message).await
-        };
+        let work = self.bring_up_alone(user, &message);
         let span = tracing::info_span!("writeback", user.id = %user, seq = message.data.seq, trace.id = Empty);
         telemetry::step(&span, message.traceparent.as_deref());
         let mut work = Box::pin(work.instrument(span));
@@ -183,7 +299,7 @@ impl Agent {
         renewal.tick().await;
         loop {
             tokio::select! {
-                done = &mut work => return done.map(drop),
+                done = &mut work => return done,
                 _ = renewal.tick() => match self.storage.queues.renew(&self.queue, delivery, self.lease).await {
                     Ok(Leased::Yes(receipt)) => delivery.receipt = receipt,
                     // Another agent has it by now; comparing before replacing makes both harmless.
@@ -191,6 +307,27 @@ impl Agent {
                     Err(error) => tracing::warn!(message.id = delivery.id, %error, "lease not renewed"),
                 },
             }
+        }
+    }
+
+    /// Brings the person up while nobody else of this process works on them.
+    pub(crate) async fn bring_up_alone(&self, user: UserId, message: &WriteBack) -> Result<(), WriteBackError> {
+        let _alone = self.people[lock_of(user)].lock().await;
+        self.writebacks.bring_up(user, message).await.map(drop)
+    }
+
+    /// What the heartbeat says of this item.
+    fn remember(&self, delivery: &Delivery, result: &Result<(), WriteBackError>) {
+        let Body::Bytes(body) = &delivery.body else { return };
+        let Ok((user, message)) = self.writebacks.read(body) else { return };
+        let item = (user, message.data.seq);
+        match result {
+            Ok(()) => self.pulse.finished(item, true),
+            Err(WriteBackError::Hopeless(_)) => self.pulse.finished(item, false),
+            Err(WriteBackError::Failed(_)) if delivery.dequeue_count >= MAX_DELIVERIES => {
+                self.pulse.finished(item, false);
+            }
+            Err(_) => self.pulse.unfinished(item, delivery.inserted_at),
         }
     }
 

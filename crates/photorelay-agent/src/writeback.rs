@@ -9,11 +9,15 @@ mod brake;
 mod decide;
 mod records;
 mod trail;
+mod undo;
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use photorelay_core::audit::{self, AuditError};
 use photorelay_core::contract::{self, ContractError, HeldFor, Identity, Kind, NoteKind, Outcome, WriteBack};
 use photorelay_core::id::{Digest, TenantId, UserId};
@@ -21,11 +25,13 @@ use photorelay_core::storage::Storage;
 use photorelay_core::store::StoreError;
 use photorelay_core::vault::VaultError;
 
+use crate::budget::{Budget, Reservation};
 use crate::policy::Policy;
 use crate::target::{Place, Replacement, Target, TargetError};
 use decide::Permission;
 use records::Ending;
 use trail::Newest;
+pub use undo::Undone;
 
 /// What the agent is and may do.
 #[derive(Debug, Clone)]
@@ -45,6 +51,7 @@ pub struct WriteBacks {
     target: Arc<dyn Target>,
     settings: Arc<Settings>,
     policy: Arc<Policy>,
+    budget: Arc<Mutex<Budget>>,
     /// How many people the trail has, as counted on this day for the removal brake.
     people: Arc<Mutex<Option<(Date, u32)>>>,
 }
@@ -127,6 +134,7 @@ impl WriteBacks {
             target,
             settings: Arc::new(settings),
             policy: Arc::new(Policy::default()),
+            budget: Arc::default(),
             people: Arc::default(),
         }
     }
@@ -134,6 +142,21 @@ impl WriteBacks {
     /// Keeps to this policy instead of the default, under which whatever is in doubt waits for an operator.
     pub fn with_policy(self, policy: Policy) -> Self {
         Self { policy: Arc::new(policy), ..self }
+    }
+
+    /// Writes no more than this.
+    pub fn with_budget(self, budget: Budget) -> Self {
+        Self { budget: Arc::new(Mutex::new(budget)), ..self }
+    }
+
+    /// The day that was written on last, and how often.
+    pub(crate) fn spent(&self) -> Option<(Date, u64)> {
+        self.budget.lock().unwrap_or_else(PoisonError::into_inner).spent()
+    }
+
+    /// Changes with every setting that decides what is written.
+    pub(crate) fn fingerprint(&self) -> Digest {
+        self.policy.fingerprint(self.settings.dry_run)
     }
 
     pub fn settings(&self) -> &Settings {
@@ -158,8 +181,9 @@ impl WriteBacks {
             return self.note(user, message.data.seq, NoteKind::OutOfScope, reason).await;
         }
         let mut identity = message.data.identity.clone();
+        let mut paid = false;
         for _ in 0..MAX_ROUNDS {
-            match self.round(user, message, &identity).await? {
+            match self.round(user, message, &identity, &mut paid).await? {
                 Round::Done(done) => return Ok(done),
                 Round::Again(of_newest) => identity = of_newest,
             }
@@ -167,7 +191,13 @@ impl WriteBacks {
         Err(WriteBackError::Failed(format!("somebody else wrote during every one of {MAX_ROUNDS} rounds")))
     }
 
-    async fn round(&self, user: UserId, message: &WriteBack, identity: &Identity) -> Result<Round, WriteBackError> {
+    async fn round(
+        &self,
+        user: UserId,
+        message: &WriteBack,
+        identity: &Identity,
+        paid: &mut bool,
+    ) -> Result<Round, WriteBackError> {
         // The target first: whoever writes after this read makes our own write fail.
         let found = match self.look(user, identity).await {
             Ok(found) => Ok(found),
@@ -181,7 +211,7 @@ impl WriteBacks {
             return Ok(Round::Again(newest.committed.entry.identity));
         }
         let ending = match found {
-            Ok((place, present)) => self.act(user, &newest, &place, present.as_ref()).await?,
+            Ok((place, present)) => self.act(user, &newest, &place, present.as_ref(), paid).await?,
             Err(reason) => Ending::Refused { reason, shows: None },
         };
         match ending {
@@ -206,6 +236,7 @@ impl WriteBacks {
         newest: &Newest,
         place: &Place,
         present: Option<&Bytes>,
+        paid: &mut bool,
     ) -> Result<Ending, WriteBackError> {
         let seq = newest.committed.entry.seq;
         let shows = present.map(|value| Digest::of(value));
@@ -253,6 +284,14 @@ impl WriteBacks {
             };
             return Ok(Ending::Noted { kind: NoteKind::DryRun, reason: would });
         }
+        if !*paid {
+            let waited = self.pay().await?;
+            *paid = true;
+            if waited {
+                // What was read is old by now.
+                return Ok(Ending::Again);
+            }
+        }
         if let Some(present) = present {
             self.keep(user, newest, present).await?;
         }
@@ -266,6 +305,22 @@ impl WriteBacks {
             self.release(user, seq).await?;
         }
         Ok(Ending::Shows { outcome: Outcome::Written, before: shows, after })
+    }
+
+    /// Takes one write out of the budget; true if that took a while.
+    async fn pay(&self) -> Result<bool, WriteBackError> {
+        let today = TimeZone::UTC.to_datetime(Timestamp::now()).date();
+        let reserved = self.budget.lock().unwrap_or_else(PoisonError::into_inner).reserve(Instant::now(), today);
+        match reserved {
+            Reservation::After(Duration::ZERO) => Ok(false),
+            Reservation::After(wait) => {
+                tokio::time::sleep(wait).await;
+                Ok(true)
+            }
+            Reservation::DaySpent { writes } => Err(WriteBackError::Down(format!(
+                "today's {writes} writes (PHOTORELAY_WRITES_PER_DAY) are used up; writing goes on at 00:00 UTC"
+            ))),
+        }
     }
 
     pub(crate) async fn look(&self, user: UserId, identity: &Identity) -> Result<(Place, Option<Bytes>), TargetError> {

@@ -170,6 +170,13 @@ pub fn kept_value(user: UserId, value: Digest) -> String {
     format!("{user}/{value}.before")
 }
 
+/// The person and the value that a blob name of `receipts` keeps; none for any other name.
+pub fn parse_kept_value(name: &str) -> Option<(UserId, Digest)> {
+    let (user, file) = name.split_once('/')?;
+    let (user, value): (UserId, Digest) = (user.parse().ok()?, file.strip_suffix(".before")?.parse().ok()?);
+    (kept_value(user, value) == name).then_some((user, value))
+}
+
 /// In `agents`: why an entry is not in a target yet.
 pub fn note(user: UserId, target: &str) -> String {
     format!("notes/{user}.{target}.json")
@@ -262,6 +269,8 @@ mod tests {
         assert_eq!(parse_head("users/1F2C0B0E-0000-4000-8000-000000000001.json"), None);
         assert_eq!(parse_receipt(&receipt(user, 7, "ad")), Some((user, 7, "ad")));
         assert_eq!(parse_receipt(&kept_value(user, Digest::ZERO)), None);
+        assert_eq!(parse_kept_value(&kept_value(user, Digest::ZERO)), Some((user, Digest::ZERO)));
+        assert_eq!(parse_kept_value(&receipt(user, 7, "ad")), None);
         assert_eq!(parse_receipt(&audit_entry(user, 7)), None);
     }
 }

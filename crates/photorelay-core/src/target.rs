@@ -22,7 +22,8 @@ enum Serves {
 }
 
 impl Target {
-    fn serves(&self, domain: Option<&str>) -> bool {
+    /// Whether it has to hear of somebody of this domain.
+    pub fn serves(&self, domain: Option<&str>) -> bool {
         match &self.serves {
             Serves::Everybody => true,
             Serves::Domains(domains) => domain.is_some_and(|d| domains.iter().any(|own| own.eq_ignore_ascii_case(d))),

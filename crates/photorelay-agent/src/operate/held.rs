@@ -55,8 +55,8 @@ impl Desk {
         }
         let mut waiting = Vec::new();
         for held in newest.into_values() {
-            if !self.is_covered(&held).await? {
-                let verdict = self.verdict(&held).await?;
+            let verdict = self.verdict(&held).await?;
+            if !self.is_covered(&held, verdict).await? {
                 waiting.push(Waiting { held, verdict });
             }
         }
@@ -102,10 +102,13 @@ impl Desk {
         Ok(())
     }
 
-    async fn is_covered(&self, held: &Held) -> Result<bool, StoreError> {
+    /// Whether a receipt says that there is nothing to decide any more. One of the same entry does not if an operator
+    /// had the value of before put back: that can still be changed.
+    async fn is_covered(&self, held: &Held, verdict: Option<Verdict>) -> Result<bool, StoreError> {
+        let first = if verdict == Some(Verdict::Rejected) { held.seq + 1 } else { held.seq };
         let receipts = list_all(&*self.storage.blobs, Container::Receipts, &names::person_prefix(held.user_id)).await?;
         let mut of_target = receipts.iter().filter_map(|blob| names::parse_receipt(&blob.name));
-        Ok(of_target.any(|(_, seq, target)| target == self.target && seq >= held.seq))
+        Ok(of_target.any(|(_, seq, target)| target == self.target && seq >= first))
     }
 
     async fn verdict(&self, held: &Held) -> Result<Option<Verdict>, StoreError> {

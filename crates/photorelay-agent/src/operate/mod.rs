@@ -1,3 +1,4 @@
-//! What operators ask of the agent: what is held and what becomes of it.
+//! What operators ask of the agent: what is held and what becomes of it, and that it stops.
 
 pub mod held;
+pub mod switch;

@@ -4,6 +4,7 @@
 //! in the same slot, a removal that died half-way finds its own again, and no slot is spent twice.
 
 use std::collections::BTreeSet;
+use std::sync::PoisonError;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -56,7 +57,7 @@ impl WriteBacks {
 
     /// How many people the trail has, counted once a day and no further than matters.
     async fn people(&self, today: Date) -> Result<u32, StoreError> {
-        if let Some((day, people)) = *self.people.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        if let Some((day, people)) = *self.people.lock().unwrap_or_else(PoisonError::into_inner)
             && day == today
         {
             return Ok(people);
@@ -74,7 +75,7 @@ impl WriteBacks {
             }
         }
         let people = people.len().min(ENOUGH_PEOPLE as usize) as u32;
-        *self.people.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some((today, people));
+        *self.people.lock().unwrap_or_else(PoisonError::into_inner) = Some((today, people));
         Ok(people)
     }
 }

@@ -55,7 +55,7 @@ impl WriteBacks {
         Ok(match (verdict.map(|decision| decision.verdict), self.policy.foreign) {
             (Some(Verdict::Approved), _) => Permission::Granted { by_operator: true },
             (Some(Verdict::Rejected), _) => {
-                Permission::never(NoteKind::Held, "an operator wants the present value kept")
+                Permission::waits(HeldFor::Foreign, "an operator wants the present value kept")
             }
             (None, ForeignPolicy::Overwrite) => Permission::Granted { by_operator: false },
             (None, ForeignPolicy::OnlyIfEmpty) => Permission::never(

@@ -4,7 +4,11 @@ use std::fmt::Debug;
 use std::path::PathBuf;
 
 use photorelay_core::contract::{
-    Absence, AuditEntry, BrakeSlot, Cause, CauseKind, CheckMessage, Checkpoint, CheckpointLink, CheckpointPage, ContinueSweep, Contract, ContractError, DaysWrites, Decision, Head, Heartbeat, Held, HeldFor, Identity, Kind, LifecycleEvent, LifecycleMessage, Look, Note, NoteKind, Outcome, PageLink, PassCursor, PhotoFacts, Population, Receipt, RenditionFacts, Seen, self, StopSwitch, SweepCursor, SweepLease, SweepUnderWay, TrailEnd, V1, Verdict, WriteBack,
+    self, Absence, AuditEntry, BrakeSlot, Cause, CauseKind, CheckMessage, Checkpoint, CheckpointLink, CheckpointPage,
+    ContinueSweep, Contract, ContractError, DaysWrites, Decision, Head, Heartbeat, Held, HeldFor, Identity, Kind,
+    LifecycleEvent, LifecycleMessage, Look, Note, NoteKind, Outcome, PageLink, PassCursor, PhotoFacts, Population,
+    Receipt, RenditionFacts, Seen, StopSwitch, SweepCursor, SweepLease, SweepUnderWay, TrailEnd, V1, Verdict,
+    WriteBack,
 };
 use photorelay_core::id::{Digest, TenantId, UserId};
 use serde_json::{Value, json};

@@ -1,0 +1,119 @@
+//! How many writes a minute and a day may have, so that a first fill stays calm on the directory. It counts and says
+//! when; whoever asks waits.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use jiff::civil::Date;
+use photorelay_core::contract::DaysWrites;
+use photorelay_core::names::{self, Container};
+use photorelay_core::storage::Storage;
+use photorelay_core::store::StoreError;
+
+use crate::documents;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// None for no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Limits {
+    pub per_minute: Option<u32>,
+    pub per_day: Option<u32>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reservation {
+    /// Write, after this wait.
+    After(Duration),
+    /// Not before tomorrow, in UTC.
+    DaySpent { writes: u32 },
+}
+
+#[derive(Debug, Default)]
+pub struct Budget {
+    limits: Limits,
+    /// When the newest writes are or were due, oldest first; no more of them than a minute may have.
+    recent: VecDeque<Instant>,
+    day: Option<Date>,
+    writes: u64,
+}
+
+impl Budget {
+    /// What a day had before the agent started counts.
+    pub fn new(limits: Limits, day: Option<Date>, writes: u64) -> Self {
+        Self { limits, recent: VecDeque::new(), day, writes }
+    }
+
+    /// Goes on with what an earlier process of this agent wrote today, as its last heartbeat said.
+    pub async fn resumed(storage: &Storage, limits: Limits, target: &str, agent: &str) -> Result<Self, StoreError> {
+        let name = names::days_writes(target, agent);
+        let spent: Option<DaysWrites> = documents::read(&*storage.blobs, Container::Agents, &name).await?;
+        Ok(Self::new(limits, spent.as_ref().map(|spent| spent.day), spent.map_or(0, |spent| spent.writes)))
+    }
+
+    /// The day that was written on last, and how often.
+    pub fn spent(&self) -> Option<(Date, u64)> {
+        self.day.map(|day| (day, self.writes))
+    }
+
+    /// Takes one write out of the budget.
+    pub fn reserve(&mut self, now: Instant, today: Date) -> Reservation {
+        if self.day != Some(today) {
+            (self.day, self.writes) = (Some(today), 0);
+        }
+        if let Some(limit) = self.limits.per_day
+            && self.writes >= u64::from(limit)
+        {
+            return Reservation::DaySpent { writes: limit };
+        }
+        self.writes += 1;
+        let Some(limit) = self.limits.per_minute else { return Reservation::After(Duration::ZERO) };
+        let free = if self.recent.len() < limit as usize { None } else { self.recent.pop_front() };
+        let due = free.map_or(now, |oldest| now.max(oldest + MINUTE));
+        self.recent.push_back(due);
+        Reservation::After(due.duration_since(now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(day: i8) -> Date {
+        jiff::civil::date(2026, 5, day)
+    }
+
+    #[test]
+    fn a_minute_has_so_many_writes_and_the_next_ones_come_a_minute_later() {
+        let limits = Limits { per_minute: Some(2), per_day: None };
+        let mut budget = Budget::new(limits, None, 0);
+        let start = Instant::now();
+        let waits: Vec<u64> = (0..5)
+            .map(|_| match budget.reserve(start, day(1)) {
+                Reservation::After(wait) => wait.as_secs(),
+                Reservation::DaySpent { .. } => panic!("a day has no limit"),
+            })
+            .collect();
+        assert_eq!(waits, [0, 0, 60, 60, 120]);
+        let later = start + Duration::from_secs(400);
+        assert_eq!(budget.reserve(later, day(1)), Reservation::After(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_days_writes_end_and_begin_again_on_the_next_day() {
+        let limits = Limits { per_minute: None, per_day: Some(3) };
+        let mut budget = Budget::new(limits, Some(day(1)), 2);
+        let now = Instant::now();
+        assert_eq!(budget.reserve(now, day(1)), Reservation::After(Duration::ZERO));
+        assert_eq!(budget.reserve(now, day(1)), Reservation::DaySpent { writes: 3 });
+        assert_eq!(budget.reserve(now, day(2)), Reservation::After(Duration::ZERO));
+        assert_eq!(budget.spent(), Some((day(2), 1)));
+    }
+
+    #[test]
+    fn without_limits_nobody_waits() {
+        let mut budget = Budget::default();
+        let now = Instant::now();
+        assert!((0..1_000).all(|_| budget.reserve(now, day(1)) == Reservation::After(Duration::ZERO)));
+    }
+}

@@ -1,0 +1,153 @@
+//! The daily pass: everybody in the trail is looked at as if a message had come, because receipts say what was done and
+//! not what is. It is also due at once when a setting changed that decides what is written.
+//!
+//! One page of names is held at a time, and the cursor is a blob: a pass that ended half-way goes on, with any agent.
+
+use std::time::Duration;
+
+use futures::{StreamExt as _, stream};
+use jiff::Timestamp;
+use photorelay_core::audit;
+use photorelay_core::contract::{self, PassCursor, V1, WriteBack};
+use photorelay_core::id::UserId;
+use photorelay_core::names::{self, Container};
+use photorelay_core::queue::Outgoing;
+use photorelay_core::store::{Listing, StoreError};
+use photorelay_core::target::Target;
+use tokio_util::sync::CancellationToken;
+
+use crate::documents;
+use crate::operate::switch;
+use crate::queue::Agent;
+use crate::writeback::WriteBackError;
+
+/// People looked at side by side: few, so that changes are not kept waiting.
+const CONCURRENCY: usize = 4;
+/// The cursor is written after so many.
+const STRIDE: usize = 100;
+/// A pass whose cursor did not move for so long is taken over. Seconds.
+const ABANDONED_AFTER: i64 = 600;
+
+#[derive(Debug, Clone)]
+pub struct PassSettings {
+    pub every: Duration,
+    /// Only people whom this target serves are looked at.
+    pub serving: Target,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PassReport {
+    pub looked_at: u64,
+    /// They are tried again through the queue.
+    pub failed: u64,
+}
+
+impl Agent {
+    /// Whether nobody has finished a pass lately with the same settings, and nobody is at it.
+    pub(crate) async fn pass_is_due(&self, settings: &PassSettings) -> Result<bool, StoreError> {
+        let now = Timestamp::now().as_second();
+        let Some(cursor) = self.cursor().await? else { return Ok(true) };
+        Ok(match cursor.finished_at {
+            _ if cursor.settings != self.writebacks.fingerprint() => true,
+            Some(finished) => now - finished.as_second() >= settings.every.as_secs() as i64,
+            None => cursor.agent == self.writebacks.settings().agent || now - cursor.at.as_second() >= ABANDONED_AFTER,
+        })
+    }
+
+    /// Looks at everybody, from where the last pass ended if it did not finish.
+    pub async fn pass(&self, settings: &PassSettings, stop: &CancellationToken) -> Result<PassReport, WriteBackError> {
+        let own = self.writebacks.settings();
+        let fingerprint = self.writebacks.fingerprint();
+        let unfinished =
+            self.cursor().await?.filter(|cursor| cursor.finished_at.is_none() && cursor.settings == fingerprint);
+        let now = Timestamp::now();
+        let mut cursor = PassCursor {
+            v: V1,
+            target: own.target.clone(),
+            agent: own.agent.clone(),
+            settings: fingerprint,
+            began_at: unfinished.as_ref().map_or(now, |cursor| cursor.began_at),
+            at: now,
+            done_to: unfinished.and_then(|cursor| cursor.done_to),
+            finished_at: None,
+        };
+        let mut report = PassReport::default();
+        let mut continuation: Option<String> = None;
+        loop {
+            let listing = Listing { continuation: continuation.as_deref(), ..Listing::of("") };
+            let page = self.storage.blobs.list(Container::Audit, listing).await?;
+            let mut people: Vec<UserId> = page
+                .blobs
+                .iter()
+                .filter_map(|blob| names::parse_audit_entry(&blob.name))
+                .map(|(user, _)| user)
+                .collect();
+            people.dedup();
+            people.retain(|user| cursor.done_to.is_none_or(|done| *user > done));
+            for stride in people.chunks(STRIDE) {
+                if stop.is_cancelled() {
+                    return Ok(report);
+                }
+                if let Some(why) = switch::stopped(&self.storage, &own.target).await? {
+                    return Err(WriteBackError::Down(why));
+                }
+                let mut looks = stream::iter(stride.to_vec())
+                    .map(|user| self.look_at(settings, user))
+                    .buffer_unordered(CONCURRENCY);
+                while let Some(look) = looks.next().await {
+                    report.looked_at += 1;
+                    report.failed += u64::from(!look?);
+                }
+                cursor.done_to = stride.last().copied();
+                cursor.at = Timestamp::now();
+                self.save(&cursor).await?;
+            }
+            continuation = page.next;
+            if continuation.is_none() {
+                break;
+            }
+        }
+        cursor.finished_at = Some(Timestamp::now());
+        self.save(&cursor).await?;
+        tracing::info!(looked_at = report.looked_at, failed = report.failed, "everybody in the trail was looked at");
+        Ok(report)
+    }
+
+    /// False if it has to be tried again; an `Err` ends the pass for now.
+    async fn look_at(&self, settings: &PassSettings, user: UserId) -> Result<bool, WriteBackError> {
+        match self.bring_up_newest(settings, user).await {
+            Ok(()) => Ok(true),
+            Err(WriteBackError::Down(reason)) => Err(WriteBackError::Down(reason)),
+            Err(WriteBackError::Hopeless(reason) | WriteBackError::Failed(reason)) => {
+                tracing::warn!(user.id = %user, reason, "not brought up by the daily pass");
+                Ok(false)
+            }
+        }
+    }
+
+    async fn bring_up_newest(&self, settings: &PassSettings, user: UserId) -> Result<(), WriteBackError> {
+        let blobs = &*self.storage.blobs;
+        let sequence = audit::sequence_numbers(blobs, user).await?;
+        let Some(newest) = audit::newest_not_refused(blobs, user, &sequence).await? else { return Ok(()) };
+        if !settings.serving.serves(newest.entry.identity.domain.as_deref()) {
+            return Ok(());
+        }
+        let Some(message) = WriteBack::announcing(&newest.entry, newest.sha256) else { return Ok(()) };
+        let brought = self.bring_up_alone(user, &message).await;
+        if let Err(WriteBackError::Failed(_)) = &brought {
+            // There it gets its growing delays, and its end if it must have one.
+            let body = contract::to_bytes(&message);
+            self.storage.queues.send(&self.queue, vec![Outgoing::now(body)]).await?;
+        }
+        brought
+    }
+
+    async fn cursor(&self) -> Result<Option<PassCursor>, StoreError> {
+        let name = names::pass_cursor(&self.writebacks.settings().target);
+        documents::read(&*self.storage.blobs, Container::Agents, &name).await
+    }
+
+    async fn save(&self, cursor: &PassCursor) -> Result<(), StoreError> {
+        documents::put(&*self.storage.blobs, Container::Agents, &names::pass_cursor(&cursor.target), cursor).await
+    }
+}

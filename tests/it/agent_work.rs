@@ -1,0 +1,226 @@
+//! How the agent works as a whole: stopped and let go on, within its budgets, while its target is down, and once a day
+//! over everybody.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use photorelay_agent::budget::{Budget, Limits};
+use photorelay_agent::operate::switch;
+use photorelay_agent::pass::PassSettings;
+use photorelay_agent::queue::{Agent, DrainError};
+use photorelay_agent::target::folder::FolderTarget;
+use photorelay_agent::target::{Place, Replacement, Target, TargetError};
+use photorelay_agent::writeback::{Settings, WriteBacks};
+use photorelay_core::contract::{self, Heartbeat, Identity, PassCursor, V1};
+use photorelay_core::id::{Digest, TenantId, UserId};
+use photorelay_core::names::{self, Container, WRITEBACKS_QUEUE};
+use photorelay_core::target::Targets;
+use tokio_util::sync::CancellationToken;
+
+use crate::process::until;
+use crate::world::{Setup, World, guid};
+
+#[tokio::test]
+async fn a_stopped_agent_keeps_its_items_says_so_and_goes_on_by_itself() {
+    let world = world(1).await;
+    let user = world.user(0);
+    switch::stop(world.storage(), "ad", Some("a look at the merger first".to_owned())).await.unwrap();
+    let stop = CancellationToken::new();
+    let working = tokio_util::task::TaskTracker::new().spawn(world.agent.clone().run(stop.clone()));
+    announced(&world, &[user]).await;
+    patiently(until(async || heartbeat(&world).await.is_some_and(|beat| beat.paused.is_some()))).await;
+    let paused = heartbeat(&world).await.unwrap().paused.unwrap();
+    assert!(paused.contains("a look at the merger first") && paused.contains("resume"), "{paused}");
+    assert_eq!(world.written(user), None);
+    assert!(matches!(world.agent.once().await, Err(DrainError::Stopped(_))));
+    assert_eq!(world.storage().queues.count(WRITEBACKS_QUEUE).await.unwrap(), 1);
+
+    switch::resume(world.storage(), "ad").await.unwrap();
+    patiently(until(async || world.receipt(user, 1).await.is_some())).await;
+    patiently(until(async || world.storage().queues.count(WRITEBACKS_QUEUE).await.unwrap() == 0)).await;
+    stop.cancel();
+    working.await.unwrap();
+    let last = heartbeat(&world).await.unwrap();
+    assert!(last.last_success_at.is_some() && last.oldest_unfinished_at.is_none() && last.paused.is_none(), "{last:?}");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_target_that_is_down_burns_no_attempts_and_the_heartbeat_tells_of_it() {
+    let world = world(1).await;
+    let user = world.user(0);
+    announced(&world, &[user]).await;
+    // More often than an item that fails alone may be tried.
+    let agent = agent(&world, 15, Budget::default());
+    for _ in 0..15 {
+        assert!(matches!(agent.once().await, Err(DrainError::Down)));
+    }
+    let beat = heartbeat(&world).await.unwrap();
+    assert!(beat.oldest_unfinished_at.is_some() && beat.last_success_at.is_none(), "{beat:?}");
+    assert!(beat.paused.is_some_and(|why| why.contains("out of order")));
+    agent.once().await.unwrap();
+    assert!(world.shows_newest(user).await);
+    assert_eq!(heartbeat(&world).await.unwrap().oldest_unfinished_at, None);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_day_has_no_more_writes_than_its_budget_whatever_is_restarted() {
+    let world = world(3).await;
+    let everybody: Vec<UserId> = (0..3).map(|at| world.user(at)).collect();
+    announced(&world, &everybody).await;
+    let limits = Limits { per_minute: None, per_day: Some(2) };
+    let resumed = async || Budget::resumed(world.storage(), limits, "ad", "agent-of-the-tests").await.unwrap();
+    for _ in 0..2 {
+        let answer = agent(&world, 0, resumed().await).once().await;
+        assert!(matches!(answer, Err(DrainError::Down)), "{answer:?}");
+        let written = everybody.iter().filter(|user| world.written(**user).is_some()).count();
+        assert_eq!(written, 2);
+    }
+    assert_eq!(world.storage().queues.count(WRITEBACKS_QUEUE).await.unwrap(), 1, "what is over the budget waits");
+    world.agent.drain().await.unwrap();
+    world.end().await;
+}
+
+#[tokio::test]
+async fn the_daily_pass_mends_what_no_message_tells_of() {
+    let world = world(3).await;
+    let everybody: Vec<UserId> = (0..3).map(|at| world.user(at)).collect();
+    announced(&world, &everybody).await;
+    world.agent.drain().await.unwrap();
+    for user in &everybody {
+        std::fs::remove_file(file(&world, *user)).unwrap();
+    }
+    let report = world.agent.pass(&pass(), &CancellationToken::new()).await.unwrap();
+    assert_eq!((report.looked_at, report.failed), (3, 0));
+    for user in everybody {
+        assert!(world.shows_newest(user).await);
+    }
+    assert!(cursor(&world).await.finished_at.is_some());
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_pass_goes_on_where_the_last_one_ended() {
+    let world = world(3).await;
+    let mut everybody: Vec<UserId> = (0..3).map(|at| world.user(at)).collect();
+    announced(&world, &everybody).await;
+    world.agent.drain().await.unwrap();
+    everybody.sort();
+    // Down from its first person on: nobody counts as looked at.
+    let broken = agent(&world, u32::MAX, Budget::default());
+    broken.pass(&pass(), &CancellationToken::new()).await.unwrap_err();
+    let whole = world.agent.pass(&pass(), &CancellationToken::new()).await.unwrap();
+    assert_eq!(whole.looked_at, 3);
+
+    let unfinished = PassCursor { done_to: Some(everybody[1]), finished_at: None, ..cursor(&world).await };
+    assert_eq!(unfinished.v, V1);
+    let bytes = contract::to_bytes(&unfinished);
+    let blobs = &world.storage().blobs;
+    let name = names::pass_cursor("ad");
+    blobs.put(Container::Agents, &name, "application/json", bytes.into(), &Default::default()).await.unwrap();
+    let rest = world.agent.pass(&pass(), &CancellationToken::new()).await.unwrap();
+    assert_eq!(rest.looked_at, 1);
+    world.end().await;
+}
+
+/// Everybody's photo is in the trail and announced, and nothing is written yet.
+async fn announced(world: &World, people: &[UserId]) {
+    for user in people {
+        world.sim.tenant().change_photo(guid(*user)).unwrap();
+    }
+    world.sim.flush().await;
+    world.app.pump.drain().await.unwrap();
+}
+
+async fn world(users: usize) -> World {
+    let sim = graph_sim::Config { users, with_photo: 0.0, ..Default::default() };
+    World::with(Setup { sim, ..Setup::default() }).await
+}
+
+/// An agent whose target does not work the first times it is asked.
+fn agent(world: &World, down: u32, budget: Budget) -> Agent {
+    let settings = Settings {
+        tenant: TenantId::from_uuid(world.sim.tenant_id()),
+        target: "ad".to_owned(),
+        agent: "agent-of-the-tests".to_owned(),
+        dry_run: false,
+    };
+    let folder = FolderTarget::open(&world.dir().join("written"), "thumbnailPhoto", 1024 * 1024).unwrap();
+    let target = Broken { folder, down: AtomicU32::new(down) };
+    let writebacks = WriteBacks::new(world.storage().clone(), Arc::new(target), settings).with_budget(budget);
+    Agent::new(world.storage().clone(), writebacks, WRITEBACKS_QUEUE.to_owned())
+}
+
+fn pass() -> PassSettings {
+    let serving = Targets::default().all()[0].clone();
+    PassSettings { every: Duration::from_secs(24 * 3600), serving }
+}
+
+async fn heartbeat(world: &World) -> Option<Heartbeat> {
+    let name = names::heartbeat("ad", "agent-of-the-tests");
+    let bytes = world.storage().blobs.get(Container::Agents, &name, 65_536).await.unwrap()?;
+    Some(contract::parse(&bytes).unwrap())
+}
+
+async fn cursor(world: &World) -> PassCursor {
+    let bytes = world.storage().blobs.get(Container::Agents, &names::pass_cursor("ad"), 65_536).await.unwrap();
+    contract::parse(&bytes.unwrap()).unwrap()
+}
+
+fn file(world: &World, user: UserId) -> std::path::PathBuf {
+    let shown = Digest::of(&world.written(user).unwrap());
+    let files = std::fs::read_dir(world.dir().join("written")).unwrap().map(|file| file.unwrap().path());
+    let mut photos = files.filter(|path| path.is_file());
+    photos.find(|path| Digest::of(&std::fs::read(path).unwrap()) == shown).unwrap()
+}
+
+async fn patiently(happened: impl Future<Output = ()>) {
+    tokio::time::timeout(Duration::from_secs(60), happened).await.expect("it does not happen");
+}
+
+/// A folder that cannot be used for a while.
+#[derive(Debug)]
+struct Broken {
+    folder: FolderTarget,
+    down: AtomicU32,
+}
+
+#[async_trait]
+impl Target for Broken {
+    fn rendition(&self) -> &str {
+        self.folder.rendition()
+    }
+
+    fn limit(&self) -> u64 {
+        self.folder.limit()
+    }
+
+    fn server(&self) -> String {
+        self.folder.server()
+    }
+
+    async fn find(&self, user: UserId, identity: &Identity) -> Result<Place, TargetError> {
+        let left = self.down.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        match left {
+            Ok(_) => Err(TargetError::Down("the folder is out of order".to_owned())),
+            Err(_) => self.folder.find(user, identity).await,
+        }
+    }
+
+    async fn read(&self, place: &Place) -> Result<Option<Bytes>, TargetError> {
+        self.folder.read(place).await
+    }
+
+    async fn replace(
+        &self,
+        place: &Place,
+        read: Option<&Bytes>,
+        new: Option<&Bytes>,
+    ) -> Result<Replacement, TargetError> {
+        self.folder.replace(place, read, new).await
+    }
+}
