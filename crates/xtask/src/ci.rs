@@ -9,7 +9,7 @@ use anyhow::Result;
 
 use crate::phases::Phases;
 use crate::place::Place;
-use crate::{process, shape, test, tools};
+use crate::{infra, process, shape, test, tools};
 
 pub(crate) fn run(place: &Place, phases: &mut Phases) -> Result<()> {
     let cargo = |line: &str| {
@@ -32,6 +32,7 @@ pub(crate) fn run(place: &Place, phases: &mut Phases) -> Result<()> {
     })?;
     phases.run("install cargo-deny", || tools::DENY.ensure(place))?;
     phases.run("licences and sources", || deny(place, "--hide-inclusion-graph bans licenses sources"))?;
+    infra::run(place, phases)?;
     test::run(place, phases, &test::Options::default())?;
     phases.run("demo", || {
         // With the whole workspace in view, as the tests were built: alone it would want other features of the

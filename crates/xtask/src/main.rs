@@ -6,6 +6,7 @@
 mod bench;
 mod ci;
 mod handler;
+mod infra;
 mod package;
 mod phases;
 mod place;
@@ -37,6 +38,8 @@ enum Command {
     Ci,
     /// Make the package that Azure Functions runs
     Package(package::Options),
+    /// Parse and scan infra/ as far as that goes without Azure
+    Infra,
     /// Measure what things cost, beside their budgets and peers
     Bench(bench::Options),
     /// Look the dependencies up in the RustSec advisory database
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Command::Test(options) => test::run(&place, &mut phases, &options),
         Command::Ci => ci::run(&place, &mut phases),
         Command::Package(options) => package::run(&place, &mut phases, &options),
+        Command::Infra => infra::run(&place, &mut phases),
         Command::Bench(options) => bench::run(&place, &mut phases, &options),
         Command::Advisories => ci::advisories(&place),
         Command::Services { action } => services::run(&place, action),

@@ -1,0 +1,344 @@
+// Everything that photorelay needs in Azure, in one resource group. docs/deploy.md leads through it.
+//
+//   az deployment sub create --location <region> --template-file infra/main.bicep \
+//     --parameters infra/environments/production.bicepparam
+//
+// No storage key, connection string or other secret is made here; the only secret, the clientState, is put into the
+// vault by infra/scripts/client-state.sh.
+
+targetScope = 'subscription'
+
+@description('Short name of the environment, part of every resource name.')
+@minLength(2)
+@maxLength(12)
+param environmentName string
+
+@description('Azure region. Flex Consumption must be offered there.')
+param location string
+
+@description('Resource group that everything is made in.')
+param resourceGroupName string = 'rg-photorelay-${environmentName}'
+
+@description('The targets, in order. The first one owns the queue photo-writebacks, others photo-writebacks-{name}. domains: on-premises DNS domains with commas, or * for everybody. agentCertificate: base64 of the DER certificate that the agent signs in with (its registration is then made here); or agentPrincipalId: object id of a service principal that another team made; or neither, for no agent yet.')
+param targets array = [
+  {
+    name: 'ad'
+    domains: '*'
+    agentCertificate: ''
+    agentPrincipalId: ''
+  }
+]
+
+@description('Renditions to make, as PHOTORELAY_RENDITIONS takes them.')
+param renditions string = 'thumbnailPhoto:96:10240'
+
+@description('Object ids of Entra groups, with commas: only their members are carried. Needs one more Graph permission. Empty: everybody.')
+param scopeGroups string = ''
+
+@description('Grant the Graph application permissions here. False where another team does it with infra/scripts/grant-graph-roles.sh.')
+param grantGraphRoles bool = true
+
+@description('Days during which no entry of the audit trail can be changed or deleted, by nobody.')
+@minValue(1)
+@maxValue(146000)
+param auditRetentionDays int = 365
+
+@description('WARNING: cannot be undone. True once infra/scripts/lock-audit.sh has locked the WORM policy: from then on the policy can only be extended, and neither container, account nor resource group can be deleted before the last entry has expired.')
+param auditLocked bool = false
+
+@description('Days for which a deleted photo or state blob can be brought back. A person who is forgotten is gone only after them.')
+@minValue(1)
+@maxValue(365)
+param softDeleteDays int = 7
+
+@description('True: storage and vault are reached only through private endpoints and from allowedIpRanges. The webhook stays public, because Microsoft Graph calls it.')
+param privateNetwork bool = false
+
+@description('With privateNetwork: public addresses (IPv4 or CIDR) of agents and operators that have no route to the private endpoints.')
+param allowedIpRanges array = []
+
+@description('With privateNetwork: address space of the virtual network.')
+param virtualNetworkPrefix string = '10.80.0.0/24'
+
+@description('With privateNetwork: the part of it that the function app sends from, a /27 or larger.')
+param functionsSubnetPrefix string = '10.80.0.0/26'
+
+@description('With privateNetwork: the part of it with the private endpoints.')
+param endpointSubnetPrefix string = '10.80.0.64/26'
+
+@description('Instances of the webhook that are always running. 1 answers Graph within its 10 seconds even after silence; 0 saves the cost of it.')
+@minValue(0)
+param alwaysReadyInstances int = 1
+
+@description('Redundancy of both storage accounts.')
+@allowed([
+  'Standard_LRS'
+  'Standard_ZRS'
+  'Standard_GRS'
+  'Standard_GZRS'
+])
+param storageRedundancy string = 'Standard_ZRS'
+
+@description('Who is told of alerts. Without an address, alerts only show in the portal.')
+param alertEmail string = ''
+
+@description('Object id of whoever deploys, who may then set the secret in the vault. Empty: nobody gets that right here.')
+param deployerPrincipalId string = ''
+
+@description('Kind of deployerPrincipalId.')
+@allowed([
+  'User'
+  'Group'
+  'ServicePrincipal'
+])
+param deployerPrincipalType string = 'User'
+
+@description('Days for which logs are kept.')
+@minValue(30)
+@maxValue(730)
+param logRetentionDays int = 90
+
+// The names that the code uses. tests/it/infra.rs compares them.
+var photosContainer = 'photos'
+var auditContainer = 'audit'
+var stateContainer = 'state'
+var receiptsContainer = 'receipts'
+var agentsContainer = 'agents'
+var checksQueue = 'photo-checks'
+var subscriptionsQueue = 'photo-subscriptions'
+var writebacksQueue = 'photo-writebacks'
+var writebackQueues = [for (target, index) in targets: (index == 0 ? writebacksQueue : '${writebacksQueue}-${target.name}')]
+var targetSettings = [for target in targets: '${target.name}=${target.domains}']
+
+var token = uniqueString(subscription().id, resourceGroupName, location)
+var tags = {
+  workload: 'photorelay'
+  environment: environmentName
+  'azd-env-name': environmentName
+}
+
+resource group 'Microsoft.Resources/resourceGroups@2024-03-01' = {
+  name: resourceGroupName
+  location: location
+  tags: tags
+}
+
+module network 'modules/network.bicep' = if (privateNetwork) {
+  name: 'network'
+  scope: group
+  params: {
+    name: 'vnet-photorelay-${environmentName}'
+    location: location
+    tags: tags
+    addressPrefix: virtualNetworkPrefix
+    functionsSubnetPrefix: functionsSubnetPrefix
+    endpointSubnetPrefix: endpointSubnetPrefix
+  }
+}
+
+module identity 'modules/identity.bicep' = {
+  name: 'identity'
+  scope: group
+  params: {
+    name: 'id-photorelay-${environmentName}'
+    location: location
+    tags: tags
+  }
+}
+
+module monitoring 'modules/monitoring.bicep' = {
+  name: 'monitoring'
+  scope: group
+  params: {
+    suffix: environmentName
+    location: location
+    tags: tags
+    retentionDays: logRetentionDays
+  }
+}
+
+// Packages, locks and timer state of the Functions host. Apart from the data, because the host needs full rights here.
+module hostStorage 'modules/host-storage.bicep' = {
+  name: 'host-storage'
+  scope: group
+  params: {
+    name: 'sthost${take(token, 13)}'
+    location: location
+    tags: tags
+    redundancy: storageRedundancy
+    privateNetwork: privateNetwork
+    endpointSubnetId: privateNetwork ? network.outputs.endpointSubnetId : ''
+    blobZoneId: privateNetwork ? network.outputs.blobZoneId : ''
+  }
+}
+
+module storage 'modules/storage.bicep' = {
+  name: 'storage'
+  scope: group
+  params: {
+    name: 'stphoto${take(token, 13)}'
+    location: location
+    tags: tags
+    redundancy: storageRedundancy
+    containers: [
+      photosContainer
+      stateContainer
+      receiptsContainer
+      agentsContainer
+    ]
+    auditContainer: auditContainer
+    auditRetentionDays: auditRetentionDays
+    auditLocked: auditLocked
+    softDeleteDays: softDeleteDays
+    stateContainer: stateContainer
+    agentsContainer: agentsContainer
+    queues: concat([
+      checksQueue
+      subscriptionsQueue
+    ], writebackQueues)
+    workspaceId: monitoring.outputs.workspaceId
+    privateNetwork: privateNetwork
+    allowedIpRanges: allowedIpRanges
+    endpointSubnetId: privateNetwork ? network.outputs.endpointSubnetId : ''
+    blobZoneId: privateNetwork ? network.outputs.blobZoneId : ''
+    queueZoneId: privateNetwork ? network.outputs.queueZoneId : ''
+  }
+}
+
+module vault 'modules/vault.bicep' = {
+  name: 'vault'
+  scope: group
+  params: {
+    name: 'kv-photo-${take(token, 13)}'
+    location: location
+    tags: tags
+    workspaceId: monitoring.outputs.workspaceId
+    deployerPrincipalId: deployerPrincipalId
+    deployerPrincipalType: deployerPrincipalType
+    privateNetwork: privateNetwork
+    allowedIpRanges: allowedIpRanges
+    endpointSubnetId: privateNetwork ? network.outputs.endpointSubnetId : ''
+    zoneId: privateNetwork ? network.outputs.vaultZoneId : ''
+  }
+}
+
+// Before the app, so that its first start finds its rights.
+module functionAccess 'modules/function-access.bicep' = {
+  name: 'function-access'
+  scope: group
+  params: {
+    principalId: identity.outputs.principalId
+    hostStorageName: hostStorage.outputs.name
+    storageName: storage.outputs.name
+    vaultName: vault.outputs.name
+    insightsName: monitoring.outputs.insightsName
+    writtenContainers: [
+      photosContainer
+      auditContainer
+      stateContainer
+    ]
+    readContainers: [
+      receiptsContainer
+      agentsContainer
+    ]
+    workedQueues: [
+      checksQueue
+      '${checksQueue}-poison'
+      subscriptionsQueue
+      '${subscriptionsQueue}-poison'
+    ]
+    sentQueues: writebackQueues
+  }
+}
+
+module functionApp 'modules/function-app.bicep' = {
+  name: 'function-app'
+  scope: group
+  params: {
+    name: 'func-photorelay-${environmentName}-${take(token, 6)}'
+    location: location
+    tags: tags
+    identityId: identity.outputs.id
+    identityClientId: identity.outputs.clientId
+    hostStorageName: hostStorage.outputs.name
+    packageContainerUri: hostStorage.outputs.packageContainerUri
+    blobServiceUri: storage.outputs.blobServiceUri
+    queueServiceUri: storage.outputs.queueServiceUri
+    vaultUri: vault.outputs.uri
+    insightsConnectionString: monitoring.outputs.connectionString
+    alwaysReadyInstances: alwaysReadyInstances
+    targets: join(targetSettings, ';')
+    renditions: renditions
+    scopeGroups: scopeGroups
+    privateNetwork: privateNetwork
+    functionsSubnetId: privateNetwork ? network.outputs.functionsSubnetId : ''
+  }
+  dependsOn: [
+    functionAccess
+  ]
+}
+
+module alerts 'modules/alerts.bicep' = {
+  name: 'alerts'
+  scope: group
+  params: {
+    suffix: environmentName
+    location: location
+    tags: tags
+    workspaceId: monitoring.outputs.workspaceId
+    email: alertEmail
+  }
+}
+
+// What needs Microsoft Graph stands in graph/, so that it can be left to another team.
+module graphRoles 'graph/function-roles.bicep' = if (grantGraphRoles) {
+  name: 'graph-roles'
+  scope: group
+  params: {
+    principalId: identity.outputs.principalId
+    readsGroups: !empty(scopeGroups)
+  }
+}
+
+module agentApps 'graph/agent-app.bicep' = [for target in targets: if (!empty(target.agentCertificate)) {
+  name: 'agent-app-${target.name}'
+  scope: group
+  params: {
+    uniqueName: 'photorelay-agent-${environmentName}-${target.name}'
+    certificate: target.agentCertificate
+  }
+}]
+
+module agentAccess 'modules/agent-access.bicep' = [for (target, index) in targets: if (!empty(target.agentCertificate) || !empty(target.agentPrincipalId)) {
+  name: 'agent-access-${target.name}'
+  scope: group
+  params: {
+    principalId: empty(target.agentCertificate) ? target.agentPrincipalId : agentApps[index].outputs.principalId
+    storageName: storage.outputs.name
+    readContainers: [
+      photosContainer
+      auditContainer
+    ]
+    writtenContainers: [
+      receiptsContainer
+      agentsContainer
+    ]
+    queue: writebackQueues[index]
+  }
+}]
+
+output AZURE_TENANT_ID string = tenant().tenantId
+output AZURE_RESOURCE_GROUP string = group.name
+output FUNCTION_APP_NAME string = functionApp.outputs.name
+output FUNCTION_APP_URL string = functionApp.outputs.url
+output FUNCTION_IDENTITY_PRINCIPAL_ID string = identity.outputs.principalId
+output KEY_VAULT_NAME string = vault.outputs.name
+output STORAGE_ACCOUNT_NAME string = storage.outputs.name
+output AUDIT_LOCKED bool = auditLocked
+// The agent's settings of the same names.
+output AGENT_BLOB_SERVICE_URI string = storage.outputs.blobServiceUri
+output AGENT_QUEUE_SERVICE_URI string = storage.outputs.queueServiceUri
+output AGENT_CLIENT_IDS array = [for (target, index) in targets: {
+  target: target.name
+  clientId: empty(target.agentCertificate) ? '' : agentApps[index].outputs.clientId
+}]
