@@ -204,6 +204,6 @@ pub(crate) fn small_pictures() -> TempDir {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a failure is repeated by the seed that it printed")]
-fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     std::env::var("PHOTORELAY_TEST_SEED").map_or(SEED, |seed| seed.parse().expect("PHOTORELAY_TEST_SEED is a number"))
 }

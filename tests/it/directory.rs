@@ -29,8 +29,7 @@ async fn a_changed_photo_reaches_the_directory_and_so_does_the_next(store: Store
     let moved = samba.add("Müller\\, Jörg").await;
     let consistency = [7; 16];
     samba.set(&moved, "mS-DS-ConsistencyGuid", &consistency).await;
-    let (first, second) =
-        (is(&world, 0, &plain, &plain.anchor()), is(&world, 1, &moved, &STANDARD.encode(consistency)));
+    let (first, second) = (plain.is(&world, 0, &plain.anchor()), moved.is(&world, 1, &STANDARD.encode(consistency)));
 
     for round in 1..=2 {
         for (user, account) in [(first, &plain), (second, &moved)] {
@@ -56,7 +55,7 @@ async fn two_users_with_one_anchor_get_no_photo() {
     let world = world(Store::Embedded, &samba, false).await;
     let (one, other) = (samba.add("One").await, samba.add("Other").await);
     samba.set(&other, "mS-DS-ConsistencyGuid", &one.guid).await;
-    let user = is(&world, 0, &one, &one.anchor());
+    let user = one.is(&world, 0, &one.anchor());
     refused(world, &samba, user, &[&one, &other], "do not name one and the same user").await;
 }
 
@@ -65,7 +64,7 @@ async fn a_sid_of_somebody_else_gets_no_photo_and_nor_does_that_person() {
     let samba = Samba::shared().await;
     let world = world(Store::Embedded, &samba, false).await;
     let (one, other) = (samba.add("One").await, samba.add("Other").await);
-    let user = is(&world, 0, &Account { sid: other.sid.clone(), ..one.clone() }, &one.anchor());
+    let user = Account { sid: other.sid.clone(), ..one.clone() }.is(&world, 0, &one.anchor());
     refused(world, &samba, user, &[&one, &other], "do not name one and the same user").await;
 }
 
@@ -74,7 +73,7 @@ async fn an_anchor_of_the_wrong_length_is_refused() {
     let samba = Samba::shared().await;
     let world = world(Store::Embedded, &samba, false).await;
     let account = samba.add("Jane").await;
-    let user = is(&world, 0, &account, &STANDARD.encode(&account.guid[..15]));
+    let user = account.is(&world, 0, &STANDARD.encode(&account.guid[..15]));
     refused(world, &samba, user, &[&account], "sixteen bytes").await;
 }
 
@@ -178,7 +177,7 @@ async fn a_foreign_value_is_kept_before_it_is_replaced() {
     let jane = samba.add("Jane").await;
     let foreign = fixture("astronaut-96.jpg");
     samba.set(&jane, "thumbnailPhoto", &foreign).await;
-    let user = is(&world, 0, &jane, &jane.anchor());
+    let user = jane.is(&world, 0, &jane.anchor());
     world.sim.tenant().set_photo(guid(user), &fixture("cat-648.jpg")).unwrap();
     world.settle().await;
 
@@ -196,7 +195,7 @@ async fn a_dry_run_leaves_the_highest_usn_as_it_was() {
     let samba = Samba::own().await;
     let world = world(Store::Embedded, &samba, true).await;
     let jane = samba.add("Jane").await;
-    let user = is(&world, 0, &jane, &jane.anchor());
+    let user = jane.is(&world, 0, &jane.anchor());
     // That the account signs in is a change of its own (lastLogonTimestamp).
     samba.target().find(nobody(), &identity(&jane)).await.unwrap();
     let before = samba.highest_usn().await;
@@ -225,7 +224,7 @@ async fn another_attribute_may_show_the_photo_if_it_holds_one_value() {
     let settings = LdapSettings { attribute: "jpegPhoto".to_owned(), ..samba.settings() };
     world.agent = agent(&world, settings.clone(), false);
     let jane = samba.add("Jane").await;
-    let user = is(&world, 0, &jane, &jane.anchor());
+    let user = jane.is(&world, 0, &jane.anchor());
     world.sim.tenant().set_photo(guid(user), &fixture("cat-648.jpg")).unwrap();
     world.settle().await;
 
@@ -325,18 +324,6 @@ fn agent(world: &World, settings: LdapSettings, dry_run: bool) -> Agent {
     // What waits for an operator otherwise is tested without a directory.
     let writebacks = writebacks.with_policy(Policy { foreign: ForeignPolicy::Overwrite, ..Policy::default() });
     Agent::new(world.storage().clone(), writebacks, WRITEBACKS_QUEUE.to_owned())
-}
-
-/// From now on this person of the simulator is synchronised from the account.
-fn is(world: &World, at: usize, account: &Account, anchor: &str) -> UserId {
-    let user = world.user(at);
-    let edit = |person: &mut graph_sim::User| {
-        person.on_premises_immutable_id = Some(anchor.to_owned());
-        person.on_premises_security_identifier = Some(account.sid.clone());
-        person.on_premises_sam_account_name = Some(account.name.clone());
-    };
-    world.sim.tenant().edit_user(guid(user), edit).unwrap();
-    user
 }
 
 /// A photo of this person is refused with this reason, and none of the accounts gets it.

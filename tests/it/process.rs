@@ -62,13 +62,19 @@ impl Program {
 
     /// `photorelay-agent run` with the folder of the world as its target.
     pub(crate) fn agent(world: &World, storage: &Variables) -> Self {
+        let folder = vec![("PHOTORELAY_FOLDER_PATH", world.dir().join("written").display().to_string())];
+        Self::agent_of(world, storage, &folder)
+    }
+
+    /// `photorelay-agent run` with the target that these settings name.
+    pub(crate) fn agent_of(world: &World, storage: &Variables, target: &Variables) -> Self {
         let mut variables = vec![
             ("PHOTORELAY_TENANT_ID", world.sim.tenant_id().to_string()),
             ("PHOTORELAY_AGENT_NAME", "agent-of-the-tests".to_owned()),
-            ("PHOTORELAY_FOLDER_PATH", world.dir().join("written").display().to_string()),
             ("PHOTORELAY_LEASE_SECONDS", "1".to_owned()),
         ];
         variables.extend_from_slice(storage);
+        variables.extend_from_slice(target);
         Self::start("photorelay-agent", &agent_program(), "run", variables)
     }
 

@@ -4,18 +4,21 @@
 //! `cargo xtask test` provisions the domain and starts one controller for all tests, each of which has an organizational
 //! unit of its own. Tests that stop theirs or count its changes start one for themselves.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use photorelay_agent::target::ldap::{LdapSettings, LdapTarget};
+use photorelay_core::id::UserId;
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 use uuid::Uuid;
 
-use crate::process::until;
+use crate::process::{Variables, until};
+use crate::world::{World, guid};
 
 /// A domain controller that a test may use.
 #[derive(Debug)]
@@ -41,6 +44,18 @@ impl Account {
     /// Its objectGUID as Entra ID writes an anchor.
     pub(crate) fn anchor(&self) -> String {
         STANDARD.encode(&self.guid)
+    }
+
+    /// From now on this person of the simulator is synchronised from the account.
+    pub(crate) fn is(&self, world: &World, at: usize, anchor: &str) -> UserId {
+        let user = world.user(at);
+        let edit = |person: &mut graph_sim::User| {
+            person.on_premises_immutable_id = Some(anchor.to_owned());
+            person.on_premises_security_identifier = Some(self.sid.clone());
+            person.on_premises_sam_account_name = Some(self.name.clone());
+        };
+        world.sim.tenant().edit_user(guid(user), edit).unwrap();
+        user
     }
 }
 
@@ -71,6 +86,12 @@ impl Samba {
         samba
     }
 
+    /// The same domain controller, for somebody who looks while this test stops and starts it.
+    pub(crate) fn observer(&self) -> Self {
+        let (address, ca_file, unit) = (self.address.clone(), self.ca_file.clone(), self.unit.clone());
+        Self { address, ca_file, unit, own: None }
+    }
+
     pub(crate) async fn stop(&mut self) {
         self.own.as_mut().expect("only one's own is stopped").0.kill().await.unwrap();
     }
@@ -80,6 +101,17 @@ impl Samba {
         let (child, folder) = self.own.as_mut().expect("only one's own is started");
         *child = serve(folder.path());
         answering(&self.address, &self.ca_file).await;
+    }
+
+    /// The same as environment variables of the program, by way of this address.
+    pub(crate) fn variables(&self, address: &str) -> Variables {
+        vec![
+            ("PHOTORELAY_LDAP_URLS", format!("ldaps://{address}")),
+            ("PHOTORELAY_LDAP_BASE_DN", self.unit.clone()),
+            ("PHOTORELAY_LDAP_BIND_DN", variable("PHOTORELAY_TEST_LDAP_BIND_DN")),
+            ("PHOTORELAY_LDAP_PASSWORD_FILE", variable("PHOTORELAY_TEST_LDAP_PASSWORD_FILE")),
+            ("PHOTORELAY_LDAP_CA_FILE", self.ca_file.display().to_string()),
+        ]
     }
 
     /// Settings of an agent that may write photos below the test's unit and nothing else.
@@ -115,6 +147,27 @@ impl Samba {
         Account { dn: dn.to_owned(), name: account.to_owned(), guid, sid }
     }
 
+    /// So many users at once.
+    pub(crate) async fn add_many(&self, count: usize) -> Vec<Account> {
+        let stem = &Uuid::new_v4().simple().to_string()[..10];
+        let names: Vec<String> = (0..count).map(|at| format!("u{stem}{at:04}")).collect();
+        let add = |name: &String| {
+            let unit = &self.unit;
+            format!(
+                "dn: CN={name},{unit}\nchangetype: add\nobjectClass: user\nuserAccountControl: 514\nsAMAccountName: {name}\n\n"
+            )
+        };
+        self.change(&names.iter().map(add).collect::<String>()).await;
+        let found = self.people("(objectClass=user)", &["sAMAccountName", "objectGUID", "objectSid"]).await.unwrap();
+        assert_eq!(found.len(), count);
+        let account = |mut entry: Attributes| {
+            let name = String::from_utf8(entry.remove("sAMAccountName").unwrap()).unwrap();
+            let (guid, sid) = (entry.remove("objectGUID").unwrap(), sid_text(&entry["objectSid"]));
+            Account { dn: format!("CN={name},{}", self.unit), name, guid, sid }
+        };
+        found.into_iter().map(account).collect()
+    }
+
     pub(crate) async fn set(&self, account: &Account, attribute: &str, value: &[u8]) {
         let (dn, value) = (STANDARD.encode(&account.dn), STANDARD.encode(value));
         self.change(&format!("dn:: {dn}\nchangetype: modify\nreplace: {attribute}\n{attribute}:: {value}\n")).await;
@@ -125,6 +178,20 @@ impl Samba {
         let mut values = self.values(&account.dn, "thumbnailPhoto").await;
         assert!(values.len() <= 1);
         values.pop()
+    }
+
+    /// One value of each of these attributes, for everybody of the unit who fits the filter; none if the domain
+    /// controller does not answer.
+    pub(crate) async fn people(&self, filter: &str, attributes: &[&str]) -> Option<Vec<Attributes>> {
+        let mut command = tool("ldapsearch", &self.address, &self.ca_file);
+        command.args(["-LLL", "-o", "ldif-wrap=no", "-s", "one", "-b", &self.unit, filter]).args(attributes);
+        let output = command.output().await.unwrap();
+        if !output.status.success() {
+            return None;
+        }
+        let ldif = String::from_utf8(output.stdout).unwrap();
+        let entries = ldif.split("\n\n").filter(|entry| !entry.trim().is_empty());
+        Some(entries.map(|entry| entry.lines().filter_map(value).collect()).collect())
     }
 
     /// Grows with every change of anything in the directory.
@@ -148,13 +215,21 @@ impl Samba {
         let output = command.output().await.unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let ldif = String::from_utf8(output.stdout).unwrap();
-        let values = ldif.lines().filter_map(|line| line.strip_prefix(attribute)?.strip_prefix(':'));
-        let decoded = values.map(|value| match value.strip_prefix(':') {
-            Some(encoded) => STANDARD.decode(encoded.trim()).unwrap(),
-            None => value.trim().as_bytes().to_vec(),
-        });
-        decoded.collect()
+        ldif.lines().filter_map(value).filter(|(name, _)| name == attribute).map(|(_, value)| value).collect()
     }
+}
+
+/// What an entry holds, by the names of its attributes.
+pub(crate) type Attributes = HashMap<String, Vec<u8>>;
+
+/// The attribute and the value that a line of LDIF holds.
+fn value(line: &str) -> Option<(String, Vec<u8>)> {
+    let (name, value) = line.split_once(':')?;
+    let value = match value.strip_prefix(':') {
+        Some(encoded) => STANDARD.decode(encoded.trim()).unwrap(),
+        None => value.trim().as_bytes().to_vec(),
+    };
+    Some((name.to_owned(), value))
 }
 
 fn serve(folder: &Path) -> Child {

@@ -153,7 +153,8 @@ impl Agent {
                         let (agent, down) = (self.clone(), Arc::clone(&down));
                         tasks.spawn(async move {
                             let health = agent.handle(delivery).await;
-                            down.send_modify(|count| *count = if health == Health::Down { *count + 1 } else { 0 });
+                            // What fails side by side is one failure: the next pause is one step longer, not eight.
+                            down.send_modify(|count| *count = if health == Health::Down { failures + 1 } else { 0 });
                             drop(permit);
                         });
                     }
