@@ -12,7 +12,7 @@ use photorelay_core::id::{Digest, TenantId, UserId};
 use photorelay_core::names::{self, Container, WRITEBACKS_QUEUE};
 use photorelay_core::store::list_all;
 
-use crate::process::agent_program;
+use crate::process::agent_command;
 use crate::world::{Setup, World, fixture, guid};
 
 const CLEAR: Policy =
@@ -340,16 +340,8 @@ async fn the_command_line_lists_approves_and_undoes() {
 
 /// What `photorelay-agent` prints with these arguments, ending well.
 async fn command(world: &World, arguments: &[&str]) -> String {
-    let output = tokio::process::Command::new(agent_program())
-        .args(arguments)
-        .env_clear()
-        .env("PHOTORELAY_TENANT_ID", world.sim.tenant_id().to_string())
-        .env("PHOTORELAY_FOLDER_PATH", world.dir().join("written"))
-        .env("PhotoStorage__path", world.dir())
-        .env("PHOTORELAY_LOG", "warn")
-        .output()
-        .await
-        .unwrap();
+    let folder = vec![("PHOTORELAY_FOLDER_PATH", world.dir().join("written").display().to_string())];
+    let output = agent_command(world, &folder, arguments).await;
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{printed}{}", String::from_utf8_lossy(&output.stderr));
     printed

@@ -4,7 +4,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use graph_sim::{Fault, Pattern, RetryAfter, Rule, Sim};
@@ -162,8 +162,16 @@ pub(crate) async fn until<F: Future<Output = bool>>(mut asked: impl FnMut() -> F
     }
 }
 
+/// What `photorelay-agent` answers an operator, on the embedded store of the world.
+pub(crate) async fn agent_command(world: &World, target: &Variables, arguments: &[&str]) -> Output {
+    let mut command = Command::new(agent_program());
+    command.args(arguments).env_clear().env("PHOTORELAY_TENANT_ID", world.sim.tenant_id().to_string());
+    command.envs(embedded(world.dir())).envs(target.iter().map(|(name, value)| (name, value)));
+    command.output().await.unwrap()
+}
+
 /// It belongs to another package, whose tests have it built into the same folder.
-pub(crate) fn agent_program() -> PathBuf {
+fn agent_program() -> PathBuf {
     let name = format!("photorelay-agent{}", std::env::consts::EXE_SUFFIX);
     let program = Path::new(env!("CARGO_BIN_EXE_photorelay")).with_file_name(name);
     assert!(

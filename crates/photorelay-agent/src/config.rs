@@ -35,7 +35,8 @@ pub struct Config {
     /// How long an item is hidden before its lease is renewed. One whose agent died comes back then.
     pub lease: Duration,
     pub log_format: LogFormat,
-    pub log_filter: LogFilter,
+    /// None: what suits the command.
+    pub log_filter: Option<LogFilter>,
 }
 
 /// Where photos are shown.
@@ -79,7 +80,7 @@ impl Config {
             reader.problem("PHOTORELAY_LEASE_SECONDS must be at least 1");
         }
         let log_format = reader.optional("PHOTORELAY_LOG_FORMAT").unwrap_or_default();
-        let log_filter = reader.optional("PHOTORELAY_LOG").unwrap_or_default();
+        let log_filter = reader.optional("PHOTORELAY_LOG");
         reader.finish(|| {
             let target = target?;
             Some(Self {

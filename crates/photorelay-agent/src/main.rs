@@ -9,17 +9,18 @@ use clap::{Args, Parser, Subcommand};
 use photorelay_agent::budget::Budget;
 use photorelay_agent::config::{Config, TargetSettings};
 use photorelay_agent::operate::held::{Desk, Waiting};
-use photorelay_agent::operate::switch;
+use photorelay_agent::operate::{doctor, drift, switch};
 use photorelay_agent::queue::Agent;
 use photorelay_agent::target::Target;
 use photorelay_agent::target::folder::FolderTarget;
 use photorelay_agent::target::ldap::LdapTarget;
 use photorelay_agent::writeback::{Settings, Undone, WriteBacks};
 use photorelay_core::contract::Verdict;
+use photorelay_core::finding::Diagnosis;
 use photorelay_core::id::UserId;
 use photorelay_core::settings::Environment;
 use photorelay_core::storage::Storage;
-use photorelay_core::telemetry::{self, Otlp};
+use photorelay_core::telemetry::{self, LogFilter, Otlp};
 use tokio_util::sync::CancellationToken;
 
 /// Brings directories and folders up to the photos in photorelay's audit trail. Outbound connections only.
@@ -36,6 +37,25 @@ enum Command {
     Run,
     /// Work until no item is waiting, then end.
     Once,
+    /// Look at everything that has to be right before photos can be written; ends with 2 if something is wrong.
+    Doctor {
+        /// Somebody to plan for, by object id.
+        user: Option<UserId>,
+        /// For monitoring.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say what would be written for somebody, and why.
+    Plan {
+        /// The person's object id.
+        user: UserId,
+    },
+    /// Compare what the target shows with the audit trail; ends with 2 if somebody differs.
+    Drift {
+        /// Have everybody who differs looked at again by the agents.
+        #[arg(long)]
+        fix: bool,
+    },
     /// List what waits for an operator.
     Held {
         /// As JSON, one array.
@@ -74,13 +94,16 @@ struct Whom {
     all: bool,
 }
 
+/// Something is wrong, or somebody differs.
+const NEEDS_SOMEBODY: u8 = 2;
+
 /// The largest photo that the folder target takes, in bytes.
 const FOLDER_LIMIT: u64 = 4 * 1024 * 1024;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     match run(Cli::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("photorelay-agent: {error:#}");
             ExitCode::FAILURE
@@ -88,29 +111,82 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(cli: Cli) -> Result<()> {
+async fn run(cli: Cli) -> Result<ExitCode> {
     // Before anything speaks TLS: one crypto provider for all of it. An error means that it is installed already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let environment = Environment::of_process();
-    let config = Config::read(&environment)?;
+    let config = match (Config::read(&environment), &cli.command) {
+        (Ok(config), _) => config,
+        (Err(problems), Command::Doctor { json, .. }) => return tell(&Diagnosis::of_problems(&problems), *json),
+        (Err(problems), _) => return Err(problems.into()),
+    };
     let otlp = Otlp::read(&environment, "photorelay-agent", env!("CARGO_PKG_VERSION"))?;
-    let exporting = telemetry::init(config.log_format, &config.log_filter, otlp, std::io::stdout)?;
+    let filter = config.log_filter.clone();
+    let exporting = match cli.command {
+        Command::Run | Command::Once => {
+            telemetry::init(config.log_format, &filter.unwrap_or_default(), otlp, std::io::stdout)?
+        }
+        // A person asked for an answer: that on stdout, and on stderr only what is wrong.
+        _ => {
+            let filter = filter.unwrap_or_else(LogFilter::warnings);
+            telemetry::init(config.log_format, &filter, otlp, std::io::stderr)?
+        }
+    };
     let result = work(cli, &config).await;
     exporting.finish().await;
     result
 }
 
-async fn work(cli: Cli, config: &Config) -> Result<()> {
-    let storage = Storage::open(&config.storage.resolve(&config.authority_url)?)?;
-    let desk = Desk::new(storage.clone(), config.target.clone(), config.queue.clone());
-    match &cli.command {
-        Command::Held { json } => return show(&desk.held(None).await?, *json),
-        Command::Approve(whom) => return decide(&desk, whom, Verdict::Approved).await,
-        Command::Reject(whom) => return decide(&desk, whom, Verdict::Rejected).await,
-        Command::Stop { reason } => return Ok(switch::stop(&storage, &config.target, reason.clone()).await?),
-        Command::Resume => return Ok(switch::resume(&storage, &config.target).await?),
-        Command::Run | Command::Once | Command::Undo { .. } => {}
+async fn work(cli: Cli, config: &Config) -> Result<ExitCode> {
+    let opened = open_storage(config);
+    if let Command::Doctor { user, json } = cli.command {
+        let words = |error: &anyhow::Error| format!("{error:#}");
+        let made = match &opened {
+            Ok(storage) => writebacks(storage, config, true).await.map_err(|error| words(&error)),
+            Err(error) => Err(words(error)),
+        };
+        let storage = opened.as_ref().map_err(words);
+        return tell(&doctor::examine(config, storage, made.as_ref().map_err(Clone::clone), user).await, json);
     }
+    let storage = opened?;
+    let desk = Desk::new(storage.clone(), config.target.clone(), config.queue.clone());
+    match cli.command {
+        Command::Run | Command::Once => serve(matches!(cli.command, Command::Run), storage, config).await?,
+        Command::Held { json } => show(&desk.held(None).await?, json)?,
+        Command::Approve(whom) => decide(&desk, &whom, Verdict::Approved).await?,
+        Command::Reject(whom) => decide(&desk, &whom, Verdict::Rejected).await?,
+        Command::Stop { reason } => switch::stop(&storage, &config.target, reason).await?,
+        Command::Resume => switch::resume(&storage, &config.target).await?,
+        Command::Undo { whom, dry_run } => undo(&writebacks(&storage, config, dry_run).await?, &whom).await?,
+        Command::Plan { user } => match writebacks(&storage, config, true).await?.plan(user).await? {
+            Some(plan) => println!("{plan}"),
+            None => println!("the trail of {user} has no entry that concerns targets"),
+        },
+        Command::Drift { fix } => {
+            let writebacks = writebacks(&storage, config, true).await?;
+            let mut out = std::io::stdout();
+            let drift = drift::drift(&writebacks, &storage, &config.queue, fix, &mut out).await?;
+            if drift.differing + drift.failed > drift.announced {
+                return Ok(ExitCode::from(NEEDS_SOMEBODY));
+            }
+        }
+        // Answered above, where a storage that cannot be opened is a finding.
+        Command::Doctor { .. } => {}
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn open_storage(config: &Config) -> Result<Storage> {
+    Ok(Storage::open(&config.storage.resolve(&config.authority_url)?)?)
+}
+
+fn tell(diagnosis: &Diagnosis, json: bool) -> Result<ExitCode> {
+    println!("{}", if json { serde_json::to_string_pretty(&diagnosis.0)? } else { diagnosis.to_string() });
+    Ok(if diagnosis.is_healthy() { ExitCode::SUCCESS } else { ExitCode::from(NEEDS_SOMEBODY) })
+}
+
+/// What writes to the configured target; with `dry_run` it only says what it would write.
+async fn writebacks(storage: &Storage, config: &Config, dry_run: bool) -> Result<WriteBacks> {
     let target: Arc<dyn Target> = match &config.place {
         TargetSettings::Folder { path, rendition } => {
             let folder = FolderTarget::open(path, rendition, FOLDER_LIMIT);
@@ -122,14 +198,15 @@ async fn work(cli: Cli, config: &Config) -> Result<()> {
         tenant: config.tenant_id,
         target: config.target.clone(),
         agent: config.agent.clone(),
-        dry_run: config.dry_run || matches!(cli.command, Command::Undo { dry_run: true, .. }),
+        dry_run: config.dry_run || dry_run,
     };
-    let writebacks = WriteBacks::new(storage.clone(), target, settings)
-        .with_policy(config.policy.clone())
-        .with_budget(Budget::resumed(&storage, config.limits, &config.target, &config.agent).await?);
-    if let Command::Undo { whom, .. } = &cli.command {
-        return undo(&writebacks, whom).await;
-    }
+    let budget = Budget::resumed(storage, config.limits, &config.target, &config.agent).await?;
+    Ok(WriteBacks::new(storage.clone(), target, settings).with_policy(config.policy.clone()).with_budget(budget))
+}
+
+/// Works until stopped, or until no item is waiting.
+async fn serve(until_stopped: bool, storage: Storage, config: &Config) -> Result<()> {
+    let writebacks = writebacks(&storage, config, false).await?;
     let agent =
         Agent::new(storage, writebacks, config.queue.clone()).with_lease(config.lease).with_pass(config.pass.clone());
     tracing::info!(
@@ -139,24 +216,22 @@ async fn work(cli: Cli, config: &Config) -> Result<()> {
         version = env!("CARGO_PKG_VERSION"),
         "agent started"
     );
-    match cli.command {
-        Command::Run => {
-            let stop = CancellationToken::new();
-            let work = agent.run(stop.clone());
-            tokio::pin!(work);
-            tokio::select! {
-                () = &mut work => {}
-                asked = stop_asked() => {
-                    asked?;
-                    tracing::info!("stopping: what is under way is finished first");
-                    stop.cancel();
-                    work.await;
-                }
-            }
-            Ok(())
-        }
-        _ => Ok(agent.once().await?),
+    if !until_stopped {
+        return Ok(agent.once().await?);
     }
+    let stop = CancellationToken::new();
+    let work = agent.run(stop.clone());
+    tokio::pin!(work);
+    tokio::select! {
+        () = &mut work => {}
+        asked = stop_asked() => {
+            asked?;
+            tracing::info!("stopping: what is under way is finished first");
+            stop.cancel();
+            work.await;
+        }
+    }
+    Ok(())
 }
 
 async fn decide(desk: &Desk, whom: &Whom, verdict: Verdict) -> Result<()> {

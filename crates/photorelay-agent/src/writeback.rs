@@ -7,6 +7,7 @@
 
 mod brake;
 mod decide;
+mod plan;
 mod records;
 mod trail;
 mod undo;
@@ -29,6 +30,7 @@ use crate::budget::{Budget, Reservation};
 use crate::policy::Policy;
 use crate::target::{Place, Replacement, Target, TargetError};
 use decide::Permission;
+pub use plan::{Plan, State};
 use records::Ending;
 use trail::Newest;
 pub use undo::Undone;

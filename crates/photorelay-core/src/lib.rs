@@ -9,6 +9,7 @@ pub mod bury;
 pub mod clock;
 pub mod contract;
 pub mod entra;
+pub mod finding;
 pub mod heads;
 pub mod id;
 pub mod names;

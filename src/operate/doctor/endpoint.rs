@@ -6,11 +6,10 @@
 use std::time::{Duration, Instant};
 
 use photorelay_core::entra::is_loopback;
+use photorelay_core::finding::Finding;
 use reqwest::redirect::Policy;
 use url::Url;
 use uuid::Uuid;
-
-use super::finding::Finding;
 
 /// Graph's own limit for the handshake.
 const LIMIT: Duration = Duration::from_secs(10);

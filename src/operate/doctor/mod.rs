@@ -4,20 +4,16 @@
 //! It changes nothing but a probe blob of its own, which it deletes again.
 
 mod endpoint;
-mod finding;
 mod storage;
 mod tenant;
 mod token;
 
-use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use photorelay_core::clock::Clock;
-use photorelay_core::settings::Problems;
+use photorelay_core::finding::{Diagnosis, Finding};
 use photorelay_core::storage::Storage;
-
-pub use finding::{Finding, Level};
 
 use crate::app::subscriptions;
 use crate::config::Config;
@@ -29,33 +25,6 @@ pub struct Patient {
     pub config: Config,
     pub graph: Result<(Arc<Graph>, Arc<dyn TokenSource>), String>,
     pub storage: Result<Storage, String>,
-}
-
-/// Everything that was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Diagnosis(pub Vec<Finding>);
-
-impl Diagnosis {
-    pub fn is_healthy(&self) -> bool {
-        self.0.iter().all(|finding| finding.level < Level::Error)
-    }
-
-    /// Of a configuration that cannot be read there is nothing else to look at.
-    pub fn of_problems(problems: &Problems) -> Self {
-        let lines = problems.to_string();
-        let lines = lines.lines().map(str::trim).filter(|line| !line.is_empty());
-        Self(lines.map(|line| Finding::error("configuration", line, "correct the environment")).collect())
-    }
-}
-
-impl fmt::Display for Diagnosis {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for finding in &self.0 {
-            writeln!(f, "{finding}")?;
-        }
-        let count = |level| self.0.iter().filter(|finding| finding.level == level).count();
-        write!(f, "{} errors, {} warnings", count(Level::Error), count(Level::Warning))
-    }
 }
 
 /// Looks at everything; `user` is somebody to go the whole way for.

@@ -5,13 +5,12 @@
 //! writes `receipts` and `agents`, with an identity of its own.
 
 use bytes::Bytes;
+use photorelay_core::finding::Finding;
 use photorelay_core::names::{self, CHECKS_QUEUE, Container, SUBSCRIPTIONS_QUEUE};
 use photorelay_core::storage::Storage;
 use photorelay_core::store::{Creation, Listing, StoreError};
 use photorelay_core::target::Targets;
 use uuid::Uuid;
-
-use super::finding::Finding;
 
 pub(super) async fn look(storage: &Storage, targets: &Targets, findings: &mut Vec<Finding>) {
     for container in Container::ALL {

@@ -2,10 +2,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 use photorelay_core::audit;
+use photorelay_core::finding::Finding;
 use photorelay_core::id::UserId;
 use photorelay_core::storage::Storage;
 
-use super::finding::Finding;
 use crate::graph::{FetchedPhoto, Graph, GraphError, PhotoSource, PhotoState, Priority};
 use crate::steps::scope::Scope;
 use crate::steps::subscribe::{Fit, Found, Subscribe};

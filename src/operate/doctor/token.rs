@@ -4,10 +4,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use photorelay_core::finding::Finding;
 use photorelay_core::id::TenantId;
 use serde::Deserialize;
 
-use super::finding::Finding;
 use crate::config::Config;
 use crate::graph::TokenSource;
 
@@ -98,7 +98,7 @@ fn claims(token: &str) -> Option<Claims> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operate::doctor::Level;
+    use photorelay_core::finding::Level;
 
     #[test]
     fn too_few_roles_are_an_error_and_too_many_a_warning() {

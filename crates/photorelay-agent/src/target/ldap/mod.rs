@@ -5,6 +5,7 @@
 
 mod codes;
 mod connection;
+mod examine;
 mod find;
 mod identifiers;
 pub(crate) mod names;

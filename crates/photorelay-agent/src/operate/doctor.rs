@@ -1,0 +1,109 @@
+//! `photorelay-agent doctor`: looks at everything that has to be right before this agent can write, and says what mends
+//! what is not. One check that fails never hides the others.
+//!
+//! It changes nothing but a probe blob of its own, which it deletes again, and writes to no target.
+
+use bytes::Bytes;
+use photorelay_core::finding::{Diagnosis, Finding};
+use photorelay_core::id::UserId;
+use photorelay_core::names::{self, Container};
+use photorelay_core::storage::Storage;
+use photorelay_core::store::{Creation, Listing, StoreError};
+use uuid::Uuid;
+
+use super::switch;
+use crate::config::{Config, TargetSettings};
+use crate::target::ldap::LdapTarget;
+use crate::writeback::WriteBacks;
+
+/// `writebacks` is what would write, or why there is none; `user` is somebody to plan for.
+pub async fn examine(
+    config: &Config,
+    storage: Result<&Storage, String>,
+    writebacks: Result<&WriteBacks, String>,
+    user: Option<UserId>,
+) -> Diagnosis {
+    let mode = if config.dry_run { ", dry run: it writes to no target" } else { "" };
+    let mut findings = vec![Finding::ok("configuration", format!("agent {} of {}{mode}", config.agent, config.target))];
+    match storage {
+        Err(error) => findings.push(Finding::error("storage", error, "correct PhotoStorage__* and the credential")),
+        Ok(storage) => look_at_storage(storage, config, &mut findings).await,
+    }
+    match &config.place {
+        TargetSettings::Ldap(settings) => findings.append(&mut LdapTarget::new(settings.clone()).examine().await),
+        TargetSettings::Folder { path, .. } => findings.push(match &writebacks {
+            Ok(_) => Finding::ok("folder", format!("{} can be written", path.display())),
+            Err(error) => Finding::error("folder", error, "make it writable for the agent's account"),
+        }),
+    }
+    if let (Ok(writebacks), Some(user)) = (writebacks, user) {
+        findings.push(match writebacks.plan(user).await {
+            Ok(Some(plan)) => Finding::ok("user", format!("entry {}: would {}", plan.seq, plan.would)),
+            Ok(None) => {
+                Finding::warning("user", "the trail has no entry for targets", "run `photorelay check` for them")
+            }
+            Err(error) => Finding::error("user", error.to_string(), "see above"),
+        });
+    }
+    Diagnosis(findings)
+}
+
+async fn look_at_storage(storage: &Storage, config: &Config, findings: &mut Vec<Finding>) {
+    for container in [Container::Photos, Container::Audit] {
+        let listing = Listing { page_size: 1, ..Listing::of("") };
+        let listed = storage.blobs.list(container, listing).await.map(|_| "listed");
+        findings.push(judged(&format!("container {container}"), listed, "Storage Blob Data Reader"));
+    }
+    // Receipts are created once and stay, so the right to write is tried beside them only.
+    for container in [Container::Receipts, Container::Agents] {
+        let tried = match container {
+            Container::Agents => write(storage).await,
+            _ => storage.blobs.list(container, Listing { page_size: 1, ..Listing::of("") }).await.map(|_| "listed"),
+        };
+        findings.push(judged(&format!("container {container}"), tried, "Storage Blob Data Contributor"));
+    }
+    let check = format!("queue {}", config.queue);
+    findings.push(match storage.queues.count(&config.queue).await {
+        Ok(waiting) => Finding::ok(&check, format!("{waiting} items wait")),
+        Err(error) => judged(&check, Err(error), "Storage Queue Data Contributor"),
+    });
+    match storage.queues.count(&names::poison_queue(&config.queue)).await {
+        // Made when the first item is buried.
+        Ok(0) | Err(StoreError::Missing { .. } | StoreError::Invalid { .. }) => {}
+        Ok(count) => findings.push(Finding::warning(
+            "poison queue",
+            format!("{count} items could not be handled"),
+            format!("read the reasons in agents/poison/{}, mend them, then delete the messages", config.queue),
+        )),
+        Err(error) => findings.push(judged("poison queue", Err(error), "Storage Queue Data Contributor")),
+    }
+    match switch::stopped(storage, &config.target).await {
+        Ok(None) => {}
+        Ok(Some(why)) => findings.push(Finding::warning("switch", why, "run `photorelay-agent resume`")),
+        Err(error) => findings.push(judged("switch", Err(error), "Storage Blob Data Contributor")),
+    }
+}
+
+async fn write(storage: &Storage) -> Result<&'static str, StoreError> {
+    let name = format!("doctor/{}", Uuid::new_v4());
+    let content = Bytes::from_static(b"photorelay-agent doctor tries its rights");
+    let created = storage.blobs.create(Container::Agents, &name, "text/plain", content).await?;
+    storage.blobs.delete(Container::Agents, &name).await?;
+    match created {
+        Creation::Created => Ok("written and deleted"),
+        Creation::AlreadyExists => Ok("written before"),
+    }
+}
+
+fn judged(check: &str, tried: Result<&'static str, StoreError>, role: &str) -> Finding {
+    match tried {
+        Ok(says) => Finding::ok(check, says),
+        Err(error @ StoreError::Denied { .. }) => {
+            Finding::error(check, error.to_string(), format!("grant the agent's identity {role} there"))
+        }
+        Err(error @ StoreError::Missing { .. }) => {
+            Finding::error(check, error.to_string(), "deploy or start the function app first: it makes what is missing")
+        }
+        Err(error) => Finding::error(check, error.to_string(), "check the service URIs, the network and the proxy"),
+    }
+}

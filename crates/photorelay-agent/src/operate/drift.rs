@@ -1,0 +1,102 @@
+//! `photorelay-agent drift`: compares what the target shows with the trail, for everybody in it, and says who differs.
+//! With `--fix` those are announced again; it writes to no target by itself.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use anyhow::Result;
+use futures::{StreamExt as _, stream};
+use photorelay_core::contract;
+use photorelay_core::id::UserId;
+use photorelay_core::names::{self, Container};
+use photorelay_core::queue::Outgoing;
+use photorelay_core::storage::Storage;
+use photorelay_core::store::Listing;
+
+use crate::writeback::{Plan, State, WriteBackError, WriteBacks};
+
+/// People looked at side by side.
+const CONCURRENCY: usize = 8;
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Drift {
+    pub people: u64,
+    pub differing: u64,
+    /// Those of whom nothing could be said.
+    pub failed: u64,
+    pub announced: u64,
+}
+
+/// Prints a line for everybody who differs. An `Err` says that storage or target do not work.
+pub async fn drift(
+    writebacks: &WriteBacks,
+    storage: &Storage,
+    queue: &str,
+    fix: bool,
+    out: &mut dyn Write,
+) -> Result<Drift> {
+    let mut drift = Drift::default();
+    let mut states: BTreeMap<&'static str, u64> = BTreeMap::new();
+    let mut continuation: Option<String> = None;
+    let mut last: Option<UserId> = None;
+    loop {
+        let listing = Listing { continuation: continuation.as_deref(), ..Listing::of("") };
+        let page = storage.blobs.list(Container::Audit, listing).await?;
+        let mut people: Vec<UserId> =
+            page.blobs.iter().filter_map(|blob| names::parse_audit_entry(&blob.name)).map(|(user, _)| user).collect();
+        people.dedup();
+        // Somebody's entries may go on from one page to the next.
+        people.retain(|user| last.is_none_or(|last| *user > last));
+        last = people.last().copied().or(last);
+        let looks = people.into_iter().map(|user| async move { (user, writebacks.plan(user).await) });
+        let mut looks = stream::iter(looks).buffered(CONCURRENCY);
+        while let Some((user, plan)) = looks.next().await {
+            drift.people += 1;
+            match plan {
+                Ok(None) | Ok(Some(Plan { state: State::UpToDate, .. })) => {}
+                Ok(Some(plan)) => {
+                    drift.differing += 1;
+                    *states.entry(word(plan.state)).or_default() += 1;
+                    writeln!(out, "{user}  entry {}  {}  would {}", plan.seq, word(plan.state), plan.would)?;
+                    if fix && plan.state != State::Refused {
+                        let body = contract::to_bytes(&plan.message);
+                        storage.queues.send(queue, vec![Outgoing::now(body)]).await?;
+                        drift.announced += 1;
+                    }
+                }
+                Err(WriteBackError::Down(reason)) => anyhow::bail!(reason),
+                Err(error) => {
+                    drift.failed += 1;
+                    writeln!(out, "{user}  {error}")?;
+                }
+            }
+        }
+        continuation = page.next;
+        if continuation.is_none() {
+            break;
+        }
+    }
+    write!(out, "{} people, {} differ", drift.people, drift.differing)?;
+    for (state, count) in states {
+        write!(out, ", {count} {state}")?;
+    }
+    if drift.failed > 0 {
+        write!(out, ", {} could not be compared", drift.failed)?;
+    }
+    if fix {
+        write!(out, ", {} announced again", drift.announced)?;
+    }
+    writeln!(out)?;
+    Ok(drift)
+}
+
+fn word(state: State) -> &'static str {
+    match state {
+        State::UpToDate => "up to date",
+        State::Missing => "missing",
+        State::Different => "different",
+        State::Foreign => "foreign",
+        State::Surplus => "surplus",
+        State::Refused => "refused",
+    }
+}

@@ -1,0 +1,117 @@
+//! `photorelay-agent doctor`, `plan` and `drift` against a real domain controller: what they say is true, and they
+//! write to nobody.
+
+use serde_json::Value;
+
+use crate::commands::text;
+use crate::directory;
+use crate::process::{Variables, agent_command};
+use crate::samba::{Account, Samba};
+use crate::world::{Store, World, fixture, guid};
+
+/// Four people: up to date, missing, different and foreign, in this order.
+async fn differing(world: &World, samba: &Samba) -> Vec<Account> {
+    let mut accounts = Vec::new();
+    for at in 0..4 {
+        let account = samba.add(&format!("Person {at}")).await;
+        let user = account.is(world, at, &account.anchor());
+        world.sim.tenant().change_photo(guid(user)).unwrap();
+        accounts.push(account);
+    }
+    world.settle().await;
+    let earlier = samba.photo(&accounts[2]).await.unwrap();
+    world.sim.tenant().change_photo(guid(world.user(2))).unwrap();
+    world.settle().await;
+    samba.change(&format!("dn: {}\nchangetype: modify\ndelete: thumbnailPhoto\n", accounts[1].dn)).await;
+    samba.set(&accounts[2], "thumbnailPhoto", &earlier).await;
+    samba.set(&accounts[3], "thumbnailPhoto", &fixture("astronaut-96.jpg")).await;
+    accounts
+}
+
+fn target(samba: &Samba) -> Variables {
+    samba.variables(&format!("{}:636", samba.address))
+}
+
+#[tokio::test]
+async fn drift_tells_who_differs_and_has_them_looked_at_again() {
+    let samba = Samba::shared().await;
+    let world = directory::world(Store::Embedded, &samba, false).await;
+    let accounts = differing(&world, &samba).await;
+    let state = async || {
+        let mut photos = Vec::new();
+        for account in &accounts {
+            photos.push(samba.photo(account).await);
+        }
+        photos
+    };
+    let before = state().await;
+
+    let drift = agent_command(&world, &target(&samba), &["drift"]).await;
+    let told = text(&drift.stdout);
+    assert_eq!(drift.status.code(), Some(2), "{told}{}", text(&drift.stderr));
+    for (at, word) in [(1, "missing"), (2, "different"), (3, "foreign")] {
+        let line = told.lines().find(|line| line.starts_with(&world.user(at).to_string()));
+        assert!(line.is_some_and(|line| line.contains(word)), "{word} is missing in\n{told}");
+    }
+    assert!(told.ends_with("4 people, 3 differ, 1 different, 1 foreign, 1 missing\n"), "{told}");
+    assert_eq!(state().await, before, "to compare is to write nothing");
+
+    let fixed = agent_command(&world, &target(&samba), &["drift", "--fix"]).await;
+    assert!(fixed.status.success() && text(&fixed.stdout).contains("3 announced again"), "{}", text(&fixed.stdout));
+    let worked = agent_command(&world, &target(&samba), &["once"]).await;
+    assert!(worked.status.success(), "{}", text(&worked.stderr));
+    let after = agent_command(&world, &target(&samba), &["drift"]).await;
+    // The value of somebody else waits for an operator.
+    assert!(text(&after.stdout).ends_with("4 people, 1 differ, 1 foreign\n"), "{}", text(&after.stdout));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn plan_says_what_would_be_written_and_writes_nothing() {
+    let samba = Samba::shared().await;
+    let world = directory::world(Store::Embedded, &samba, false).await;
+    let accounts = differing(&world, &samba).await;
+    let would = ["leave it as it is", "write ", "write ", "wait for an operator"];
+    for (at, would) in would.into_iter().enumerate() {
+        let before = samba.photo(&accounts[at]).await;
+        let plan = agent_command(&world, &target(&samba), &["plan", &world.user(at).to_string()]).await;
+        let told = text(&plan.stdout);
+        assert!(plan.status.success(), "{told}{}", text(&plan.stderr));
+        assert!(told.contains(&format!("would   {would}")), "{would:?} is missing in\n{told}");
+        assert_eq!(samba.photo(&accounts[at]).await, before);
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn doctor_tries_the_storage_the_directory_and_the_right_to_write() {
+    let samba = Samba::shared().await;
+    let world = directory::world(Store::Embedded, &samba, false).await;
+    let user = differing(&world, &samba).await.len() - 1;
+    let person = world.user(user).to_string();
+    let well = agent_command(&world, &target(&samba), &["doctor", &person]).await;
+    let told = text(&well.stdout);
+    assert!(well.status.success(), "{told}{}", text(&well.stderr));
+    for word in ["signed in to dc1.contoso.test", "thumbnailPhoto takes 102400 bytes", "may write thumbnailPhoto"] {
+        assert!(told.contains(word), "{word} is missing in\n{told}");
+    }
+    assert!(told.contains("wait for an operator") && told.ends_with("0 errors, 0 warnings\n"), "{told}");
+
+    let level = async |change: (&'static str, &str), check: &str| {
+        let mut settings = target(&samba);
+        settings.retain(|(name, _)| *name != change.0);
+        settings.push((change.0, change.1.to_owned()));
+        let output = agent_command(&world, &settings, &["doctor", "--json"]).await;
+        assert_eq!(output.status.code(), Some(2));
+        let findings: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let found = findings.as_array().unwrap().iter().find(|finding| finding["check"] == check);
+        let found = found.unwrap_or_else(|| panic!("{check} is missing in {findings:#}"));
+        assert!(found["mend"].is_string(), "{found}");
+        found["level"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(level(("PHOTORELAY_LDAP_ATTRIBUTE", "thumbnailLogo"), "rights").await, "error");
+    assert_eq!(level(("PHOTORELAY_LDAP_URLS", "ldaps://127.0.0.1:1"), "directory").await, "error");
+    assert_eq!(level(("PHOTORELAY_LDAP_BASE_DN", "DC=nowhere"), "users").await, "error");
+    assert_eq!(level(("PHOTORELAY_TARGETS", "none at all"), "configuration").await, "error");
+    world.end().await;
+}
