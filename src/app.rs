@@ -23,7 +23,7 @@ use crate::graph::{self, CachedTokens, CredentialFactory, Graph, GraphConfig, To
 use crate::host::manifest::Manifest;
 use crate::host::pump::Pump;
 use crate::host::router::{Functions, router};
-use crate::operate::doctor::Patient;
+use crate::operate::doctor::{Connected, Patient};
 use crate::steps::lifecycle::Lifecycle;
 use crate::steps::notify::{ClientStates, Notify};
 use crate::steps::propagate::{Propagate, PropagateSettings};
@@ -149,14 +149,17 @@ impl App {
 
 /// What `doctor` looks at: each part by itself, because the others matter just when one cannot be made.
 pub fn patient(config: Config) -> Patient {
-    let graph = connect_graph(&config, &Clock::system(), TaskTracker::new(), CancellationToken::new());
+    let clock = Clock::system();
+    let graph = connect_graph(&config, &clock, TaskTracker::new(), CancellationToken::new());
+    let graph =
+        graph.map(|(graph, tokens)| Connected { subscribe: subscriptions(&graph, &config, clock), graph, tokens });
     let storage = open_storage(&config.storage, &config.authority_url);
     let words = |error: anyhow::Error| format!("{error:#}");
     Patient { graph: graph.map_err(words), storage: storage.map_err(words), config }
 }
 
 /// What keeps the subscription of this configuration alive.
-pub(crate) fn subscriptions(graph: &Arc<Graph>, config: &Config, clock: Clock) -> Subscribe {
+fn subscriptions(graph: &Arc<Graph>, config: &Config, clock: Clock) -> Subscribe {
     let (current, previous) = (config.client_state.clone(), config.client_state_previous.as_ref());
     Subscribe::new(Arc::clone(graph), config.public_url.as_ref(), current, previous, clock)
 }

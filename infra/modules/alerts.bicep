@@ -37,6 +37,11 @@ var signals = [
     means: 'Committed photos have had no receipt from a target for too long.'
   }
   {
+    word: 'removals_surge'
+    severity: 2
+    means: 'More photos than usual are gone from Microsoft Graph at once. Targets keep them until the brake or an operator lets them go.'
+  }
+  {
     word: 'poison_not_empty'
     severity: 2
     means: 'Messages that could not be handled lie in a poison queue: those people are not up to date.'

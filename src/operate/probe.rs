@@ -17,7 +17,7 @@ use photorelay_core::storage::Storage;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::graph::{FetchedPhoto, Graph};
+use crate::graph::{FetchedPhoto, Graph, GraphError};
 
 /// Between two looks at the trail: what it adds to the measured time.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -46,11 +46,12 @@ pub async fn probe(
     };
     let known = newest(storage, user).await?;
     let picture = tokio::task::spawn_blocking(|| photo::sample(Uuid::new_v4().as_u64_pair().0)).await??;
-    let changed = graph.put_photo(user, Bytes::from(picture)).await.with_context(|| {
-        format!(
-            "the photo of {user} was not changed: `probe` needs the role ProfilePhoto.ReadWrite.All, only while it runs"
-        )
-    });
+    let changed = match graph.put_photo(user, Bytes::from(picture)).await {
+        Err(error @ GraphError::Denied { .. }) => {
+            bail!("the photo was not changed, and nothing has to be put back: {error}")
+        }
+        changed => changed.with_context(|| format!("the photo of {user} was perhaps changed")),
+    };
     let asked = Instant::now();
     let watched = match changed {
         Ok(()) => {

@@ -11,20 +11,27 @@ mod token;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use photorelay_core::clock::Clock;
 use photorelay_core::finding::{Diagnosis, Finding};
 use photorelay_core::storage::Storage;
 
-use crate::app::subscriptions;
 use crate::config::Config;
 use crate::graph::{Graph, TokenSource};
+use crate::steps::subscribe::Subscribe;
 
 /// What there is to look at. What could not be made at all is an error in words.
 #[derive(Debug)]
 pub struct Patient {
     pub config: Config,
-    pub graph: Result<(Arc<Graph>, Arc<dyn TokenSource>), String>,
+    pub graph: Result<Connected, String>,
     pub storage: Result<Storage, String>,
+}
+
+/// What speaks with Graph.
+#[derive(Debug)]
+pub struct Connected {
+    pub graph: Arc<Graph>,
+    pub tokens: Arc<dyn TokenSource>,
+    pub subscribe: Subscribe,
 }
 
 /// Looks at everything; `user` is somebody to go the whole way for.
@@ -33,16 +40,16 @@ pub async fn examine(patient: &Patient, user: Option<&str>) -> Diagnosis {
     let mut findings = vec![Finding::ok("configuration", format!("complete, for the tenant {}", config.tenant_id))];
     match &patient.graph {
         Err(error) => findings.push(Finding::error("token", error, "correct the credential in the environment")),
-        Ok((_, tokens)) => token::look(&**tokens, config, &mut findings).await,
+        Ok(Connected { tokens, .. }) => token::look(&**tokens, config, &mut findings).await,
     }
     match &patient.storage {
         Err(error) => findings.push(Finding::error("storage", error, "correct PhotoStorage__* in the environment")),
         Ok(storage) => storage::look(storage, &config.targets, &mut findings).await,
     }
     endpoint::look(config.public_url.as_ref(), &mut findings).await;
-    if let Ok((graph, _)) = &patient.graph {
-        if config.public_url.is_some() {
-            tenant::subscription(&subscriptions(graph, config, Clock::system()), Timestamp::now(), &mut findings).await;
+    if let Ok(Connected { graph, subscribe, .. }) = &patient.graph {
+        if subscribe.is_configured() {
+            tenant::subscription(subscribe, Timestamp::now(), &mut findings).await;
         }
         tenant::photo_settings(graph, &mut findings).await;
         if let Some(user) = user {
