@@ -220,7 +220,7 @@ async fn one_person(photo: &str) -> (World, UserId) {
     (world, user)
 }
 
-fn show(world: &World, user: UserId, photo: &str) {
+pub(crate) fn show(world: &World, user: UserId, photo: &str) {
     let content_type = if photo.ends_with(".png") { "image/png" } else { "image/jpeg" };
     world.sim.tenant().set_raw_photo(guid(user), fixture(photo), content_type).unwrap();
 }

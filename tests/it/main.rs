@@ -12,6 +12,7 @@ mod directory_chaos;
 mod doctor;
 mod echo;
 mod floors;
+mod host;
 mod infra;
 mod kills;
 mod process;

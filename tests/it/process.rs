@@ -43,18 +43,7 @@ impl Program {
     }
 
     fn photorelay_command(command: &'static str, sim: &Sim, storage: &Variables, more: &Variables) -> Self {
-        let mut variables = vec![
-            ("PHOTORELAY_TENANT_ID", sim.tenant_id().to_string()),
-            ("PHOTORELAY_CLIENT_ID", sim.client_id().to_string()),
-            ("PHOTORELAY_CLIENT_SECRET", sim.client_secret()),
-            ("PHOTORELAY_CLIENT_STATE", CLIENT_STATE.to_owned()),
-            ("PHOTORELAY_GRAPH_URL", sim.graph_url()),
-            ("PHOTORELAY_AUTHORITY_URL", sim.authority_url()),
-            ("PHOTORELAY_LISTEN", "127.0.0.1:0".to_owned()),
-            ("PHOTORELAY_LEASE_SECONDS", "1".to_owned()),
-            // A sweep at its time of the hour would make calls that the test does not expect.
-            ("AzureWebJobs.sweep.Disabled", "true".to_owned()),
-        ];
+        let mut variables = app(sim);
         variables.extend_from_slice(storage);
         variables.extend_from_slice(more);
         Self::start("photorelay", Path::new(env!("CARGO_BIN_EXE_photorelay")), command, variables)
@@ -132,6 +121,22 @@ impl Program {
     pub(crate) fn log(&self) -> String {
         self.printed.borrow().join("\n")
     }
+}
+
+/// The settings of the function app for this tenant.
+pub(crate) fn app(sim: &Sim) -> Variables {
+    vec![
+        ("PHOTORELAY_TENANT_ID", sim.tenant_id().to_string()),
+        ("PHOTORELAY_CLIENT_ID", sim.client_id().to_string()),
+        ("PHOTORELAY_CLIENT_SECRET", sim.client_secret()),
+        ("PHOTORELAY_CLIENT_STATE", CLIENT_STATE.to_owned()),
+        ("PHOTORELAY_GRAPH_URL", sim.graph_url()),
+        ("PHOTORELAY_AUTHORITY_URL", sim.authority_url()),
+        ("PHOTORELAY_LISTEN", "127.0.0.1:0".to_owned()),
+        ("PHOTORELAY_LEASE_SECONDS", "1".to_owned()),
+        // A sweep at its time of the hour would make calls that the test does not expect.
+        ("AzureWebJobs.sweep.Disabled", "true".to_owned()),
+    ]
 }
 
 /// The settings for a folder of this machine.

@@ -1,0 +1,45 @@
+//! A handler that does what no handler should, by the mode that `HANDLER_MODE` names. For this crate's tests.
+
+use axum::extract::Request;
+use axum::http::header::{CONTENT_TYPE, LOCATION};
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+
+#[tokio::main(flavor = "current_thread")]
+#[expect(clippy::disallowed_methods, reason = "a handler of the tests has no settings but these")]
+async fn main() -> std::io::Result<()> {
+    let mode = std::env::var("HANDLER_MODE").unwrap_or_default();
+    if let Some(code) = mode.strip_prefix("exits-at-start ") {
+        std::process::exit(code.parse().unwrap_or(1));
+    }
+    let port = std::env::var("FUNCTIONS_CUSTOMHANDLER_PORT").expect("the host names a port");
+    let listener = tokio::net::TcpListener::bind(format!("127.0.0.1:{port}")).await?;
+    let answer = move |request: Request| {
+        let mode = mode.clone();
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        async move { answer(&mode, uri.path(), &method).await }
+    };
+    axum::serve(listener, axum::Router::new().fallback(answer)).await
+}
+
+async fn answer(mode: &str, path: &str, method: &Method) -> Response {
+    if path == "/" {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    if path == "/elsewhere" {
+        let status = if *method == Method::GET { StatusCode::OK } else { StatusCode::BAD_REQUEST };
+        return (status, [(CONTENT_TYPE, "application/json")], "{}").into_response();
+    }
+    match mode {
+        "empty" => StatusCode::OK.into_response(),
+        "null" => ([(CONTENT_TYPE, "application/json")], "null").into_response(),
+        "text" => ([(CONTENT_TYPE, "text/plain")], "{}").into_response(),
+        "not json" => ([(CONTENT_TYPE, "application/json")], "{").into_response(),
+        "redirect" => (StatusCode::FOUND, [(LOCATION, "/elsewhere")]).into_response(),
+        "error" => StatusCode::BAD_REQUEST.into_response(),
+        "slow" => std::future::pending().await,
+        "exits" => std::process::exit(0),
+        "crashes" => std::process::exit(3),
+        _ => ([(CONTENT_TYPE, "application/json")], "{}").into_response(),
+    }
+}

@@ -1,0 +1,36 @@
+//! Runs a packaged app as the Functions host would, until it is interrupted.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Parser;
+use host_sim::{Options, Running, State};
+use url::Url;
+
+#[derive(Debug, Parser)]
+#[command(about = "A stand-in for the Azure Functions host")]
+struct Arguments {
+    /// The unpacked package
+    folder: PathBuf,
+    #[arg(long, default_value = "127.0.0.1:7071")]
+    listen: SocketAddr,
+    /// The queue service with its SAS; without it queues are not listened on
+    #[arg(long)]
+    queue_service: Option<Url>,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let mut options = Options::new(arguments.folder);
+    options.listen = arguments.listen;
+    options.queue_service = arguments.queue_service;
+    let running = Running::start(options).await?;
+    println!("listening on {}", running.url);
+    let mut state = running.state();
+    tokio::select! {
+        ended = state.wait_for(|state| matches!(state, State::Down(_))) => anyhow::bail!("{:?}", *ended?),
+        interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
+    }
+}

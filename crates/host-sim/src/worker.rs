@@ -1,0 +1,153 @@
+//! The one handler process: started, waited for, counted, and killed without notice.
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::{Notify, watch};
+use tokio::time::sleep;
+use uuid::Uuid;
+
+use crate::package::App;
+
+const PING: Duration = Duration::from_millis(25);
+const STRIKES: u32 = 3;
+const FORGIVEN_AFTER: Duration = Duration::from_secs(30 * 60);
+const RESTART_ME: i32 = 200;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    Starting,
+    /// Answers; the number counts the starts.
+    Ready(u32),
+    /// The process ended with 0, and this host does nothing about it.
+    Deserted,
+    /// Too many errors: the host ended itself.
+    Down(String),
+}
+
+#[derive(Debug)]
+pub(crate) struct Worker {
+    pub(crate) port: u16,
+    pub(crate) state: watch::Sender<State>,
+    /// Lines of stdout (`out`) and stderr (`err`).
+    pub(crate) lines: watch::Sender<Vec<(&'static str, String)>>,
+    kill: Notify,
+}
+
+enum Ended {
+    /// By itself, with this code or by a signal.
+    Exit(Option<i32>),
+    Killed,
+    NeverReady,
+}
+
+impl Worker {
+    pub(crate) fn new(port: u16) -> Self {
+        Self {
+            port,
+            state: watch::Sender::new(State::Starting),
+            lines: watch::Sender::new(Vec::new()),
+            kill: Notify::new(),
+        }
+    }
+
+    /// SIGKILL, and a new process: everything in flight is lost.
+    pub(crate) fn kill(&self) {
+        self.kill.notify_one();
+    }
+
+    pub(crate) async fn supervise(&self, app: &App, environment: &[(String, String)], zero_restarts: bool) {
+        let (mut strikes, mut last, mut starts) = (0, Instant::now(), 0);
+        loop {
+            starts += 1;
+            self.state.send_replace(State::Starting);
+            let ended = match self.run(app, environment, starts).await {
+                Ok(ended) => ended,
+                Err(error) => {
+                    self.state.send_replace(State::Down(error.to_string()));
+                    return;
+                }
+            };
+            match ended {
+                Ended::Killed => {}
+                Ended::Exit(Some(RESTART_ME)) => {}
+                Ended::Exit(Some(0)) if zero_restarts => {}
+                Ended::Exit(Some(0)) => {
+                    self.state.send_replace(State::Deserted);
+                    return;
+                }
+                Ended::Exit(_) | Ended::NeverReady => {
+                    strikes = if last.elapsed() > FORGIVEN_AFTER { 1 } else { strikes + 1 };
+                    last = Instant::now();
+                    if strikes >= STRIKES {
+                        let why = "Exceeded http worker restart retry count. Shutting down Functions Host".to_owned();
+                        self.state.send_replace(State::Down(why));
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn run(&self, app: &App, environment: &[(String, String)], starts: u32) -> Result<Ended> {
+        let id = Uuid::new_v4().to_string();
+        let mut command = Command::new(&app.executable);
+        command.args(&app.arguments).current_dir(&app.working_directory).kill_on_drop(true);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
+        for name in ["FUNCTIONS_CUSTOMHANDLER_PORT", "FUNCTIONS_HTTPWORKER_PORT"] {
+            command.env(name, self.port.to_string());
+        }
+        for name in ["FUNCTIONS_CUSTOMHANDLER_WORKER_ID", "FUNCTIONS_HTTPWORKER_ID"] {
+            command.env(name, &id);
+        }
+        command.env("FUNCTIONS_APP_ROOT_PATH", &app.root).env("FUNCTIONS_WORKER_RUNTIME", "custom");
+        let mut child = command.spawn()?;
+        let (out, err) = (child.stdout.take(), child.stderr.take());
+        let reading = async { tokio::join!(self.read("out", out), self.read("err", err)) };
+        tokio::pin!(reading);
+        let living = self.live(&mut child, app.initialization_timeout, starts);
+        let ended = tokio::select! {
+            ended = living => ended?,
+            () = async { (&mut reading).await; std::future::pending().await } => unreachable!(),
+        };
+        // Dropped by SIGKILL; there is no SIGTERM before it.
+        let _ = child.kill().await;
+        Ok(ended)
+    }
+
+    async fn live(&self, child: &mut Child, limit: Duration, starts: u32) -> Result<Ended> {
+        tokio::select! {
+            status = child.wait() => return Ok(Ended::Exit(status?.code())),
+            () = self.kill.notified() => return Ok(Ended::Killed),
+            ready = tokio::time::timeout(limit, self.answers()) => if ready.is_err() { return Ok(Ended::NeverReady) },
+        }
+        self.state.send_replace(State::Ready(starts));
+        tokio::select! {
+            status = child.wait() => Ok(Ended::Exit(status?.code())),
+            () = self.kill.notified() => Ok(Ended::Killed),
+        }
+    }
+
+    /// Any answer to `GET /` will do, whatever its status.
+    async fn answers(&self) {
+        let url = format!("http://127.0.0.1:{}/", self.port);
+        while let Err(error) = reqwest::get(&url).await {
+            if !error.is_connect() {
+                return;
+            }
+            sleep(PING).await;
+        }
+    }
+
+    async fn read(&self, name: &'static str, stream: Option<impl AsyncRead + Unpin>) {
+        let Some(stream) = stream else { return };
+        let mut lines = BufReader::new(stream).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            self.lines.send_modify(|all| all.push((name, line)));
+        }
+    }
+}
