@@ -203,6 +203,7 @@ fn agent(cli: &Cli, sim: &Sim, counted: &Counted) -> Result<Agent> {
         target: "ad".to_owned(),
         agent: "bench".to_owned(),
         dry_run: false,
+        certificate_expires_at: None,
     };
     let writebacks = WriteBacks::new(storage.clone(), Arc::new(folder), settings);
     Ok(Agent::new(storage, writebacks, WRITEBACKS_QUEUE.to_owned()))

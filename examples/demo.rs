@@ -131,6 +131,7 @@ impl World {
             target: "ad".to_owned(),
             agent: "demo".to_owned(),
             dry_run: false,
+            certificate_expires_at: None,
         };
         let writebacks = WriteBacks::new(storage.clone(), Arc::new(folder), settings);
         let agent = Agent::new(storage.clone(), writebacks, WRITEBACKS_QUEUE.to_owned());

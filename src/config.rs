@@ -4,14 +4,13 @@
 
 use std::fmt::Display;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use photorelay_core::entra::CredentialConfig;
 use photorelay_core::id::TenantId;
 use photorelay_core::photo::RenditionSpec;
-use photorelay_core::settings::{Environment, Problems, Reader, StorageSettings, storage};
+use photorelay_core::settings::{Environment, Problems, Reader, StorageSettings, Told, credential, storage};
 use photorelay_core::target::Targets;
 use photorelay_core::telemetry::{LogFilter, LogFormat};
 use secrecy::SecretString;
@@ -105,8 +104,19 @@ impl Config {
     pub fn read(environment: &Environment) -> Result<Self, Problems> {
         let mut reader = Reader::new(environment);
         let tenant_id = reader.required("PHOTORELAY_TENANT_ID");
-        let credential = graph_credential(&mut reader);
-        let storage = storage(&mut reader);
+        let credential = match credential(&mut reader) {
+            Ok(Some(credential)) => Some(credential),
+            Ok(None) => {
+                reader.problem(
+                    "no credential for Microsoft Graph: run with a managed identity, or set \
+                     PHOTORELAY_CLIENT_SECRET_FILE, PHOTORELAY_CLIENT_CERTIFICATE_FILE, or AZURE_FEDERATED_TOKEN_FILE \
+                     (workload identity)",
+                );
+                None
+            }
+            Err(Told) => None,
+        };
+        let storage = storage(&mut reader, credential.as_ref());
         let client_state = reader.required_secret("PHOTORELAY_CLIENT_STATE");
         let client_state_previous = reader.secret("PHOTORELAY_CLIENT_STATE_PREVIOUS");
         for (name, secret) in [
@@ -168,62 +178,10 @@ fn disabled(reader: &mut Reader<'_>) -> Vec<String> {
 /// Storage alone, for commands that need nothing else.
 pub fn read_storage(environment: &Environment) -> Result<(StorageSettings, Url), Problems> {
     let mut reader = Reader::new(environment);
-    let storage = storage(&mut reader);
+    let own = credential(&mut reader);
+    let storage = storage(&mut reader, own.ok().flatten().as_ref());
     let authority_url = reader.url("PHOTORELAY_AUTHORITY_URL", Some(defaults::AUTHORITY_URL));
     reader.finish(|| Some((storage?, authority_url?)))
-}
-
-/// Just one way of proving who we are to Graph.
-fn graph_credential(reader: &mut Reader<'_>) -> Option<CredentialConfig> {
-    let tenant: Option<TenantId> = reader.peek("PHOTORELAY_TENANT_ID");
-    let client_id: Option<String> = reader.optional("PHOTORELAY_CLIENT_ID");
-    let secret = reader.secret("PHOTORELAY_CLIENT_SECRET");
-    let certificate = reader.secret("PHOTORELAY_CLIENT_CERTIFICATE");
-    let token_file: Option<PathBuf> = reader.optional("AZURE_FEDERATED_TOKEN_FILE");
-    let managed = reader.has("IDENTITY_ENDPOINT") || reader.flag("PHOTORELAY_MANAGED_IDENTITY");
-    let chosen = usize::from(secret.is_some()) + usize::from(certificate.is_some());
-    if chosen > 1 {
-        reader.problem("PHOTORELAY_CLIENT_SECRET and PHOTORELAY_CLIENT_CERTIFICATE are both set: keep one");
-        return None;
-    }
-    let tenant_id = tenant?.to_string();
-    let mut with_client = |make: &dyn Fn(String, String) -> CredentialConfig| match &client_id {
-        Some(client_id) => Some(make(tenant_id.clone(), client_id.clone())),
-        None => {
-            reader
-                .problem("PHOTORELAY_CLIENT_ID is missing: the application (client) id that the credential belongs to");
-            None
-        }
-    };
-    if let Some(secret) = secret {
-        return with_client(&|tenant_id, client_id| CredentialConfig::ClientSecret {
-            tenant_id,
-            client_id,
-            secret: secret.clone(),
-        });
-    }
-    if let Some(pem) = certificate {
-        return with_client(&|tenant_id, client_id| CredentialConfig::ClientCertificate {
-            tenant_id,
-            client_id,
-            pem: pem.clone(),
-        });
-    }
-    if managed {
-        return Some(CredentialConfig::ManagedIdentity { client_id });
-    }
-    if let Some(token_file) = token_file {
-        return with_client(&|tenant_id, client_id| CredentialConfig::WorkloadIdentity {
-            tenant_id,
-            client_id,
-            token_file: token_file.clone(),
-        });
-    }
-    reader.problem(
-        "no credential for Microsoft Graph: run with a managed identity, or set PHOTORELAY_CLIENT_SECRET_FILE, \
-         PHOTORELAY_CLIENT_CERTIFICATE_FILE, or AZURE_FEDERATED_TOKEN_FILE (workload identity)",
-    );
-    None
 }
 
 fn renditions(reader: &mut Reader<'_>) -> Option<Vec<RenditionSpec>> {
@@ -348,7 +306,9 @@ mod tests {
         assert!(problems(&[no_path, blob]).contains("both or neither"));
         assert_eq!(problems(&[no_path, blob, queue]), "");
         let bare = ("PhotoStorage__blobServiceUri", "https://st.blob.core.windows.net/");
-        assert!(problems(&[no_path, bare, queue]).contains("PhotoStorage__credential"));
+        assert_eq!(problems(&[no_path, bare, queue]), "", "whoever signs in to Graph signs in to the storage");
+        let alone: Environment = [bare, queue].into_iter().collect();
+        assert!(read_storage(&alone).unwrap_err().to_string().contains("PhotoStorage__credential"));
     }
 
     #[test]

@@ -374,6 +374,7 @@ fn writebacks(world: &World, dry_run: bool) -> WriteBacks {
         target: "ad".to_owned(),
         agent: "agent-of-the-tests".to_owned(),
         dry_run,
+        certificate_expires_at: None,
     };
     let folder = FolderTarget::open(&world.dir().join("written"), "thumbnailPhoto", 1024 * 1024).unwrap();
     WriteBacks::new(world.storage().clone(), Arc::new(folder), settings)

@@ -148,6 +148,7 @@ fn agent(world: &World, down: u32, budget: Budget) -> Agent {
         target: "ad".to_owned(),
         agent: "agent-of-the-tests".to_owned(),
         dry_run: false,
+        certificate_expires_at: None,
     };
     let folder = FolderTarget::open(&world.dir().join("written"), "thumbnailPhoto", 1024 * 1024).unwrap();
     let target = Broken { folder, down: AtomicU32::new(down) };

@@ -319,6 +319,7 @@ fn agent(world: &World, settings: LdapSettings, dry_run: bool) -> Agent {
         target: "ad".to_owned(),
         agent: "agent-of-the-tests".to_owned(),
         dry_run,
+        certificate_expires_at: None,
     };
     let writebacks = WriteBacks::new(world.storage().clone(), Arc::new(LdapTarget::new(settings)), own);
     // What waits for an operator otherwise is tested without a directory.

@@ -91,6 +91,19 @@ fn every_setting_of_the_template_is_one_that_the_program_reads() {
 }
 
 #[test]
+fn every_setting_of_the_agents_sample_is_one_that_the_agent_reads() {
+    let sample = text("infra/agent/agent.env") + &text("infra/agent/photorelay-agent.service");
+    let code =
+        sources(&root().join("crates/photorelay-agent/src")) + &sources(&root().join("crates/photorelay-core/src"));
+    let names = words(&sample, "PHOTORELAY_").into_iter().chain(words(&sample, "PhotoStorage__"));
+    let unknown: Vec<&str> = names
+        .filter(|name| !code.contains(name.strip_suffix("_FILE").unwrap_or(name)) && !code.contains(name))
+        .collect();
+    assert!(unknown.is_empty(), "the sample sets what nobody reads: {unknown:?}");
+    assert!(sample.contains("\nPHOTORELAY_DRY_RUN=true\n"), "the sample begins as a dry run");
+}
+
+#[test]
 fn alerts_are_those_that_the_watchdog_logs_and_that_the_runbook_explains() {
     let bicep = text("infra/modules/alerts.bicep");
     let quoted = |key: &str| -> BTreeSet<String> {

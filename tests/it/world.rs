@@ -237,6 +237,7 @@ pub(crate) fn agent(storage: &Storage, sim: &Sim, folder: &Path, dry_run: bool) 
         target: "ad".to_owned(),
         agent: "agent-of-the-tests".to_owned(),
         dry_run,
+        certificate_expires_at: None,
     };
     let folder = FolderTarget::open(folder, "thumbnailPhoto", 1024 * 1024).unwrap();
     let writebacks = WriteBacks::new(storage.clone(), Arc::new(folder), settings);

@@ -3,13 +3,15 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use photorelay_core::id::TenantId;
-use photorelay_core::settings::{Environment, Problems, Reader, StorageSettings, storage};
+use photorelay_core::settings::{Environment, Problems, Reader, StorageSettings, credential, storage};
 use photorelay_core::target::Targets;
 use photorelay_core::telemetry::{LogFilter, LogFormat};
 use url::Url;
 
 use crate::budget::Limits;
+use crate::certificate;
 use crate::pass::PassSettings;
 use crate::policy::Policy;
 use crate::queue::DEFAULT_LEASE;
@@ -21,6 +23,8 @@ pub struct Config {
     pub tenant_id: TenantId,
     pub storage: StorageSettings,
     pub authority_url: Url,
+    /// When the certificate that signs in to Azure runs out.
+    pub certificate_expires_at: Option<Timestamp>,
     /// The target's name and queue.
     pub target: String,
     pub queue: String,
@@ -55,7 +59,8 @@ impl Config {
     pub fn read(environment: &Environment) -> Result<Self, Problems> {
         let mut reader = Reader::new(environment);
         let tenant_id = reader.required("PHOTORELAY_TENANT_ID");
-        let storage = storage(&mut reader);
+        let credential = credential(&mut reader).ok().flatten();
+        let storage = storage(&mut reader, credential.as_ref());
         let authority_url = reader.url("PHOTORELAY_AUTHORITY_URL", Some("https://login.microsoftonline.com"));
         let targets: Targets = reader.optional("PHOTORELAY_TARGETS").unwrap_or_default();
         let name: Option<String> = reader.optional("PHOTORELAY_AGENT_TARGET");
@@ -87,6 +92,7 @@ impl Config {
                 tenant_id: tenant_id?,
                 storage: storage?,
                 authority_url: authority_url?,
+                certificate_expires_at: credential.as_ref().and_then(certificate::expires_at),
                 target: target.name.clone(),
                 queue: target.queue.clone(),
                 agent: agent.unwrap_or_else(|| "agent".to_owned()),
@@ -177,6 +183,8 @@ fn directory(reader: &mut Reader<'_>) -> Option<LdapSettings> {
 
 #[cfg(test)]
 mod tests {
+    use photorelay_core::entra::CredentialConfig;
+
     use super::*;
 
     fn read(variables: &[(&str, &str)]) -> Result<TargetSettings, String> {
@@ -192,6 +200,24 @@ mod tests {
         assert!(read(&[]).unwrap_err().contains("PHOTORELAY_LDAP_URLS"));
         let both = read(&[("PHOTORELAY_FOLDER_PATH", "/p"), ("PHOTORELAY_LDAP_URLS", "ldaps://dc1")]);
         assert!(both.unwrap_err().contains("both set"));
+    }
+
+    #[test]
+    fn whoever_signs_in_signs_in_to_the_storage_too_unless_a_sas_is_given() {
+        let with = |more: &[(&'static str, &'static str)]| {
+            let base = [
+                ("PHOTORELAY_TENANT_ID", "7b6a5c4d-0000-4000-8000-000000000001"),
+                ("PHOTORELAY_FOLDER_PATH", "/p"),
+                ("PhotoStorage__queueServiceUri", "https://a.queue.core.windows.net/"),
+            ];
+            let environment: Environment = base.iter().chain(more).copied().collect();
+            Config::read(&environment).map(|config| config.storage).map_err(|problems| problems.to_string())
+        };
+        let blob = ("PhotoStorage__blobServiceUri", "https://a.blob.core.windows.net/");
+        let own = [blob, ("PHOTORELAY_CLIENT_ID", "agent"), ("PHOTORELAY_CLIENT_SECRET", "s3cret")];
+        let Ok(StorageSettings::Azure { credential, .. }) = with(&own) else { panic!("no storage") };
+        assert!(matches!(credential, Some(CredentialConfig::ClientSecret { .. })));
+        assert!(with(&[blob]).unwrap_err().contains("PHOTORELAY_CLIENT_CERTIFICATE_FILE"));
     }
 
     #[test]

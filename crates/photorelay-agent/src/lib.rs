@@ -4,6 +4,7 @@
 //! that show photos. Nothing here may write to the trail or to the photos.
 
 pub mod budget;
+pub mod certificate;
 pub mod config;
 mod documents;
 pub mod operate;

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
+use jiff::Timestamp;
 use photorelay_agent::budget::Budget;
+use photorelay_agent::certificate;
 use photorelay_agent::config::{Config, TargetSettings};
 use photorelay_agent::operate::held::{Desk, Waiting};
 use photorelay_agent::operate::{doctor, drift, switch};
@@ -199,6 +201,7 @@ async fn writebacks(storage: &Storage, config: &Config, dry_run: bool) -> Result
         target: config.target.clone(),
         agent: config.agent.clone(),
         dry_run: config.dry_run || dry_run,
+        certificate_expires_at: config.certificate_expires_at,
     };
     let budget = Budget::resumed(storage, config.limits, &config.target, &config.agent).await?;
     Ok(WriteBacks::new(storage.clone(), target, settings).with_policy(config.policy.clone()).with_budget(budget))
@@ -207,6 +210,9 @@ async fn writebacks(storage: &Storage, config: &Config, dry_run: bool) -> Result
 /// Works until stopped, or until no item is waiting.
 async fn serve(until_stopped: bool, storage: Storage, config: &Config) -> Result<()> {
     let writebacks = writebacks(&storage, config, false).await?;
+    if let Some(end) = config.certificate_expires_at.filter(|end| *end < Timestamp::now() + certificate::WARN_BEFORE) {
+        tracing::warn!(%end, "the certificate that signs in to Azure runs out: make a new one and deploy it");
+    }
     let agent =
         Agent::new(storage, writebacks, config.queue.clone()).with_lease(config.lease).with_pass(config.pass.clone());
     tracing::info!(

@@ -76,7 +76,7 @@ impl Pulse {
             oldest_unfinished_at: state.unfinished.values().map(|(since, _)| *since).min(),
             paused: state.paused.clone(),
             dry_run: settings.dry_run,
-            certificate_expires_at: None,
+            certificate_expires_at: settings.certificate_expires_at,
         }
     }
 

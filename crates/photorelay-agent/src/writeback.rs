@@ -45,6 +45,8 @@ pub struct Settings {
     pub agent: String,
     /// Say what would be written, and write to no target.
     pub dry_run: bool,
+    /// For the heartbeat.
+    pub certificate_expires_at: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone)]

@@ -4,6 +4,7 @@
 //! It changes nothing but a probe blob of its own, which it deletes again, and writes to no target.
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use photorelay_core::finding::{Diagnosis, Finding};
 use photorelay_core::id::UserId;
 use photorelay_core::names::{self, Container};
@@ -12,6 +13,7 @@ use photorelay_core::store::{Creation, Listing, StoreError};
 use uuid::Uuid;
 
 use super::switch;
+use crate::certificate::WARN_BEFORE;
 use crate::config::{Config, TargetSettings};
 use crate::target::ldap::LdapTarget;
 use crate::writeback::WriteBacks;
@@ -25,6 +27,16 @@ pub async fn examine(
 ) -> Diagnosis {
     let mode = if config.dry_run { ", dry run: it writes to no target" } else { "" };
     let mut findings = vec![Finding::ok("configuration", format!("agent {} of {}{mode}", config.agent, config.target))];
+    if let Some(end) = config.certificate_expires_at {
+        let (left, mend) =
+            (end.duration_since(Timestamp::now()), "make a new one and deploy it, as docs/deploy.md says");
+        let says = format!("the certificate runs out in {} days", left.as_hours() / 24);
+        findings.push(match left {
+            left if left.is_negative() => Finding::error("certificate", "it has run out", mend),
+            left if left < WARN_BEFORE => Finding::warning("certificate", says, mend),
+            _ => Finding::ok("certificate", says),
+        });
+    }
     match storage {
         Err(error) => findings.push(Finding::error("storage", error, "correct PhotoStorage__* and the credential")),
         Ok(storage) => look_at_storage(storage, config, &mut findings).await,

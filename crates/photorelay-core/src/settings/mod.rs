@@ -3,8 +3,10 @@
 //! Nothing is inferred from absence. Secrets are taken from the file that `{name}_FILE` names or from `{name}` itself,
 //! and are never printed.
 
+mod credential;
 mod storage;
 
+pub use credential::{Told, credential};
 pub use storage::{ServiceUri, StorageSettings, storage};
 
 use std::collections::HashMap;

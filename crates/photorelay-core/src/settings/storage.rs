@@ -42,8 +42,9 @@ impl std::fmt::Debug for ServiceUri {
     }
 }
 
-/// Reads the `PhotoStorage__*` settings: Azure Storage or a folder, never both.
-pub fn storage(reader: &mut Reader<'_>) -> Option<StorageSettings> {
+/// Reads the `PhotoStorage__*` settings: Azure Storage or a folder, never both. Where they name no credential and carry
+/// no SAS, it is `own` that signs in.
+pub fn storage(reader: &mut Reader<'_>, own: Option<&CredentialConfig>) -> Option<StorageSettings> {
     let path: Option<PathBuf> = reader.optional("PhotoStorage__path");
     let blob_service = reader.url("PhotoStorage__blobServiceUri", None);
     let queue_service = reader.url("PhotoStorage__queueServiceUri", None);
@@ -69,8 +70,13 @@ pub fn storage(reader: &mut Reader<'_>) -> Option<StorageSettings> {
                     return None;
                 }
             };
-            if credential.is_none() && (blob_service.query().is_none() || queue_service.query().is_none()) {
-                reader.problem("PhotoStorage__credential is missing, and the service URIs carry no SAS");
+            let has_sas = blob_service.query().is_some() && queue_service.query().is_some();
+            let credential = credential.or_else(|| own.filter(|_| !has_sas).cloned());
+            if credential.is_none() && !has_sas {
+                reader.problem(
+                    "no credential for the storage account: set PhotoStorage__credential to managedidentity, or \
+                     PHOTORELAY_CLIENT_ID and PHOTORELAY_CLIENT_CERTIFICATE_FILE, or service URIs that carry a SAS",
+                );
                 return None;
             }
             Some(StorageSettings::Azure {

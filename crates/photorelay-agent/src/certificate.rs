@@ -1,0 +1,38 @@
+//! When the certificate that the agent signs in with runs out: said weeks before, because nobody notices a date.
+
+use jiff::{SignedDuration, Timestamp};
+use photorelay_core::entra::CredentialConfig;
+use secrecy::ExposeSecret as _;
+use x509_parser::pem::Pem;
+
+/// From here on it is a warning.
+pub const WARN_BEFORE: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// The first end among the certificates of the credential; none if there is none.
+pub fn expires_at(credential: &CredentialConfig) -> Option<Timestamp> {
+    let CredentialConfig::ClientCertificate { pem, .. } = credential else { return None };
+    let blocks = Pem::iter_from_buffer(pem.expose_secret().as_bytes()).filter_map(Result::ok);
+    let ends = blocks.filter_map(|block| {
+        let certificate = block.parse_x509().ok()?;
+        Timestamp::from_second(certificate.validity().not_after.timestamp()).ok()
+    });
+    ends.min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PEM: &str = include_str!("../../../tests/graph/fixtures/certificate-and-key.pem");
+
+    #[test]
+    fn the_end_of_a_certificate_is_read_from_the_same_file_as_its_key() {
+        let of = |pem: &str| {
+            let (tenant_id, client_id) = ("t".to_owned(), "c".to_owned());
+            expires_at(&CredentialConfig::ClientCertificate { tenant_id, client_id, pem: pem.into() })
+        };
+        assert!(of(PEM).is_some_and(|end| end > Timestamp::UNIX_EPOCH));
+        assert_eq!(of("no certificate"), None);
+        assert_eq!(expires_at(&CredentialConfig::ManagedIdentity { client_id: None }), None);
+    }
+}
