@@ -19,6 +19,12 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// The same for a command that prepares something: what it says goes to standard error, because ours is an answer that
+/// somebody may read with `eval`.
+pub(crate) fn prepare(command: &mut Command) -> Result<()> {
+    run(command.stdout(std::io::stderr()))
+}
+
 pub(crate) fn status(command: &mut Command) -> Result<ExitStatus> {
     command.stdin(Stdio::null()).status().with_context(|| format!("`{}` could not be started", Shown(command)))
 }

@@ -4,6 +4,7 @@
 //! gates: they fail the command.
 
 mod cost;
+mod directory;
 mod photo;
 mod processor;
 mod program;
@@ -37,6 +38,7 @@ enum Part {
     Program,
     Cost,
     Sweep,
+    Directory,
 }
 
 pub(crate) fn run(place: &Place, phases: &mut Phases, options: &Options) -> Result<()> {
@@ -59,6 +61,9 @@ pub(crate) fn run(place: &Place, phases: &mut Phases, options: &Options) -> Resu
     }
     if wanted(Part::Sweep) {
         phases.run("sweep", || sweep::measure(place, &mut table))?;
+    }
+    if wanted(Part::Directory) {
+        phases.run("directory", || directory::measure(place, &mut table))?;
     }
     table.print();
     table.gates()

@@ -44,7 +44,7 @@ impl Service for Azurite {
         // Nothing that a package brings is run while it is installed.
         let mut npm = Command::new("npm");
         npm.args(["ci", "--ignore-scripts", "--omit=dev", "--loglevel=error"]).current_dir(&folder);
-        process::run(&mut npm)?;
+        process::prepare(&mut npm)?;
         ensure!(program(place).exists(), "npm installed no {}", program(place).display());
         // Written last, so that an installation that was cut off is done again.
         std::fs::write(&stamp, lock).with_context(|| format!("{} could not be written", stamp.display()))

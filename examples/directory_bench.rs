@@ -1,0 +1,262 @@
+//! The way to a real directory: how long one change takes from Graph to Active Directory, and how many photos a first
+//! fill writes in a second, beside the same modifications without anything around them.
+//!
+//! Graph is simulated and answers at once, the store is embedded, the domain controller is real and empty but for the
+//! people that this makes. Prints one JSON object.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use clap::Parser;
+use futures::{StreamExt as _, stream};
+use graph_sim::Sim;
+use photorelay::app::App;
+use photorelay::config::Config;
+use photorelay_agent::queue::Agent;
+use photorelay_agent::target::ldap::{LdapSettings, LdapTarget};
+use photorelay_agent::target::{Place, Target as _};
+use photorelay_agent::writeback::{Settings, WriteBacks};
+use photorelay_core::entra::CredentialConfig;
+use photorelay_core::id::{TenantId, UserId};
+use photorelay_core::names::{self, Container, WRITEBACKS_QUEUE};
+use photorelay_core::photo;
+use photorelay_core::settings::StorageSettings;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpListener;
+use tokio::process::Command;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use url::Url;
+
+/// As many as the agent works on side by side.
+const SIDE_BY_SIDE: usize = 8;
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[derive(Parser)]
+struct Cli {
+    #[arg(long)]
+    url: String,
+    #[arg(long)]
+    ca_file: PathBuf,
+    #[arg(long)]
+    base: String,
+    #[arg(long)]
+    bind_as: String,
+    #[arg(long)]
+    password_file: PathBuf,
+    #[arg(long)]
+    admin: String,
+    #[arg(long)]
+    admin_password_file: PathBuf,
+    /// Folder for the store.
+    #[arg(long)]
+    dir: PathBuf,
+    /// People of the first fill.
+    #[arg(long, default_value_t = 1_000)]
+    people: usize,
+    /// Single changes that are timed.
+    #[arg(long, default_value_t = 100)]
+    changes: usize,
+}
+
+struct Person {
+    dn: String,
+    guid: Vec<u8>,
+    sid: String,
+    account: String,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let cli = Cli::parse();
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let people = people(&cli).await?;
+    let raw = raw(&cli, &people).await?;
+
+    let sim = Sim::start(graph_sim::Config { users: cli.people, with_photo: 0.0, ..Default::default() }).await?;
+    let users = synchronised(&sim, &people)?;
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let public_url = Url::parse(&format!("http://{}", listener.local_addr()?))?;
+    let app = App::build(&configuration(&cli, &sim, public_url)?).await?;
+    let agent = agent(&cli, &sim, &app);
+
+    for user in &users {
+        sim.tenant().change_photo(user.to_string().parse()?)?;
+    }
+    app.sweep.run(&photorelay::steps::sweep::Run::default()).await?;
+    app.pump.drain().await?;
+    let began = Instant::now();
+    agent.drain().await?;
+    let filled = began.elapsed().as_secs_f64();
+    let rate = cli.people as f64 / filled;
+
+    let stop = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    tasks.spawn(app.clone().run(listener, stop.clone()));
+    tasks.spawn(agent.run(stop.clone()));
+    app.subscribe.keep().await?;
+    let mut times = Vec::new();
+    for user in users.iter().cycle().take(cli.changes) {
+        times.push(one_change(&sim, &app, *user).await?);
+    }
+    stop.cancel();
+    times.sort_by(f64::total_cmp);
+    let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
+    println!(
+        "{}",
+        serde_json::json!({
+            "people": cli.people, "raw_per_second": raw, "fill_per_second": rate, "share": rate / raw,
+            "changes": cli.changes, "p50_ms": at(0.5), "p99_ms": at(0.99),
+        })
+    );
+    sim.shutdown().await;
+    Ok(())
+}
+
+/// Milliseconds from the change in Graph until there is a receipt, which comes after the value was read back.
+async fn one_change(sim: &Sim, app: &App, user: UserId) -> Result<f64> {
+    let blobs = &app.storage.blobs;
+    let next = photorelay_core::audit::sequence_numbers(&**blobs, user).await?.last().copied().unwrap_or_default() + 1;
+    let receipt = names::receipt(user, next, "ad");
+    let began = Instant::now();
+    sim.tenant().change_photo(user.to_string().parse()?)?;
+    while blobs.get(Container::Receipts, &receipt, 65_536).await?.is_none() {
+        ensure!(began.elapsed() < PATIENCE, "a change of {user} does not arrive");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    Ok(began.elapsed().as_secs_f64() * 1000.0)
+}
+
+/// The same values in the same attribute by the same connection, and nothing else: no look-up, no reading back.
+async fn raw(cli: &Cli, people: &[Person]) -> Result<f64> {
+    let target = LdapTarget::new(settings(cli));
+    let value = photo::decode(&photo::sample(1)?, &photo::Limits::default())?
+        .render(&photo::RenditionSpec::thumbnail_photo())?
+        .bytes;
+    let change = |from: Option<Bytes>, to: Option<Bytes>| {
+        let target = &target;
+        stream::iter(people.iter().map(|person| Place(person.dn.clone())))
+            .map(move |place| {
+                let (from, to) = (from.clone(), to.clone());
+                async move { target.replace(&place, from.as_ref(), to.as_ref()).await.map(drop) }
+            })
+            .buffer_unordered(SIDE_BY_SIDE)
+            .collect::<Vec<_>>()
+    };
+    // The first person connects.
+    target.read(&Place(people.first().context("nobody")?.dn.clone())).await?;
+    let began = Instant::now();
+    change(None, Some(value.clone())).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let took = began.elapsed().as_secs_f64();
+    change(Some(value), None).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+    Ok(people.len() as f64 / took)
+}
+
+async fn people(cli: &Cli) -> Result<Vec<Person>> {
+    let mut ldif = String::new();
+    for at in 0..cli.people {
+        let (account, base) = (format!("bench{at:05}"), &cli.base);
+        ldif += &format!(
+            "dn: CN={account},{base}\nchangetype: add\nobjectClass: user\nuserAccountControl: 514\nsAMAccountName: {account}\n\n"
+        );
+    }
+    let unit = format!("dn: {}\nchangetype: add\nobjectClass: organizationalUnit\n\n", cli.base);
+    let mut modify = tool(cli, "ldapmodify");
+    modify.stdin(Stdio::piped()).stdout(Stdio::null()).kill_on_drop(true);
+    let mut modify = modify.spawn().context("ldapmodify does not start")?;
+    let mut input = modify.stdin.take().context("ldapmodify reads nothing")?;
+    input.write_all((unit + &ldif).as_bytes()).await?;
+    drop(input);
+    ensure!(modify.wait().await?.success(), "the people were not made");
+    let mut search = tool(cli, "ldapsearch");
+    search.args(["-LLL", "-o", "ldif-wrap=no", "-E", "pr=500/noprompt", "-b", &cli.base, "(objectClass=user)"]);
+    let output = search.args(["sAMAccountName", "objectGUID", "objectSid"]).output().await?;
+    let found = String::from_utf8(output.stdout)?;
+    let people: Option<Vec<Person>> =
+        found.split("\n\n").filter(|entry| entry.contains("sAMAccountName")).map(person).collect();
+    people.filter(|people| people.len() == cli.people).context("the people are not found again")
+}
+
+fn person(entry: &str) -> Option<Person> {
+    let text = |name: &str| entry.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+    let bytes = |name: &str| {
+        let encoded = entry.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(":: "));
+        encoded.and_then(|encoded| STANDARD.decode(encoded).ok())
+    };
+    let sid = bytes("objectSid")?;
+    let parts = sid.get(8..)?.chunks_exact(4).map(|part| Some(u32::from_le_bytes(part.try_into().ok()?).to_string()));
+    let parts = parts.collect::<Option<Vec<_>>>()?.join("-");
+    Some(Person {
+        dn: text("dn")?.to_owned(),
+        guid: bytes("objectGUID")?,
+        sid: format!("S-{}-{}-{parts}", sid.first()?, sid.get(7)?),
+        account: text("sAMAccountName")?.to_owned(),
+    })
+}
+
+/// The people of the simulator come from these accounts.
+fn synchronised(sim: &Sim, people: &[Person]) -> Result<Vec<UserId>> {
+    let users = sim.tenant().user_ids();
+    for (user, person) in users.iter().zip(people) {
+        sim.tenant().edit_user(*user, |user| {
+            user.on_premises_immutable_id = Some(STANDARD.encode(&person.guid));
+            user.on_premises_security_identifier = Some(person.sid.clone());
+            user.on_premises_sam_account_name = Some(person.account.clone());
+        })?;
+    }
+    Ok(users.into_iter().map(UserId::from_uuid).collect())
+}
+
+fn tool(cli: &Cli, name: &str) -> Command {
+    let mut command = Command::new(name);
+    command.args(["-x", "-H", &cli.url, "-D", &cli.admin]).arg("-y").arg(&cli.admin_password_file);
+    command.env("LDAPTLS_CACERT", &cli.ca_file);
+    command
+}
+
+fn settings(cli: &Cli) -> LdapSettings {
+    LdapSettings {
+        servers: cli.url.parse().into_iter().collect(),
+        base: cli.base.clone(),
+        bind_as: cli.bind_as.clone(),
+        password_file: cli.password_file.clone(),
+        ca_file: Some(cli.ca_file.clone()),
+        attribute: "thumbnailPhoto".to_owned(),
+        anchor_attribute: None,
+    }
+}
+
+fn agent(cli: &Cli, sim: &Sim, app: &App) -> Agent {
+    let own = Settings {
+        tenant: TenantId::from_uuid(sim.tenant_id()),
+        target: "ad".to_owned(),
+        agent: "bench".to_owned(),
+        dry_run: false,
+        certificate_expires_at: None,
+    };
+    let writebacks = WriteBacks::new(app.storage.clone(), Arc::new(LdapTarget::new(settings(cli))), own);
+    Agent::new(app.storage.clone(), writebacks, WRITEBACKS_QUEUE.to_owned())
+}
+
+fn configuration(cli: &Cli, sim: &Sim, public_url: Url) -> Result<Config> {
+    let credential = CredentialConfig::ClientSecret {
+        tenant_id: sim.tenant_id().to_string(),
+        client_id: sim.client_id().to_string(),
+        secret: sim.client_secret().into(),
+    };
+    let defaults = Config::with_defaults(
+        TenantId::from_uuid(sim.tenant_id()),
+        credential,
+        Url::parse(&sim.graph_url())?,
+        Url::parse(&sim.authority_url())?,
+        StorageSettings::Embedded { path: cli.dir.clone() },
+        "0123456789abcdef0123456789abcdef".into(),
+    );
+    Ok(Config { public_url: Some(public_url), captures_per_day: 1_000, ..defaults })
+}
