@@ -25,6 +25,8 @@ pub struct Drift {
     /// Those of whom nothing could be said.
     pub failed: u64,
     pub announced: u64,
+    /// What writing everybody who differs sends to each domain controller.
+    pub bytes: u64,
 }
 
 /// Prints a line for everybody who differs. An `Err` says that storage or target do not work.
@@ -56,6 +58,7 @@ pub async fn drift(
                 Ok(None) | Ok(Some(Plan { state: State::UpToDate, .. })) => {}
                 Ok(Some(plan)) => {
                     drift.differing += 1;
+                    drift.bytes += if plan.state == State::Refused { 0 } else { plan.bytes };
                     *states.entry(word(plan.state)).or_default() += 1;
                     writeln!(out, "{user}  entry {}  {}  would {}", plan.seq, word(plan.state), plan.would)?;
                     if fix && plan.state != State::Refused {
@@ -80,6 +83,9 @@ pub async fn drift(
     for (state, count) in states {
         write!(out, ", {count} {state}")?;
     }
+    if drift.bytes > 0 {
+        write!(out, "; {} to write, to every domain controller", size(drift.bytes))?;
+    }
     if drift.failed > 0 {
         write!(out, ", {} could not be compared", drift.failed)?;
     }
@@ -88,6 +94,14 @@ pub async fn drift(
     }
     writeln!(out)?;
     Ok(drift)
+}
+
+/// In the unit that people plan with.
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
+        _ => format!("{:.1} MB", bytes as f64 / 1e6),
+    }
 }
 
 fn word(state: State) -> &'static str {

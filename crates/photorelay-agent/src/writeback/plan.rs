@@ -39,6 +39,8 @@ pub struct Plan {
     pub place: Option<String>,
     pub shows: Option<Digest>,
     pub wants: Option<Digest>,
+    /// Of the value that is wanted.
+    pub bytes: u64,
     pub state: State,
     pub would: String,
     /// By which an agent looks at this person.
@@ -68,6 +70,7 @@ impl WriteBacks {
             place: None,
             shows: None,
             wants: rendition.map(|rendition| rendition.sha256),
+            bytes: rendition.map_or(0, |rendition| rendition.bytes),
             state: State::Refused,
             would: String::new(),
             message,
