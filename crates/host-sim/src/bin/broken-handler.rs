@@ -39,6 +39,7 @@ async fn answer(mode: &str, path: &str, method: &Method) -> Response {
         "error" => StatusCode::BAD_REQUEST.into_response(),
         "slow" => std::future::pending().await,
         "exits" => std::process::exit(0),
+        "restarts" => std::process::exit(200),
         "crashes" => std::process::exit(3),
         _ => ([(CONTENT_TYPE, "application/json")], "{}").into_response(),
     }

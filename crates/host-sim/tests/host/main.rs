@@ -92,6 +92,27 @@ async fn a_crash_fails_the_invocation_and_starts_the_process_again() {
 }
 
 #[tokio::test]
+async fn exit_200_is_an_intended_restart_and_never_counted() {
+    let (running, _dir) = start("restarts", |_| {}).await;
+    for starts in 1..=5 {
+        comes_to(&running, |state| *state == State::Ready(starts)).await;
+        running.run_timer("tick", None, false).await.unwrap_err();
+    }
+    comes_to(&running, |state| *state == State::Ready(6)).await;
+}
+
+#[tokio::test]
+async fn a_timeout_kills_the_one_process_and_everything_else_in_flight_with_it() {
+    let (running, _dir) = start("slow", |options| options.function_timeout = Some(Duration::from_millis(300))).await;
+    comes_to(&running, |state| *state == State::Ready(1)).await;
+    // Handed on as it is, so no limit of its own ends it.
+    let other = reqwest::get(running.url.join("/api/plain").unwrap());
+    let (timed_out, other) = tokio::join!(running.run_timer("tick", None, false), other);
+    assert!(timed_out.unwrap_err().to_string().contains("killed"));
+    assert!(other.unwrap().status().is_server_error());
+}
+
+#[tokio::test]
 async fn after_exit_0_an_older_host_goes_on_calling_a_dead_port_and_a_newer_one_starts_the_process_again() {
     let (running, _dir) = start("exits", |_| {}).await;
     running.run_timer("tick", None, false).await.unwrap_err();

@@ -99,6 +99,17 @@ async fn a_failing_message_is_repeated_at_once_and_poisoned_after_the_last_deliv
 }
 
 #[tokio::test]
+async fn a_failed_message_comes_back_after_the_visibility_timeout_and_not_before() {
+    let limits = json!({ "maxDequeueCount": 2, "visibilityTimeout": "00:00:02", "maxPollingInterval": "00:00:00.1" });
+    let queue = Queue::start("error", limits, json!({}), |_| {}).await;
+    queue.put(&STANDARD.encode("work")).await;
+    queue.invoked(1).await;
+    let failed = std::time::Instant::now();
+    queue.invoked(2).await;
+    assert!(failed.elapsed() > Duration::from_millis(900), "{:?}", failed.elapsed());
+}
+
+#[tokio::test]
 async fn a_message_that_is_not_base64_is_poisoned_without_an_invocation() {
     let queue = Queue::start("", json!({}), json!({}), |_| {}).await;
     queue.put("not base64!").await;
