@@ -1,6 +1,7 @@
 //! Behaviour at the real boundaries: HTTP, queues, blobs, the command line. One binary, so that it is linked once.
 
 mod agent_commands;
+mod agent_forged;
 mod agent_policy;
 mod agent_work;
 mod amend;

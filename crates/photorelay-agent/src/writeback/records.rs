@@ -122,6 +122,7 @@ impl WriteBacks {
         tracing::info!(user.id = %user, seq, note = ?kind, reason, "not written");
         Ok(Done::Noted(kind))
     }
+
     /// Leaves the entry for an operator.
     pub(super) async fn hold(
         &self,
