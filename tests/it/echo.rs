@@ -1,5 +1,8 @@
 //! Our own thumbnail that comes back through Entra Connect is recognised; everything else is a photo.
 
+use photorelay_core::contract::Outcome;
+use photorelay_core::names::{self, Container};
+
 use crate::world::{Store, World, fixture, guid, on_every_store};
 
 on_every_store!(our_own_thumbnail_with_other_bytes_is_recorded_and_not_captured,);
@@ -55,5 +58,33 @@ async fn a_thumbnail_that_was_never_written_is_no_echo() {
     world.sim.tenant().set_raw_photo(guid(user), fixture("astronaut-96-reencoded.jpg"), "image/jpeg").unwrap();
     world.settle().await;
     assert_eq!(world.trail(user).await.len(), 2);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_thumbnail_whose_agent_died_before_its_receipt_is_still_known_when_it_comes_back() {
+    let world = World::start().await;
+    let user = world.user(0);
+    world.sim.tenant().set_photo(guid(user), &fixture("astronaut-648.jpg")).unwrap();
+    world.sim.flush().await;
+    world.app.pump.drain().await.unwrap();
+    // What an agent leaves that wrote and was killed then: the photo in the target, and nothing else.
+    let first = world.trail(user).await.remove(0).entry;
+    let rendition = &first.renditions[0];
+    let blob = names::rendition(user, first.photo.unwrap().sha256, &rendition.name, rendition.sha256);
+    let thumbnail = world.storage().blobs.get(Container::Photos, &blob, 1 << 20).await.unwrap().unwrap();
+    let account = world.sim.tenant().user(guid(user)).unwrap().on_premises_sam_account_name.unwrap().to_lowercase();
+    std::fs::write(world.dir().join("written").join(format!("{account}.jpg")), thumbnail).unwrap();
+
+    world.sim.tenant().set_photo(guid(user), &fixture("cat-648.jpg")).unwrap();
+    world.settle().await;
+    assert_eq!(world.receipt(user, 1).await.unwrap().outcome, Outcome::Superseded);
+    assert!(world.shows_newest(user).await);
+
+    world.sim.tenant().set_raw_photo(guid(user), fixture("astronaut-96-reencoded.jpg"), "image/jpeg").unwrap();
+    world.settle().await;
+    assert_eq!(world.trail(user).await.len(), 2, "an echo is no entry");
+    assert_eq!(world.head(user).await.unwrap().echo.map(|echo| echo.of_seq), Some(1));
+    assert!(world.shows_newest(user).await);
     world.end().await;
 }
