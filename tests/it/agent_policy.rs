@@ -288,6 +288,21 @@ async fn undo_puts_a_foreign_value_back_and_nobody_overwrites_it_again_unasked()
 }
 
 #[tokio::test]
+async fn undo_finds_a_value_that_was_replaced_after_the_entry_had_its_receipt() {
+    let world = world(1, Policy { foreign: ForeignPolicy::Overwrite, ..Policy::default() }).await;
+    let user = world.user(0);
+    world.sim.tenant().change_photo(guid(user)).unwrap();
+    world.settle().await;
+    put(&world, user, b"from the badge office");
+    look_again(&world, user).await;
+    assert!(world.shows_newest(user).await, "a value of somebody else is overwritten, and no receipt is left again");
+    let value = Digest::of(b"from the badge office");
+    assert_eq!(writebacks(&world, false).undo(user).await.unwrap(), Undone::PutBack(value));
+    assert_eq!(world.written(user).as_deref(), Some(b"from the badge office".as_slice()));
+    world.end().await;
+}
+
+#[tokio::test]
 async fn undo_puts_back_what_a_removal_took_away() {
     let world = world(1, CLEAR).await;
     let user = person_without_photo(&world, 0).await;

@@ -10,7 +10,7 @@ use photorelay_core::audit;
 use photorelay_core::contract::{Held, HeldFor, Kind, NoteKind, Outcome, Receipt, V1, Verdict};
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::names::{self, Container};
-use photorelay_core::store::{Listing, StoreError, list_all};
+use photorelay_core::store::{Listed, Listing, StoreError, list_all};
 
 use super::{WriteBackError, WriteBacks};
 use crate::documents;
@@ -98,13 +98,37 @@ impl WriteBacks {
     /// A value of somebody else, or the photo that a removal took away if nothing was written since.
     async fn replaced_last(&self, user: UserId, receipts: &[Receipt]) -> Result<Option<Digest>, StoreError> {
         let listed = list_all(&*self.storage.blobs, Container::Receipts, &names::person_prefix(user)).await?;
-        let kept: BTreeSet<String> = listed.into_iter().map(|blob| blob.name).collect();
+        let kept: BTreeSet<Digest> =
+            listed.iter().filter_map(|blob| names::parse_kept_value(&blob.name)).map(|(_, value)| value).collect();
         let writes: Vec<&Receipt> = receipts.iter().filter(|receipt| receipt.outcome == Outcome::Written).collect();
         let is_ours = |value: Digest| writes.iter().any(|write| write.after == Some(value));
+        if let Some(value) = self.replaced_without_receipt(user, &listed, &kept).await?.filter(|value| !is_ours(*value))
+        {
+            return Ok(Some(value));
+        }
         let newest_first = writes.iter().rev().enumerate();
         Ok(newest_first
             .filter_map(|(age, write)| Some((age, write.before?)))
-            .find(|(age, value)| kept.contains(&names::kept_value(user, *value)) && (*age == 0 || !is_ours(*value)))
+            .find(|(age, value)| kept.contains(value) && (*age == 0 || !is_ours(*value)))
             .map(|(_, value)| value))
+    }
+
+    /// A receipt is left once for each entry. What was replaced after that is kept and in no receipt: it is the newest,
+    /// if there is one such value. Of several, nobody knows which came last.
+    async fn replaced_without_receipt(
+        &self,
+        user: UserId,
+        listed: &[Listed],
+        kept: &BTreeSet<Digest>,
+    ) -> Result<Option<Digest>, StoreError> {
+        let targets: BTreeSet<&str> =
+            listed.iter().filter_map(|blob| names::parse_receipt(&blob.name)).map(|(_, _, target)| target).collect();
+        let mut known = BTreeSet::new();
+        for target in targets {
+            let receipts = documents::receipts(&*self.storage.blobs, user, target).await?;
+            known.extend(receipts.iter().filter_map(|receipt| receipt.before));
+        }
+        let mut unknown = kept.difference(&known);
+        Ok(unknown.next().copied().filter(|_| unknown.next().is_none()))
     }
 }
