@@ -156,7 +156,7 @@ fn agent(world: &World, down: u32, budget: Budget) -> Agent {
     Agent::new(world.storage().clone(), writebacks, WRITEBACKS_QUEUE.to_owned())
 }
 
-fn pass() -> PassSettings {
+pub(crate) fn pass() -> PassSettings {
     let serving = Targets::default().all()[0].clone();
     PassSettings { every: Duration::from_secs(24 * 3600), serving }
 }
@@ -204,7 +204,7 @@ impl Target for Broken {
         self.folder.server()
     }
 
-    async fn find(&self, user: UserId, identity: &Identity) -> Result<Place, TargetError> {
+    async fn find(&self, user: UserId, identity: &Identity) -> Result<(Place, Option<Bytes>), TargetError> {
         let left = self.down.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
         match left {
             Ok(_) => Err(TargetError::Down("the folder is out of order".to_owned())),

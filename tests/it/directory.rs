@@ -84,7 +84,7 @@ async fn an_account_name_full_of_metacharacters_is_compared_and_never_looked_for
     let jane = samba.add_called(&format!("CN=Jane,{}", samba.unit), &account).await;
     let target = samba.target();
     let identity = |name: &str| Identity { sid: None, sam_account_name: Some(name.to_owned()), ..identity(&jane) };
-    assert_eq!(target.find(nobody(), &identity(&account)).await.unwrap(), place(&jane));
+    assert_eq!(target.find(nobody(), &identity(&account)).await.unwrap().0, place(&jane));
     for wrong in ["*", "*)(objectClass=*", &account[..3]] {
         assert!(matches!(target.find(nobody(), &identity(wrong)).await, Err(TargetError::Refused(_))), "{wrong}");
     }
@@ -97,7 +97,7 @@ async fn a_text_attribute_may_be_the_anchor() {
     samba.set(&jane, "employeeID", b"E*(7)").await;
     let target = LdapTarget::new(LdapSettings { anchor_attribute: Some("employeeID".to_owned()), ..samba.settings() });
     let with = |anchor: &str| Identity { anchor: Some(anchor.to_owned()), ..identity(&jane) };
-    assert_eq!(target.find(nobody(), &with("E*(7)")).await.unwrap(), place(&jane));
+    assert_eq!(target.find(nobody(), &with("E*(7)")).await.unwrap().0, place(&jane));
     assert!(matches!(target.find(nobody(), &with("E*")).await, Err(TargetError::Refused(_))));
 }
 
@@ -106,7 +106,7 @@ async fn a_value_written_in_between_makes_our_write_fail_and_stays() {
     let samba = Samba::shared().await;
     let jane = samba.add("Jane").await;
     let target = samba.target();
-    let found = target.find(nobody(), &identity(&jane)).await.unwrap();
+    let found = target.find(nobody(), &identity(&jane)).await.unwrap().0;
     assert_eq!(target.read(&found).await.unwrap(), None);
 
     samba.set(&jane, "thumbnailPhoto", b"\xffsomebody's").await;
@@ -129,7 +129,7 @@ async fn what_is_over_the_schemas_limit_is_never_sent() {
     let samba = Samba::shared().await;
     let jane = samba.add("Jane").await;
     let target = samba.target();
-    let found = target.find(nobody(), &identity(&jane)).await.unwrap();
+    let found = target.find(nobody(), &identity(&jane)).await.unwrap().0;
     assert_eq!(target.limit(), 102_400);
     let over = target.replace(&found, None, Some(&Bytes::from(vec![0xff; 102_401]))).await;
     assert!(matches!(&over, Err(TargetError::Refused(reason)) if reason.contains("was not sent")), "{over:?}");
@@ -144,8 +144,8 @@ async fn who_was_moved_is_written_and_who_was_deleted_is_not() {
     let (jane, gone) = (samba.add("Jane").await, samba.add("Gone").await);
     let target = samba.target();
     let photo = Bytes::from_static(b"\xffphoto");
-    let found = target.find(nobody(), &identity(&jane)).await.unwrap();
-    let other = target.find(nobody(), &identity(&gone)).await.unwrap();
+    let found = target.find(nobody(), &identity(&jane)).await.unwrap().0;
+    let other = target.find(nobody(), &identity(&gone)).await.unwrap().0;
 
     let renamed = format!("CN=Jane Doe,{}", samba.unit);
     samba.change(&format!("dn: {}\nchangetype: modrdn\nnewrdn: CN=Jane Doe\ndeleteoldrdn: 1\n", jane.dn)).await;
@@ -164,7 +164,7 @@ async fn an_account_that_the_agent_may_not_write_is_refused_for_good() {
     let name = format!("p{}", &samba.unit[3..17]);
     let protected = samba.add_called(&format!("CN={name},CN=Users,{domain}"), &name).await;
     let target = LdapTarget::new(LdapSettings { base: domain, ..samba.settings() });
-    let found = target.find(nobody(), &identity(&protected)).await.unwrap();
+    let found = target.find(nobody(), &identity(&protected)).await.unwrap().0;
     let answer = target.replace(&found, None, Some(&Bytes::from_static(b"\xff"))).await;
     assert!(matches!(&answer, Err(TargetError::Refused(reason)) if reason.contains("50 ")), "{answer:?}");
     assert_eq!(samba.photo(&protected).await, None);
@@ -247,7 +247,7 @@ async fn only_a_verified_server_is_told_the_password() {
     let find = async |settings: LdapSettings| LdapTarget::new(settings).find(nobody(), &identity(&jane)).await;
     let at = |url: String| LdapSettings { servers: vec![url.parse().unwrap()], ..samba.settings() };
 
-    assert_eq!(find(at(format!("ldap://{}", samba.address))).await.unwrap(), place(&jane), "StartTLS");
+    assert_eq!(find(at(format!("ldap://{}", samba.address))).await.unwrap().0, place(&jane), "StartTLS");
     let plain = find(at(format!("ldap+plain://{}", samba.address))).await;
     assert!(matches!(&plain, Err(TargetError::Down(reason)) if reason.contains("strongerAuthRequired")), "{plain:?}");
     // Another authority than the one that signed.
@@ -278,7 +278,7 @@ async fn a_refused_password_is_tried_once_until_its_file_holds_another() {
     assert_eq!(failed, [b"1".to_vec()]);
 
     std::fs::write(&file, right).unwrap();
-    assert_eq!(target.find(nobody(), &wanted).await.unwrap(), place(&jane));
+    assert_eq!(target.find(nobody(), &wanted).await.unwrap().0, place(&jane));
 }
 
 #[tokio::test]
@@ -290,7 +290,7 @@ async fn a_domain_controller_that_went_away_is_found_again() {
     let mut settings = samba.settings();
     settings.servers.insert(0, "ldaps://127.0.0.1:1".parse().unwrap());
     let target = LdapTarget::new(settings);
-    let found = target.find(nobody(), &wanted).await.unwrap();
+    let found = target.find(nobody(), &wanted).await.unwrap().0;
 
     samba.stop().await;
     assert!(matches!(target.read(&found).await, Err(TargetError::Down(_))));
@@ -302,7 +302,7 @@ async fn a_domain_controller_that_went_away_is_found_again() {
     // A connection that died while nobody used it is nobody's failure.
     samba.stop().await;
     samba.start_again().await;
-    assert_eq!(target.find(nobody(), &wanted).await.unwrap(), place(&jane));
+    assert_eq!(target.find(nobody(), &wanted).await.unwrap().0, place(&jane));
 }
 
 pub(crate) async fn world(store: Store, samba: &Samba, dry_run: bool) -> World {
@@ -313,7 +313,7 @@ pub(crate) async fn world(store: Store, samba: &Samba, dry_run: bool) -> World {
     world
 }
 
-fn agent(world: &World, settings: LdapSettings, dry_run: bool) -> Agent {
+pub(crate) fn agent(world: &World, settings: LdapSettings, dry_run: bool) -> Agent {
     let own = Settings {
         tenant: TenantId::from_uuid(world.sim.tenant_id()),
         target: "ad".to_owned(),
@@ -340,7 +340,7 @@ async fn refused(world: World, samba: &Samba, user: UserId, accounts: &[&Account
     world.end().await;
 }
 
-fn identity(account: &Account) -> Identity {
+pub(crate) fn identity(account: &Account) -> Identity {
     Identity {
         anchor: Some(account.anchor()),
         sid: Some(account.sid.clone()),
@@ -349,12 +349,12 @@ fn identity(account: &Account) -> Identity {
     }
 }
 
-fn place(account: &Account) -> Place {
+pub(crate) fn place(account: &Account) -> Place {
     let guid = uuid::Uuid::from_bytes_le(account.guid.as_slice().try_into().unwrap());
     Place(format!("<GUID={guid}>"))
 }
 
 /// The directory does not know people by their id in Entra ID.
-fn nobody() -> UserId {
+pub(crate) fn nobody() -> UserId {
     UserId::from_uuid(uuid::Uuid::nil())
 }

@@ -10,7 +10,7 @@ use std::process::Stdio;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use photorelay_agent::target::ldap::{LdapSettings, LdapTarget};
+use photorelay_agent::target::ldap::{DEFAULT_TIMEOUT, LdapSettings, LdapTarget};
 use photorelay_core::id::UserId;
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
@@ -124,6 +124,8 @@ impl Samba {
             ca_file: Some(self.ca_file.clone()),
             attribute: "thumbnailPhoto".to_owned(),
             anchor_attribute: None,
+            scope: Default::default(),
+            timeout: DEFAULT_TIMEOUT,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -12,9 +12,16 @@ use tokio::task::JoinSet;
 #[derive(Debug)]
 pub(crate) struct Relay {
     address: SocketAddr,
-    /// Connections end when it changes.
-    cuts: Arc<watch::Sender<u32>>,
+    state: Arc<watch::Sender<State>>,
     _server: JoinSet<()>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct State {
+    /// Connections end when it changes.
+    cuts: u32,
+    /// Answers stay where they are.
+    silent: bool,
 }
 
 impl Relay {
@@ -23,16 +30,16 @@ impl Relay {
         let host: IpAddr = host.parse().unwrap();
         let listener = TcpListener::bind((host, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let cuts = Arc::new(watch::Sender::new(0));
+        let state = Arc::new(watch::Sender::new(State::default()));
         let mut server = JoinSet::new();
-        let cutting = Arc::clone(&cuts);
+        let relaying = Arc::clone(&state);
         server.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((from, _)) = listener.accept().await {
-                connections.spawn(relay(from, SocketAddr::new(host, port), cutting.subscribe()));
+                connections.spawn(relay(from, SocketAddr::new(host, port), relaying.subscribe()));
             }
         });
-        Self { address, cuts, _server: server }
+        Self { address, state, _server: server }
     }
 
     pub(crate) fn address(&self) -> String {
@@ -41,17 +48,39 @@ impl Relay {
 
     /// Every connection ends now, wherever it is.
     pub(crate) fn cut(&self) {
-        self.cuts.send_modify(|cuts| *cuts += 1);
+        self.state.send_modify(|state| state.cuts += 1);
+    }
+
+    /// From now on requests pass and their answers do not, until it is told otherwise.
+    pub(crate) fn silence(&self, silent: bool) {
+        self.state.send_modify(|state| state.silent = silent);
     }
 }
 
-async fn relay(mut from: TcpStream, to: SocketAddr, mut cut: watch::Receiver<u32>) {
-    cut.mark_unchanged();
+async fn relay(mut from: TcpStream, to: SocketAddr, state: watch::Receiver<State>) {
     // Nobody listens: the connection ends, which is what the client has to see.
     let Ok(mut to) = TcpStream::connect(to).await else { return };
+    let (mut requests, mut client) = from.split();
+    let (mut answers, mut server) = to.split();
+    let cuts = state.borrow().cuts;
+    let (mut cutting, mut silence) = (state.clone(), state);
     tokio::select! {
         // Either side may end it in any way.
-        _ = copy_bidirectional(&mut from, &mut to) => {}
-        _ = cut.changed() => {}
+        _ = tokio::io::copy(&mut requests, &mut server) => {}
+        () = pass_on(&mut answers, &mut client, &mut silence) => {}
+        _ = cutting.wait_for(|state| state.cuts != cuts) => {}
+    }
+}
+
+async fn pass_on(
+    answers: &mut (impl AsyncReadExt + Unpin),
+    client: &mut (impl AsyncWriteExt + Unpin),
+    state: &mut watch::Receiver<State>,
+) {
+    let mut buffer = [0; 16 * 1024];
+    while let Ok(read @ 1..) = answers.read(&mut buffer).await {
+        if state.wait_for(|state| !state.silent).await.is_err() || client.write_all(&buffer[..read]).await.is_err() {
+            return;
+        }
     }
 }

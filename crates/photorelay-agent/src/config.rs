@@ -15,8 +15,8 @@ use crate::certificate;
 use crate::pass::PassSettings;
 use crate::policy::Policy;
 use crate::queue::DEFAULT_LEASE;
-use crate::target::ldap::LdapSettings;
 use crate::target::ldap::names::{AttributeName, Servers};
+use crate::target::ldap::{DEFAULT_TIMEOUT, LdapSettings, Scope};
 
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -51,7 +51,7 @@ pub enum TargetSettings {
         path: PathBuf,
         rendition: String,
     },
-    Ldap(LdapSettings),
+    Ldap(Box<LdapSettings>),
 }
 
 impl Config {
@@ -127,7 +127,7 @@ fn policy(reader: &mut Reader<'_>) -> Option<Policy> {
 
 /// A folder or a directory, never both.
 fn place(reader: &mut Reader<'_>) -> Option<TargetSettings> {
-    const LDAP: [&str; 7] = [
+    const LDAP: [&str; 11] = [
         "PHOTORELAY_LDAP_URLS",
         "PHOTORELAY_LDAP_BASE_DN",
         "PHOTORELAY_LDAP_BIND_DN",
@@ -135,6 +135,10 @@ fn place(reader: &mut Reader<'_>) -> Option<TargetSettings> {
         "PHOTORELAY_LDAP_CA_FILE",
         "PHOTORELAY_LDAP_ATTRIBUTE",
         "PHOTORELAY_LDAP_ANCHOR_ATTRIBUTE",
+        "PHOTORELAY_LDAP_SCOPE_UNITS",
+        "PHOTORELAY_LDAP_SCOPE_GROUP",
+        "PHOTORELAY_LDAP_SCOPE_FILTER",
+        "PHOTORELAY_LDAP_TIMEOUT_SECONDS",
     ];
     let ldap = LDAP.iter().find(|name| reader.has(name));
     match (reader.has("PHOTORELAY_FOLDER_PATH"), ldap) {
@@ -151,7 +155,7 @@ fn place(reader: &mut Reader<'_>) -> Option<TargetSettings> {
             let rendition = reader.or_default("PHOTORELAY_FOLDER_RENDITION", "thumbnailPhoto");
             Some(TargetSettings::Folder { path: path?, rendition: rendition? })
         }
-        (false, Some(_)) => directory(reader).map(TargetSettings::Ldap),
+        (false, Some(_)) => directory(reader).map(|settings| TargetSettings::Ldap(Box::new(settings))),
     }
 }
 
@@ -163,6 +167,14 @@ fn directory(reader: &mut Reader<'_>) -> Option<LdapSettings> {
     let ca_file: Option<PathBuf> = reader.optional("PHOTORELAY_LDAP_CA_FILE");
     let attribute: Option<AttributeName> = reader.or_default("PHOTORELAY_LDAP_ATTRIBUTE", "thumbnailPhoto");
     let anchor_attribute: Option<AttributeName> = reader.optional("PHOTORELAY_LDAP_ANCHOR_ATTRIBUTE");
+    let units: Option<String> = reader.optional("PHOTORELAY_LDAP_SCOPE_UNITS");
+    let group = reader.optional("PHOTORELAY_LDAP_SCOPE_GROUP");
+    let scope = Scope::new(units.as_deref(), group, reader.optional("PHOTORELAY_LDAP_SCOPE_FILTER"));
+    let scope = scope.map_err(|error| reader.problem(&format!("PHOTORELAY_LDAP_SCOPE_FILTER: {error}"))).ok();
+    let timeout = reader.seconds("PHOTORELAY_LDAP_TIMEOUT_SECONDS", DEFAULT_TIMEOUT);
+    if timeout.is_zero() {
+        reader.problem("PHOTORELAY_LDAP_TIMEOUT_SECONDS must be at least 1");
+    }
     for (name, file) in [("PASSWORD", &password_file), ("CA", &ca_file)] {
         if let Some(file) = file
             && let Err(error) = std::fs::File::open(file)
@@ -178,6 +190,8 @@ fn directory(reader: &mut Reader<'_>) -> Option<LdapSettings> {
         ca_file,
         attribute: attribute?.0,
         anchor_attribute: anchor_attribute.map(|name| name.0),
+        scope: scope?,
+        timeout,
     })
 }
 
@@ -228,9 +242,12 @@ mod tests {
             ("PHOTORELAY_LDAP_CA_FILE", "/nowhere/ca.pem"),
             ("PHOTORELAY_LDAP_ATTRIBUTE", "photo)("),
             ("PHOTORELAY_LDAP_ANCHOR_ATTRIBUTE", "*"),
+            ("PHOTORELAY_LDAP_SCOPE_FILTER", "department=Sales)"),
         ])
         .unwrap_err();
-        for name in ["URLS", "BASE_DN", "BIND_DN", "PASSWORD_FILE", "CA_FILE", "ATTRIBUTE", "ANCHOR_ATTRIBUTE"] {
+        for name in
+            ["URLS", "BASE_DN", "BIND_DN", "PASSWORD_FILE", "CA_FILE", "ATTRIBUTE", "ANCHOR_ATTRIBUTE", "SCOPE_FILTER"]
+        {
             assert!(told.contains(&format!("PHOTORELAY_LDAP_{name}")), "{name} is missing in {told}");
         }
     }

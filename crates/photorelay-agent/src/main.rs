@@ -194,7 +194,7 @@ async fn writebacks(storage: &Storage, config: &Config, dry_run: bool) -> Result
             let folder = FolderTarget::open(path, rendition, FOLDER_LIMIT);
             Arc::new(folder.with_context(|| format!("the folder {} cannot be opened", path.display()))?)
         }
-        TargetSettings::Ldap(settings) => Arc::new(LdapTarget::new(settings.clone())),
+        TargetSettings::Ldap(settings) => Arc::new(LdapTarget::new((**settings).clone())),
     };
     let settings = Settings {
         tenant: config.tenant_id,

@@ -97,8 +97,8 @@ impl Policy {
     }
 
     /// Changes whenever somebody might have to be looked at again.
-    pub fn fingerprint(&self, dry_run: bool) -> Digest {
-        Digest::of(format!("{self:?} {dry_run}").as_bytes())
+    pub fn fingerprint(&self, dry_run: bool, scope: &str) -> Digest {
+        Digest::of(format!("{self:?} {dry_run} {scope}").as_bytes())
     }
 }
 
@@ -129,11 +129,12 @@ mod tests {
     fn every_setting_that_matters_changes_the_fingerprint() {
         let policy = Policy::default();
         let all = [
-            policy.fingerprint(false),
-            policy.fingerprint(true),
-            Policy { removal: RemovalPolicy::Clear, ..policy.clone() }.fingerprint(false),
-            Policy { foreign: ForeignPolicy::Overwrite, ..policy.clone() }.fingerprint(false),
-            Policy { pilot: Some("".parse().unwrap()), ..policy }.fingerprint(false),
+            policy.fingerprint(false, ""),
+            policy.fingerprint(true, ""),
+            policy.fingerprint(false, "a filter"),
+            Policy { removal: RemovalPolicy::Clear, ..policy.clone() }.fingerprint(false, ""),
+            Policy { foreign: ForeignPolicy::Overwrite, ..policy.clone() }.fingerprint(false, ""),
+            Policy { pilot: Some("".parse().unwrap()), ..policy }.fingerprint(false, ""),
         ];
         assert_eq!(all.iter().map(ToString::to_string).collect::<BTreeSet<_>>().len(), all.len());
     }

@@ -115,7 +115,7 @@ impl From<VaultError> for WriteBackError {
 impl From<TargetError> for WriteBackError {
     fn from(error: TargetError) -> Self {
         match error {
-            TargetError::Refused(reason) => Self::Hopeless(reason),
+            TargetError::Refused(reason) | TargetError::OutOfScope(reason) => Self::Hopeless(reason),
             TargetError::Failed(reason) => Self::Failed(reason),
             TargetError::Down(reason) => Self::Down(reason),
         }
@@ -160,7 +160,7 @@ impl WriteBacks {
 
     /// Changes with every setting that decides what is written.
     pub(crate) fn fingerprint(&self) -> Digest {
-        self.policy.fingerprint(self.settings.dry_run)
+        self.policy.fingerprint(self.settings.dry_run, &self.target.scope())
     }
 
     pub fn settings(&self) -> &Settings {
@@ -180,8 +180,7 @@ impl WriteBacks {
 
     /// Brings this person up to at least the entry that the message names.
     pub async fn bring_up(&self, user: UserId, message: &WriteBack) -> Result<Done, WriteBackError> {
-        if !self.policy.includes(user) {
-            let reason = "not on the pilot's list (PHOTORELAY_PILOT)";
+        if let Some(reason) = self.excluded(user) {
             return self.note(user, message.data.seq, NoteKind::OutOfScope, reason).await;
         }
         let mut identity = message.data.identity.clone();
@@ -195,6 +194,11 @@ impl WriteBacks {
         Err(WriteBackError::Failed(format!("somebody else wrote during every one of {MAX_ROUNDS} rounds")))
     }
 
+    /// Why nobody is looked for.
+    fn excluded(&self, user: UserId) -> Option<&'static str> {
+        (!self.policy.includes(user)).then_some("not on the pilot's list (PHOTORELAY_PILOT)")
+    }
+
     async fn round(
         &self,
         user: UserId,
@@ -203,9 +207,10 @@ impl WriteBacks {
         paid: &mut bool,
     ) -> Result<Round, WriteBackError> {
         // The target first: whoever writes after this read makes our own write fail.
-        let found = match self.look(user, identity).await {
+        let found = match self.target.find(user, identity).await {
             Ok(found) => Ok(found),
-            Err(TargetError::Refused(reason)) => Err(reason),
+            Err(TargetError::Refused(reason)) => Err(Ending::Refused { reason, shows: None }),
+            Err(TargetError::OutOfScope(reason)) => Err(Ending::Noted { kind: NoteKind::OutOfScope, reason }),
             Err(error) => return Err(error.into()),
         };
         let newest = self.newest(user, message).await?;
@@ -216,7 +221,7 @@ impl WriteBacks {
         }
         let ending = match found {
             Ok((place, present)) => self.act(user, &newest, &place, present.as_ref(), paid).await?,
-            Err(reason) => Ending::Refused { reason, shows: None },
+            Err(ending) => ending,
         };
         match ending {
             Ending::Again => return Ok(Round::Again(identity.clone())),
@@ -325,12 +330,6 @@ impl WriteBacks {
                 "today's {writes} writes (PHOTORELAY_WRITES_PER_DAY) are used up; writing goes on at 00:00 UTC"
             ))),
         }
-    }
-
-    pub(crate) async fn look(&self, user: UserId, identity: &Identity) -> Result<(Place, Option<Bytes>), TargetError> {
-        let place = self.target.find(user, identity).await?;
-        let present = self.target.read(&place).await?;
-        Ok((place, present))
     }
 
     /// Replaces the value that was read, and reads back what is there then.

@@ -42,7 +42,7 @@ pub async fn examine(
         Ok(storage) => look_at_storage(storage, config, &mut findings).await,
     }
     match &config.place {
-        TargetSettings::Ldap(settings) => findings.append(&mut LdapTarget::new(settings.clone()).examine().await),
+        TargetSettings::Ldap(settings) => findings.append(&mut LdapTarget::new((**settings).clone()).examine().await),
         TargetSettings::Folder { path, .. } => findings.push(match &writebacks {
             Ok(_) => Finding::ok("folder", format!("{} can be written", path.display())),
             Err(error) => Finding::error("folder", error, "make it writable for the agent's account"),

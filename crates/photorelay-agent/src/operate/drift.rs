@@ -22,6 +22,8 @@ const CONCURRENCY: usize = 8;
 pub struct Drift {
     pub people: u64,
     pub differing: u64,
+    /// Not looked at.
+    pub out_of_scope: u64,
     /// Those of whom nothing could be said.
     pub failed: u64,
     pub announced: u64,
@@ -56,6 +58,7 @@ pub async fn drift(
             drift.people += 1;
             match plan {
                 Ok(None) | Ok(Some(Plan { state: State::UpToDate, .. })) => {}
+                Ok(Some(Plan { state: State::OutOfScope, .. })) => drift.out_of_scope += 1,
                 Ok(Some(plan)) => {
                     drift.differing += 1;
                     drift.bytes += if plan.state == State::Refused { 0 } else { plan.bytes };
@@ -86,6 +89,9 @@ pub async fn drift(
     if drift.bytes > 0 {
         write!(out, "; {} to write, to every domain controller", size(drift.bytes))?;
     }
+    if drift.out_of_scope > 0 {
+        write!(out, ", {} out of scope", drift.out_of_scope)?;
+    }
     if drift.failed > 0 {
         write!(out, ", {} could not be compared", drift.failed)?;
     }
@@ -112,5 +118,6 @@ fn word(state: State) -> &'static str {
         State::Foreign => "foreign",
         State::Surplus => "surplus",
         State::Refused => "refused",
+        State::OutOfScope => "out of scope",
     }
 }

@@ -113,7 +113,7 @@ impl Target for FolderTarget {
         self.folder.display().to_string()
     }
 
-    async fn find(&self, user: UserId, identity: &Identity) -> Result<Place, TargetError> {
+    async fn find(&self, user: UserId, identity: &Identity) -> Result<(Place, Option<Bytes>), TargetError> {
         let name = identity.sam_account_name.as_deref().unwrap_or_default();
         if !is_account_name(name) {
             return Err(TargetError::Refused("no account name (sAMAccountName) that can name a file".to_owned()));
@@ -122,7 +122,8 @@ impl Target for FolderTarget {
         let owner = Owner { user_id: user, anchor: identity.anchor.clone() };
         let (target, claimed) = (self.clone(), place.clone());
         blocking(move || target.claim(&claimed, &owner)).await?;
-        Ok(place)
+        let present = self.read(&place).await?;
+        Ok((place, present))
     }
 
     async fn read(&self, place: &Place) -> Result<Option<Bytes>, TargetError> {

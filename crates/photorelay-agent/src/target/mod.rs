@@ -21,6 +21,9 @@ pub enum TargetError {
     /// Trying again does not help: this person's entry ends with a receipt `refused`.
     #[error("{0}")]
     Refused(String),
+    /// This person is found and is none of those whom the target is to show.
+    #[error("{0}")]
+    OutOfScope(String),
     /// This item may succeed later; others are not affected.
     #[error("{0}")]
     Failed(String),
@@ -47,9 +50,16 @@ pub trait Target: Send + Sync + Debug {
     /// What receipts name as the place of writing.
     fn server(&self) -> String;
 
-    /// The one place that belongs to this person: two independent identifiers agree, or nobody is found.
-    async fn find(&self, user: UserId, identity: &Identity) -> Result<Place, TargetError>;
+    /// Changes whenever somebody else may be in the target's scope.
+    fn scope(&self) -> String {
+        String::new()
+    }
 
+    /// The one place that belongs to this person, and what it shows: two independent identifiers agree, or nobody is
+    /// found.
+    async fn find(&self, user: UserId, identity: &Identity) -> Result<(Place, Option<Bytes>), TargetError>;
+
+    /// What the place shows now.
     async fn read(&self, place: &Place) -> Result<Option<Bytes>, TargetError>;
 
     /// Replaces exactly the value that was read; none stands for no photo on either side.

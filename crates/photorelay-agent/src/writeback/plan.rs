@@ -26,6 +26,8 @@ pub enum State {
     Surplus,
     /// It cannot show it: nobody is found, or the value does not fit.
     Refused,
+    /// The person is none of those whom it is to show, and what it shows was not looked at.
+    OutOfScope,
 }
 
 /// One person in one target.
@@ -75,8 +77,13 @@ impl WriteBacks {
             would: String::new(),
             message,
         };
-        let (place, present) = match self.look(user, &entry.identity).await {
+        let out_of_scope = |plan, reason| Plan { state: State::OutOfScope, would: reason, ..plan };
+        if let Some(reason) = self.excluded(user) {
+            return Ok(Some(out_of_scope(plan, reason.to_owned())));
+        }
+        let (place, present) = match self.target.find(user, &entry.identity).await {
             Ok(found) => found,
+            Err(TargetError::OutOfScope(reason)) => return Ok(Some(out_of_scope(plan, reason))),
             Err(TargetError::Refused(reason)) => return Ok(Some(Plan { would: format!("refuse: {reason}"), ..plan })),
             Err(error) => return Err(error.into()),
         };
@@ -88,11 +95,7 @@ impl WriteBacks {
             (Some(_), None) => State::Surplus,
             (Some(_), Some(_)) => State::Different,
         };
-        let ending = if self.policy.includes(user) {
-            self.act(user, &newest, &place, present.as_ref(), &mut true).await?
-        } else {
-            Ending::noted(photorelay_core::contract::NoteKind::OutOfScope, "not on the pilot's list (PHOTORELAY_PILOT)")
-        };
+        let ending = self.act(user, &newest, &place, present.as_ref(), &mut true).await?;
         plan.place = Some(place.0);
         plan.would = match ending {
             Ending::Shows { .. } => "leave it as it is".to_owned(),

@@ -53,7 +53,7 @@ impl WriteBacks {
         let Some(newest) = audit::newest_not_refused(blobs, user, &sequence).await? else {
             return Ok(Undone::Nothing("the audit trail has no entry that says who this is"));
         };
-        let (place, present) = self.look(user, &newest.entry.identity).await?;
+        let (place, present) = self.target.find(user, &newest.entry.identity).await?;
         let shows = present.as_deref().map(Digest::of);
         if shows == Some(value) {
             return Ok(Undone::Nothing("the target shows that value already"));

@@ -25,13 +25,14 @@ use crate::target::TargetError;
 
 /// For TCP and TLS together.
 const CONNECT: Duration = Duration::from_secs(10);
-/// For every request and its answer.
-pub(super) const OPERATION: Duration = Duration::from_secs(15);
 /// Between two rounds over all servers; the agent as a whole waits longer and longer besides.
 const REST: Duration = Duration::from_secs(1);
 /// The longest counting window that is usual for lock-outs is 30 minutes.
 const REST_AFTER_REFUSED_PASSWORD: Duration = Duration::from_secs(31 * 60);
 const INVALID_CREDENTIALS: u32 = 49;
+
+/// In searchFlags of an attribute ([MS-ADTS] 2.2.10, fATTINDEX).
+const INDEXED: u32 = 1;
 
 /// What Active Directory's schema allows in thumbnailPhoto, whatever a changed schema says.
 const THUMBNAIL_LIMIT: u64 = 102_400;
@@ -73,6 +74,10 @@ pub(super) struct Session {
     ldap: Ldap,
     number: u64,
     server: String,
+    /// Whether the directory finds an anchor without reading everybody.
+    pub(super) anchor_is_indexed: bool,
+    /// For every request and its answer.
+    pub(super) timeout: Duration,
     /// Reads and writes; ends with the last clone.
     _driver: Arc<JoinSet<()>>,
 }
@@ -195,12 +200,13 @@ impl Connections {
         }
         let (connection, mut ldap) =
             LdapConnAsync::from_url_with_settings(settings, &server.url).await.map_err(passing)?;
+        let timeout = self.settings.timeout;
         let mut driver = JoinSet::new();
         driver.spawn(async move {
             // Whoever waits for an answer on it is told; there is nobody else to tell.
             let _ = connection.drive().await;
         });
-        let bind = ldap.with_timeout(OPERATION).simple_bind(&self.settings.bind_as, password.expose_secret());
+        let bind = ldap.with_timeout(timeout).simple_bind(&self.settings.bind_as, password.expose_secret());
         let bound = bind.await.map_err(passing)?;
         if bound.rc == INVALID_CREDENTIALS {
             return Err(Unusable::Password(codes::describe(&bound)));
@@ -210,10 +216,13 @@ impl Connections {
                 // Busy or about to stop.
                 TargetError::Down(reason) if matches!(bound.rc, 51 | 52) => Unusable::This(reason),
                 TargetError::Failed(reason) => Unusable::This(reason),
-                TargetError::Down(reason) | TargetError::Refused(reason) => Unusable::All(reason),
+                TargetError::Down(reason) | TargetError::Refused(reason) | TargetError::OutOfScope(reason) => {
+                    Unusable::All(reason)
+                }
             });
         }
-        let mut session = Session { ldap, number, server: host(server).to_owned(), _driver: Arc::new(driver) };
+        let (server, driver) = (host(server).to_owned(), Arc::new(driver));
+        let mut session = Session { ldap, number, server, anchor_is_indexed: false, timeout, _driver: driver };
         self.learn(&mut session).await?;
         Ok(session)
     }
@@ -232,6 +241,10 @@ impl Connections {
         let described = described.ok_or_else(|| {
             Unusable::All(format!("the schema has no attribute {attribute}: check PHOTORELAY_LDAP_ATTRIBUTE"))
         })?;
+        let filter = format!("(&(objectClass=attributeSchema)(lDAPDisplayName={}))", self.settings.anchor());
+        let anchor = one(session, &schema, Scope::OneLevel, &filter, &["searchFlags"]).await?;
+        let flags: Option<u32> = anchor.and_then(|anchor| anchor.text("searchFlags")?.parse().ok());
+        session.anchor_is_indexed = flags.unwrap_or_default() & INDEXED != 0;
         let range: Option<u64> = described.text("rangeUpper").and_then(|range| range.parse().ok());
         let limit = range.unwrap_or(u64::MAX).min(most(attribute));
         self.limit.store(limit, Ordering::Relaxed);

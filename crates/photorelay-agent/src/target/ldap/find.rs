@@ -1,25 +1,30 @@
 //! Who is it: the one user object on which two independent identifiers agree, or nobody.
 //!
-//! One search asks for everybody who has the anchor or the SID, so that a second person with one of them is seen and
-//! not passed over. What disagrees is told by objectGUID; names of people and their account names never are.
+//! Everybody who has the anchor or the SID is asked for, so that a second person with one of them is seen and not passed
+//! over. Where the anchor's attribute has no index, that reads the whole directory; then the SID alone may say who it is
+//! if its owner has the anchor and the `census` knows nobody else with it. Only the other search ever says no.
+//! What disagrees is told by objectGUID; names of people and their account names never are.
 
 use std::collections::BTreeSet;
 
 use photorelay_core::contract::Identity;
+use uuid::Uuid;
 
-use super::identifiers::{escaped, guid_of_anchor, guid_text, sid_bytes};
+use super::census::{Census, key};
+use super::identifiers::{escaped, guid, guid_of_anchor, sid_bytes};
 use super::search::Entry;
 use super::settings::LdapSettings;
 use crate::target::TargetError;
 
 const GUID: &str = "objectGUID";
-const CONSISTENCY: &str = "mS-DS-ConsistencyGuid";
+pub(super) const CONSISTENCY: &str = "mS-DS-ConsistencyGuid";
 const SID: &str = "objectSid";
 const ACCOUNT: &str = "sAMAccountName";
+pub(super) const USERS: &str = "(objectCategory=person)(objectClass=user)";
 
-/// What a search has to return for [`Wanted::choose`].
+/// What a search has to return for [`Wanted::choose`], and the photo.
 pub(super) fn attributes(settings: &LdapSettings) -> Vec<String> {
-    let known = [GUID, CONSISTENCY, SID, ACCOUNT].into_iter().map(str::to_owned);
+    let known = [GUID, CONSISTENCY, SID, ACCOUNT, &settings.attribute].into_iter().map(str::to_owned);
     known.chain(settings.anchor_attribute.clone()).collect()
 }
 
@@ -65,17 +70,30 @@ impl Wanted {
         Ok(Self { anchor, sid, account })
     }
 
+    /// The user, enabled or disabled, who has the SID: always by an index. None if it is not known, or nothing else is.
+    pub(super) fn filter_by_sid(&self) -> Option<String> {
+        self.anchor.as_ref()?;
+        self.sid.as_ref().map(|sid| format!("(&{USERS}({SID}={}))", escaped(sid)))
+    }
+
+    /// Whether those who have the SID are one person who has the anchor, and nobody else is known to have it.
+    pub(super) fn is_plain(&self, with_sid: &[Entry], census: &Census) -> bool {
+        let (Some(anchor), [entry]) = (&self.anchor, with_sid) else { return false };
+        let own = usize::from(!entry.values(anchor.attribute()).is_empty());
+        anchor.is_of(entry) && census.holders(&anchor.key()) <= own
+    }
+
     /// Users, enabled or disabled, who have the anchor or the SID. The name of an account may be somebody else's by now,
     /// so nobody is looked for by it.
     pub(super) fn filter(&self) -> String {
         let anchor = self.anchor.as_ref().map(Anchor::filter).unwrap_or_default();
         let sid = self.sid.as_ref().map(|sid| format!("({SID}={})", escaped(sid))).unwrap_or_default();
-        format!("(&(objectCategory=person)(objectClass=user)(|{anchor}{sid}))")
+        format!("(&{USERS}(|{anchor}{sid}))")
     }
 
-    /// The search base of the one object on which everything agrees.
-    pub(super) fn choose(&self, entries: &[Entry]) -> Result<String, TargetError> {
-        let with = |has: &dyn Fn(&Entry) -> bool| -> Vec<&Entry> { entries.iter().filter(|e| has(e)).collect() };
+    /// The one object on which everything agrees, and its objectGUID.
+    pub(super) fn choose<'a>(&self, entries: &'a [Entry]) -> Result<(&'a Entry, Uuid), TargetError> {
+        let with = |has: &dyn Fn(&Entry) -> bool| -> Vec<&'a Entry> { entries.iter().filter(|e| has(e)).collect() };
         let by_anchor = self.anchor.as_ref().map(|anchor| with(&|entry| anchor.is_of(entry)));
         let by_sid = self.sid.as_ref().map(|sid| with(&|entry| entry.value(SID) == Some(sid)));
         let refused = |why: &str| {
@@ -98,8 +116,8 @@ impl Wanted {
             },
             (None, None) => return refused("neither anchor nor SID is known"),
         };
-        match chosen.value(GUID).and_then(guid_text) {
-            Some(guid) => Ok(format!("<GUID={guid}>")),
+        match chosen.value(GUID).and_then(guid) {
+            Some(guid) => Ok((chosen, guid)),
             None => refused("the user has no objectGUID that can be read"),
         }
     }
@@ -111,6 +129,20 @@ impl Wanted {
 }
 
 impl Anchor {
+    fn attribute(&self) -> &str {
+        match self {
+            Self::Guid(_) => CONSISTENCY,
+            Self::Text { attribute, .. } => attribute,
+        }
+    }
+
+    fn key(&self) -> Vec<u8> {
+        match self {
+            Self::Guid(guid) => guid.to_vec(),
+            Self::Text { value, .. } => key(value.as_bytes(), true),
+        }
+    }
+
     fn filter(&self) -> String {
         match self {
             // Entra Connect takes objectGUID as the anchor of those whose mS-DS-ConsistencyGuid is empty.
@@ -125,24 +157,23 @@ impl Anchor {
     fn is_of(&self, entry: &Entry) -> bool {
         match self {
             Self::Guid(guid) => entry.value(CONSISTENCY).or_else(|| entry.value(GUID)) == Some(guid),
-            Self::Text { attribute, value } => {
-                let same =
-                    |found: &Vec<u8>| str::from_utf8(found).is_ok_and(|f| f.to_lowercase() == value.to_lowercase());
-                entry.values(attribute).iter().any(same)
-            }
+            Self::Text { attribute, .. } => entry.values(attribute).iter().any(|found| key(found, true) == self.key()),
         }
     }
 }
 
 fn shown(found: &[&Entry]) -> String {
-    let guid =
-        |entry: &&Entry| entry.value(GUID).and_then(guid_text).unwrap_or_else(|| "without objectGUID".to_owned());
-    let guids: BTreeSet<String> = found.iter().map(guid).collect();
+    let shown = |entry: &&Entry| {
+        entry.value(GUID).and_then(guid).map_or_else(|| "without objectGUID".to_owned(), |guid| guid.to_string())
+    };
+    let guids: BTreeSet<String> = found.iter().map(shown).collect();
     if guids.is_empty() { "nobody".to_owned() } else { guids.into_iter().collect::<Vec<_>>().join(", ") }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::scope::Scope;
+    use super::super::settings::DEFAULT_TIMEOUT;
     use super::*;
 
     const A: [u8; 16] = [0xA1; 16];
@@ -158,6 +189,8 @@ mod tests {
             ca_file: None,
             attribute: "thumbnailPhoto".to_owned(),
             anchor_attribute: anchor_attribute.map(str::to_owned),
+            scope: Scope::default(),
+            timeout: DEFAULT_TIMEOUT,
         }
     }
 
@@ -184,7 +217,7 @@ mod tests {
         let wanted = Wanted::of(&identity(Some(&anchor(B)), Some(SID_A), Some("old")), &settings(None)).ok().unwrap();
         let sid = sid_bytes(SID_A).unwrap();
         let entry = Entry::new([(GUID, &A), ("ms-ds-consistencyguid", &B), (SID, &sid), (ACCOUNT, b"new")]);
-        assert_eq!(wanted.choose(&[entry]).unwrap(), "<GUID=a1a1a1a1-a1a1-a1a1-a1a1-a1a1a1a1a1a1>");
+        assert_eq!(wanted.choose(&[entry]).unwrap().1.to_string(), "a1a1a1a1-a1a1-a1a1-a1a1-a1a1a1a1a1a1");
     }
 
     #[test]
@@ -214,6 +247,27 @@ mod tests {
         assert!(wanted("JANE*)(cn=").choose(&[entry()]).is_ok());
         assert!(refusal(wanted("jane").choose(&[entry()])).contains("sAMAccountName"));
         assert!(!wanted("jane*)(cn=").filter().contains("jane"));
+    }
+
+    #[test]
+    fn the_sid_alone_says_who_it_is_if_its_owner_has_the_anchor_and_nobody_else() {
+        let wanted = Wanted::of(&identity(Some(&anchor(A)), Some(SID_A), None), &settings(None)).ok().unwrap();
+        let sid = sid_bytes(SID_A).unwrap();
+        let by_guid = || Entry::new([(GUID, &A), (SID, &sid)]);
+        let by_consistency = || Entry::new([(GUID, &B), (CONSISTENCY, &A), (SID, &sid)]);
+        let held_by = |holders: usize| {
+            let mut census = Census::default();
+            (0..holders).for_each(|_| census.count(&A));
+            census
+        };
+        assert!(wanted.is_plain(&[by_guid()], &held_by(0)));
+        assert!(wanted.is_plain(&[by_consistency()], &held_by(0)), "made after the census");
+        assert!(wanted.is_plain(&[by_consistency()], &held_by(1)));
+        assert!(!wanted.is_plain(&[by_guid()], &held_by(1)), "somebody else has it");
+        assert!(!wanted.is_plain(&[by_consistency()], &held_by(2)));
+        assert!(!wanted.is_plain(&[by_guid(), by_consistency()], &held_by(0)));
+        assert!(!wanted.is_plain(&[Entry::new([(GUID, &B), (SID, &sid)])], &held_by(0)), "another anchor");
+        assert!(!wanted.is_plain(&[], &held_by(0)));
     }
 
     #[test]

@@ -9,9 +9,9 @@ pub(super) fn guid_of_anchor(anchor: &str) -> Option<[u8; 16]> {
     STANDARD.decode(anchor).ok()?.try_into().ok()
 }
 
-/// The text of a GUID that the directory returned.
-pub(super) fn guid_text(bytes: &[u8]) -> Option<String> {
-    Some(Uuid::from_bytes_le(bytes.try_into().ok()?).to_string())
+/// A GUID that the directory returned.
+pub(super) fn guid(bytes: &[u8]) -> Option<Uuid> {
+    Some(Uuid::from_bytes_le(bytes.try_into().ok()?))
 }
 
 /// The bytes of `S-1-5-21-...`: revision, number of parts, six bytes big-endian, then each part little-endian
@@ -43,7 +43,7 @@ mod tests {
     fn a_guid_is_written_in_the_order_of_the_directory() {
         let bytes = guid_of_anchor("4AQlP1BP8kCk7A5cHDqIsQ==").unwrap();
         assert_eq!(&bytes[..4], [0xe0, 0x04, 0x25, 0x3f]);
-        assert!(guid_text(&bytes).unwrap().starts_with("3f2504e0-4f50-40f2-"));
+        assert!(guid(&bytes).unwrap().to_string().starts_with("3f2504e0-4f50-40f2-"));
     }
 
     #[test]

@@ -3,27 +3,36 @@
 //! `find` says who somebody is, `connection` keeps one domain controller, `codes` says what an answer means.
 //! Nothing here prints a name of a person: objects are named by their objectGUID.
 
+mod census;
 mod codes;
 mod connection;
 mod examine;
 mod find;
 mod identifiers;
 pub(crate) mod names;
+mod scope;
 mod search;
 mod settings;
 
-pub use settings::{LdapSettings, Server};
+pub use scope::Scope;
+pub use settings::{DEFAULT_TIMEOUT, LdapSettings, Server};
 
 use std::collections::HashSet;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use ldap3::{Mod, Scope};
+use ldap3::Mod;
 use photorelay_core::contract::Identity;
 use photorelay_core::id::UserId;
 
+use tokio::sync::{Mutex, MutexGuard};
+use uuid::Uuid;
+
+use self::census::Census;
 use self::codes::Meaning;
 use self::connection::{Connections, Session};
+use self::find::Wanted;
+use self::identifiers::escaped;
 use self::search::Entry;
 use super::{Place, Replacement, Target, TargetError};
 
@@ -32,18 +41,19 @@ use super::{Place, Replacement, Target, TargetError};
 pub struct LdapTarget {
     settings: LdapSettings,
     connections: Connections,
+    census: Mutex<Option<Census>>,
 }
 
 impl LdapTarget {
     /// Connects when it is first used, and again whenever the connection was lost.
     pub fn new(settings: LdapSettings) -> Self {
-        Self { connections: Connections::new(&settings), settings }
+        Self { connections: Connections::new(&settings), settings, census: Mutex::default() }
     }
 
     async fn modify(&self, place: &Place, changes: Vec<Mod<Vec<u8>>>) -> Result<Meaning, TargetError> {
         let session = self.connections.session().await?;
         let mut ldap = session.ldap();
-        let answer = ldap.with_timeout(connection::OPERATION).modify(&place.0, changes).await;
+        let answer = ldap.with_timeout(session.timeout).modify(&place.0, changes).await;
         match answer {
             Ok(result) => {
                 let meaning = codes::of_modify(&result);
@@ -56,29 +66,55 @@ impl LdapTarget {
         }
     }
 
-    /// A person's way begins here: a connection that died while nobody used it is not that person's failure.
-    async fn candidates(&self, filter: &str) -> Result<Vec<Entry>, TargetError> {
-        let attributes = find::attributes(&self.settings);
-        let session = self.connections.session().await?;
-        match self.search(&session, &self.settings.base, Scope::Subtree, filter, &attributes).await {
-            Err(TargetError::Down(_)) => {
-                let session = self.connections.session().await?;
-                self.search(&session, &self.settings.base, Scope::Subtree, filter, &attributes).await
+    /// Everybody who may be the one who is wanted.
+    async fn candidates(&self, wanted: &Wanted) -> Result<Vec<Entry>, TargetError> {
+        if let Some(filter) = wanted.filter_by_sid()
+            && !self.connections.session().await?.anchor_is_indexed
+        {
+            let with_sid = self.below_base(&filter).await?;
+            if wanted.is_plain(&with_sid, &*self.census().await?) {
+                return Ok(with_sid);
             }
+        }
+        self.below_base(&wanted.filter()).await
+    }
+
+    /// Counted now, if it was not within the last hour. Whoever comes meanwhile waits.
+    async fn census(&self) -> Result<tokio::sync::MappedMutexGuard<'_, Census>, TargetError> {
+        let mut census = self.census.lock().await;
+        if census.as_ref().is_none_or(Census::is_old) {
+            let session = self.connections.session().await?;
+            *census = Some(self.heard(&session, Census::take(&session, &self.settings).await).await?);
+        }
+        Ok(MutexGuard::map(census, |census| census.get_or_insert_default()))
+    }
+
+    /// A person's way begins here: a connection that died while nobody used it is not that person's failure.
+    async fn below_base(&self, filter: &str) -> Result<Vec<Entry>, TargetError> {
+        let attributes = find::attributes(&self.settings);
+        let base = &self.settings.base;
+        match self.search(base, ldap3::Scope::Subtree, filter, &attributes).await {
+            Err(TargetError::Down(_)) => self.search(base, ldap3::Scope::Subtree, filter, &attributes).await,
             answer => answer,
         }
     }
 
     async fn search(
         &self,
-        session: &Session,
         base: &str,
-        scope: Scope,
+        scope: ldap3::Scope,
         filter: &str,
         attributes: &[String],
     ) -> Result<Vec<Entry>, TargetError> {
-        match search::run(session, base, scope, filter, attributes).await {
-            Ok(entries) => Ok(entries),
+        let session = self.connections.session().await?;
+        let found = search::run(&session, base, scope, filter, attributes).await;
+        self.heard(&session, found).await
+    }
+
+    /// Drops a connection that cannot be used any more.
+    async fn heard<T>(&self, session: &Session, answer: Result<T, search::Error>) -> Result<T, TargetError> {
+        match answer {
+            Ok(answer) => Ok(answer),
             Err(search::Error::Answered(error)) => {
                 if let TargetError::Down(_) = error {
                     self.connections.forget(session).await;
@@ -86,6 +122,33 @@ impl LdapTarget {
                 Err(error)
             }
             Err(search::Error::Lost(reason)) => Err(self.connections.lost(session, &reason).await),
+        }
+    }
+
+    /// Asks the directory itself, which knows best what is below a unit and in a group.
+    async fn is_in_scope(&self, guid: Uuid) -> Result<bool, TargetError> {
+        if self.settings.scope.is_everybody() {
+            return Ok(true);
+        }
+        let filter = self.settings.scope.filter_for(&escaped(&guid.to_bytes_le()));
+        for base in self.settings.scope.bases(&self.settings.base) {
+            if !self.search(base, ldap3::Scope::Subtree, &filter, &["1.1".to_owned()]).await?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn one_value(&self, place: &Place, entry: &Entry) -> Result<Option<Bytes>, TargetError> {
+        let attribute = &self.settings.attribute;
+        match entry.values(attribute) {
+            [] => Ok(None),
+            [value] => Ok(Some(Bytes::copy_from_slice(value))),
+            values => Err(TargetError::Refused(format!(
+                "{attribute} of {} holds {} values, and a photo replaces exactly one: remove the others",
+                place.0,
+                values.len()
+            ))),
         }
     }
 }
@@ -104,29 +167,29 @@ impl Target for LdapTarget {
         self.connections.server()
     }
 
-    async fn find(&self, _user: UserId, identity: &Identity) -> Result<Place, TargetError> {
-        let wanted = find::Wanted::of(identity, &self.settings)?;
-        let entries = self.candidates(&wanted.filter()).await?;
-        wanted.choose(&entries).map(Place)
+    fn scope(&self) -> String {
+        format!("{:?}", self.settings.scope)
+    }
+
+    async fn find(&self, _user: UserId, identity: &Identity) -> Result<(Place, Option<Bytes>), TargetError> {
+        let wanted = Wanted::of(identity, &self.settings)?;
+        let candidates = self.candidates(&wanted).await?;
+        let (entry, guid) = wanted.choose(&candidates)?;
+        if !self.is_in_scope(guid).await? {
+            return Err(TargetError::OutOfScope("outside what PHOTORELAY_LDAP_SCOPE_* names".to_owned()));
+        }
+        let place = Place(format!("<GUID={guid}>"));
+        let present = self.one_value(&place, entry)?;
+        Ok((place, present))
     }
 
     async fn read(&self, place: &Place) -> Result<Option<Bytes>, TargetError> {
-        let attribute = &self.settings.attribute;
-        let session = self.connections.session().await?;
-        let wanted = [attribute.clone()];
-        let entries = self.search(&session, &place.0, Scope::Base, "(objectClass=*)", &wanted).await?;
+        let wanted = [self.settings.attribute.clone()];
+        let entries = self.search(&place.0, ldap3::Scope::Base, "(objectClass=*)", &wanted).await?;
         let [entry] = entries.as_slice() else {
             return Err(TargetError::Failed(format!("{} was deleted, or cannot be read any more", place.0)));
         };
-        match entry.values(attribute) {
-            [] => Ok(None),
-            [value] => Ok(Some(Bytes::copy_from_slice(value))),
-            values => Err(TargetError::Refused(format!(
-                "{attribute} of {} holds {} values, and a photo replaces exactly one: remove the others",
-                place.0,
-                values.len()
-            ))),
-        }
+        self.one_value(place, entry)
     }
 
     async fn replace(

@@ -2,14 +2,19 @@
 
 use std::fmt;
 
+use ldap3::adapters::PagedResults;
 use ldap3::{LdapError, Scope, SearchEntry, SearchOptions};
 
 use super::codes;
-use super::connection::{OPERATION, Session};
+use super::connection::Session;
 use crate::target::TargetError;
 
 /// So many entries say that somebody is not found unambiguously; more are not read.
 pub(super) const MOST_ENTRIES: usize = 4;
+/// What a domain controller returns at most in one page (LDAP policy MaxPageSize).
+const PAGE: i32 = 1000;
+/// Larger than any directory: a server that sends more has gone mad.
+const MOST_PEOPLE: usize = 4_000_000;
 
 /// What the attributes of one object hold. Debug prints their names only.
 pub(super) struct Entry(Vec<(String, Vec<Vec<u8>>)>);
@@ -62,10 +67,39 @@ pub(super) async fn run(
     filter: &str,
     attributes: &[String],
 ) -> Result<Vec<Entry>, Error> {
-    match tokio::time::timeout(OPERATION, entries(session, base, scope, filter, attributes)).await {
+    match tokio::time::timeout(session.timeout, entries(session, base, scope, filter, attributes)).await {
         Ok(answer) => answer,
         Err(elapsed) => Err(Error::Lost(elapsed.into())),
     }
+}
+
+/// Shows every entry below the base, page by page; each of them has to come in time.
+pub(super) async fn every(
+    session: &Session,
+    base: &str,
+    filter: &str,
+    attributes: &[String],
+    mut show: impl FnMut(Entry) + Send,
+) -> Result<(), Error> {
+    let mut ldap = session.ldap();
+    ldap.with_timeout(session.timeout);
+    let pages = PagedResults::new(PAGE);
+    let attributes = attributes.to_vec();
+    let mut stream =
+        ldap.streaming_search_with(pages, base, Scope::Subtree, filter, attributes).await.map_err(Error::Lost)?;
+    let mut shown = 0;
+    while let Some(entry) = stream.next().await.map_err(Error::Lost)? {
+        if entry.is_ref() || entry.is_intermediate() {
+            continue;
+        }
+        shown += 1;
+        if shown > MOST_PEOPLE {
+            return Err(Error::Lost(LdapError::EndOfStream));
+        }
+        show(Entry::of(SearchEntry::construct(entry)));
+    }
+    let result = stream.finish().await;
+    if result.rc == 0 { Ok(()) } else { Err(Error::Answered(codes::error(&result))) }
 }
 
 async fn entries(
@@ -77,9 +111,9 @@ async fn entries(
 ) -> Result<Vec<Entry>, Error> {
     const NO_SUCH_OBJECT: u32 = 32;
     const SIZE_LIMIT_EXCEEDED: u32 = 4;
-    let limits = SearchOptions::new().sizelimit(MOST_ENTRIES as i32).timelimit(OPERATION.as_secs() as i32);
+    let limits = SearchOptions::new().sizelimit(MOST_ENTRIES as i32).timelimit(session.timeout.as_secs() as i32);
     let mut ldap = session.ldap();
-    ldap.with_search_options(limits).with_timeout(OPERATION);
+    ldap.with_search_options(limits).with_timeout(session.timeout);
     let mut stream = ldap.streaming_search(base, scope, filter, attributes).await.map_err(Error::Lost)?;
     let mut entries = Vec::new();
     while let Some(entry) = stream.next().await.map_err(Error::Lost)? {

@@ -5,8 +5,15 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use url::Url;
+
+use super::find::CONSISTENCY;
+use super::scope::Scope;
+
+/// A domain controller that has not answered after this time is taken for lost.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(15);
 
 #[derive(Debug, Clone)]
 pub struct LdapSettings {
@@ -24,6 +31,17 @@ pub struct LdapSettings {
     /// The attribute that holds the source anchor as text. None: mS-DS-ConsistencyGuid, or objectGUID where that is
     /// empty.
     pub anchor_attribute: Option<String>,
+    /// Who of them is written.
+    pub scope: Scope,
+    /// For every request and its answer; a domain controller that takes longer is left.
+    pub timeout: Duration,
+}
+
+impl LdapSettings {
+    /// The attribute that holds most anchors.
+    pub(super) fn anchor(&self) -> &str {
+        self.anchor_attribute.as_deref().unwrap_or(CONSISTENCY)
+    }
 }
 
 /// One domain controller and how the way to it is protected.
