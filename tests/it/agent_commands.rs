@@ -94,7 +94,14 @@ async fn doctor_tries_the_storage_the_directory_and_the_right_to_write() {
     let well = agent_command(&world, &target(&samba), &["doctor", &person]).await;
     let told = text(&well.stdout);
     assert!(well.status.success(), "{told}{}", text(&well.stderr));
-    for word in ["signed in to dc1.contoso.test", "thumbnailPhoto takes 102400 bytes", "may write thumbnailPhoto"] {
+    for word in [
+        "signed in to dc1.contoso.test",
+        "thumbnailPhoto takes 102400 bytes",
+        "mS-DS-ConsistencyGuid has no index",
+        "the domain controller's differs by ",
+        "may write thumbnailPhoto of 4 of 4 users tried\n",
+        "shows no replication metadata",
+    ] {
         assert!(told.contains(word), "{word} is missing in\n{told}");
     }
     assert!(told.contains("wait for an operator") && told.ends_with("0 errors, 0 warnings\n"), "{told}");
@@ -114,6 +121,7 @@ async fn doctor_tries_the_storage_the_directory_and_the_right_to_write() {
     assert_eq!(level(("PHOTORELAY_LDAP_ATTRIBUTE", "thumbnailLogo"), "rights").await, "error");
     assert_eq!(level(("PHOTORELAY_LDAP_URLS", "ldaps://127.0.0.1:1"), "directory").await, "error");
     assert_eq!(level(("PHOTORELAY_LDAP_BASE_DN", "DC=nowhere"), "users").await, "error");
+    assert_eq!(level(("PHOTORELAY_LDAP_SCOPE_UNITS", "OU=Nowhere,DC=contoso,DC=test"), "scope").await, "error");
     assert_eq!(level(("PHOTORELAY_TARGETS", "none at all"), "configuration").await, "error");
     world.end().await;
 }

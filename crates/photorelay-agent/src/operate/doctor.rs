@@ -3,8 +3,11 @@
 //!
 //! It changes nothing but a probe blob of its own, which it deletes again, and writes to no target.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use jiff::Timestamp;
+use photorelay_core::contract::{Outcome, Receipt};
 use photorelay_core::finding::{Diagnosis, Finding};
 use photorelay_core::id::UserId;
 use photorelay_core::names::{self, Container};
@@ -15,8 +18,13 @@ use uuid::Uuid;
 use super::switch;
 use crate::certificate::WARN_BEFORE;
 use crate::config::{Config, TargetSettings};
-use crate::target::ldap::LdapTarget;
+use crate::documents;
+use crate::target::Place;
+use crate::target::ldap::{LastChange, LdapTarget};
 use crate::writeback::WriteBacks;
+
+/// Between a write and its receipt, and between the clocks of domain controller and agent.
+const ONE_WRITE: Duration = Duration::from_secs(300);
 
 /// `writebacks` is what would write, or why there is none; `user` is somebody to plan for.
 pub async fn examine(
@@ -37,27 +45,76 @@ pub async fn examine(
             _ => Finding::ok("certificate", says),
         });
     }
-    match storage {
+    match &storage {
         Err(error) => findings.push(Finding::error("storage", error, "correct PhotoStorage__* and the credential")),
         Ok(storage) => look_at_storage(storage, config, &mut findings).await,
     }
-    match &config.place {
-        TargetSettings::Ldap(settings) => findings.append(&mut LdapTarget::new((**settings).clone()).examine().await),
-        TargetSettings::Folder { path, .. } => findings.push(match &writebacks {
+    let directory = match &config.place {
+        TargetSettings::Ldap(settings) => Some(LdapTarget::new((**settings).clone())),
+        TargetSettings::Folder { .. } => None,
+    };
+    if let Some(directory) = &directory {
+        findings.append(&mut directory.examine().await);
+    }
+    if let TargetSettings::Folder { path, .. } = &config.place {
+        findings.push(match &writebacks {
             Ok(_) => Finding::ok("folder", format!("{} can be written", path.display())),
             Err(error) => Finding::error("folder", error, "make it writable for the agent's account"),
-        }),
-    }
-    if let (Ok(writebacks), Some(user)) = (writebacks, user) {
-        findings.push(match writebacks.plan(user).await {
-            Ok(Some(plan)) => Finding::ok("user", format!("entry {}: would {}", plan.seq, plan.would)),
-            Ok(None) => {
-                Finding::warning("user", "the trail has no entry for targets", "run `photorelay check` for them")
-            }
-            Err(error) => Finding::error("user", error.to_string(), "see above"),
         });
     }
+    if let (Ok(storage), Ok(writebacks), Some(user)) = (storage, writebacks, user) {
+        look_at_user(storage, config, writebacks, directory.as_ref(), user, &mut findings).await;
+    }
     Diagnosis(findings)
+}
+
+async fn look_at_user(
+    storage: &Storage,
+    config: &Config,
+    writebacks: &WriteBacks,
+    directory: Option<&LdapTarget>,
+    user: UserId,
+    findings: &mut Vec<Finding>,
+) {
+    let plan = match writebacks.plan(user).await {
+        Ok(Some(plan)) => plan,
+        Ok(None) => {
+            let mend = "run `photorelay check` for them";
+            return findings.push(Finding::warning("user", "the trail has no entry for targets", mend));
+        }
+        Err(error) => return findings.push(Finding::error("user", error.to_string(), "see above")),
+    };
+    findings.push(Finding::ok("user", format!("entry {}: would {}", plan.seq, plan.would)));
+    let (Some(directory), Some(place)) = (directory, plan.place) else { return };
+    findings.push(match directory.last_change(&Place(place)).await {
+        Ok(None) => {
+            Finding::ok("other writers", "not told: this server shows no replication metadata of the attribute")
+        }
+        Ok(Some(change)) => {
+            let receipts = documents::receipts(&*storage.blobs, user, &config.target).await.unwrap_or_default();
+            judge_change(change, receipts.iter().filter(|receipt| receipt.outcome == Outcome::Written))
+        }
+        Err(error) => Finding::warning("other writers", error.to_string(), "see above"),
+    });
+}
+
+/// Whether the last change can be ours.
+fn judge_change<'a>(change: LastChange, written: impl Iterator<Item = &'a Receipt>) -> Finding {
+    let ours: Vec<Timestamp> = written.map(|receipt| receipt.at).collect();
+    let says = format!(
+        "changed {} times, last at {}; photorelay has receipts of {} writes",
+        change.version,
+        change.at,
+        ours.len()
+    );
+    match ours.iter().any(|at| change.at.duration_since(*at).unsigned_abs() <= ONE_WRITE) {
+        true => Finding::ok("other writers", says),
+        false => Finding::warning(
+            "other writers",
+            format!("{says}, none of them then"),
+            "find out who else writes it: Entra Connect, MIM, a script; two writers replace each other for ever",
+        ),
+    }
 }
 
 async fn look_at_storage(storage: &Storage, config: &Config, findings: &mut Vec<Finding>) {

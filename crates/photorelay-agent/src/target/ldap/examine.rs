@@ -1,68 +1,134 @@
-//! What `doctor` wants to know of a directory: whether it is reached, and whether the account may write the photo.
+//! What `doctor` wants to know of a directory: whether it is reached, keeps the same time, finds people quickly, and
+//! whether the account may write the photo of those in scope.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use ldap3::Scope;
 use photorelay_core::finding::Finding;
 
 use super::LdapTarget;
-use super::search;
-use crate::target::Target as _;
+use super::find::{GUID, USERS};
+use super::identifiers::guid;
+use super::search::Entry;
+use crate::target::{Target as _, TargetError};
 
 /// What the account may write of an object, as the directory works it out (MS-ADTS 3.1.1.4.5.17).
 const EFFECTIVE: &str = "allowedAttributesEffective";
-const USERS: &str = "(&(objectCategory=person)(objectClass=user))";
+/// Certificates and sign-ins are judged by clocks; Kerberos allows five minutes.
+const CLOCKS_MAY_DIFFER: Duration = Duration::from_secs(300);
+const ANYTHING: &str = "(objectClass=*)";
 
 impl LdapTarget {
     pub async fn examine(&self) -> Vec<Finding> {
-        let session = match self.connections.session().await {
-            Ok(session) => session,
+        let anchor_is_indexed = match self.connections.session().await {
+            Ok(session) => session.anchor_is_indexed,
             Err(error) => {
                 let mend = "check PHOTORELAY_LDAP_URLS, the firewall, PHOTORELAY_LDAP_CA_FILE and the account";
                 return vec![Finding::error("directory", error.to_string(), mend)];
             }
         };
-        let (attribute, base) = (&self.settings.attribute, &self.settings.base);
+        let anchor = self.settings.anchor();
         let limit = self.limit();
         let mut findings = vec![
             Finding::ok("directory", format!("signed in to {} by verified TLS", self.server())),
-            Finding::ok("schema", format!("{attribute} takes {limit} bytes")),
-        ];
-        let wanted = [EFFECTIVE.to_owned()];
-        findings.push(match search::run(&session, base, Scope::Subtree, USERS, &wanted).await {
-            Err(search::Error::Answered(error)) => Finding::error(
-                "users",
-                error.to_string(),
-                "check PHOTORELAY_LDAP_BASE_DN and the account's right to read",
+            Finding::ok("schema", format!("{} takes {limit} bytes", self.settings.attribute)),
+            Finding::ok(
+                "anchor",
+                match anchor_is_indexed {
+                    true => format!("{anchor} is indexed"),
+                    false => format!("{anchor} has no index: people are found by SID, anchors are counted hourly"),
+                },
             ),
-            Err(search::Error::Lost(error)) => {
-                let lost = self.connections.lost(&session, &error).await;
-                Finding::error("users", lost.to_string(), "try again in some minutes")
+        ];
+        findings.extend(self.clock().await);
+        findings.extend(self.scope_exists().await);
+        findings.push(self.rights().await);
+        findings
+    }
+
+    async fn clock(&self) -> Option<Finding> {
+        let root = self.search("", Scope::Base, ANYTHING, &["currentTime".to_owned()]).await.ok()?;
+        let there = generalized_time(root.first()?.text("currentTime")?)?;
+        let apart = there.duration_since(Timestamp::now()).unsigned_abs();
+        let says = format!("the domain controller's differs by {} s", apart.as_secs());
+        Some(match apart <= CLOCKS_MAY_DIFFER {
+            true => Finding::ok("clock", says),
+            false => Finding::error("clock", says, "synchronise this machine with the domain"),
+        })
+    }
+
+    /// A unit or group that is not there has nobody in it, and nobody would be written.
+    async fn scope_exists(&self) -> Vec<Finding> {
+        let scope = &self.settings.scope;
+        let units = scope.units.iter().map(|unit| ("PHOTORELAY_LDAP_SCOPE_UNITS", unit));
+        let named: Vec<_> =
+            units.chain(scope.group.iter().map(|group| ("PHOTORELAY_LDAP_SCOPE_GROUP", group))).collect();
+        let mut findings = Vec::new();
+        for (setting, name) in named {
+            findings.push(match self.search(name, Scope::Base, ANYTHING, &["1.1".to_owned()]).await {
+                Ok(found) if !found.is_empty() => Finding::ok("scope", format!("{name} is there")),
+                Ok(_) => Finding::error("scope", format!("{name} is not there"), format!("correct {setting}")),
+                Err(error) => Finding::error("scope", format!("{name}: {error}"), format!("correct {setting}")),
+            });
+        }
+        findings
+    }
+
+    async fn rights(&self) -> Finding {
+        let (attribute, base) = (&self.settings.attribute, &self.settings.base);
+        let wanted = [EFFECTIVE.to_owned(), GUID.to_owned()];
+        let users = match self.search(base, Scope::Subtree, &format!("(&{USERS})"), &wanted).await {
+            Err(TargetError::Down(reason)) => return Finding::error("users", reason, "try again in some minutes"),
+            Err(error) => {
+                let mend = "check PHOTORELAY_LDAP_BASE_DN and the account's right to read";
+                return Finding::error("users", error.to_string(), mend);
             }
             Ok(users) if users.is_empty() => {
-                Finding::error("users", format!("none below {base}"), "check PHOTORELAY_LDAP_BASE_DN")
+                return Finding::error("users", format!("none below {base}"), "check PHOTORELAY_LDAP_BASE_DN");
             }
-            Ok(users) => {
-                let may = |user: &search::Entry| {
-                    let attributes = user.values(EFFECTIVE).iter();
-                    attributes
-                        .filter_map(|name| str::from_utf8(name).ok())
-                        .any(|name| name.eq_ignore_ascii_case(attribute))
-                };
-                match users.iter().filter(|user| may(user)).count() {
-                    0 => Finding::error(
-                        "rights",
-                        format!(
-                            "the account may not write {attribute} of any of {} users that were tried",
-                            users.len()
-                        ),
-                        "delegate it as infra/agent/README.md says",
-                    ),
-                    writable => Finding::ok(
-                        "rights",
-                        format!("may write {attribute} of {writable} of {} users tried", users.len()),
-                    ),
-                }
-            }
-        });
-        findings
+            Ok(users) => users,
+        };
+        let mut in_scope = 0;
+        for user in users.iter().filter_map(|user| user.value(GUID).and_then(guid)) {
+            in_scope += usize::from(self.is_in_scope(user).await.unwrap_or_default());
+        }
+        let tried = match in_scope == users.len() {
+            true => format!("{} users tried", users.len()),
+            false => format!("{} users tried, {in_scope} of them in scope", users.len()),
+        };
+        let may = |user: &&Entry| {
+            let attributes = user.values(EFFECTIVE).iter().filter_map(|name| str::from_utf8(name).ok());
+            attributes.into_iter().any(|name| name.eq_ignore_ascii_case(attribute))
+        };
+        match users.iter().filter(may).count() {
+            0 => Finding::error(
+                "rights",
+                format!("the account may not write {attribute} of any of {tried}"),
+                "delegate it as infra/agent/README.md says",
+            ),
+            writable => Finding::ok("rights", format!("may write {attribute} of {writable} of {tried}")),
+        }
+    }
+}
+
+/// `20261127161128.0Z` (RFC 4517, 3.3.13), which is always in UTC here.
+fn generalized_time(text: &str) -> Option<Timestamp> {
+    let civil = DateTime::strptime("%Y%m%d%H%M%S", text.get(..14)?).ok()?;
+    text.ends_with('Z').then(|| TimeZone::UTC.to_timestamp(civil).ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_a_domain_controller_is_read() {
+        assert_eq!(generalized_time("20261127161128.0Z"), Some("2026-11-27T16:11:28Z".parse().unwrap()));
+        for wrong in ["", "20261127161128", "20261327161128.0Z", "2026112716112\u{e9}.0Z"] {
+            assert_eq!(generalized_time(wrong), None, "{wrong}");
+        }
     }
 }

@@ -16,7 +16,7 @@ use super::search::Entry;
 use super::settings::LdapSettings;
 use crate::target::TargetError;
 
-const GUID: &str = "objectGUID";
+pub(super) const GUID: &str = "objectGUID";
 pub(super) const CONSISTENCY: &str = "mS-DS-ConsistencyGuid";
 const SID: &str = "objectSid";
 const ACCOUNT: &str = "sAMAccountName";

@@ -4,6 +4,7 @@
 //! Nothing here prints a name of a person: objects are named by their objectGUID.
 
 mod census;
+mod changes;
 mod codes;
 mod connection;
 mod examine;
@@ -14,6 +15,7 @@ mod scope;
 mod search;
 mod settings;
 
+pub use changes::LastChange;
 pub use scope::Scope;
 pub use settings::{DEFAULT_TIMEOUT, LdapSettings, Server};
 
