@@ -86,6 +86,62 @@ async fn a_day_has_no_more_writes_than_its_budget_whatever_is_restarted() {
 }
 
 #[tokio::test]
+async fn a_killed_agent_has_counted_its_writes() {
+    let world = world(3).await;
+    let everybody: Vec<UserId> = (0..3).map(|at| world.user(at)).collect();
+    announced(&world, &everybody).await;
+    let limits = Limits { per_minute: None, per_day: Some(2) };
+    for _ in 0..2 {
+        let budget = Budget::resumed(world.storage(), limits, "ad", "agent-of-the-tests").await.unwrap();
+        // Dropped without a last heartbeat.
+        let answer = agent(&world, 0, budget).drain().await;
+        assert!(matches!(answer, Err(DrainError::Down)), "{answer:?}");
+        assert_eq!(everybody.iter().filter(|user| world.written(**user).is_some()).count(), 2);
+    }
+    world.agent.drain().await.unwrap();
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_agent_that_ends_does_not_wait_for_its_turn_to_write() {
+    let world = world(2).await;
+    let everybody: Vec<UserId> = (0..2).map(|at| world.user(at)).collect();
+    announced(&world, &everybody).await;
+    let slow = Budget::new(Limits { per_minute: Some(1), per_day: None }, None, 0);
+    let (agent, stop) = (agent(&world, 0, slow), CancellationToken::new());
+    let first = async {
+        until(async || everybody.iter().any(|user| world.written(*user).is_some())).await;
+        stop.cancel();
+    };
+    // The second one's turn comes a minute after the first one's.
+    let ended = tokio::time::timeout(Duration::from_secs(30), async { tokio::join!(agent.run(stop.clone()), first) });
+    ended.await.expect("it waits for its turn");
+    assert_eq!(world.storage().queues.count(WRITEBACKS_QUEUE).await.unwrap(), 1, "the item is still there");
+    world.agent.drain().await.unwrap();
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_pass_with_other_settings_counts_while_the_agent_that_made_it_lives() {
+    let world = world(1).await;
+    announced(&world, &[world.user(0)]).await;
+    let stop = CancellationToken::new();
+    let first = agent(&world, 0, Budget::default());
+    first.once().await.unwrap();
+    first.pass(&pass(), &stop).await.unwrap();
+    let other = |name: &str| {
+        let settings = Settings { agent: name.to_owned(), dry_run: true, ..settings(&world) };
+        Agent::new(world.storage().clone(), writebacks(&world, 0, settings), WRITEBACKS_QUEUE.to_owned())
+    };
+    assert!(!other("agent-2").pass_is_due(&pass()).await.unwrap(), "another's settings are another's");
+    assert!(other("agent-of-the-tests").pass_is_due(&pass()).await.unwrap(), "its own settings changed");
+    let heartbeat = names::heartbeat("ad", "agent-of-the-tests");
+    world.storage().blobs.delete(Container::Agents, &heartbeat).await.unwrap();
+    assert!(other("agent-2").pass_is_due(&pass()).await.unwrap(), "the other agent is gone");
+    world.end().await;
+}
+
+#[tokio::test]
 async fn the_daily_pass_mends_what_no_message_tells_of() {
     let world = world(3).await;
     let everybody: Vec<UserId> = (0..3).map(|at| world.user(at)).collect();
@@ -143,17 +199,24 @@ async fn world(users: usize) -> World {
 
 /// An agent whose target does not work the first times it is asked.
 fn agent(world: &World, down: u32, budget: Budget) -> Agent {
-    let settings = Settings {
+    let writebacks = writebacks(world, down, settings(world)).with_budget(budget);
+    Agent::new(world.storage().clone(), writebacks, WRITEBACKS_QUEUE.to_owned())
+}
+
+fn writebacks(world: &World, down: u32, settings: Settings) -> WriteBacks {
+    let folder = FolderTarget::open(&world.dir().join("written"), "thumbnailPhoto", 1024 * 1024).unwrap();
+    let target = Broken { folder, down: AtomicU32::new(down) };
+    WriteBacks::new(world.storage().clone(), Arc::new(target), settings)
+}
+
+fn settings(world: &World) -> Settings {
+    Settings {
         tenant: TenantId::from_uuid(world.sim.tenant_id()),
         target: "ad".to_owned(),
         agent: "agent-of-the-tests".to_owned(),
         dry_run: false,
         certificate_expires_at: None,
-    };
-    let folder = FolderTarget::open(&world.dir().join("written"), "thumbnailPhoto", 1024 * 1024).unwrap();
-    let target = Broken { folder, down: AtomicU32::new(down) };
-    let writebacks = WriteBacks::new(world.storage().clone(), Arc::new(target), settings).with_budget(budget);
-    Agent::new(world.storage().clone(), writebacks, WRITEBACKS_QUEUE.to_owned())
+    }
 }
 
 pub(crate) fn pass() -> PassSettings {

@@ -1,5 +1,8 @@
 //! How many writes a minute and a day may have, so that a first fill stays calm on the directory. It counts and says
 //! when; whoever asks waits.
+//!
+//! A day's count outlives the process: some writes are written down in advance, so that a killed agent has counted too
+//! many and never too few.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -36,30 +39,47 @@ pub struct Budget {
     recent: VecDeque<Instant>,
     day: Option<Date>,
     writes: u64,
+    /// So many are written down.
+    saved: u64,
 }
+
+/// So many times a day the count is written down in advance.
+const ADVANCES: u32 = 50;
 
 impl Budget {
     /// What a day had before the agent started counts.
     pub fn new(limits: Limits, day: Option<Date>, writes: u64) -> Self {
-        Self { limits, recent: VecDeque::new(), day, writes }
+        Self { limits, recent: VecDeque::new(), day, writes, saved: writes }
     }
 
-    /// Goes on with what an earlier process of this agent wrote today, as its last heartbeat said.
+    /// Goes on with what an earlier process of this agent wrote today.
     pub async fn resumed(storage: &Storage, limits: Limits, target: &str, agent: &str) -> Result<Self, StoreError> {
         let name = names::days_writes(target, agent);
         let spent: Option<DaysWrites> = documents::read(&*storage.blobs, Container::Agents, &name).await?;
         Ok(Self::new(limits, spent.as_ref().map(|spent| spent.day), spent.map_or(0, |spent| spent.writes)))
     }
 
-    /// The day that was written on last, and how often.
-    pub fn spent(&self) -> Option<(Date, u64)> {
-        self.day.map(|day| (day, self.writes))
+    /// The day and the count to write down before the last reservation may be used.
+    pub(crate) fn advance(&self) -> Option<(Date, u64)> {
+        let limit = self.limits.per_day.filter(|_| self.writes > self.saved)?;
+        let advance = self.writes + u64::from(limit / ADVANCES);
+        Some((self.day?, advance.min(u64::from(limit))))
+    }
+
+    /// What the day really had, if something else is written down.
+    pub(crate) fn settlement(&self) -> Option<(Date, u64)> {
+        self.day.filter(|_| self.writes != self.saved).map(|day| (day, self.writes))
+    }
+
+    /// This count is written down.
+    pub(crate) fn saved(&mut self, writes: u64) {
+        self.saved = writes;
     }
 
     /// Takes one write out of the budget.
     pub fn reserve(&mut self, now: Instant, today: Date) -> Reservation {
         if self.day != Some(today) {
-            (self.day, self.writes) = (Some(today), 0);
+            (self.day, self.writes, self.saved) = (Some(today), 0, 0);
         }
         if let Some(limit) = self.limits.per_day
             && self.writes >= u64::from(limit)
@@ -107,7 +127,26 @@ mod tests {
         assert_eq!(budget.reserve(now, day(1)), Reservation::After(Duration::ZERO));
         assert_eq!(budget.reserve(now, day(1)), Reservation::DaySpent { writes: 3 });
         assert_eq!(budget.reserve(now, day(2)), Reservation::After(Duration::ZERO));
-        assert_eq!(budget.spent(), Some((day(2), 1)));
+        assert_eq!(budget.settlement(), Some((day(2), 1)));
+    }
+
+    #[test]
+    fn a_days_count_is_written_down_in_advance_and_never_beyond_the_limit() {
+        let limits = Limits { per_minute: None, per_day: Some(100) };
+        let mut budget = Budget::new(limits, Some(day(1)), 96);
+        let mut advances = Vec::new();
+        for _ in 96..100 {
+            budget.reserve(Instant::now(), day(1));
+            let advance = budget.advance().map(|(_, writes)| writes);
+            advances.push(advance);
+            advance.into_iter().for_each(|writes| budget.saved(writes));
+        }
+        assert_eq!(advances, [Some(99), None, None, Some(100)]);
+        assert_eq!(budget.settlement(), None);
+        budget.reserve(Instant::now(), day(2));
+        assert_eq!(budget.advance(), Some((day(2), 3)), "not written down yet");
+        budget.saved(3);
+        assert_eq!(budget.settlement(), Some((day(2), 1)));
     }
 
     #[test]

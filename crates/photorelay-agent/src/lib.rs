@@ -9,6 +9,7 @@ pub mod config;
 mod documents;
 pub mod operate;
 pub mod pass;
+mod people;
 pub mod policy;
 mod pulse;
 pub mod queue;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use jiff::Timestamp;
-use photorelay_agent::budget::Budget;
+use photorelay_agent::budget::{Budget, Limits};
 use photorelay_agent::certificate;
 use photorelay_agent::config::{Config, TargetSettings};
 use photorelay_agent::operate::held::{Desk, Waiting};
@@ -159,7 +159,11 @@ async fn work(cli: Cli, config: &Config) -> Result<ExitCode> {
         Command::Reject(whom) => decide(&desk, &whom, Verdict::Rejected).await?,
         Command::Stop { reason } => switch::stop(&storage, &config.target, reason).await?,
         Command::Resume => switch::resume(&storage, &config.target).await?,
-        Command::Undo { whom, dry_run } => undo(&writebacks(&storage, config, dry_run).await?, &whom).await?,
+        Command::Undo { whom, dry_run } => {
+            // As calm as the agent, but no day is too full for what an operator wants back.
+            let calm = Budget::new(Limits { per_day: None, ..config.limits }, None, 0);
+            undo(&writebacks(&storage, config, dry_run).await?.with_budget(calm), &whom).await?;
+        }
         Command::Plan { user } => match writebacks(&storage, config, true).await?.plan(user).await? {
             Some(plan) => println!("{plan}"),
             None => println!("the trail of {user} has no entry that concerns targets"),
@@ -167,7 +171,7 @@ async fn work(cli: Cli, config: &Config) -> Result<ExitCode> {
         Command::Drift { fix } => {
             let writebacks = writebacks(&storage, config, true).await?;
             let mut out = std::io::stdout();
-            let drift = drift::drift(&writebacks, &storage, &config.queue, fix, &mut out).await?;
+            let drift = drift::drift(&writebacks, &storage, &config.queue, fix, config.limits, &mut out).await?;
             if drift.differing + drift.failed > drift.announced {
                 return Ok(ExitCode::from(NEEDS_SOMEBODY));
             }

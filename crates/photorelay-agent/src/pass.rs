@@ -1,5 +1,5 @@
 //! The daily pass: everybody in the trail is looked at as if a message had come, because receipts say what was done and
-//! not what is. It is also due at once when a setting changed that decides what is written.
+//! not what is. It is also due at once when this agent's settings changed that decide what is written.
 //!
 //! One page of names is held at a time, and the cursor is a blob: a pass that ended half-way goes on, with any agent.
 
@@ -8,16 +8,17 @@ use std::time::Duration;
 use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
 use photorelay_core::audit;
-use photorelay_core::contract::{self, PassCursor, V1, WriteBack};
+use photorelay_core::contract::{self, Heartbeat, PassCursor, V1, WriteBack};
 use photorelay_core::id::UserId;
 use photorelay_core::names::{self, Container};
 use photorelay_core::queue::Outgoing;
-use photorelay_core::store::{Listing, StoreError};
+use photorelay_core::store::StoreError;
 use photorelay_core::target::Target;
 use tokio_util::sync::CancellationToken;
 
 use crate::documents;
 use crate::operate::switch;
+use crate::people::People;
 use crate::queue::Agent;
 use crate::writeback::WriteBackError;
 
@@ -25,7 +26,7 @@ use crate::writeback::WriteBackError;
 const CONCURRENCY: usize = 4;
 /// The cursor is written after so many.
 const STRIDE: usize = 100;
-/// A pass whose cursor did not move for so long is taken over. Seconds.
+/// A pass whose cursor did not move for so long is taken over, and an agent that was silent so long is gone. Seconds.
 const ABANDONED_AFTER: i64 = 600;
 
 #[derive(Debug, Clone)]
@@ -43,15 +44,32 @@ pub struct PassReport {
 }
 
 impl Agent {
-    /// Whether nobody has finished a pass lately with the same settings, and nobody is at it.
-    pub(crate) async fn pass_is_due(&self, settings: &PassSettings) -> Result<bool, StoreError> {
+    /// Whether nobody has finished a pass lately, and nobody is at it. One with other settings counts if it is another
+    /// agent's who is alive: two that are configured differently would otherwise undo each other's pass for ever.
+    pub async fn pass_is_due(&self, settings: &PassSettings) -> Result<bool, StoreError> {
         let now = Timestamp::now().as_second();
         let Some(cursor) = self.cursor().await? else { return Ok(true) };
+        let is_own = cursor.agent == self.writebacks.settings().agent;
+        if cursor.settings != self.writebacks.fingerprint() {
+            if is_own || !self.is_alive(&cursor.agent).await? {
+                return Ok(true);
+            }
+            tracing::warn!(
+                other = cursor.agent,
+                "another agent of this target has other settings: give all agents of a target the same"
+            );
+        }
         Ok(match cursor.finished_at {
-            _ if cursor.settings != self.writebacks.fingerprint() => true,
             Some(finished) => now - finished.as_second() >= settings.every.as_secs() as i64,
-            None => cursor.agent == self.writebacks.settings().agent || now - cursor.at.as_second() >= ABANDONED_AFTER,
+            None => is_own || now - cursor.at.as_second() >= ABANDONED_AFTER,
         })
+    }
+
+    /// Whether the agent's last heartbeat is young.
+    async fn is_alive(&self, agent: &str) -> Result<bool, StoreError> {
+        let name = names::heartbeat(&self.writebacks.settings().target, agent);
+        let beat: Option<Heartbeat> = documents::read(&*self.storage.blobs, Container::Agents, &name).await?;
+        Ok(beat.is_some_and(|beat| Timestamp::now().as_second() - beat.at.as_second() < ABANDONED_AFTER))
     }
 
     /// Looks at everybody, from where the last pass ended if it did not finish.
@@ -72,18 +90,8 @@ impl Agent {
             finished_at: None,
         };
         let mut report = PassReport::default();
-        let mut continuation: Option<String> = None;
-        loop {
-            let listing = Listing { continuation: continuation.as_deref(), ..Listing::of("") };
-            let page = self.storage.blobs.list(Container::Audit, listing).await?;
-            let mut people: Vec<UserId> = page
-                .blobs
-                .iter()
-                .filter_map(|blob| names::parse_audit_entry(&blob.name))
-                .map(|(user, _)| user)
-                .collect();
-            people.dedup();
-            people.retain(|user| cursor.done_to.is_none_or(|done| *user > done));
+        let mut trail = People::after(&*self.storage.blobs, cursor.done_to);
+        while let Some(people) = trail.next().await? {
             for stride in people.chunks(STRIDE) {
                 if stop.is_cancelled() {
                     return Ok(report);
@@ -101,10 +109,6 @@ impl Agent {
                 cursor.done_to = stride.last().copied();
                 cursor.at = Timestamp::now();
                 self.save(&cursor).await?;
-            }
-            continuation = page.next;
-            if continuation.is_none() {
-                break;
             }
         }
         cursor.finished_at = Some(Timestamp::now());

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use photorelay_core::bury::bury;
-use photorelay_core::contract::{DaysWrites, V1, WriteBack};
+use photorelay_core::contract::WriteBack;
 use photorelay_core::id::UserId;
 use photorelay_core::names::{self, Container};
 use photorelay_core::queue::{Body, Delivery, Leased, Outgoing};
@@ -35,8 +35,6 @@ pub(crate) const DEFAULT_LEASE: Duration = Duration::from_secs(60);
 /// The wait between two looks at an empty queue grows from the one to the other.
 const FIRST_POLL: Duration = Duration::from_millis(100);
 const POLL: Duration = Duration::from_secs(5);
-/// How often the stop switch is looked at while there is work.
-const SWITCH: Duration = Duration::from_secs(2);
 /// How often the agent says how it is.
 const HEARTBEAT: Duration = Duration::from_secs(60);
 /// How often it is seen whether the daily pass is due.
@@ -102,7 +100,8 @@ impl Agent {
     }
 
     /// Works until told to stop, then lets what is under way finish.
-    pub async fn run(self, stop: CancellationToken) {
+    pub async fn run(mut self, stop: CancellationToken) {
+        self.writebacks = self.writebacks.until(stop.clone());
         let tasks = TaskTracker::new();
         let (agent, until) = (self.clone(), stop.clone());
         tasks.spawn(async move { agent.beat(&until).await });
@@ -121,7 +120,7 @@ impl Agent {
                 let pause = retry::backoff(Duration::from_secs(1), Duration::from_secs(60), failures - 1);
                 wait(&stop, tokio::time::sleep(pause)).await;
             }
-            if switch_seen.is_none_or(|seen| seen.elapsed() >= SWITCH) {
+            if switch_seen.is_none_or(|seen| seen.elapsed() >= switch::LOOK_EVERY) {
                 match switch::stopped(&self.storage, &self.writebacks.settings().target).await {
                     Ok(None) => switch_seen = Some(Instant::now()),
                     Ok(Some(why)) => {
@@ -206,12 +205,7 @@ impl Agent {
         let (blobs, own) = (&*self.storage.blobs, self.writebacks.settings());
         let name = names::heartbeat(&own.target, &own.agent);
         documents::put(blobs, Container::Agents, &name, &self.pulse.heartbeat(own)).await?;
-        if let Some((day, writes)) = self.writebacks.spent() {
-            let (target, agent) = (own.target.clone(), own.agent.clone());
-            let spent = DaysWrites { v: V1, target, agent, day, writes };
-            documents::put(blobs, Container::Agents, &names::days_writes(&own.target, &own.agent), &spent).await?;
-        }
-        Ok(())
+        self.writebacks.settle_budget().await
     }
 
     async fn pass_daily(&self, pass: &PassSettings, stop: &CancellationToken) {

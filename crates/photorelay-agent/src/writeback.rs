@@ -7,26 +7,26 @@
 
 mod brake;
 mod decide;
+mod pay;
 mod plan;
 mod records;
 mod trail;
 mod undo;
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use photorelay_core::audit::{self, AuditError};
 use photorelay_core::contract::{self, ContractError, HeldFor, Identity, Kind, NoteKind, Outcome, WriteBack};
 use photorelay_core::id::{Digest, TenantId, UserId};
 use photorelay_core::storage::Storage;
 use photorelay_core::store::StoreError;
 use photorelay_core::vault::VaultError;
+use tokio_util::sync::CancellationToken;
 
-use crate::budget::{Budget, Reservation};
+use crate::budget::Budget;
 use crate::policy::Policy;
 use crate::target::{Place, Replacement, Target, TargetError};
 use decide::Permission;
@@ -55,7 +55,8 @@ pub struct WriteBacks {
     target: Arc<dyn Target>,
     settings: Arc<Settings>,
     policy: Arc<Policy>,
-    budget: Arc<Mutex<Budget>>,
+    budget: Arc<tokio::sync::Mutex<Budget>>,
+    stop: CancellationToken,
     /// How many people the trail has, as counted on this day for the removal brake.
     people: Arc<Mutex<Option<(Date, u32)>>>,
 }
@@ -139,6 +140,7 @@ impl WriteBacks {
             settings: Arc::new(settings),
             policy: Arc::new(Policy::default()),
             budget: Arc::default(),
+            stop: CancellationToken::new(),
             people: Arc::default(),
         }
     }
@@ -150,12 +152,12 @@ impl WriteBacks {
 
     /// Writes no more than this.
     pub fn with_budget(self, budget: Budget) -> Self {
-        Self { budget: Arc::new(Mutex::new(budget)), ..self }
+        Self { budget: Arc::new(tokio::sync::Mutex::new(budget)), ..self }
     }
 
-    /// The day that was written on last, and how often.
-    pub(crate) fn spent(&self) -> Option<(Date, u64)> {
-        self.budget.lock().unwrap_or_else(PoisonError::into_inner).spent()
+    /// Waits for nothing any more once this is cancelled.
+    pub(crate) fn until(self, stop: CancellationToken) -> Self {
+        Self { stop, ..self }
     }
 
     /// Changes with every setting that decides what is written.
@@ -314,22 +316,6 @@ impl WriteBacks {
             self.release(user, seq).await?;
         }
         Ok(Ending::Shows { outcome: Outcome::Written, before: shows, after })
-    }
-
-    /// Takes one write out of the budget; true if that took a while.
-    async fn pay(&self) -> Result<bool, WriteBackError> {
-        let today = TimeZone::UTC.to_datetime(Timestamp::now()).date();
-        let reserved = self.budget.lock().unwrap_or_else(PoisonError::into_inner).reserve(Instant::now(), today);
-        match reserved {
-            Reservation::After(Duration::ZERO) => Ok(false),
-            Reservation::After(wait) => {
-                tokio::time::sleep(wait).await;
-                Ok(true)
-            }
-            Reservation::DaySpent { writes } => Err(WriteBackError::Down(format!(
-                "today's {writes} writes (PHOTORELAY_WRITES_PER_DAY) are used up; writing goes on at 00:00 UTC"
-            ))),
-        }
     }
 
     /// Replaces the value that was read, and reads back what is there then.

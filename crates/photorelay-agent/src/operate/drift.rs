@@ -7,12 +7,11 @@ use std::io::Write;
 use anyhow::Result;
 use futures::{StreamExt as _, stream};
 use photorelay_core::contract;
-use photorelay_core::id::UserId;
-use photorelay_core::names::{self, Container};
 use photorelay_core::queue::Outgoing;
 use photorelay_core::storage::Storage;
-use photorelay_core::store::Listing;
 
+use crate::budget::Limits;
+use crate::people::People;
 use crate::writeback::{Plan, State, WriteBackError, WriteBacks};
 
 /// People looked at side by side.
@@ -27,7 +26,8 @@ pub struct Drift {
     /// Those of whom nothing could be said.
     pub failed: u64,
     pub announced: u64,
-    /// What writing everybody who differs sends to each domain controller.
+    /// What bringing everybody up who differs sends to each domain controller.
+    pub writes: u64,
     pub bytes: u64,
 }
 
@@ -37,21 +37,13 @@ pub async fn drift(
     storage: &Storage,
     queue: &str,
     fix: bool,
+    limits: Limits,
     out: &mut dyn Write,
 ) -> Result<Drift> {
     let mut drift = Drift::default();
     let mut states: BTreeMap<&'static str, u64> = BTreeMap::new();
-    let mut continuation: Option<String> = None;
-    let mut last: Option<UserId> = None;
-    loop {
-        let listing = Listing { continuation: continuation.as_deref(), ..Listing::of("") };
-        let page = storage.blobs.list(Container::Audit, listing).await?;
-        let mut people: Vec<UserId> =
-            page.blobs.iter().filter_map(|blob| names::parse_audit_entry(&blob.name)).map(|(user, _)| user).collect();
-        people.dedup();
-        // Somebody's entries may go on from one page to the next.
-        people.retain(|user| last.is_none_or(|last| *user > last));
-        last = people.last().copied().or(last);
+    let mut trail = People::after(&*storage.blobs, None);
+    while let Some(people) = trail.next().await? {
         let looks = people.into_iter().map(|user| async move { (user, writebacks.plan(user).await) });
         let mut looks = stream::iter(looks).buffered(CONCURRENCY);
         while let Some((user, plan)) = looks.next().await {
@@ -61,7 +53,10 @@ pub async fn drift(
                 Ok(Some(Plan { state: State::OutOfScope, .. })) => drift.out_of_scope += 1,
                 Ok(Some(plan)) => {
                     drift.differing += 1;
-                    drift.bytes += if plan.state == State::Refused { 0 } else { plan.bytes };
+                    if plan.state != State::Refused {
+                        drift.writes += 1;
+                        drift.bytes += plan.bytes;
+                    }
                     *states.entry(word(plan.state)).or_default() += 1;
                     writeln!(out, "{user}  entry {}  {}  would {}", plan.seq, word(plan.state), plan.would)?;
                     if fix && plan.state != State::Refused {
@@ -77,10 +72,6 @@ pub async fn drift(
                 }
             }
         }
-        continuation = page.next;
-        if continuation.is_none() {
-            break;
-        }
     }
     write!(out, "{} people, {} differ", drift.people, drift.differing)?;
     for (state, count) in states {
@@ -88,6 +79,9 @@ pub async fn drift(
     }
     if drift.bytes > 0 {
         write!(out, "; {} to write, to every domain controller", size(drift.bytes))?;
+        if let Some(pace) = limits.per_minute {
+            write!(out, ", in {} min at {pace} a minute", drift.writes.div_ceil(u64::from(pace)))?;
+        }
     }
     if drift.out_of_scope > 0 {
         write!(out, ", {} out of scope", drift.out_of_scope)?;

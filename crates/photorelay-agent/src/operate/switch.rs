@@ -1,5 +1,7 @@
 //! The stop switch: while it stands, no agent of the target takes an item. Everything stays in the queue.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use photorelay_core::contract::{StopSwitch, V1};
 use photorelay_core::names::{self, Container};
@@ -7,6 +9,9 @@ use photorelay_core::storage::Storage;
 use photorelay_core::store::StoreError;
 
 use crate::documents;
+
+/// How often whoever works looks at it.
+pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Stops every agent of the target, within seconds.
 pub async fn stop(storage: &Storage, target: &str, reason: Option<String>) -> Result<(), StoreError> {

@@ -3,7 +3,6 @@
 //! Slots are created once, from the first one on, and never deleted. So two agents that bring up the same removal meet
 //! in the same slot, a removal that died half-way finds its own again, and no slot is spent twice.
 
-use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
 use jiff::Timestamp;
@@ -12,10 +11,11 @@ use jiff::tz::TimeZone;
 use photorelay_core::contract::{BrakeSlot, V1};
 use photorelay_core::id::UserId;
 use photorelay_core::names::{self, Container};
-use photorelay_core::store::{Creation, Listing, StoreError};
+use photorelay_core::store::{Creation, StoreError};
 
 use super::WriteBacks;
 use crate::documents;
+use crate::people::People;
 use crate::policy::{REMOVALS_PER_DAY, REMOVALS_PERCENT};
 
 /// From so many people on, a larger company has no more slots: nobody has to count further.
@@ -62,19 +62,12 @@ impl WriteBacks {
         {
             return Ok(people);
         }
-        let mut people = BTreeSet::new();
-        let mut continuation: Option<String> = None;
-        loop {
-            let listing = Listing { continuation: continuation.as_deref(), ..Listing::of("") };
-            let page = self.storage.blobs.list(Container::Audit, listing).await?;
-            let users = page.blobs.iter().filter_map(|blob| names::parse_audit_entry(&blob.name));
-            people.extend(users.map(|(user, _)| user));
-            continuation = page.next;
-            if continuation.is_none() || people.len() >= ENOUGH_PEOPLE as usize {
-                break;
-            }
+        let (mut people, mut trail) = (0, People::after(&*self.storage.blobs, None));
+        while people < ENOUGH_PEOPLE
+            && let Some(page) = trail.next().await?
+        {
+            people = ENOUGH_PEOPLE.min(people + page.len() as u32);
         }
-        let people = people.len().min(ENOUGH_PEOPLE as usize) as u32;
         *self.people.lock().unwrap_or_else(PoisonError::into_inner) = Some((today, people));
         Ok(people)
     }

@@ -5,7 +5,7 @@ use photorelay_core::audit::Committed;
 use photorelay_core::contract::{Held, HeldFor, Note, NoteKind, Outcome, Receipt, V1, WriteBack};
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::names::{self, Container};
-use photorelay_core::store::StoreError;
+use photorelay_core::store::{Creation, StoreError};
 use photorelay_core::telemetry::metrics;
 
 use crate::documents;
@@ -71,9 +71,13 @@ impl WriteBacks {
             at: Timestamp::now(),
             traceparent: newest.entry.traceparent.clone(),
         };
-        self.create_receipt(&receipt).await?;
-        metrics::received(outcome, newest.entry.observed_at, receipt.at);
+        let is_first = self.create_receipt(&receipt).await?;
+        if is_first {
+            metrics::received(outcome, newest.entry.observed_at, receipt.at);
+        }
         match &receipt.reason {
+            // Told once: the daily pass comes to the same end every day.
+            Some(_) if !is_first => {}
             Some(reason) => tracing::warn!(user.id = %user, seq, reason, "refused"),
             None => tracing::info!(user.id = %user, seq, ?outcome, trace = receipt.traceparent, "brought up"),
         }
@@ -86,17 +90,18 @@ impl WriteBacks {
                 traceparent: message.traceparent.clone(),
                 ..receipt
             };
-            self.create_receipt(&superseded).await?;
-            metrics::received(superseded.outcome, newest.entry.observed_at, superseded.at);
+            if self.create_receipt(&superseded).await? {
+                metrics::received(superseded.outcome, newest.entry.observed_at, superseded.at);
+            }
         }
         Ok(outcome)
     }
 
-    async fn create_receipt(&self, receipt: &Receipt) -> Result<(), WriteBackError> {
+    /// False if there is one already: it says of an earlier time what became of the entry.
+    async fn create_receipt(&self, receipt: &Receipt) -> Result<bool, WriteBackError> {
         let name = names::receipt(receipt.user_id, receipt.seq, &receipt.target);
-        // One that exists already says the same of an earlier time.
-        documents::create(&*self.storage.blobs, Container::Receipts, &name, receipt).await?;
-        Ok(())
+        let created = documents::create(&*self.storage.blobs, Container::Receipts, &name, receipt).await?;
+        Ok(created == Creation::Created)
     }
 
     pub(crate) async fn note(

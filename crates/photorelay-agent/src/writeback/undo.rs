@@ -53,6 +53,9 @@ impl WriteBacks {
         let Some(newest) = audit::newest_not_refused(blobs, user, &sequence).await? else {
             return Ok(Undone::Nothing("the audit trail has no entry that says who this is"));
         };
+        if !self.settings.dry_run {
+            self.pay().await?;
+        }
         let (place, present) = self.target.find(user, &newest.entry.identity).await?;
         let shows = present.as_deref().map(Digest::of);
         if shows == Some(value) {
