@@ -135,7 +135,9 @@ async fn sweep(call: Call) -> Result<Option<String>, String> {
     let sweep = &call.functions.sweep;
     let is_late = call.invocation.is_past_due(&call.binding);
     if is_late && !sweep.has_swept().await.map_err(|e| e.to_string())? {
-        return Ok(Some("nothing was swept before: the first sweep comes at its time".to_owned()));
+        let why = "nothing was swept before: the first sweep comes at its time";
+        tracing::info!("{why}");
+        return Ok(Some(why.to_owned()));
     }
     match sweep.run_within_limit(Timestamp::now()).await {
         Ok(report) => {

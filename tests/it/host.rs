@@ -1,126 +1,131 @@
-//! The package under the Functions host: `photorelay serve` behind a stand-in for the host, with Azurite.
+//! What the Functions host does to the package beside the main job, which `under_the_host` tests elsewhere: kills, every
+//! oddity of its envelopes, a time limit, messages that nobody can handle, and a log of its own.
 
-use std::fs::{self, File};
-use std::net::TcpListener;
+use std::time::Duration;
 
-use graph_sim::{Pattern, Point, Scope};
-use host_sim::{Faults, Options, Running};
-use photorelay_core::names::CHECKS_QUEUE;
-use serde_json::{Value, json};
-use tempfile::TempDir;
-use url::Url;
-use zip::ZipArchive;
+use graph_sim::{Notify, Pattern, Point, Scope};
+use host_sim::Faults;
+use photorelay_core::names::{self, CHECKS_QUEUE};
+use photorelay_core::queue::Outgoing;
 
 use crate::kills::show;
-use crate::process::{app, azure, until};
+use crate::process::until;
 use crate::world::{Setup, Store, World, guid};
 
-/// A world whose notifications go to the packaged program under the host.
-struct Hosted {
-    world: World,
-    running: Running,
-    _folder: TempDir,
-}
-
-impl Hosted {
-    async fn start(faults: Faults) -> Self {
-        let world = World::with(Setup { store: Store::Azurite, subscribe: false, ..Setup::default() }).await;
-        let folder = unpacked();
-        let mut options = Options::new(folder.path());
-        // The address is a setting of the program, so it has to be known before the host starts.
-        options.listen = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let azurite = world.azurite.as_ref().unwrap();
-        let mut variables = app(&world.sim);
-        variables.extend(azure(&azurite.blob, &azurite.queue));
-        variables
-            .push(("PHOTORELAY_PUBLIC_URL", Url::parse(&format!("http://{}", options.listen)).unwrap().to_string()));
-        options.environment = variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        options.queue_service = Some(azurite.queue.clone());
-        options.faults = faults;
-        let running = Running::start(options).await.unwrap();
-        let status = json!({ "Last": "0001-01-01T00:00:00", "Next": "2026-11-22T07:15:00+00:00" });
-        running.run_timer("subscribe", Some(status), true).await.unwrap();
-        Self { world, running, _folder: folder }
-    }
-
-    /// Waits until the person's trail has this many entries and no message is left.
-    async fn carries(&self, at: usize, entries: usize) {
-        let (world, user) = (&self.world, self.world.user(at));
-        let done = until(|| async {
-            world.trail(user).await.len() == entries && world.storage().queues.count(CHECKS_QUEUE).await.unwrap() == 0
-        });
-        let patience = std::time::Duration::from_secs(30);
-        if tokio::time::timeout(patience, done).await.is_err() {
-            panic!(
-                "the photo is not carried: {:?}\n{:?}\n{:#?}",
-                *self.running.said().borrow(),
-                *self.running.invocations().borrow(),
-                *self.running.lines().borrow()
-            );
-        }
-        world.agent.drain().await.unwrap();
-        assert!(world.shows_newest(user).await);
-    }
-
-    fn failures(&self) -> Vec<String> {
-        self.running.invocations().borrow().iter().filter_map(|invocation| invocation.error.clone()).collect()
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "tests have no configuration but what was packaged for them")]
-fn unpacked() -> TempDir {
-    let name = "PHOTORELAY_TEST_PACKAGE";
-    let zip = std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run `cargo xtask test`"));
-    let folder = TempDir::new().unwrap();
-    ZipArchive::new(File::open(zip).unwrap()).unwrap().extract(folder.path()).unwrap();
-    let file = folder.path().join("host.json");
-    let mut host: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
-    // What failed comes back at once, and nobody waits for the next look into a queue.
-    host["extensions"]["queues"]["visibilityTimeout"] = json!("00:00:00");
-    host["extensions"]["queues"]["maxPollingInterval"] = json!("00:00:00.1");
-    fs::write(file, host.to_string()).unwrap();
-    folder
+async fn world(host: fn(&mut host_sim::Options)) -> World {
+    World::with(Setup { store: Store::Hosted, host, ..Setup::default() }).await
 }
 
 #[tokio::test]
-async fn a_photo_is_carried_on_azurite_and_after_a_kill_in_the_middle_of_it() {
-    let hosted = Hosted::start(Faults::default()).await;
-    let user = hosted.world.user(0);
-    show(&hosted.world, user, "astronaut-240.jpg");
-    hosted.world.sim.flush().await;
-    hosted.carries(0, 1).await;
-    assert!(hosted.failures().is_empty(), "{:?}", hosted.failures());
-
+async fn a_photo_is_carried_after_a_kill_in_the_middle_of_it() {
+    let world = world(|_| {}).await;
+    let (user, hosted) = (world.user(0), world.hosted.as_ref().unwrap());
     let fetch = Pattern::new("GET", &format!("/v1.0/users/{}/photo/$value", guid(user))).within(Scope::Requests);
-    let hold = hosted.world.sim.hold(fetch, Point::Before);
-    show(&hosted.world, user, "cat-432-alpha.png");
-    hosted.world.sim.flush().await;
+    let hold = world.sim.hold(fetch, Point::Before);
+    show(&world, user, "cat-432-alpha.png");
+    world.sim.flush().await;
     hold.arrived().await;
     hosted.running.kill();
     drop(hold);
-    hosted.carries(0, 2).await;
+    world.settle().await;
+    assert_eq!(world.trail(user).await.len(), 1);
+    assert!(world.shows_newest(user).await);
     assert_eq!(hosted.failures().len(), 1, "{:?}", hosted.failures());
-    hosted.world.end().await;
+    world.end().await;
 }
 
 #[tokio::test]
-async fn every_oddity_of_the_host_at_once_changes_nothing_on_azurite() {
-    let faults = Faults {
-        numeric_dequeue_count: true,
-        null_schedule_status: true,
-        no_traceparent: true,
-        unknown_metadata: true,
-        deliver_twice: true,
-        // An answer that is no JSON object would be a failure, not a test that hangs.
-        fail_fast: true,
-        ..Faults::default()
-    };
-    let hosted = Hosted::start(faults).await;
-    show(&hosted.world, hosted.world.user(0), "astronaut-240.jpg");
-    hosted.world.sim.flush().await;
-    hosted.carries(0, 1).await;
+async fn every_oddity_of_the_host_at_once_changes_nothing() {
+    let world = world(|options| {
+        options.faults = Faults {
+            numeric_dequeue_count: true,
+            null_schedule_status: true,
+            no_traceparent: true,
+            unknown_metadata: true,
+            deliver_twice: true,
+            fail_fast: true,
+            ..Faults::default()
+        }
+    })
+    .await;
+    let (user, hosted) = (world.user(0), world.hosted.as_ref().unwrap());
+    show(&world, user, "astronaut-240.jpg");
+    world.settle().await;
+    assert_eq!(world.trail(user).await.len(), 1);
+    assert!(world.shows_newest(user).await);
     assert!(hosted.failures().is_empty(), "{:?}", hosted.failures());
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_photo_that_nothing_announced_is_found_by_the_timer() {
+    let world = world(sweeping).await;
+    world.sim.set(|settings| settings.notify = Notify::Never);
+    let (user, hosted) = (world.user(0), world.hosted.as_ref().unwrap());
+    show(&world, user, "astronaut-240.jpg");
+    world.settle().await;
+    assert!(world.trail(user).await.is_empty());
+    // Late timers come whenever the host starts, and nobody wants the first sweep just because of that.
+    hosted.run_timer("sweep", true).await;
+    world.settle().await;
+    assert!(world.trail(user).await.is_empty());
+    hosted.run_timer("sweep", false).await;
+    world.settle().await;
+    assert_eq!(world.trail(user).await.len(), 1);
+    assert!(world.shows_newest(user).await);
+    world.end().await;
+}
+
+/// The timer of the sweep is one of the functions.
+fn sweeping(options: &mut host_sim::Options) {
+    options.environment.retain(|(name, _)| name != "AzureWebJobs.sweep.Disabled");
+}
+
+#[tokio::test]
+async fn a_message_that_nobody_can_handle_is_buried_with_its_reason_and_blocks_nobody() {
+    let world = world(|_| {}).await;
+    let (user, hosted) = (world.user(0), world.hosted.as_ref().unwrap());
+    let garbage = Outgoing::now(bytes::Bytes::from_static(b"{\"v\":1,\"no\":\"check\"}"));
+    world.storage().queues.send(CHECKS_QUEUE, vec![garbage]).await.unwrap();
+    show(&world, user, "astronaut-240.jpg");
+    world.settle().await;
+    assert_eq!(world.trail(user).await.len(), 1);
+    assert!(hosted.failures().is_empty(), "what is buried is answered: {:?}", hosted.failures());
+    let poison = names::poison_queue(CHECKS_QUEUE);
+    assert_eq!(world.storage().queues.count(&poison).await.unwrap(), 1);
+    world.end_with_leftovers().await;
+}
+
+#[tokio::test]
+async fn the_log_goes_to_stdout_and_names_the_invocation() {
+    let world = world(|_| {}).await;
+    let (user, hosted) = (world.user(0), world.hosted.as_ref().unwrap());
+    show(&world, user, "astronaut-240.jpg");
+    world.settle().await;
     let lines = hosted.running.lines().borrow().clone();
     assert!(lines.iter().all(|(stream, _)| *stream == "out"), "the host takes stderr for errors: {lines:#?}");
-    hosted.world.end().await;
+    let invocations = hosted.running.invocations().borrow().clone();
+    let propagate = invocations.iter().find(|invocation| invocation.function == "propagate").unwrap();
+    let id = propagate.id.to_string();
+    let of_user: Vec<&String> =
+        lines.iter().map(|(_, line)| line).filter(|line| line.contains(&user.to_string())).collect();
+    assert!(!of_user.is_empty() && of_user.iter().all(|line| line.contains(&id)), "{id} is missing in {of_user:#?}");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn work_that_outlives_the_hosts_time_limit_is_done_by_the_next_process() {
+    let world = world(|options| options.function_timeout = Some(Duration::from_secs(3))).await;
+    let (user, hosted) = (world.user(0), world.hosted.as_ref().unwrap());
+    let fetch = Pattern::new("GET", &format!("/v1.0/users/{}/photo/$value", guid(user))).within(Scope::Requests);
+    let hold = world.sim.hold(fetch, Point::Before);
+    show(&world, user, "astronaut-240.jpg");
+    world.sim.flush().await;
+    hold.arrived().await;
+    hosted.brings("a failed invocation", until(async || !hosted.failures().is_empty())).await;
+    drop(hold);
+    world.settle().await;
+    assert_eq!(world.trail(user).await.len(), 1);
+    assert!(world.shows_newest(user).await);
+    world.end().await;
 }

@@ -16,6 +16,7 @@ mod doctor;
 mod echo;
 mod floors;
 mod host;
+mod hosted;
 mod infra;
 mod kills;
 mod ldap_proxy;

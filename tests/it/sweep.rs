@@ -28,7 +28,7 @@ on_every_store!(
 async fn silent(store: Store, users: usize) -> World {
     let sim = graph_sim::Config { users, ..Default::default() };
     let edit = |config: &mut Config| config.hold = Duration::ZERO;
-    let world = World::with(Setup { store, sim, edit, subscribe: false }).await;
+    let world = World::with(Setup { store, sim, edit, subscribe: false, ..Setup::default() }).await;
     world.sim.set(|settings| settings.notify = Notify::Never);
     world
 }

@@ -31,6 +31,7 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::azurite::Azurite;
+use crate::hosted::{self, Hosted};
 
 /// What notifications of the tests carry.
 pub(crate) const CLIENT_STATE: &str = "a-client-state-of-the-tests";
@@ -46,6 +47,8 @@ pub(crate) struct World {
     dir: TempDir,
     /// The storage, if it is not the embedded store.
     pub(crate) azurite: Option<Azurite>,
+    /// What handles notifications and checks, if it is not [`World::app`].
+    pub(crate) hosted: Option<Hosted>,
 }
 
 /// Where blobs and queues are.
@@ -55,6 +58,8 @@ pub(crate) enum Store {
     Embedded,
     /// An Azurite of the world's own.
     Azurite,
+    /// The same, and the package under the Functions host in place of the app in this process.
+    Hosted,
 }
 
 /// What a test may want otherwise.
@@ -64,6 +69,7 @@ pub(crate) struct Setup {
     pub(crate) edit: fn(&mut Config),
     /// Whether a subscription is made at the start.
     pub(crate) subscribe: bool,
+    pub(crate) host: fn(&mut host_sim::Options),
 }
 
 impl Default for Setup {
@@ -73,6 +79,7 @@ impl Default for Setup {
             sim: graph_sim::Config { users: 3, ..Default::default() },
             edit: |_| {},
             subscribe: true,
+            host: |_| {},
         }
     }
 }
@@ -91,11 +98,14 @@ impl World {
         let dir = TempDir::new().unwrap();
         let sim = Sim::start(setup.sim).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+        let url = match setup.store {
+            Store::Hosted => hosted::url(),
+            _ => Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap(),
+        };
         let mut config = configuration(&sim, dir.path(), url.clone());
         let azurite = match setup.store {
             Store::Embedded => None,
-            Store::Azurite => Some(Azurite::start().await),
+            Store::Azurite | Store::Hosted => Some(Azurite::start().await),
         };
         if let Some(azurite) = &azurite {
             config.storage = azurite.settings();
@@ -105,7 +115,11 @@ impl World {
         let agent = agent(&app.storage, &sim, &dir.path().join("written"), false);
         let stop = CancellationToken::new();
         let server = TaskTracker::new().spawn(app.clone().serve(listener, stop.clone()));
-        let world = Self { sim, app, agent, url, stop, server, dir, azurite };
+        let hosted = match &azurite {
+            Some(azurite) if setup.store == Store::Hosted => Some(Hosted::start(&sim, azurite, &url, setup.host).await),
+            _ => None,
+        };
+        let world = Self { sim, app, agent, url, stop, server, dir, azurite, hosted };
         if setup.subscribe {
             world.subscribe().await;
         }
@@ -114,6 +128,9 @@ impl World {
 
     /// Runs the timer function that makes the subscription, as the host would.
     pub(crate) async fn subscribe(&self) {
+        if let Some(hosted) = &self.hosted {
+            return hosted.run_timer("subscribe", true).await;
+        }
         let envelope = r#"{"Data":{"timer":{"IsPastDue":false}},"Metadata":{}}"#;
         let answer = self.post("/subscribe", envelope).await;
         assert_eq!(answer.status(), 200);
@@ -141,7 +158,10 @@ impl World {
     /// Delivers every notification and handles every message that is visible, in the app and in the agent.
     pub(crate) async fn settle(&self) {
         self.sim.flush().await;
-        self.app.pump.drain().await.unwrap();
+        match &self.hosted {
+            Some(hosted) => hosted.drained(self.storage()).await,
+            None => self.app.pump.drain().await.unwrap(),
+        }
         self.agent.drain().await.unwrap();
     }
 
@@ -225,6 +245,19 @@ macro_rules! on_every_store {
     };
 }
 pub(crate) use on_every_store;
+
+/// Makes each of these functions a test of the package under the Functions host.
+macro_rules! under_the_host {
+    ($($name:ident),* $(,)?) => {
+        mod under_the_host {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(crate::world::Store::Hosted).await;
+            })*
+        }
+    };
+}
+pub(crate) use under_the_host;
 
 pub(crate) fn guid(user: UserId) -> Uuid {
     user.to_string().parse().unwrap()
