@@ -15,7 +15,10 @@ use photorelay_core::queue::embedded::{EmbeddedQueues, Options};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use crate::world::{CLIENT_STATE, World};
+use crate::world::{CLIENT_STATE, Store, World, on_every_store, under_the_host};
+
+on_every_store!(the_token_is_echoed_decoded_as_plain_text, a_huge_or_empty_token_is_refused);
+under_the_host!(the_token_is_echoed_decoded_as_plain_text, a_huge_or_empty_token_is_refused);
 
 const USER: &str = "1f2c0b0e-0000-4000-8000-000000000001";
 
@@ -41,9 +44,8 @@ async fn checks(world: &World) -> u64 {
     world.storage().queues.count(CHECKS_QUEUE).await.unwrap()
 }
 
-#[tokio::test]
-async fn the_token_is_echoed_decoded_as_plain_text() {
-    let world = World::start().await;
+async fn the_token_is_echoed_decoded_as_plain_text(store: Store) {
+    let world = World::on(store).await;
     let query = "validationToken=Validation%3a+Testing+client+%3cscript%3e+%c3%bc";
     let answer = world.post(&format!("/api/notifications?code=K&{query}"), "").await;
     assert_eq!(answer.status(), 200);
@@ -53,9 +55,8 @@ async fn the_token_is_echoed_decoded_as_plain_text() {
     world.end().await;
 }
 
-#[tokio::test]
-async fn a_huge_or_empty_token_is_refused() {
-    let world = World::start().await;
+async fn a_huge_or_empty_token_is_refused(store: Store) {
+    let world = World::on(store).await;
     let huge = format!("/api/notifications?validationToken={}", "a".repeat(4000));
     assert_eq!(world.post(&huge, "").await.status(), 400);
     assert_eq!(world.post("/api/notifications?validationToken=", "").await.status(), 400);
