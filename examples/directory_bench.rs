@@ -18,7 +18,7 @@ use graph_sim::Sim;
 use photorelay::app::App;
 use photorelay::config::Config;
 use photorelay_agent::queue::Agent;
-use photorelay_agent::target::ldap::{DEFAULT_TIMEOUT, LdapSettings, LdapTarget};
+use photorelay_agent::target::ldap::{DEFAULT_TIMEOUT, LdapSettings, LdapTarget, SignIn};
 use photorelay_agent::target::{Place, Target as _};
 use photorelay_agent::writeback::{Settings, WriteBacks};
 use photorelay_core::entra::CredentialConfig;
@@ -224,8 +224,7 @@ fn settings(cli: &Cli) -> LdapSettings {
     LdapSettings {
         servers: cli.url.parse().into_iter().collect(),
         base: cli.base.clone(),
-        bind_as: cli.bind_as.clone(),
-        password_file: cli.password_file.clone(),
+        sign_in: SignIn::Password { bind_as: cli.bind_as.clone(), file: cli.password_file.clone() },
         ca_file: Some(cli.ca_file.clone()),
         attribute: "thumbnailPhoto".to_owned(),
         anchor_attribute: None,

@@ -16,7 +16,7 @@ use photorelay_core::names::{self, Container, WRITEBACKS_QUEUE};
 use photorelay_core::photo::RenditionSpec;
 
 use crate::process::until;
-use crate::samba::{Account, Samba};
+use crate::samba::{Account, Samba, signed_in_with, variable};
 use crate::world::{Setup, Store, World, fixture, guid, on_every_store};
 
 on_every_store!(a_changed_photo_reaches_the_directory_and_so_does_the_next);
@@ -262,11 +262,11 @@ async fn only_a_verified_server_is_told_the_password() {
 async fn a_refused_password_is_tried_once_until_its_file_holds_another() {
     let samba = Samba::own().await;
     let jane = samba.add("Jane").await;
-    let right = std::fs::read_to_string(samba.settings().password_file).unwrap();
+    let right = std::fs::read_to_string(variable("PHOTORELAY_TEST_LDAP_PASSWORD_FILE")).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("password");
     std::fs::write(&file, "not-the-password\n").unwrap();
-    let target = LdapTarget::new(LdapSettings { password_file: file.clone(), ..samba.settings() });
+    let target = LdapTarget::new(LdapSettings { sign_in: signed_in_with(file.clone()), ..samba.settings() });
 
     let wanted = identity(&jane);
     let tries = (0..8).map(|_| target.find(nobody(), &wanted));

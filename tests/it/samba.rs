@@ -10,7 +10,7 @@ use std::process::Stdio;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use photorelay_agent::target::ldap::{DEFAULT_TIMEOUT, LdapSettings, LdapTarget};
+use photorelay_agent::target::ldap::{DEFAULT_TIMEOUT, LdapSettings, LdapTarget, SignIn};
 use photorelay_core::id::UserId;
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
@@ -119,8 +119,7 @@ impl Samba {
         LdapSettings {
             servers: vec![format!("ldaps://{}", self.address).parse().unwrap()],
             base: self.unit.clone(),
-            bind_as: variable("PHOTORELAY_TEST_LDAP_BIND_DN"),
-            password_file: variable("PHOTORELAY_TEST_LDAP_PASSWORD_FILE").into(),
+            sign_in: signed_in_with(variable("PHOTORELAY_TEST_LDAP_PASSWORD_FILE").into()),
             ca_file: Some(self.ca_file.clone()),
             attribute: "thumbnailPhoto".to_owned(),
             anchor_attribute: None,
@@ -232,6 +231,11 @@ fn value(line: &str) -> Option<(String, Vec<u8>)> {
         None => value.trim().as_bytes().to_vec(),
     };
     Some((name.to_owned(), value))
+}
+
+/// As the agent's account, with the password in this file.
+pub(crate) fn signed_in_with(file: PathBuf) -> SignIn {
+    SignIn::Password { bind_as: variable("PHOTORELAY_TEST_LDAP_BIND_DN"), file }
 }
 
 fn serve(folder: &Path) -> Child {

@@ -1,6 +1,6 @@
 //! The agent's configuration, read once from the environment; all problems are told at once.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ use crate::pass::PassSettings;
 use crate::policy::Policy;
 use crate::queue::DEFAULT_LEASE;
 use crate::target::ldap::names::{AttributeName, Servers};
-use crate::target::ldap::{DEFAULT_TIMEOUT, LdapSettings, Scope};
+use crate::target::ldap::{DEFAULT_TIMEOUT, LdapSettings, Scope, SignIn};
 
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -127,7 +127,7 @@ fn policy(reader: &mut Reader<'_>) -> Option<Policy> {
 
 /// A folder or a directory, never both.
 fn place(reader: &mut Reader<'_>) -> Option<TargetSettings> {
-    const LDAP: [&str; 11] = [
+    const LDAP: [&str; 12] = [
         "PHOTORELAY_LDAP_URLS",
         "PHOTORELAY_LDAP_BASE_DN",
         "PHOTORELAY_LDAP_BIND_DN",
@@ -139,6 +139,7 @@ fn place(reader: &mut Reader<'_>) -> Option<TargetSettings> {
         "PHOTORELAY_LDAP_SCOPE_GROUP",
         "PHOTORELAY_LDAP_SCOPE_FILTER",
         "PHOTORELAY_LDAP_TIMEOUT_SECONDS",
+        "PHOTORELAY_LDAP_SIGN_IN",
     ];
     let ldap = LDAP.iter().find(|name| reader.has(name));
     match (reader.has("PHOTORELAY_FOLDER_PATH"), ldap) {
@@ -162,8 +163,7 @@ fn place(reader: &mut Reader<'_>) -> Option<TargetSettings> {
 fn directory(reader: &mut Reader<'_>) -> Option<LdapSettings> {
     let servers: Option<Servers> = reader.required("PHOTORELAY_LDAP_URLS");
     let base = reader.required("PHOTORELAY_LDAP_BASE_DN");
-    let bind_as = reader.required("PHOTORELAY_LDAP_BIND_DN");
-    let password_file: Option<PathBuf> = reader.required("PHOTORELAY_LDAP_PASSWORD_FILE");
+    let sign_in = sign_in(reader);
     let ca_file: Option<PathBuf> = reader.optional("PHOTORELAY_LDAP_CA_FILE");
     let attribute: Option<AttributeName> = reader.or_default("PHOTORELAY_LDAP_ATTRIBUTE", "thumbnailPhoto");
     let anchor_attribute: Option<AttributeName> = reader.optional("PHOTORELAY_LDAP_ANCHOR_ATTRIBUTE");
@@ -175,24 +175,48 @@ fn directory(reader: &mut Reader<'_>) -> Option<LdapSettings> {
     if timeout.is_zero() {
         reader.problem("PHOTORELAY_LDAP_TIMEOUT_SECONDS must be at least 1");
     }
-    for (name, file) in [("PASSWORD", &password_file), ("CA", &ca_file)] {
-        if let Some(file) = file
-            && let Err(error) = std::fs::File::open(file)
-        {
-            reader.problem(&format!("PHOTORELAY_LDAP_{name}_FILE: {} cannot be read: {error}", file.display()));
-        }
-    }
+    can_be_read(reader, "PHOTORELAY_LDAP_CA_FILE", ca_file.as_deref());
     Some(LdapSettings {
         servers: servers?.0,
         base: base?,
-        bind_as: bind_as?,
-        password_file: password_file?,
+        sign_in: sign_in?,
         ca_file,
         attribute: attribute?.0,
         anchor_attribute: anchor_attribute.map(|name| name.0),
         scope: scope?,
         timeout,
     })
+}
+
+fn sign_in(reader: &mut Reader<'_>) -> Option<SignIn> {
+    const SIGN_IN: &str = "PHOTORELAY_LDAP_SIGN_IN";
+    match reader.optional::<String>(SIGN_IN).as_deref().unwrap_or("password") {
+        "password" => {
+            let bind_as = reader.required("PHOTORELAY_LDAP_BIND_DN");
+            let file: Option<PathBuf> = reader.required("PHOTORELAY_LDAP_PASSWORD_FILE");
+            can_be_read(reader, "PHOTORELAY_LDAP_PASSWORD_FILE", file.as_deref());
+            Some(SignIn::Password { bind_as: bind_as?, file: file? })
+        }
+        #[cfg(not(feature = "kerberos"))]
+        "kerberos" => {
+            reader.problem(&format!("{SIGN_IN} is kerberos, and {}", crate::target::ldap::NOT_BUILT));
+            None
+        }
+        #[cfg(feature = "kerberos")]
+        "kerberos" => Some(SignIn::Kerberos),
+        other => {
+            reader.problem(&format!("{SIGN_IN}: `{other}` is none of password, kerberos"));
+            None
+        }
+    }
+}
+
+fn can_be_read(reader: &mut Reader<'_>, name: &str, file: Option<&Path>) {
+    if let Some(file) = file
+        && let Err(error) = std::fs::File::open(file)
+    {
+        reader.problem(&format!("{name}: {} cannot be read: {error}", file.display()));
+    }
 }
 
 #[cfg(test)]
@@ -250,6 +274,14 @@ mod tests {
         {
             assert!(told.contains(&format!("PHOTORELAY_LDAP_{name}")), "{name} is missing in {told}");
         }
+    }
+
+    #[test]
+    #[cfg(not(feature = "kerberos"))]
+    fn a_program_without_kerberos_says_so_before_it_starts() {
+        let with = |sign_in: &str| read(&[("PHOTORELAY_LDAP_SIGN_IN", sign_in)]).unwrap_err();
+        assert!(with("kerberos").contains("--features kerberos"));
+        assert!(with("ntlm").contains("none of password, kerberos"));
     }
 
     #[test]

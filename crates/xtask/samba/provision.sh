@@ -24,6 +24,8 @@ samba-tool domain passwordsettings set --account-lockout-threshold=5 -H "$sam" -
 samba-tool user setexpiry photorelay-agent --noexpiry -H "$sam" -s "$conf"
 sid=$(ldbsearch -H "$sam" '(sAMAccountName=photorelay-agent)' objectSid | sed -n 's/^objectSid: //p')
 
+samba-tool domain exportkeytab "$folder/agent.keytab" --principal=photorelay-agent@CONTOSO.TEST -s "$conf"
+
 # Read and write of one property of users below: thumbnailPhoto, then jpegPhoto (schemaIDGUID, then the class user).
 user=bf967aba-0de6-11d0-a285-00aa003049e2
 for property in 8d3bca50-1d7e-11d0-a081-00aa006c33ed bac80572-09c4-4fa9-9ae6-7628d7adbe0e; do

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Serves a copy of the PROVISIONED domain from FOLDER on a loopback address of its own, LDAP on 389 and LDAPS on 636,
-# until it is stopped or, if standard input is a pipe, until that ends.
+# Serves a copy of the PROVISIONED domain from FOLDER on a loopback address of its own, LDAP on 389, LDAPS on 636 and
+# Kerberos on 88, until it is stopped or, if standard input is a pipe, until that ends.
 #
 # A second start in the same folder serves the same data at the same address. The certificate is signed by an authority
 # of this folder, because Samba's own has no subjectAltName and so cannot be verified.
@@ -39,7 +39,7 @@ if [ ! -e address ]; then
     realm = CONTOSO.TEST
     workgroup = CONTOSO
     server role = active directory domain controller
-    server services = ldap
+    server services = ldap, kdc
     interfaces = $address/8
     bind interfaces only = yes
     private dir = $folder/domain/private
@@ -49,12 +49,24 @@ if [ ! -e address ]; then
     binddns dir = $folder/domain/bind-dns
     pid directory = $folder/domain/run
     ncalrpc dir = $folder/domain/ncalrpc
+    ldap server require strong auth = allow_sasl_over_tls
     tls enabled = yes
     tls certfile = $folder/dc.pem
     tls keyfile = $folder/dc.key
     tls cafile = $folder/ca.pem
 [sysvol]
     path = $folder/domain/state/sysvol
+EOF
+    cat >krb5.conf <<EOF
+[libdefaults]
+    default_realm = CONTOSO.TEST
+    dns_lookup_kdc = false
+    dns_canonicalize_hostname = false
+    rdns = false
+[realms]
+    CONTOSO.TEST = {
+        kdc = $address
+    }
 EOF
     # Last, so that a start that was cut off is not taken for a finished one.
     echo "$address" >address

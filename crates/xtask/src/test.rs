@@ -68,6 +68,14 @@ pub(crate) fn run(place: &Place, phases: &mut Phases, options: &Options) -> Resu
             .with_context(|| format!("the run left no report in {}", report.display()))?;
         Ok(names(&report))
     })?;
+    if whole && options.nextest.is_empty() {
+        // Built anew with the system's library, which nothing else here needs.
+        phases.run("tests with Kerberos", || {
+            let mut kerberos = command();
+            kerberos.args(["--features", "photorelay-agent/kerberos", "--test", "kerberos"]);
+            process::run(kerberos.envs(services.variables.iter().map(|(name, value)| (name, value))))
+        })?;
+    }
     services.discard()?;
 
     let on = |store: &str| tests.iter().filter(|name| name.contains(store)).count();

@@ -14,7 +14,7 @@ use crate::place::{self, Place};
 use crate::process;
 
 /// What Debian and Ubuntu call the parts.
-const PACKAGES: [&str; 7] = [
+const PACKAGES: [&str; 9] = [
     "samba",
     "samba-ad-dc",
     "samba-ad-provision",
@@ -22,6 +22,9 @@ const PACKAGES: [&str; 7] = [
     "samba-vfs-modules",
     "ldb-tools",
     "ldap-utils",
+    // For the agent's feature `kerberos`.
+    "libkrb5-dev",
+    "libclang-dev",
 ];
 const BASE: &str = "DC=contoso,DC=test";
 const AGENT: &str = "photorelay-agent@contoso.test";
@@ -77,6 +80,7 @@ impl Service for Samba {
         let file = |folder: &Path, name: &str| folder.join(name).display().to_string();
         let (provisioned, folder) = (provisioned(place), Path::new(folder));
         let (authority, password) = (file(folder, "ca.pem"), file(&provisioned, "agent-password"));
+        let (kerberos, keytab) = (file(folder, "krb5.conf"), file(&provisioned, "agent.keytab"));
         if !answers(address, &authority, &password)? {
             return Ok(None);
         }
@@ -86,6 +90,8 @@ impl Service for Samba {
             ("PHOTORELAY_TEST_LDAP_BASE_DN", BASE.to_owned()),
             ("PHOTORELAY_TEST_LDAP_BIND_DN", AGENT.to_owned()),
             ("PHOTORELAY_TEST_LDAP_PASSWORD_FILE", password),
+            ("PHOTORELAY_TEST_LDAP_KRB5_CONFIG", kerberos),
+            ("PHOTORELAY_TEST_LDAP_KEYTAB", keytab),
             // Who makes and breaks what the agent then meets.
             ("PHOTORELAY_TEST_LDAP_ADMIN_DN", ADMINISTRATOR.to_owned()),
             ("PHOTORELAY_TEST_LDAP_ADMIN_PASSWORD_FILE", file(&provisioned, "admin-password")),
@@ -111,6 +117,7 @@ fn is_installed() -> bool {
         && process::works(Command::new("ldbsearch").arg("--version"))
         && process::works(Command::new("ldapsearch").arg("-VV"))
         && process::works(Command::new("openssl").arg("version"))
+        && process::works(Command::new("krb5-config").arg("--version"))
 }
 
 fn packages() -> Result<()> {

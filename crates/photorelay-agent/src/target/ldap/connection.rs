@@ -14,13 +14,13 @@ use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, Scope};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
-use secrecy::{ExposeSecret, SecretString};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::codes;
 use super::search;
 use super::settings::{LdapSettings, Server};
+use super::sign_in::Secret;
 use crate::target::TargetError;
 
 /// For TCP and TLS together.
@@ -29,7 +29,6 @@ const CONNECT: Duration = Duration::from_secs(10);
 const REST: Duration = Duration::from_secs(1);
 /// The longest counting window that is usual for lock-outs is 30 minutes.
 const REST_AFTER_REFUSED_PASSWORD: Duration = Duration::from_secs(31 * 60);
-const INVALID_CREDENTIALS: u32 = 49;
 
 /// In searchFlags of an attribute ([MS-ADTS] 2.2.10, fATTINDEX).
 const INDEXED: u32 = 1;
@@ -65,7 +64,7 @@ struct Rest {
     until: Instant,
     reason: String,
     /// Another password than this may be tried at once.
-    refused: Option<SecretString>,
+    refused: Option<Secret>,
 }
 
 /// A bound connection; its clones share it.
@@ -95,7 +94,7 @@ impl fmt::Debug for Session {
 }
 
 /// Why one server could not be used.
-enum Unusable {
+pub(super) enum Unusable {
     /// Another one may be.
     This(String),
     /// None will be: the account, the password or the configuration.
@@ -129,14 +128,14 @@ impl Connections {
             return Ok(session.clone());
         }
         state.session = None;
-        let password = password(&self.settings.password_file).map_err(TargetError::Down)?;
+        let secret = Secret::of(&self.settings.sign_in).map_err(TargetError::Down)?;
         if let Some(rest) = &state.rest {
-            let other = rest.refused.as_ref().is_some_and(|old| old.expose_secret() != password.expose_secret());
+            let other = rest.refused.as_ref().is_some_and(|old| !old.is_same(&secret));
             if Instant::now() < rest.until && !other {
                 return Err(TargetError::Down(rest.reason.clone()));
             }
         }
-        match self.connect(&mut state, &password).await {
+        match self.connect(&mut state, &secret).await {
             Ok(session) => {
                 state.rest = None;
                 state.session = Some(session.clone());
@@ -144,7 +143,7 @@ impl Connections {
             }
             Err((reason, refused)) => {
                 let pause = if refused { REST_AFTER_REFUSED_PASSWORD } else { REST };
-                let refused = refused.then_some(password);
+                let refused = refused.then_some(secret);
                 state.rest = Some(Rest { until: Instant::now() + pause, reason: reason.clone(), refused });
                 Err(TargetError::Down(reason))
             }
@@ -165,13 +164,13 @@ impl Connections {
     }
 
     /// The pinned server first, then the others in order. An `Err` says whether the password was refused.
-    async fn connect(&self, state: &mut State, password: &SecretString) -> Result<Session, (String, bool)> {
+    async fn connect(&self, state: &mut State, secret: &Secret) -> Result<Session, (String, bool)> {
         let servers = &self.settings.servers;
         let mut reasons = Vec::new();
         for at in 0..servers.len() {
             let at = (state.pinned + at) % servers.len();
             state.sessions += 1;
-            match self.open(&servers[at], state.sessions, password).await {
+            match self.open(&servers[at], state.sessions, secret).await {
                 Ok(session) => {
                     state.pinned = at;
                     return Ok(session);
@@ -180,9 +179,8 @@ impl Connections {
                 Err(Unusable::All(reason)) => return Err((format!("{}: {reason}", servers[at]), false)),
                 Err(Unusable::Password(reason)) => {
                     let reason = format!(
-                        "{}: {reason}; the password is not tried again before {} holds another or {} minutes are over",
+                        "{}: {reason}; the password is not tried again before its file holds another or {} minutes are over",
                         servers[at],
-                        self.settings.password_file.display(),
                         REST_AFTER_REFUSED_PASSWORD.as_secs() / 60
                     );
                     return Err((reason, true));
@@ -192,7 +190,7 @@ impl Connections {
         Err((format!("no domain controller can be used: {}", reasons.join("; ")), false))
     }
 
-    async fn open(&self, server: &Server, number: u64, password: &SecretString) -> Result<Session, Unusable> {
+    async fn open(&self, server: &Server, number: u64, secret: &Secret) -> Result<Session, Unusable> {
         let passing = |error: LdapError| Unusable::This(describe(&error));
         let mut settings = LdapConnSettings::new().set_conn_timeout(CONNECT).set_starttls(server.starttls);
         if let Some(file) = &self.settings.ca_file {
@@ -206,21 +204,7 @@ impl Connections {
             // Whoever waits for an answer on it is told; there is nobody else to tell.
             let _ = connection.drive().await;
         });
-        let bind = ldap.with_timeout(timeout).simple_bind(&self.settings.bind_as, password.expose_secret());
-        let bound = bind.await.map_err(passing)?;
-        if bound.rc == INVALID_CREDENTIALS {
-            return Err(Unusable::Password(codes::describe(&bound)));
-        }
-        if bound.rc != 0 {
-            return Err(match codes::error(&bound) {
-                // Busy or about to stop.
-                TargetError::Down(reason) if matches!(bound.rc, 51 | 52) => Unusable::This(reason),
-                TargetError::Failed(reason) => Unusable::This(reason),
-                TargetError::Down(reason) | TargetError::Refused(reason) | TargetError::OutOfScope(reason) => {
-                    Unusable::All(reason)
-                }
-            });
-        }
+        secret.sign_in(&mut ldap, host(server), timeout).await?;
         let (server, driver) = (host(server).to_owned(), Arc::new(driver));
         let mut session = Session { ldap, number, server, anchor_is_indexed: false, timeout, _driver: driver };
         self.learn(&mut session).await?;
@@ -277,18 +261,6 @@ fn host(server: &Server) -> &str {
     server.url.host_str().unwrap_or_default()
 }
 
-/// Read for each bind. An empty password would be a bind as nobody, which succeeds (RFC 4513, 5.1.2).
-fn password(file: &Path) -> Result<SecretString, String> {
-    const MOST: usize = 4096;
-    let shown = file.display();
-    let text = std::fs::read_to_string(file).map_err(|error| format!("the password file {shown}: {error}"))?;
-    let password = text.trim_end_matches(['\r', '\n']);
-    if password.is_empty() || password.len() > MOST {
-        return Err(format!("the password file {shown} is empty or is no password file"));
-    }
-    Ok(SecretString::from(password.to_owned()))
-}
-
 /// TLS that trusts these authorities and no others.
 fn trusting(file: &Path) -> Result<Arc<ClientConfig>, String> {
     let wrong = |error: &dyn fmt::Display| format!("PHOTORELAY_LDAP_CA_FILE {}: {error}", file.display());
@@ -307,7 +279,7 @@ fn trusting(file: &Path) -> Result<Arc<ClientConfig>, String> {
 }
 
 /// Without a server's text, which may name people.
-fn describe(error: &LdapError) -> String {
+pub(super) fn describe(error: &LdapError) -> String {
     match error {
         LdapError::LdapResult { result } => codes::describe(result),
         LdapError::Timeout { .. } => "it did not answer in time".to_owned(),

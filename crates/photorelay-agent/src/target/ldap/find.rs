@@ -173,7 +173,7 @@ fn shown(found: &[&Entry]) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::scope::Scope;
-    use super::super::settings::DEFAULT_TIMEOUT;
+    use super::super::settings::{DEFAULT_TIMEOUT, SignIn};
     use super::*;
 
     const A: [u8; 16] = [0xA1; 16];
@@ -184,8 +184,7 @@ mod tests {
         LdapSettings {
             servers: Vec::new(),
             base: "DC=contoso,DC=test".to_owned(),
-            bind_as: String::new(),
-            password_file: Default::default(),
+            sign_in: SignIn::Kerberos,
             ca_file: None,
             attribute: "thumbnailPhoto".to_owned(),
             anchor_attribute: anchor_attribute.map(str::to_owned),

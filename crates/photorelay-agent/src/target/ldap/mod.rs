@@ -14,10 +14,13 @@ pub(crate) mod names;
 mod scope;
 mod search;
 mod settings;
+mod sign_in;
 
 pub use changes::LastChange;
 pub use scope::Scope;
-pub use settings::{DEFAULT_TIMEOUT, LdapSettings, Server};
+pub use settings::{DEFAULT_TIMEOUT, LdapSettings, Server, SignIn};
+#[cfg(not(feature = "kerberos"))]
+pub(crate) use sign_in::NOT_BUILT;
 
 use std::collections::HashSet;
 

@@ -1,5 +1,4 @@
-//! Which directory, as whom, and which attribute. The password stays in its file and is read for each bind, so that a
-//! new one needs no restart.
+//! Which directory, as whom, and which attribute.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -21,9 +20,7 @@ pub struct LdapSettings {
     pub servers: Vec<Server>,
     /// Users are looked for below it.
     pub base: String,
-    /// A distinguished name or a user principal name.
-    pub bind_as: String,
-    pub password_file: PathBuf,
+    pub sign_in: SignIn,
     /// Who signs the domain controllers' certificates; those that the system trusts if none is named.
     pub ca_file: Option<PathBuf>,
     /// The attribute that shows the photo, and the rendition that is written to it.
@@ -35,6 +32,19 @@ pub struct LdapSettings {
     pub scope: Scope,
     /// For every request and its answer; a domain controller that takes longer is left.
     pub timeout: Duration,
+}
+
+/// As whom the directory is read and written.
+#[derive(Debug, Clone)]
+pub enum SignIn {
+    /// A simple bind. The password stays in its file and is read for each bind, so that a new one needs no restart.
+    Password {
+        /// A distinguished name or a user principal name.
+        bind_as: String,
+        file: PathBuf,
+    },
+    /// With the tickets of the machine or the account (SASL GSSAPI), in a build with the feature `kerberos`.
+    Kerberos,
 }
 
 impl LdapSettings {
