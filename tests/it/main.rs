@@ -8,6 +8,7 @@ mod amend;
 mod azurite;
 mod chaos;
 mod commands;
+mod container;
 mod directory;
 mod directory_chaos;
 mod directory_faults;

@@ -2,6 +2,7 @@
 //!
 //! They end with the test. What they print is kept and shown when something does not happen in time.
 
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
@@ -67,7 +68,17 @@ impl Program {
         Self::start("photorelay-agent", &agent_program(), "run", variables)
     }
 
-    fn start(name: &'static str, program: &Path, argument: &str, variables: Variables) -> Self {
+    /// `photorelay run` with these settings and no others.
+    pub(crate) fn photorelay_with(variables: Vec<(String, String)>) -> Self {
+        Self::start("photorelay", Path::new(env!("CARGO_BIN_EXE_photorelay")), "run", variables)
+    }
+
+    /// `photorelay-agent run` with these settings and no others.
+    pub(crate) fn agent_with(variables: Vec<(String, String)>) -> Self {
+        Self::start("photorelay-agent", &agent_program(), "run", variables)
+    }
+
+    fn start<N: AsRef<OsStr>>(name: &'static str, program: &Path, argument: &str, variables: Vec<(N, String)>) -> Self {
         let mut command = Command::new(program);
         command.arg(argument).env_clear().envs(variables);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);

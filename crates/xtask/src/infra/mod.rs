@@ -1,7 +1,7 @@
 //! `cargo xtask infra`: what can be said of infra/ without Azure.
 //!
 //! Every Bicep file is parsed by a grammar, and everything but the Graph extension, which the scanner cannot read yet, is
-//! scanned for weak settings. A file that is not parsed fails the check, and so would a scanner that sees nothing: a
+//! scanned for weak settings, images and manifests included. A file that is not parsed fails the check, and so would a scanner that sees nothing: a
 //! planted fault has to be found. Shell scripts are linted. The names that code and infra share are compared by a test,
 //! tests/it/infra.rs.
 

@@ -1,4 +1,5 @@
-//! Weak settings, by checkov's policies. Exceptions stand beside what they are about, as `checkov:skip` with a reason.
+//! Weak settings of templates, images and manifests, by checkov's policies. Exceptions stand beside what they are about,
+//! as `checkov:skip` with a reason.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::place::{self, Place};
-use crate::tools;
+use crate::{process, tools};
 
 /// From PyPI.
 const CHECKOV: &str = "checkov==3.3.30";
@@ -16,9 +17,15 @@ const CHECKOV: &str = "checkov==3.3.30";
 const NOT_SCANNED: &str = "graph";
 /// A file that it must not pass over in silence.
 const UNREADABLE: &str = "unreadable.bicep";
-/// A fault that the scanner has to find: (file, right, wrong, check).
-const PLANTED: [&str; 4] =
-    ["modules/storage.bicep", "supportsHttpsTrafficOnly: true", "supportsHttpsTrafficOnly: false", "CKV_AZURE_3"];
+/// Faults that the scanner has to find: (file, right, wrong, check).
+const PLANTED: [[&str; 4]; 3] = [
+    ["modules/storage.bicep", "supportsHttpsTrafficOnly: true", "supportsHttpsTrafficOnly: false", "CKV_AZURE_3"],
+    ["container/Dockerfile", "USER 65532:65532", "USER root", "CKV_DOCKER_8"],
+    ["container/kubernetes.yaml", "readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false", "CKV_K8S_22"],
+];
+/// The scanner passes over a manifest that is not YAML.
+const PARSE_YAML: &str =
+    "import sys, yaml\nfor file in sys.argv[1:]: assert list(yaml.safe_load_all(open(file))), file";
 
 pub(super) fn check(place: &Place, infra: &Path) -> Result<()> {
     let python = tools::python(place, "checkov", CHECKOV)?;
@@ -27,18 +34,22 @@ pub(super) fn check(place: &Place, infra: &Path) -> Result<()> {
     let failed = failures(&scan(&python, &copy)?);
     ensure!(failed.is_empty(), "settings that need a better value or an explained exception:\n{}", failed.join("\n"));
 
-    let [file, right, wrong, id] = PLANTED;
-    let path = copy.join(file);
-    let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-    ensure!(text.contains(right), "{file} does not hold `{right}` any more: plant another fault");
-    fs::write(&path, text.replace(right, wrong))?;
+    for [file, right, wrong, _] in PLANTED {
+        let path = copy.join(file);
+        let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        ensure!(text.contains(right), "{file} does not hold `{right}` any more: plant another fault");
+        fs::write(&path, text.replace(right, wrong))?;
+    }
     fs::write(copy.join(UNREADABLE), "resource nothing = {\n")?;
     let found = failures(&scan(&python, &copy)?);
-    ensure!(found.iter().any(|line| line.starts_with(id)), "a planted fault ({wrong}) was not found: {found:?}");
+    for [_, _, wrong, id] in PLANTED {
+        ensure!(found.iter().any(|line| line.starts_with(id)), "a planted fault ({wrong}) was not found: {found:?}");
+    }
     ensure!(
         found.iter().any(|line| line.contains(UNREADABLE)),
         "a file that is not Bicep was passed over, and so may others be: {found:?}"
     );
+    process::run(Command::new(&python).args(["-c", PARSE_YAML]).args(super::files(infra, &["yaml"])?))?;
     println!("{files} files scanned, no unexplained finding; planted faults were found");
     Ok(())
 }
@@ -47,7 +58,9 @@ pub(super) fn check(place: &Place, infra: &Path) -> Result<()> {
 fn lay_out(infra: &Path, copy: &Path) -> Result<usize> {
     place::remove(copy)?;
     let mut files = 0;
-    for file in super::files(infra, &["bicep"])? {
+    let mut all = super::files(infra, &["bicep", "yaml"])?;
+    all.push(infra.join("container").join("Dockerfile"));
+    for file in all {
         let name = file.strip_prefix(infra)?;
         if name.starts_with(NOT_SCANNED) {
             continue;
@@ -63,23 +76,31 @@ fn lay_out(infra: &Path, copy: &Path) -> Result<usize> {
 fn scan(python: &Path, folder: &Path) -> Result<Value> {
     let program = python.with_file_name("checkov");
     let mut command = Command::new(python);
-    command.arg(program).args(["--framework", "bicep", "--output", "json", "--compact"]);
-    command.args(["--skip-download", "--directory"]).arg(folder);
+    command.arg(program).args(["--framework", "bicep", "dockerfile", "kubernetes"]);
+    command.args(["--output", "json", "--compact", "--skip-download", "--directory"]).arg(folder);
     // Its exit code tells of findings, which are read below.
     let output = command.output().context("checkov does not start")?;
     let text = String::from_utf8_lossy(&output.stdout);
-    serde_json::from_str(&text).with_context(|| format!("{text}{}", String::from_utf8_lossy(&output.stderr)))
+    let reports: Value =
+        serde_json::from_str(&text).with_context(|| format!("{text}{}", String::from_utf8_lossy(&output.stderr)))?;
+    ensure!(reports.as_array().is_some_and(|kinds| kinds.len() == 3), "a kind of file was not scanned: {text}");
+    Ok(reports)
 }
 
-/// One line for each finding and for each file that could not be parsed.
-fn failures(report: &Value) -> Vec<String> {
-    let results = &report["results"];
+/// One line for each finding and for each file that could not be parsed, of every kind of file.
+fn failures(reports: &Value) -> Vec<String> {
     let text = |value: &Value, key: &str| value[key].as_str().unwrap_or_default().to_owned();
-    let failed = results["failed_checks"].as_array().into_iter().flatten().map(|failed| {
-        let [id, name] = ["check_id", "check_name"].map(|key| text(failed, key));
-        format!("{id} {} {}: {name}", text(failed, "file_path"), text(failed, "resource"))
-    });
-    let unread = results["parsing_errors"].as_array().into_iter().flatten();
-    let unread = unread.map(|file| format!("not parsed: {}", file.as_str().unwrap_or_default()));
-    failed.chain(unread).collect()
+    let results = reports.as_array().into_iter().flatten().map(|report| &report["results"]);
+    let list = |results: &Value, key: &str| results[key].as_array().cloned().unwrap_or_default();
+    results
+        .flat_map(|results| {
+            let failed = list(results, "failed_checks").into_iter().map(|failed| {
+                let [id, name] = ["check_id", "check_name"].map(|key| text(&failed, key));
+                format!("{id} {} {}: {name}", text(&failed, "file_path"), text(&failed, "resource"))
+            });
+            let unread = list(results, "parsing_errors").into_iter();
+            let unread = unread.map(|file| format!("not parsed: {}", file.as_str().unwrap_or_default()));
+            failed.chain(unread).collect::<Vec<_>>()
+        })
+        .collect()
 }
