@@ -27,7 +27,7 @@ use crate::operate::doctor::{Connected, Patient};
 use crate::steps::lifecycle::Lifecycle;
 use crate::steps::notify::{ClientStates, Notify};
 use crate::steps::propagate::{Propagate, PropagateSettings};
-use crate::steps::subscribe::Subscribe;
+use crate::steps::subscribe::{Subscribe, Via};
 use crate::steps::sweep::{Sweep, SweepSettings};
 use crate::steps::watch::Watch;
 
@@ -161,7 +161,9 @@ pub fn patient(config: Config) -> Patient {
 /// What keeps the subscription of this configuration alive.
 fn subscriptions(graph: &Arc<Graph>, config: &Config, clock: Clock) -> Subscribe {
     let (current, previous) = (config.client_state.clone(), config.client_state_previous.as_ref());
-    Subscribe::new(Arc::clone(graph), config.public_url.as_ref(), current, previous, clock)
+    let events = config.event_delivery.as_ref().map(|events| Via::Events(&events.0));
+    let via = events.or(config.public_url.as_ref().map(Via::Webhook));
+    Subscribe::new(Arc::clone(graph), via, current, previous, clock)
 }
 
 fn connect_graph(

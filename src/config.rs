@@ -33,6 +33,8 @@ pub struct Config {
     pub client_state_previous: Option<SecretString>,
     /// Where Graph reaches `/api/notifications`; none means that no subscription is made.
     pub public_url: Option<Url>,
+    /// Where Graph delivers instead.
+    pub event_delivery: Option<EventDelivery>,
     pub listen: SocketAddr,
     pub targets: Targets,
     /// Whose photos are carried.
@@ -86,6 +88,7 @@ impl Config {
             client_state,
             client_state_previous: None,
             public_url: None,
+            event_delivery: None,
             listen: defaults::LISTEN.parse().expect("the default is an address"),
             targets: Targets::default(),
             scope: Scope::default(),
@@ -128,6 +131,10 @@ impl Config {
         let graph_url = reader.url("PHOTORELAY_GRAPH_URL", Some(defaults::GRAPH_URL));
         let authority_url = reader.url("PHOTORELAY_AUTHORITY_URL", Some(defaults::AUTHORITY_URL));
         let public_url = reader.url("PHOTORELAY_PUBLIC_URL", None);
+        let event_delivery = reader.optional("PHOTORELAY_EVENT_DELIVERY");
+        if public_url.is_some() && event_delivery.is_some() {
+            reader.problem("PHOTORELAY_PUBLIC_URL and PHOTORELAY_EVENT_DELIVERY are both set: Graph has one way to us");
+        }
         let listen = reader.or_default("PHOTORELAY_LISTEN", defaults::LISTEN);
         let targets = reader.optional("PHOTORELAY_TARGETS").unwrap_or_default();
         let scope = scope(&mut reader);
@@ -152,6 +159,7 @@ impl Config {
                 client_state: client_state?,
                 client_state_previous,
                 public_url,
+                event_delivery,
                 listen: listen?,
                 targets,
                 scope: scope?,
@@ -165,6 +173,27 @@ impl Config {
                 log_filter,
             })
         })
+    }
+}
+
+/// An event hub or a partner topic of Event Grid, in Graph's notation.
+/// <https://learn.microsoft.com/graph/change-notifications-delivery-event-hubs>
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventDelivery(pub String);
+
+impl FromStr for EventDelivery {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (hub, topic) = (text.strip_prefix("EventHub:https://"), text.strip_prefix("EventGrid:?"));
+        let is_hub = hub.is_some_and(|hub| hub.contains("/eventhubname/") && hub.contains("?tenantId="));
+        let is_topic = topic.is_some_and(|topic| topic.contains("partnertopic="));
+        if is_hub || is_topic {
+            return Ok(Self(text.to_owned()));
+        }
+        Err("neither EventHub:https://NAMESPACE.servicebus.windows.net/eventhubname/HUB?tenantId=DOMAIN nor \
+             EventGrid:?azuresubscriptionid=ID&resourcegroup=GROUP&partnertopic=TOPIC&location=REGION"
+            .to_owned())
     }
 }
 

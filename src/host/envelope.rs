@@ -36,18 +36,22 @@ impl Invocation {
     /// The queue message's bytes. `dataType: binary` gives them as one base64 string; a host that ignores it gives a
     /// JSON string within a JSON string, or the text itself.
     pub fn message(&self, binding: &str) -> Result<Vec<u8>, EnvelopeError> {
-        let missing = || EnvelopeError::NoData(binding.to_owned());
-        let text = match self.data.get(binding).ok_or_else(missing)? {
+        let text = match self.data(binding)? {
             Value::String(text) => text,
             // A host that parsed the message for us.
             parsed @ Value::Object(_) => return Ok(parsed.to_string().into_bytes()),
-            _ => return Err(missing()),
+            _ => return Err(EnvelopeError::NoData(binding.to_owned())),
         };
         if let Ok(bytes) = BASE64.decode(text) {
             return Ok(bytes);
         }
         let inner = serde_json::from_str::<String>(text);
         Ok(inner.unwrap_or_else(|_| text.clone()).into_bytes())
+    }
+
+    /// What the trigger brought, as it came.
+    pub fn data(&self, binding: &str) -> Result<&Value, EnvelopeError> {
+        self.data.get(binding).ok_or_else(|| EnvelopeError::NoData(binding.to_owned()))
     }
 
     /// How often the message has been delivered, this time included; a number or a string with one.

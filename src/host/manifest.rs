@@ -39,6 +39,8 @@ pub enum Trigger {
     Queue {
         queue: String,
     },
+    /// Notifications that Graph delivers to an event hub or by Event Grid; only the Functions host reads those.
+    Events,
     /// NCRONTAB with six fields, in UTC.
     Timer {
         schedule: String,
@@ -90,6 +92,7 @@ fn function(name: String, entry: FunctionEntry) -> Result<Function> {
         "httpTrigger" => Trigger::Http { route: binding.route.clone().unwrap_or_else(|| name.clone()) },
         "queueTrigger" => Trigger::Queue { queue: binding.queue_name.clone().with_context(|| missing("queueName"))? },
         "timerTrigger" => Trigger::Timer { schedule: binding.schedule.clone().with_context(|| missing("schedule"))? },
+        "eventHubTrigger" | "eventGridTrigger" => Trigger::Events,
         other => bail!("function.json: `{name}` has an unknown trigger `{other}`"),
     };
     Ok(Function { trigger, binding: binding.name.clone(), name })

@@ -3,6 +3,7 @@
 //! Everything that speaks HTTP lives here; the steps know nothing of it.
 
 pub mod envelope;
+mod events;
 pub mod manifest;
 pub mod pump;
 pub mod router;

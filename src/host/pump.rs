@@ -56,6 +56,7 @@ impl Pump {
         for function in &self.manifest.functions {
             match &function.trigger {
                 Trigger::Http { .. } => {}
+                Trigger::Events => anyhow::bail!("function.json: `{}` needs the Functions host", function.name),
                 Trigger::Queue { queue } => {
                     let (pump, function, queue) = (self.clone(), function.clone(), queue.clone());
                     tasks.spawn(pump.run_queue(function, queue, stop.clone(), tasks.clone()));

@@ -1,7 +1,7 @@
 //! Every route that the manifest names, and nothing else.
 //!
 //! HTTP functions are proxied and keep their path (`/api/notifications`); queue and timer functions are called as
-//! `POST /{function}` with an envelope. A function in the manifest that nobody implements is an error at start-up.
+//! `POST /{function}` with an envelope, and so are events. A function in the manifest that nobody implements is an error at start-up.
 
 use std::sync::Arc;
 
@@ -18,10 +18,11 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 
 use super::envelope::{self, Invocation};
+use super::events::Events;
 use super::manifest::{Function, Manifest, Trigger};
 use super::webhook::{self, Inbox};
 use crate::steps::lifecycle::Lifecycle;
-use crate::steps::notify::Notify;
+use crate::steps::notify::{Accepted, Notify};
 use crate::steps::propagate::Propagate;
 use crate::steps::subscribe::Subscribe;
 use crate::steps::sweep::{Sweep, SweepError};
@@ -40,6 +41,8 @@ pub struct Functions {
 
 /// An envelope holds one queue message of at most 64 KiB, encoded once more.
 const MAX_ENVELOPE_BYTES: usize = 512 * 1024;
+/// A batch of events of at most 1 MB each; host.json limits the batch.
+const MAX_EVENTS_BYTES: usize = 16 * 1024 * 1024;
 
 /// The router for these functions.
 pub fn router(functions: Arc<Functions>, manifest: &Manifest) -> Result<Router> {
@@ -58,6 +61,7 @@ pub fn router(functions: Arc<Functions>, manifest: &Manifest) -> Result<Router> 
             ("renew", Trigger::Queue { .. }) => invoked(function, &functions, |call| Box::pin(renew(call))),
             ("propagate", Trigger::Queue { .. }) => invoked(function, &functions, |call| Box::pin(propagate(call))),
             ("subscribe", Trigger::Timer { .. }) => invoked(function, &functions, |call| Box::pin(subscribe(call))),
+            ("events", Trigger::Events) => invoked(function, &functions, |call| Box::pin(events(call))),
             ("sweep", Trigger::Timer { .. }) => invoked(function, &functions, |call| Box::pin(sweep(call))),
             (name, trigger) => {
                 bail!("function.json names `{name}` with {trigger:?}, which this program does not serve")
@@ -85,9 +89,10 @@ fn invoked(function: &Function, functions: &Arc<Functions>, call: fn(Call) -> An
         let span = tracing::info_span!("invocation", function = name, invocation.id = invocation_id);
         answer(functions, binding, &body, call).instrument(span).await
     };
+    let limit = if function.trigger == Trigger::Events { MAX_EVENTS_BYTES } else { MAX_ENVELOPE_BYTES };
     Router::new()
         .route(&format!("/{}", function.name), post(handler))
-        .layer(DefaultBodyLimit::max(MAX_ENVELOPE_BYTES))
+        .layer(DefaultBodyLimit::max(limit))
         // A panic is a failed invocation like any other: the message is delivered again.
         .layer(CatchPanicLayer::new())
         .with_state(Arc::clone(functions))
@@ -122,6 +127,23 @@ async fn propagate(call: Call) -> Result<Option<String>, String> {
 async fn subscribe(call: Call) -> Result<Option<String>, String> {
     let kept = call.functions.subscribe.keep().await.map_err(|e| e.to_string())?;
     Ok(Some(kept.summary()))
+}
+
+async fn events(call: Call) -> Result<Option<String>, String> {
+    let events = Events::read(call.invocation.data(&call.binding).map_err(|e| e.to_string())?);
+    let mut accepted = Accepted::default();
+    if let Some(posted) = events.notifications() {
+        accepted += call.functions.notify.accept(&posted, None).await.map_err(|e| e.to_string())?;
+    }
+    if let Some(posted) = events.lifecycle() {
+        accepted += call.functions.lifecycle.accept(&posted, None).await.map_err(|e| e.to_string())?;
+    }
+    let Accepted { hints, dropped } = accepted;
+    let dropped = dropped + events.unreadable;
+    if dropped > 0 {
+        tracing::warn!(hints, dropped, "events dropped: not ours, or not Graph's");
+    }
+    Ok(Some(format!("{hints} hints, {dropped} dropped")))
 }
 
 async fn renew(call: Call) -> Result<Option<String>, String> {

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::AddAssign;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -77,12 +78,19 @@ impl ClientStates {
 }
 
 /// What became of a POST whose envelope could be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Accepted {
     /// Items that led to a check.
     pub hints: usize,
     /// Items that are not ours or not readable.
     pub dropped: usize,
+}
+
+impl AddAssign for Accepted {
+    fn add_assign(&mut self, more: Self) {
+        self.hints += more.hints;
+        self.dropped += more.dropped;
+    }
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -2,7 +2,6 @@
 
 use photorelay::graph::{Creation, Deletion, GraphError, NewSubscription, Renewal, SecretUrl};
 use serde_json::{Value, json};
-use url::Url;
 use uuid::Uuid;
 
 use crate::server::{Server, answer, error, with_json};
@@ -23,8 +22,8 @@ fn wanted() -> NewSubscription {
     NewSubscription {
         resource: "users".to_owned(),
         change_type: "updated".to_owned(),
-        notification_url: SecretUrl(Url::parse("https://relay.test/api/notifications?code=KEY").unwrap()),
-        lifecycle_url: Some(SecretUrl(Url::parse("https://relay.test/api/lifecycle?code=KEY").unwrap())),
+        notification_url: SecretUrl("https://relay.test/api/notifications?code=KEY".to_owned()),
+        lifecycle_url: Some(SecretUrl("https://relay.test/api/lifecycle?code=KEY".to_owned())),
         expires_at: "2026-06-18T18:23:45Z".parse().unwrap(),
         client_state: "the-client-state".into(),
     }

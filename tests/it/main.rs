@@ -15,6 +15,7 @@ mod directory_faults;
 mod directory_scope;
 mod doctor;
 mod echo;
+mod events;
 mod floors;
 mod host;
 mod hosted;

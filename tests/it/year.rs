@@ -27,7 +27,7 @@ use photorelay::host::pump::Pump;
 use photorelay::host::router::{Functions, router};
 use photorelay::steps::lifecycle::Lifecycle;
 use photorelay::steps::notify::{ClientStates, Notify};
-use photorelay::steps::subscribe::Subscribe;
+use photorelay::steps::subscribe::{Subscribe, Via};
 use photorelay_core::clock::Clock;
 use photorelay_core::id::TenantId;
 use photorelay_core::names::CHECKS_QUEUE;
@@ -197,8 +197,13 @@ impl Year {
         let (queues, tenant) = (&self.app.storage.queues, TenantId::from_uuid(self.sim.tenant_id()));
         let (current, previous) = (SecretString::from(current.clone()), SecretString::from(previous.clone()));
         let clock = clock(&self.sim);
-        let subscribe =
-            Subscribe::new(Arc::clone(&self.graph), Some(&self.public_url), current, Some(&previous), clock);
+        let subscribe = Subscribe::new(
+            Arc::clone(&self.graph),
+            Some(Via::Webhook(&self.public_url)),
+            current,
+            Some(&previous),
+            clock,
+        );
         let functions = Functions {
             notify: Notify::new(Arc::clone(queues), tenant, Arc::clone(&states)),
             lifecycle: Lifecycle::new(Arc::clone(queues), tenant, states),

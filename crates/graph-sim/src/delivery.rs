@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::endpoints::{Answered, EndpointState};
+use crate::handshake::is_for_events;
 use crate::inner::Inner;
 use crate::lifecycle;
 use crate::locked;
@@ -225,7 +226,15 @@ async fn post(inner: &Arc<Inner>, settings: &Settings, batch: Batch) {
         }
     }
     let mut status = None;
-    if !items.is_empty() {
+    if !items.is_empty() && is_for_events(&batch.url) {
+        let events = if batch.url.starts_with("EventGrid:") {
+            value.iter().map(|item| cloud_event(inner, item)).collect()
+        } else {
+            vec![json!({ "value": value }).to_string()]
+        };
+        locked(&inner.events).extend(events);
+        status = Some(202);
+    } else if !items.is_empty() {
         let body = json!({ "value": value }).to_string();
         let request = inner.http.post(&batch.url).header("Content-Type", "application/json").body(body);
         let answer = request.timeout(Duration::from_millis(limit)).send().await;
@@ -266,6 +275,21 @@ async fn post(inner: &Arc<Inner>, settings: &Settings, batch: Batch) {
     drop(outbox);
     inner.outbox_changed.notify_one();
     inner.outbox_drained.notify_waiters();
+}
+
+/// One item as Event Grid passes it on (CloudEvents 1.0).
+fn cloud_event(inner: &Inner, item: &Value) -> String {
+    let change = match item["changeType"].as_str() {
+        Some("deleted") => "UserDeleted",
+        _ => "UserUpdated",
+    };
+    json!({
+        "specversion": "1.0", "id": inner.fresh_guid(), "type": format!("Microsoft.Graph.{change}"),
+        "source": format!("/tenants/{}/applications/{}", inner.config.tenant_id, inner.config.app.client_id),
+        "subject": item["resource"], "time": graph_time(inner.now()), "datacontenttype": "application/json",
+        "data": item,
+    })
+    .to_string()
 }
 
 /// The item as it is sent, or nothing when its subscription is gone.

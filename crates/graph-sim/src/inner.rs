@@ -48,6 +48,8 @@ pub(crate) struct Inner {
     pub(crate) photo_settings: Mutex<PhotoUpdateSettings>,
     pub(crate) endpoints: Mutex<Endpoints>,
     pub(crate) outbox: Mutex<Outbox>,
+    /// What was sent to event hubs and partner topics, one text for each event.
+    pub(crate) events: Mutex<Vec<String>>,
     /// Wakes the delivery when something is due earlier than it knows.
     pub(crate) outbox_changed: Notify,
     /// Told whenever the outbox may have become empty.
@@ -82,6 +84,7 @@ impl Inner {
             photo_settings: Mutex::default(),
             endpoints: Mutex::default(),
             outbox: Mutex::new(Outbox::new(config.seed)),
+            events: Mutex::default(),
             outbox_changed: Notify::new(),
             outbox_drained: Notify::new(),
             journal: Mutex::default(),

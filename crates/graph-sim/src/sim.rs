@@ -157,6 +157,11 @@ impl Sim {
         locked(&self.inner.subscriptions).live(self.inner.now()).values().cloned().collect()
     }
 
+    /// What was sent to event hubs and partner topics since it was asked last, one text for each event.
+    pub fn take_events(&self) -> Vec<String> {
+        std::mem::take(&mut *locked(&self.inner.events))
+    }
+
     /// Removes a subscription without a word, as Graph may.
     pub fn lose_subscription(&self, id: Uuid) -> bool {
         locked(&self.inner.subscriptions).live(self.inner.now()).remove(&id).is_some()

@@ -8,6 +8,7 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::auth::Caller;
+use crate::handshake::is_for_events;
 use crate::inner::Inner;
 use crate::subscriptions::{Subscription, resource_of};
 use crate::wire::{Answer, Call};
@@ -112,9 +113,12 @@ impl<'a> Wanted<'a> {
         }
     }
 
-    /// HTTPS, or HTTP to a loopback address, which only the simulator allows.
+    /// HTTPS, or where events go, or HTTP to a loopback address, which only the simulator allows.
     pub(crate) fn url(&self, field: &str) -> Result<Option<String>, Answer> {
         let Some(text) = self.text(field)? else { return Ok(None) };
+        if is_for_events(&text) {
+            return Ok(Some(text));
+        }
         let url = Url::parse(&text).map_err(|_| self.invalid(field, "not a URL"))?;
         let loopback = match url.host() {
             Some(url::Host::Ipv4(address)) => address.is_loopback(),

@@ -46,7 +46,10 @@ pub async fn examine(patient: &Patient, user: Option<&str>) -> Diagnosis {
         Err(error) => findings.push(Finding::error("storage", error, "correct PhotoStorage__* in the environment")),
         Ok(storage) => storage::look(storage, &config.targets, &mut findings).await,
     }
-    endpoint::look(config.public_url.as_ref(), &mut findings).await;
+    match &config.event_delivery {
+        Some(_) => findings.push(Finding::ok("endpoint", "none: notifications come as events")),
+        None => endpoint::look(config.public_url.as_ref(), &mut findings).await,
+    }
     if let Ok(Connected { graph, subscribe, .. }) = &patient.graph {
         if subscribe.is_configured() {
             tenant::subscription(subscribe, Timestamp::now(), &mut findings).await;

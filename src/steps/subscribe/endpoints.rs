@@ -16,9 +16,25 @@ use crate::graph::{SecretUrl, Subscription};
 const MARK: &str = "secret-mark";
 const MARK_DIGITS: usize = 6;
 
+/// How Graph reaches us.
+#[derive(Debug, Clone, Copy)]
+pub enum Via<'a> {
+    /// HTTP, below this URL.
+    Webhook(&'a Url),
+    /// An event hub or a partner topic of Event Grid, in Graph's own notation. It carries no mark of a secret: Graph takes
+    /// no parameters but its own there.
+    Events(&'a str),
+}
+
 /// Where Graph reaches us, with the secrets that it may carry there.
 #[derive(Clone)]
-pub(super) struct Endpoints {
+pub(super) enum Endpoints {
+    Webhook(Webhook),
+    Events(String),
+}
+
+#[derive(Clone)]
+pub(super) struct Webhook {
     notifications: Url,
     lifecycle: Url,
     current: String,
@@ -68,7 +84,47 @@ impl fmt::Display for Fit {
 }
 
 impl Endpoints {
-    pub(super) fn new(public_url: &Url, current: &SecretString, previous: Option<&SecretString>) -> Self {
+    pub(super) fn new(via: Via<'_>, current: &SecretString, previous: Option<&SecretString>) -> Self {
+        match via {
+            Via::Webhook(url) => Self::Webhook(Webhook::new(url, current, previous)),
+            Via::Events(url) => Self::Events(url.to_owned()),
+        }
+    }
+
+    pub(super) fn notification_url(&self) -> SecretUrl {
+        match self {
+            Self::Webhook(webhook) => {
+                let mut url = webhook.notifications.clone();
+                url.query_pairs_mut().append_pair(MARK, &webhook.current);
+                SecretUrl(url.into())
+            }
+            Self::Events(url) => SecretUrl(url.clone()),
+        }
+    }
+
+    pub(super) fn lifecycle_url(&self) -> SecretUrl {
+        match self {
+            Self::Webhook(webhook) => SecretUrl(webhook.lifecycle.to_string()),
+            Self::Events(url) => SecretUrl(url.clone()),
+        }
+    }
+
+    pub(super) fn fit(&self, subscription: &Subscription) -> Fit {
+        let resource = subscription.resource.trim_start_matches('/');
+        if !resource.eq_ignore_ascii_case(super::RESOURCE) {
+            return Fit::OtherResource;
+        }
+        match self {
+            Self::Webhook(webhook) => webhook.fit(subscription),
+            Self::Events(url) if subscription.notification_url.as_ref() != Some(url) => Fit::Elsewhere,
+            Self::Events(url) if subscription.lifecycle_url.as_ref() != Some(url) => Fit::WithoutLifecycle,
+            Self::Events(_) => Fit::Current,
+        }
+    }
+}
+
+impl Webhook {
+    fn new(public_url: &Url, current: &SecretString, previous: Option<&SecretString>) -> Self {
         let below = |name: &str| {
             let mut url = public_url.clone();
             url.set_path(&format!("{}/api/{name}", url.path().trim_end_matches('/')));
@@ -83,21 +139,7 @@ impl Endpoints {
         }
     }
 
-    pub(super) fn notification_url(&self) -> SecretUrl {
-        let mut url = self.notifications.clone();
-        url.query_pairs_mut().append_pair(MARK, &self.current);
-        SecretUrl(url)
-    }
-
-    pub(super) fn lifecycle_url(&self) -> SecretUrl {
-        SecretUrl(self.lifecycle.clone())
-    }
-
-    pub(super) fn fit(&self, subscription: &Subscription) -> Fit {
-        let resource = subscription.resource.trim_start_matches('/');
-        if !resource.eq_ignore_ascii_case(super::RESOURCE) {
-            return Fit::OtherResource;
-        }
+    fn fit(&self, subscription: &Subscription) -> Fit {
         let Some(found) = subscription.notification_url.as_deref().and_then(|url| self.mark_of(url)) else {
             return Fit::Elsewhere;
         };
@@ -121,7 +163,7 @@ impl Endpoints {
 
 impl fmt::Debug for Endpoints {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Endpoints").field("origin", &self.notifications.origin().ascii_serialization()).finish()
+        f.debug_tuple("Endpoints").field(&self.notification_url()).finish()
     }
 }
 
@@ -135,7 +177,11 @@ mod tests {
     use super::*;
 
     fn endpoints(public: &str, previous: Option<&str>) -> Endpoints {
-        Endpoints::new(&Url::parse(public).unwrap(), &"the-secret-of-today".into(), previous.map(Into::into).as_ref())
+        Endpoints::new(
+            Via::Webhook(&Url::parse(public).unwrap()),
+            &"the-secret-of-today".into(),
+            previous.map(Into::into).as_ref(),
+        )
     }
 
     fn subscription(endpoints: &Endpoints) -> Subscription {
@@ -143,8 +189,8 @@ mod tests {
             id: uuid::Uuid::nil(),
             resource: "/Users".to_owned(),
             change_type: "updated".to_owned(),
-            notification_url: Some(endpoints.notification_url().0.to_string()),
-            lifecycle_url: Some(endpoints.lifecycle_url().0.to_string()),
+            notification_url: Some(endpoints.notification_url().0),
+            lifecycle_url: Some(endpoints.lifecycle_url().0),
             expires_at: jiff::Timestamp::UNIX_EPOCH,
         }
     }
@@ -152,8 +198,8 @@ mod tests {
     #[test]
     fn a_function_key_stays_in_both_urls_and_is_part_of_what_is_ours() {
         let ours = endpoints("https://relay.test/base/?code=K%3D", None);
-        assert!(ours.notification_url().0.as_str().starts_with("https://relay.test/base/api/notifications?code=K%3D&"));
-        assert_eq!(ours.lifecycle_url().0.as_str(), "https://relay.test/base/api/lifecycle?code=K%3D");
+        assert!(ours.notification_url().0.starts_with("https://relay.test/base/api/notifications?code=K%3D&"));
+        assert_eq!(ours.lifecycle_url().0, "https://relay.test/base/api/lifecycle?code=K%3D");
         assert_eq!(ours.fit(&subscription(&ours)), Fit::Current);
         for other in ["https://relay.test/base?code=L%3D", "https://relay.test?code=K%3D", "https://other.test/base"] {
             assert_eq!(endpoints(other, None).fit(&subscription(&ours)), Fit::Elsewhere, "{other}");
@@ -166,13 +212,24 @@ mod tests {
         let old = subscription(&today);
         let tomorrow = |previous: Option<&str>| {
             let public = Url::parse("https://relay.test").unwrap();
-            Endpoints::new(&public, &"the-secret-of-tomorrow".into(), previous.map(Into::into).as_ref())
+            Endpoints::new(Via::Webhook(&public), &"the-secret-of-tomorrow".into(), previous.map(Into::into).as_ref())
         };
         assert_eq!(tomorrow(Some("the-secret-of-today")).fit(&old), Fit::Previous);
         assert_eq!(tomorrow(None).fit(&old), Fit::Unknown);
         let unmarked = Subscription { notification_url: Some("https://relay.test/api/notifications".into()), ..old };
         assert_eq!(today.fit(&unmarked), Fit::Unknown);
         assert_eq!(tomorrow(Some("the-secret-of-today")).fit(&unmarked), Fit::Unknown);
+    }
+
+    #[test]
+    fn a_subscription_to_events_is_ours_if_its_url_is_and_never_shows_it() {
+        let url = "EventHub:https://ns.servicebus.windows.net/eventhubname/photos?tenantId=contoso.com";
+        let ours = Endpoints::new(Via::Events(url), &"the-secret-of-today".into(), None);
+        let made = subscription(&ours);
+        assert_eq!((made.notification_url.as_deref(), ours.fit(&made)), (Some(url), Fit::Current));
+        let other = Subscription { notification_url: Some(url.replace("photos", "others")), ..made };
+        assert_eq!(ours.fit(&other), Fit::Elsewhere);
+        assert_eq!(format!("{ours:?}"), "Endpoints(eventhub)");
     }
 
     #[test]

@@ -18,10 +18,9 @@ use photorelay_core::contract::{LifecycleEvent, LifecycleMessage};
 use photorelay_core::telemetry::metrics;
 use secrecy::SecretString;
 use tokio::sync::Mutex;
-use url::Url;
 use uuid::Uuid;
 
-pub use endpoints::Fit;
+pub use endpoints::{Fit, Via};
 pub use report::{Did, Found, Kept};
 
 use crate::graph::{Creation, Deletion, Graph, GraphError, NewSubscription, Renewal, Subscription};
@@ -74,16 +73,16 @@ pub enum SubscribeError {
 impl Subscribe {
     pub fn new(
         graph: Arc<Graph>,
-        public_url: Option<&Url>,
+        via: Option<Via<'_>>,
         client_state: SecretString,
         previous: Option<&SecretString>,
         clock: Clock,
     ) -> Self {
-        let endpoints = public_url.map(|url| Endpoints::new(url, &client_state, previous));
+        let endpoints = via.map(|via| Endpoints::new(via, &client_state, previous));
         Self { graph, endpoints, client_state, clock, last: Mutex::default() }
     }
 
-    /// Whether there is a webhook at all.
+    /// Whether Graph has a way to us at all.
     pub fn is_configured(&self) -> bool {
         self.endpoints.is_some()
     }

@@ -1,0 +1,97 @@
+//! Notifications that come by an event hub or Event Grid: the subscription says so, and what arrives is judged as if it
+//! had been posted.
+
+use axum::body::Body;
+use axum::http::Request;
+use photorelay::config::{Config, EventDelivery};
+use photorelay::host::manifest::Manifest;
+use photorelay::host::router::{Functions, router};
+use photorelay::steps::lifecycle::Lifecycle;
+use photorelay::steps::notify::{ClientStates, Notify};
+use photorelay_core::id::TenantId;
+use photorelay_core::names::CHECKS_QUEUE;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use tower::ServiceExt;
+
+use crate::infra::text;
+use crate::world::{CLIENT_STATE, Setup, World, guid};
+
+const HUB: &str = "EventHub:https://ns.servicebus.windows.net/eventhubname/photos?tenantId=contoso.com";
+const TOPIC: &str = "EventGrid:?azuresubscriptionid=8a8a&resourcegroup=photos&partnertopic=graph&location=westeurope";
+
+fn by(config: &mut Config, events: &str) {
+    config.public_url = None;
+    config.event_delivery = Some(EventDelivery(events.to_owned()));
+}
+
+/// The manifest with the function that docs/event-delivery.md adds for this trigger.
+fn manifest(trigger: &str) -> Manifest {
+    let docs = text("docs/event-delivery.md");
+    let snippets = docs.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let snippet = snippets.map(|snippet| serde_json::from_str::<Value>(&format!("{{{snippet}}}")).unwrap());
+    let added = snippet.into_iter().find(|snippet| snippet["events"]["bindings"][0]["type"] == trigger).unwrap();
+    let mut all: Value = serde_json::from_str(&text("function.json")).unwrap();
+    all["functions"]["events"] = added["events"].clone();
+    Manifest::parse(&all.to_string(), &text("host.json")).unwrap()
+}
+
+/// What the host would do with these events.
+async fn invoke(world: &World, trigger: &str, events: Value) -> u16 {
+    let queues = world.storage().queues.clone();
+    let tenant = TenantId::from_uuid(world.sim.tenant_id());
+    let client_states = Arc::new(ClientStates::new(CLIENT_STATE, None));
+    let functions = Functions {
+        notify: Notify::new(queues.clone(), tenant, Arc::clone(&client_states)),
+        lifecycle: Lifecycle::new(queues, tenant, client_states),
+        propagate: world.app.propagate.clone(),
+        subscribe: Arc::clone(&world.app.subscribe),
+        sweep: world.app.sweep.clone(),
+        watch: world.app.watch.clone(),
+    };
+    let router = router(Arc::new(functions), &manifest(trigger)).unwrap();
+    let envelope = json!({ "Data": { "events": events }, "Metadata": {} }).to_string();
+    let request = Request::post("/events").header("content-type", "application/json").body(Body::from(envelope));
+    router.oneshot(request.unwrap()).await.unwrap().status().as_u16()
+}
+
+#[tokio::test]
+async fn a_photo_is_carried_by_an_event_hub() {
+    let world = World::with(Setup { edit: |config| by(config, HUB), ..Setup::default() }).await;
+    assert_eq!(world.sim.subscriptions()[0].notification_url, HUB);
+    let tried = world.sim.take_events();
+    assert_eq!(tried.len(), 2, "both URLs are tried");
+    assert_eq!(invoke(&world, "eventHubTrigger", json!(tried)).await, 200);
+    assert_eq!(world.storage().queues.count(CHECKS_QUEUE).await.unwrap(), 0);
+
+    let user = world.user(0);
+    world.sim.tenant().change_photo(guid(user)).unwrap();
+    world.sim.flush().await;
+    let batch = json!([world.sim.take_events(), vec!["no notification".to_owned()]].concat());
+    assert_eq!(invoke(&world, "eventHubTrigger", batch).await, 200);
+    world.settle().await;
+    assert_eq!(world.trail(user).await.len(), 1);
+    assert!(world.shows_newest(user).await);
+
+    let kept = world.app.subscribe.keep().await.unwrap();
+    assert!(kept.did.is_empty(), "the subscription is known again: {kept}");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_photo_is_carried_by_event_grid_and_nothing_by_somebody_else() {
+    let world = World::with(Setup { edit: |config| by(config, TOPIC), ..Setup::default() }).await;
+    world.sim.take_events();
+    let user = world.user(0);
+    world.sim.tenant().change_photo(guid(user)).unwrap();
+    world.sim.flush().await;
+    let event: Value = serde_json::from_str(&world.sim.take_events().remove(0)).unwrap();
+    let mut forged = event.clone();
+    forged["data"]["clientState"] = json!("another");
+    assert_eq!(invoke(&world, "eventGridTrigger", forged).await, 200);
+    assert_eq!(world.storage().queues.count(CHECKS_QUEUE).await.unwrap(), 0);
+    assert_eq!(invoke(&world, "eventGridTrigger", event).await, 200);
+    world.settle().await;
+    assert!(world.shows_newest(user).await);
+    world.end().await;
+}
