@@ -32,12 +32,19 @@ pub(crate) async fn serve(State(host): State<Arc<Host>>, request: Request) -> Re
     if host.ready().await.is_err() {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
-    let answer = if host.app.proxying && function.is_plain_http() {
-        proxied(&host, request).await
-    } else {
-        enveloped(&host, function, parameters, request).await
-    };
-    answer.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+    let handed_on = (host.app.proxying || host.app.forwarding) && function.is_plain_http();
+    let (working, function) = (Arc::clone(&host), function.clone());
+    let answer = host.requests.spawn(async move {
+        match handed_on {
+            true => proxied(&working, request).await,
+            false => enveloped(&working, &function, parameters, request).await,
+        }
+    });
+    match tokio::time::timeout(host.options.http_limit, answer).await {
+        Ok(Ok(Ok(answer))) => answer,
+        Ok(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        Err(_) => StatusCode::GATEWAY_TIMEOUT.into_response(),
+    }
 }
 
 fn allows(function: &Function, method: &str) -> bool {
@@ -74,7 +81,8 @@ fn matched(route: &str, path: &str) -> Option<Map<String, Value>> {
     parts.next().is_none().then_some(values)
 }
 
-/// Streamed both ways, whatever the handler says; a redirect goes to the caller.
+/// Streamed both ways, whatever the handler says; a redirect goes to the caller. Forwarding, the older way, loses a body
+/// that does not tell its length.
 async fn proxied(host: &Host, request: Request) -> Result<Response> {
     let target = format!("http://127.0.0.1:{}{}", host.worker.port, request.uri());
     let (parts, body) = request.into_parts();
@@ -82,7 +90,10 @@ async fn proxied(host: &Host, request: Request) -> Result<Response> {
     headers.remove("host");
     headers.insert("x-azure-functions-invocationid", Uuid::new_v4().to_string().parse()?);
     headers.insert("x-azure-functions-hostversion", VERSION.parse()?);
-    let body = reqwest::Body::wrap_stream(body.into_data_stream());
+    let body = match host.app.proxying || tells_length(&headers) {
+        true => reqwest::Body::wrap_stream(body.into_data_stream()),
+        false => reqwest::Body::from(""),
+    };
     let reply = host.proxy.request(parts.method, target).headers(headers).body(body).send().await?;
     let mut response = Response::builder().status(reply.status());
     for (name, value) in reply.headers().iter().filter(|(name, _)| *name != "transfer-encoding") {
@@ -103,9 +114,8 @@ async fn enveloped(host: &Host, function: &Function, params: Map<String, Value>,
         "Headers": headers(&parts.headers), "Params": params,
         "Identities": [{ "AuthenticationType": null, "IsAuthenticated": false, "Claims": [] }],
     });
-    // Without a length, as when it is chunked, the body is lost.
-    let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if header("content-length").parse::<u64>().is_ok_and(|length| length > 0) {
+    if tells_length(&parts.headers) {
+        let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let bytes = to_bytes(body, LARGEST_BODY).await?;
         let binary =
             ["application/octet-stream", "multipart/"].iter().any(|kind| header("content-type").starts_with(kind));
@@ -115,8 +125,7 @@ async fn enveloped(host: &Host, function: &Function, params: Map<String, Value>,
     let mut metadata = Map::new();
     metadata.insert("Query".into(), data["Query"].clone());
     let envelope = encode::envelope(function, data, metadata, &host.options.faults);
-    let reply = host.invoke(function, envelope).await?;
-    host.outputs(function, &reply).await?;
+    let reply = host.invoke_with_outputs(function, envelope).await?;
     let name = function.outputs.iter().find(|output| is(output, "http")).and_then(|output| output["name"].as_str());
     let output = match name {
         Some("$return") => decode::member(&reply, "ReturnValue"),
@@ -129,6 +138,12 @@ async fn enveloped(host: &Host, function: &Function, params: Map<String, Value>,
         response = response.header(name, value);
     }
     Ok(response.body(Body::from(output.body))?)
+}
+
+/// Without a length, as when it is chunked, a body is lost.
+fn tells_length(headers: &HeaderMap) -> bool {
+    let length = headers.get("content-length").and_then(|value| value.to_str().ok());
+    length.and_then(|length| length.parse::<u64>().ok()).is_some_and(|length| length > 0)
 }
 
 fn headers(headers: &HeaderMap) -> Value {

@@ -5,18 +5,37 @@ use std::time::Duration;
 use anyhow::{Result, bail, ensure};
 use reqwest::header::CONTENT_TYPE;
 use serde_json::Value;
+use tokio::sync::watch;
 use uuid::Uuid;
 
+use crate::decode::member;
 use crate::worker::State;
 use crate::{Host, Invocation, VERSION, package::Function};
 
 /// The host's own patience with a program that has not started: four times its limit for the start.
 const STARTS: u32 = 4;
 
+/// One that is under way, until it is dropped.
+struct Counted<'a>(&'a watch::Sender<usize>);
+
+impl<'a> Counted<'a> {
+    fn one_more_of(all: &'a watch::Sender<usize>) -> Self {
+        all.send_modify(|count| *count += 1);
+        Self(all)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
+}
+
 impl Host {
     /// Invokes the function and remembers what came of it.
     pub(crate) async fn invoke(&self, function: &Function, envelope: Value) -> Result<Value> {
         let id = Uuid::new_v4();
+        let _counted = Counted::one_more_of(&self.in_flight);
         let limit = self.function_timeout();
         let result = match self.ready().await {
             Err(error) => Err(error),
@@ -30,8 +49,20 @@ impl Host {
         };
         let error = result.as_ref().err().map(|error| format!("{error:#}"));
         let invocation = Invocation { id, function: function.name.clone(), request: envelope, error };
+        if let Ok(reply) = &result {
+            for line in member(reply, "Logs").and_then(Value::as_array).into_iter().flatten() {
+                self.say(format!("Function.{}.User: {}", function.name, line.as_str().unwrap_or_default()));
+            }
+        }
         self.invocations.send_modify(|all| all.push(invocation));
         result
+    }
+
+    /// The same, and sends what the reply puts out.
+    pub(crate) async fn invoke_with_outputs(&self, function: &Function, envelope: Value) -> Result<Value> {
+        let reply = self.invoke(function, envelope).await?;
+        self.outputs(function, &reply).await?;
+        Ok(reply)
     }
 
     pub(crate) async fn ready(&self) -> Result<()> {

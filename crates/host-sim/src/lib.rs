@@ -23,6 +23,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio_util::task::TaskTracker;
 use url::Url;
 use uuid::Uuid;
 
@@ -30,6 +31,7 @@ pub use worker::State;
 
 const VERSION: &str = "4.1052.200.0";
 const LEASE: Duration = Duration::from_secs(600);
+const HTTP_LIMIT: Duration = Duration::from_secs(230);
 
 /// What the stand-in does that the host does only sometimes.
 #[derive(Debug, Clone, Default)]
@@ -62,6 +64,8 @@ pub struct Options {
     pub lease: Duration,
     /// In place of that of host.json.
     pub function_timeout: Option<Duration>,
+    /// After this time the front end gives an HTTP caller up, whatever the function goes on to do.
+    pub http_limit: Duration,
     /// Where the times of timers are remembered from one host to the next.
     pub state: Option<PathBuf>,
     pub faults: Faults,
@@ -77,6 +81,7 @@ impl Options {
             key: Uuid::new_v4().to_string(),
             lease: LEASE,
             function_timeout: None,
+            http_limit: HTTP_LIMIT,
             state: None,
             faults: Faults::default(),
         }
@@ -101,7 +106,10 @@ pub struct Host {
     client: reqwest::Client,
     proxy: reqwest::Client,
     invocations: watch::Sender<Vec<Invocation>>,
+    in_flight: watch::Sender<usize>,
     said: watch::Sender<Vec<String>>,
+    /// Invocations that outlive whoever asked for them.
+    requests: TaskTracker,
 }
 
 /// A running host. Dropped, it kills the program without notice, as the host does.
@@ -114,7 +122,7 @@ pub struct Running {
 
 impl Running {
     pub async fn start(options: Options) -> Result<Self> {
-        let mut app = package::App::read(&options.folder)?;
+        let mut app = package::App::read(&options.folder, &options.environment)?;
         app.functions.retain(|function| {
             let disabled = format!("AzureWebJobs.{}.Disabled", function.name);
             !options.environment.iter().any(|(name, value)| *name == disabled && value == "true")
@@ -132,7 +140,9 @@ impl Running {
                 .build()?,
             proxy: reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?,
             invocations: watch::Sender::new(Vec::new()),
+            in_flight: watch::Sender::new(0),
             said: watch::Sender::new(Vec::new()),
+            requests: TaskTracker::new(),
             app,
             options,
         });
@@ -160,6 +170,11 @@ impl Running {
             tasks.spawn(timer.run(host));
         }
         Ok(Self { host, url, _tasks: tasks })
+    }
+
+    /// How many invocations by envelope run at this moment.
+    pub fn in_flight(&self) -> watch::Receiver<usize> {
+        self.host.in_flight.subscribe()
     }
 
     /// Invocations so far, and those to come.
@@ -191,7 +206,7 @@ impl Running {
         let function = self.host.app.functions.iter().find(|function| function.name == name);
         let function = function.ok_or_else(|| anyhow::anyhow!("there is no function {name}"))?;
         let envelope = encode::timer(function, status, past_due, &self.host.options.faults);
-        self.host.invoke(function, envelope).await
+        self.host.invoke_with_outputs(function, envelope).await
     }
 }
 

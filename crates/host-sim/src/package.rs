@@ -15,6 +15,7 @@ pub(crate) struct App {
     pub(crate) working_directory: PathBuf,
     pub(crate) arguments: Vec<String>,
     pub(crate) proxying: bool,
+    pub(crate) forwarding: bool,
     pub(crate) route_prefix: String,
     pub(crate) function_timeout: Duration,
     pub(crate) initialization_timeout: Duration,
@@ -64,7 +65,8 @@ pub(crate) fn is(binding: &Value, kind: &str) -> bool {
 }
 
 impl App {
-    pub(crate) fn read(root: &Path) -> Result<Self> {
+    /// `settings` are the app settings, which bindings may name.
+    pub(crate) fn read(root: &Path, settings: &[(String, String)]) -> Result<Self> {
         let root = root.canonicalize().with_context(|| format!("{} is not there", root.display()))?;
         let host = json(&root.join("host.json"))?;
         ensure!(host["version"] == "2.0", "host.json: version must be \"2.0\"");
@@ -77,7 +79,13 @@ impl App {
         let arguments = description["arguments"].as_array().cloned().unwrap_or_default();
         // Joined with spaces and not quoted: an argument that contains a space is split.
         let arguments = arguments.iter().filter_map(Value::as_str).flat_map(str::split_whitespace);
-        let functions = functions(&root)?;
+        let mut functions = functions(&root)?;
+        for function in &mut functions {
+            let bindings = std::iter::once(&mut function.trigger).chain(&mut function.outputs);
+            for binding in bindings {
+                expand(binding, settings).with_context(|| format!("{}/function.json", function.name))?;
+            }
+        }
         ensure!(!functions.is_empty(), "there is no function: the host would never start the program");
         ensure!(
             custom["http"]["routes"].is_null(),
@@ -88,6 +96,7 @@ impl App {
             working_directory,
             arguments: arguments.map(str::to_owned).collect(),
             proxying: custom["enableProxyingHttpRequest"].as_bool().unwrap_or(false),
+            forwarding: custom["enableForwardingHttpRequest"].as_bool().unwrap_or(false),
             route_prefix: host["extensions"]["http"]["routePrefix"].as_str().unwrap_or("api").to_owned(),
             function_timeout: span(&host["functionTimeout"], 1800.0)?,
             initialization_timeout: span(&custom["initializationTimeout"], 30.0)?,
@@ -154,7 +163,24 @@ fn function(name: &str, file: &Value) -> Result<Function> {
         }
     }
     ensure!(triggers.len() == 1, "there must be one trigger, not {}", triggers.len());
+    // It does nothing for the triggers of queues, and here for none.
+    ensure!(file["retry"].is_null(), "the stand-in does not simulate retry policies");
     Ok(Function { name: name.to_owned(), trigger: triggers.remove(0), outputs, bindings: bindings.len() })
+}
+
+/// Puts app settings where a binding names them as `%NAME%`.
+fn expand(binding: &mut Value, settings: &[(String, String)]) -> Result<()> {
+    for key in ["queueName", "schedule"] {
+        let Some(text) = binding[key].as_str() else { continue };
+        let mut expanded = String::new();
+        for (at, part) in text.split('%').enumerate() {
+            let is_name = at % 2 == 1;
+            let setting = settings.iter().find(|(name, _)| name == part).map(|(_, value)| value.as_str());
+            expanded += if is_name { setting.with_context(|| format!("%{part}% is no app setting"))? } else { part };
+        }
+        binding[key] = Value::String(expanded);
+    }
+    Ok(())
 }
 
 fn json(path: &Path) -> Result<Value> {

@@ -39,11 +39,17 @@ impl Host {
                 running.join_next().await;
             }
             while running.try_join_next().is_some() {}
-            // A queue that is not there, or a store that is down, is only waited for.
-            let batch = receive(&client, settings.batch_size, self.options.lease).await.unwrap_or_default();
+            let batch = match receive(&client, settings.batch_size, self.options.lease).await {
+                Ok(batch) => batch,
+                // A queue that is not there, or a store that is down, is only waited for.
+                Err(error) => {
+                    self.say(format!("{queue} cannot be read: {error:#}"));
+                    Vec::new()
+                }
+            };
             if batch.is_empty() {
                 sleep(pause).await;
-                pause = (pause * 2).mul_f64(0.8 + 0.4 * fastrand::f64()).min(settings.max_polling_interval);
+                pause = longer(pause, fastrand::f64()).min(settings.max_polling_interval);
                 continue;
             }
             pause = MIN_POLL;
@@ -85,12 +91,12 @@ impl Host {
         };
         let envelope = encode::queue(function, &message, &self.options.faults);
         let work = async {
+            let deliver = || self.invoke_with_outputs(function, envelope.clone());
             if self.options.faults.deliver_twice {
-                let (first, second) =
-                    tokio::join!(self.invoke(function, envelope.clone()), self.invoke(function, envelope.clone()));
+                let (first, second) = tokio::join!(deliver(), deliver());
                 first.and(second)
             } else {
-                self.invoke(function, envelope.clone()).await
+                deliver().await
             }
         };
         tokio::pin!(work);
@@ -102,12 +108,8 @@ impl Host {
                 }
             }
         };
-        let result = match result {
-            Ok(reply) => self.outputs(function, &reply).await,
-            Err(error) => Err(error),
-        };
         match result {
-            Ok(()) => client.delete_message(&id, &receipt, None).await.map(drop)?,
+            Ok(_) => client.delete_message(&id, &receipt, None).await.map(drop)?,
             Err(_) if count >= settings.max_dequeue_count => {
                 self.say(format!(
                     "Message has reached MaxDequeueCount of {}. Moving message to queue '{queue}{POISON}'.",
@@ -123,10 +125,12 @@ impl Host {
     /// A new message with a new id and the service's default time to live.
     async fn poison(&self, from: &QueueClient, queue: &str, id: &str, receipt: &str, text: String) -> Result<()> {
         if queue.ends_with(POISON) || queue.len() + POISON.len() > LONGEST_NAME {
+            self.say(format!("{queue} has no poison queue: the message only stays invisible"));
             return Ok(());
         }
         self.put(&format!("{queue}{POISON}"), text).await?;
         from.delete_message(id, receipt, None).await?;
+        self.say(format!("{queue}{POISON} has the message {id}"));
         Ok(())
     }
 
@@ -157,6 +161,11 @@ impl Host {
     }
 }
 
+/// The wait after another look at an empty queue: twice as long, give or take a fifth.
+fn longer(pause: Duration, dice: f64) -> Duration {
+    (pause * 2).mul_f64(0.8 + 0.4 * dice)
+}
+
 async fn receive(client: &QueueClient, most: usize, lease: Duration) -> Result<Vec<ReceivedMessage>> {
     let options = QueueClientReceiveMessagesOptions {
         number_of_messages: i32::try_from(most).ok(),
@@ -173,4 +182,15 @@ async fn update(client: &QueueClient, id: &str, receipt: &str, hidden: Duration)
 
 fn seconds(duration: Duration) -> i32 {
     i32::try_from(duration.as_secs()).unwrap_or(i32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wait_for_a_message_doubles_give_or_take_a_fifth() {
+        let waits = [0.0, 0.5, 1.0].map(|dice| longer(Duration::from_millis(100), dice).as_millis());
+        assert_eq!(waits, [160, 200, 240]);
+    }
 }

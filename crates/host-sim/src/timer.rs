@@ -78,7 +78,7 @@ impl Timer {
         let status: Option<Value> =
             self.monitored.then(|| json!({ "Last": last, "Next": offset(next), "LastUpdated": last }));
         let envelope = encode::timer(&self.function, status, past_due, &host.options.faults);
-        let _ = host.invoke(&self.function, envelope).await;
+        let _ = host.invoke_with_outputs(&self.function, envelope).await;
         began
     }
 

@@ -16,8 +16,12 @@ async fn main() -> std::io::Result<()> {
     let listener = tokio::net::TcpListener::bind(format!("127.0.0.1:{port}")).await?;
     let answer = move |request: Request| {
         let mode = mode.clone();
-        let (method, uri) = (request.method().clone(), request.uri().clone());
-        async move { answer(&mode, uri.path(), &method).await }
+        async move {
+            match mode.as_str() {
+                "echo" if request.uri().path() != "/" => echo(request).await,
+                _ => answer(&mode, request.uri().path(), request.method()).await,
+            }
+        }
     };
     axum::serve(listener, axum::Router::new().fallback(answer)).await
 }
@@ -30,7 +34,13 @@ async fn answer(mode: &str, path: &str, method: &Method) -> Response {
         let status = if *method == Method::GET { StatusCode::OK } else { StatusCode::BAD_REQUEST };
         return (status, [(CONTENT_TYPE, "application/json")], "{}").into_response();
     }
+    if let Some(reply) = mode.strip_prefix("reply ") {
+        // 70,000 letters are more than a message of a queue can hold.
+        let reply = reply.replace("HUGE", &"x".repeat(70_000));
+        return ([(CONTENT_TYPE, "application/json")], reply).into_response();
+    }
     match mode {
+        "failed" => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         "empty" => StatusCode::OK.into_response(),
         "null" => ([(CONTENT_TYPE, "application/json")], "null").into_response(),
         "text" => ([(CONTENT_TYPE, "text/plain")], "{}").into_response(),
@@ -43,4 +53,20 @@ async fn answer(mode: &str, path: &str, method: &Method) -> Response {
         "crashes" => std::process::exit(3),
         _ => ([(CONTENT_TYPE, "application/json")], "{}").into_response(),
     }
+}
+
+/// What arrived, as JSON.
+async fn echo(request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
+    let headers: serde_json::Map<String, serde_json::Value> = head
+        .headers
+        .iter()
+        .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into()))
+        .collect();
+    let told = serde_json::json!({
+        "method": head.method.as_str(), "uri": head.uri.to_string(), "headers": headers,
+        "body": String::from_utf8_lossy(&body),
+    });
+    (StatusCode::ACCEPTED, [(CONTENT_TYPE, "application/json")], told.to_string()).into_response()
 }

@@ -1,6 +1,19 @@
-//! What the host makes of handlers that do what no handler should.
+//! The rules of the host, and what it makes of handlers that do what no handler should.
+//!
+//! - answers, crashes, time limits, restarts: here
+//! - routes, keys, requests handed on or wrapped, HTTP outputs: `http`
+//! - outputs to queues, logs: `outputs`
+//! - the loop over a queue: batches, leases, retries, poison, encodings: `queues`
+//! - packages that are refused, settings in bindings: `packages`
+//! - timers: `timers`
+//!
+//! How values are encoded and decoded is tested beside the code.
 
+mod http;
+mod outputs;
+mod packages;
 mod queues;
+mod timers;
 
 use std::fs;
 use std::path::Path;
@@ -57,6 +70,7 @@ async fn an_object_is_success_and_an_error_or_text_or_broken_json_is_failure() {
     let (running, _dir) = start("", |_| {}).await;
     assert_eq!(running.run_timer("tick", None, false).await.unwrap(), json!({}));
     assert!(failure("error").await.contains("400"));
+    assert!(failure("failed").await.contains("500"));
     assert!(failure("text").await.contains("UnsupportedMediaType"));
     assert!(failure("not json").await.contains("EOF"));
 }
@@ -121,57 +135,4 @@ async fn after_exit_0_an_older_host_goes_on_calling_a_dead_port_and_a_newer_one_
     let (running, _dir) = start("exits", |options| options.faults.zero_restarts = true).await;
     running.run_timer("tick", None, false).await.unwrap_err();
     comes_to(&running, |state| *state == State::Ready(2)).await;
-}
-
-#[tokio::test]
-async fn exactly_two_http_bindings_are_handed_on_and_a_third_means_an_envelope() {
-    let (running, _dir) = start("error", |_| {}).await;
-    let get = async |path: &str| reqwest::get(running.url.join(path).unwrap()).await.unwrap().status().as_u16();
-    assert_eq!(get("/api/plain").await, 400);
-    assert_eq!(get("/api/wrapped").await, 500);
-    assert_eq!(get("/api/tick").await, 404);
-    let invoked: Vec<_> = running.invocations().borrow().iter().map(|invocation| invocation.function.clone()).collect();
-    assert_eq!(invoked, ["wrapped"]);
-}
-
-#[tokio::test]
-async fn a_package_with_two_triggers_or_none_or_a_name_twice_is_refused() {
-    let timer = |name: &str| json!({ "type": "timerTrigger", "direction": "in", "name": name });
-    for (bindings, why) in [
-        (json!([timer("a"), timer("b")]), "one trigger, not 2"),
-        (json!([]), "one trigger, not 0"),
-        (json!([timer("a"), timer("A")]), "two bindings"),
-    ] {
-        let dir = package(|root| function(root, "wrong", &bindings));
-        let error = Running::start(Options::new(dir.path())).await.unwrap_err();
-        assert!(format!("{error:#}").contains(why), "{error:#}");
-    }
-}
-
-#[tokio::test]
-async fn what_a_timer_missed_is_caught_up_by_one_run_that_is_past_due() {
-    let state = TempDir::new().unwrap();
-    let status = json!({ "schedule": "0 0 * * * *", "last": "2020-01-01T00:00:00Z", "next": "2020-01-01T01:00:00Z" });
-    fs::write(state.path().join("tick.json"), status.to_string()).unwrap();
-    let (running, _dir) = start("", |options| options.state = Some(state.path().to_owned())).await;
-    let mut invocations = running.invocations();
-    let first = invocations.wait_for(|all| !all.is_empty());
-    let timer = tokio::time::timeout(PATIENCE, first).await.unwrap().unwrap()[0].request["Data"]["timer"].clone();
-    assert_eq!(timer["IsPastDue"], true);
-    assert_eq!(timer["ScheduleStatus"]["Next"], "2020-01-01T01:00:00+00:00");
-}
-
-#[tokio::test]
-async fn the_first_run_ever_has_a_last_time_without_an_offset() {
-    let dir = package(|root| {
-        let timer = json!({ "type": "timerTrigger", "direction": "in", "name": "timer", "schedule": "0 0 * * * *",
-            "runOnStartup": true });
-        function(root, "tick", &json!([timer]));
-    });
-    let running = Running::start(Options::new(dir.path())).await.unwrap();
-    let mut invocations = running.invocations();
-    let first = invocations.wait_for(|all| !all.is_empty());
-    let timer = tokio::time::timeout(PATIENCE, first).await.unwrap().unwrap()[0].request["Data"]["timer"].clone();
-    assert_eq!(timer["ScheduleStatus"]["Last"], "0001-01-01T00:00:00");
-    assert_eq!(timer["IsPastDue"], false);
 }

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::{PATIENCE, function, package};
 
 #[expect(clippy::disallowed_methods, reason = "tests have no configuration but what started Azurite for them")]
-fn service() -> Url {
+pub(crate) fn service() -> Url {
     let name = "PHOTORELAY_TEST_AZURITE_QUEUE";
     let url = std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run `cargo xtask test`"));
     Url::parse(&url).unwrap()
@@ -29,7 +29,13 @@ struct Queue {
 impl Queue {
     async fn start(mode: &str, queues: Value, binding: Value, edit: impl FnOnce(&mut Options)) -> Self {
         let name = format!("q-{}", Uuid::new_v4());
-        let dir = package(|root| {
+        let dir = Self::package(&name, &queues, &binding);
+        assert_eq!(make(&name).await, 201);
+        Self::of(name, dir, mode, edit).await
+    }
+
+    fn package(name: &str, queues: &Value, binding: &Value) -> TempDir {
+        package(|root| {
             let file = root.join("host.json");
             let mut host: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
             host["extensions"]["queues"] = queues.clone();
@@ -37,11 +43,10 @@ impl Queue {
             let mut trigger = json!({ "type": "queueTrigger", "direction": "in", "name": "msg", "queueName": name });
             trigger.as_object_mut().unwrap().extend(binding.as_object().unwrap().clone());
             function(root, "work", &json!([trigger]));
-        });
-        for queue in [name.clone(), format!("{name}-poison")] {
-            let made = reqwest::Client::new().put(address(&queue)).header("content-length", 0).send().await.unwrap();
-            assert!(made.status().is_success(), "{}", made.status());
-        }
+        })
+    }
+
+    async fn of(name: String, dir: TempDir, mode: &str, edit: impl FnOnce(&mut Options)) -> Self {
         let mut options = Options::new(dir.path());
         options.queue_service = Some(service());
         options.environment.push(("HANDLER_MODE".to_owned(), mode.to_owned()));
@@ -50,10 +55,7 @@ impl Queue {
     }
 
     async fn put(&self, text: &str) {
-        let body = format!("<QueueMessage><MessageText>{text}</MessageText></QueueMessage>");
-        let mut url = address(&self.name);
-        url.set_path(&format!("{}/messages", url.path()));
-        assert!(reqwest::Client::new().post(url).body(body).send().await.unwrap().status().is_success());
+        send(&self.name, text).await;
     }
 
     /// The invocations, once there are this many.
@@ -63,22 +65,64 @@ impl Queue {
         tokio::time::timeout(PATIENCE, enough).await.expect("in time").unwrap().clone()
     }
 
-    /// The text of the message in the poison queue, once there is one.
-    async fn poisoned(&self) -> String {
-        let mut url = address(&format!("{}-poison", self.name));
-        url.set_path(&format!("{}/messages", url.path()));
-        url.query_pairs_mut().append_pair("peekonly", "true");
-        let look = async {
-            loop {
-                let text = reqwest::get(url.clone()).await.unwrap().text().await.unwrap();
-                if let Some((_, rest)) = text.split_once("<MessageText>") {
-                    return rest.split("</MessageText>").next().unwrap().to_owned();
-                }
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, look).await.expect("a message is poisoned in time")
+    /// Waits until the host says something with these words.
+    async fn says(&self, words: &str) {
+        let mut said = self.running.said();
+        let told = said.wait_for(|all| all.iter().any(|line| line.contains(words)));
+        tokio::time::timeout(PATIENCE, told).await.unwrap_or_else(|_| panic!("the host does not say {words}")).unwrap();
     }
+
+    /// The message in the poison queue, once there is one.
+    async fn poisoned(&self) -> Peeked {
+        self.says(&format!("{}-poison has the message", self.name)).await;
+        peek(&format!("{}-poison", self.name)).await.expect("there is a poison queue").remove(0)
+    }
+}
+
+/// What a message in a queue is, as seen by somebody else.
+#[derive(Debug)]
+pub(crate) struct Peeked {
+    pub(crate) text: String,
+    pub(crate) dequeue_count: u32,
+    /// In seconds.
+    pub(crate) lives: i64,
+}
+
+/// The visible messages; none if there is no such queue.
+pub(crate) async fn peek(queue: &str) -> Option<Vec<Peeked>> {
+    let mut url = address(queue);
+    url.set_path(&format!("{}/messages", url.path()));
+    url.query_pairs_mut().append_pair("peekonly", "true").append_pair("numofmessages", "32");
+    let answer = reqwest::get(url).await.unwrap();
+    if answer.status() == 404 {
+        return None;
+    }
+    assert!(answer.status().is_success(), "{}", answer.status());
+    let xml = answer.text().await.unwrap();
+    let part = |message: &str, name: &str| {
+        let (_, rest) = message.split_once(&format!("<{name}>")).unwrap();
+        rest.split_once(&format!("</{name}>")).unwrap().0.to_owned()
+    };
+    let second =
+        |message: &str, name: &str| jiff::fmt::rfc2822::parse(&part(message, name)).unwrap().timestamp().as_second();
+    let message = |message: &str| Peeked {
+        text: part(message, "MessageText"),
+        dequeue_count: part(message, "DequeueCount").parse().unwrap(),
+        lives: second(message, "ExpirationTime") - second(message, "InsertionTime"),
+    };
+    Some(xml.split("<QueueMessage>").skip(1).map(message).collect())
+}
+
+async fn send(queue: &str, text: &str) {
+    let body = format!("<QueueMessage><MessageText>{text}</MessageText></QueueMessage>");
+    let mut url = address(queue);
+    url.set_path(&format!("{}/messages", url.path()));
+    assert!(reqwest::Client::new().post(url).body(body).send().await.unwrap().status().is_success());
+}
+
+async fn make(queue: &str) -> u16 {
+    let made = reqwest::Client::new().put(address(queue)).header("content-length", 0).send().await.unwrap();
+    made.status().as_u16()
 }
 
 fn address(queue: &str) -> Url {
@@ -92,7 +136,7 @@ async fn a_failing_message_is_repeated_at_once_and_poisoned_after_the_last_deliv
     let queue = Queue::start("error", json!({ "maxDequeueCount": 3 }), json!({}), |_| {}).await;
     let text = STANDARD.encode("work");
     queue.put(&text).await;
-    assert_eq!(queue.poisoned().await, text);
+    assert_eq!(queue.poisoned().await.text, text);
     let counts: Vec<_> =
         queue.invoked(3).await.iter().map(|one| one.request["Metadata"]["DequeueCount"].clone()).collect();
     assert_eq!(counts, ["1", "2", "3"]);
@@ -113,7 +157,7 @@ async fn a_failed_message_comes_back_after_the_visibility_timeout_and_not_before
 async fn a_message_that_is_not_base64_is_poisoned_without_an_invocation() {
     let queue = Queue::start("", json!({}), json!({}), |_| {}).await;
     queue.put("not base64!").await;
-    assert_eq!(queue.poisoned().await, "not base64!");
+    assert_eq!(queue.poisoned().await.text, "not base64!");
     assert!(queue.running.invocations().borrow().is_empty());
 }
 
@@ -129,6 +173,7 @@ async fn strings_are_encoded_twice_and_properties_of_a_message_override_metadata
     assert_eq!(metadata["n"], "\"2\"");
     assert_eq!(metadata["deep"], json!({ "a": 1 }));
     assert!(metadata.get("list").is_none() && metadata.get("workTrigger").is_none());
+    assert!(metadata.get("QueueTrigger").is_none());
     assert_eq!(metadata["InsertionTime"].as_str().unwrap().len(), "2026-11-22T07:25:14+00:00".len());
 }
 
@@ -158,4 +203,91 @@ async fn a_lease_is_renewed_for_as_long_as_the_invocation_lasts() {
     queue.put(&STANDARD.encode("work")).await;
     queue.poisoned().await;
     assert_eq!(queue.invoked(1).await.len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_poisoned_is_a_new_message_that_lives_for_a_week() {
+    let queue = Queue::start("error", json!({ "maxDequeueCount": 2 }), json!({}), |_| {}).await;
+    queue.put(&STANDARD.encode("work")).await;
+    let poisoned = queue.poisoned().await;
+    assert_eq!((poisoned.dequeue_count, poisoned.lives), (0, 7 * 24 * 3600));
+    assert_eq!(peek(&queue.name).await.unwrap().len(), 0, "and the original is gone");
+    queue.says("Message has reached MaxDequeueCount of 2. Moving message to queue").await;
+}
+
+#[tokio::test]
+async fn a_message_that_was_delivered_too_often_before_is_poisoned_without_an_invocation() {
+    let name = format!("q-{}", Uuid::new_v4());
+    assert_eq!(make(&name).await, 201);
+    send(&name, &STANDARD.encode("work")).await;
+    let mut url = address(&name);
+    url.set_path(&format!("{}/messages", url.path()));
+    url.query_pairs_mut().append_pair("visibilitytimeout", "1");
+    // Somebody took it and died.
+    assert!(reqwest::get(url).await.unwrap().status().is_success());
+    let dir = Queue::package(&name, &json!({ "maxDequeueCount": 1, "maxPollingInterval": "00:00:00.2" }), &json!({}));
+    let queue = Queue::of(name, dir, "", |_| {}).await;
+    queue.poisoned().await;
+    assert!(queue.running.invocations().borrow().is_empty());
+}
+
+#[tokio::test]
+async fn a_queue_that_is_missing_is_waited_for_and_not_made() {
+    let name = format!("q-{}", Uuid::new_v4());
+    let dir = Queue::package(&name, &json!({ "maxPollingInterval": "00:00:00.2" }), &json!({}));
+    let queue = Queue::of(name, dir, "", |_| {}).await;
+    queue.says("cannot be read").await;
+    assert_eq!(make(&queue.name).await, 201, "nobody has made it");
+    queue.put(&STANDARD.encode("work")).await;
+    queue.invoked(1).await;
+}
+
+#[tokio::test]
+async fn a_queue_whose_name_has_no_room_for_poison_keeps_what_fails() {
+    let long = format!("q-{}-{}", Uuid::new_v4(), "x".repeat(18));
+    let poison = format!("q-{}-poison", Uuid::new_v4());
+    for name in [long, poison] {
+        assert_eq!(make(&name).await, 201);
+        let dir = Queue::package(&name, &json!({ "maxDequeueCount": 1 }), &json!({}));
+        let queue = Queue::of(name, dir, "error", |_| {}).await;
+        queue.put(&STANDARD.encode("work")).await;
+        queue.says("has no poison queue: the message only stays invisible").await;
+        assert_eq!(queue.invoked(1).await.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn no_more_than_a_batch_and_the_threshold_are_worked_on_at_once() {
+    let limits = json!({ "batchSize": 2, "newBatchThreshold": 1, "maxPollingInterval": "00:00:00.1" });
+    let name = format!("q-{}", Uuid::new_v4());
+    assert_eq!(make(&name).await, 201);
+    for _ in 0..6 {
+        send(&name, &STANDARD.encode("work")).await;
+    }
+    let dir = Queue::package(&name, &limits, &json!({}));
+    let queue = Queue::of(name, dir, "slow", |_| {}).await;
+    let mut in_flight = queue.running.in_flight();
+    // Two are more than the threshold: the next batch comes only when one of them is done.
+    tokio::time::timeout(PATIENCE, in_flight.wait_for(|count| *count == 2)).await.unwrap().unwrap();
+    assert_eq!(peek(&queue.name).await.unwrap().len(), 4);
+
+    let limits = json!({ "batchSize": 2, "newBatchThreshold": 2, "maxPollingInterval": "00:00:00.1" });
+    let dir = Queue::package(&queue.name, &limits, &json!({}));
+    let queue = Queue::of(queue.name.clone(), dir, "slow", |_| {}).await;
+    let mut in_flight = queue.running.in_flight();
+    tokio::time::timeout(PATIENCE, in_flight.wait_for(|count| *count == 4)).await.unwrap().unwrap();
+    assert_eq!(peek(&queue.name).await.unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn a_message_whose_host_died_comes_back_and_counts_that_delivery() {
+    let lease = |options: &mut Options| options.lease = Duration::from_secs(1);
+    let quick = json!({ "maxPollingInterval": "00:00:00.1" });
+    let first = Queue::start("slow", quick.clone(), json!({}), lease).await;
+    first.put(&STANDARD.encode("work")).await;
+    tokio::time::timeout(PATIENCE, first.running.in_flight().wait_for(|count| *count == 1)).await.unwrap().unwrap();
+    let name = first.name.clone();
+    drop(first);
+    let second = Queue::of(name.clone(), Queue::package(&name, &quick, &json!({})), "", lease).await;
+    assert_eq!(second.invoked(1).await[0].request["Metadata"]["DequeueCount"], "2");
 }
