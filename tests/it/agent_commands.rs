@@ -125,3 +125,14 @@ async fn doctor_tries_the_storage_the_directory_and_the_right_to_write() {
     assert_eq!(level(("PHOTORELAY_TARGETS", "none at all"), "configuration").await, "error");
     world.end().await;
 }
+
+#[tokio::test]
+async fn doctor_warns_where_entra_connect_may_carry_our_copies_back_up() {
+    let samba = Samba::own().await;
+    let world = directory::world(Store::Embedded, &samba, false).await;
+    samba.add_called(&format!("CN=MSOL_0123456789ab,{}", samba.unit), "MSOL_0123456789ab").await;
+    let told = agent_command(&world, &target(&samba), &["doctor"]).await;
+    let told = text(&told.stdout);
+    assert!(told.contains("warning loop") && told.contains("photoUpdateSettings"), "{told}");
+    world.end().await;
+}

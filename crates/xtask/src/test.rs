@@ -32,10 +32,9 @@ pub(crate) fn run(place: &Place, phases: &mut Phases, options: &Options) -> Resu
 
     let one_package = |argument: &String| argument.starts_with("-p") || argument.starts_with("--package");
     let whole = !options.nextest.iter().any(one_package);
-    let command = || {
+    let command = |targets: &[&str]| {
         let mut command = nextest.command(place);
-        // Without the examples: each would be linked for nothing, and the lints compile them too.
-        command.args(["run", "--locked", "--tests"]);
+        command.args(["run", "--locked"]).args(targets);
         if !options.dev {
             // The demo uses it too, so that everything is built once.
             command.arg("--release");
@@ -46,7 +45,9 @@ pub(crate) fn run(place: &Place, phases: &mut Phases, options: &Options) -> Resu
         command.args(&options.nextest);
         command
     };
-    phases.run("build tests", || process::run(command().arg("--no-run")))?;
+    // Without the examples: each would be linked for nothing, and the lints compile them too.
+    let all = &["--tests"];
+    phases.run("build tests", || process::run(command(all).arg("--no-run")))?;
     // Only a run over the whole workspace has just built the program.
     let package = if whole {
         let program = place.target.join(if options.dev { "debug" } else { "release" }).join("photorelay");
@@ -60,7 +61,7 @@ pub(crate) fn run(place: &Place, phases: &mut Phases, options: &Options) -> Resu
     let report = place.root.join("target").join("nextest").join("default").join("junit.xml");
     let tests = phases.run("tests", || {
         remove(&report)?;
-        let mut tests = command();
+        let mut tests = command(all);
         tests.envs(services.variables.iter().map(|(name, value)| (name, value)));
         tests.envs(package.iter().map(|zip| ("PHOTORELAY_TEST_PACKAGE", zip)));
         process::run(&mut tests)?;
@@ -71,8 +72,7 @@ pub(crate) fn run(place: &Place, phases: &mut Phases, options: &Options) -> Resu
     if whole && options.nextest.is_empty() {
         // Built anew with the system's library, which nothing else here needs.
         phases.run("tests with Kerberos", || {
-            let mut kerberos = command();
-            kerberos.args(["--features", "photorelay-agent/kerberos", "--test", "kerberos"]);
+            let mut kerberos = command(&["--features", "photorelay-agent/kerberos", "--test", "kerberos"]);
             process::run(kerberos.envs(services.variables.iter().map(|(name, value)| (name, value))))
         })?;
     }

@@ -20,6 +20,9 @@ const EFFECTIVE: &str = "allowedAttributesEffective";
 /// Certificates and sign-ins are judged by clocks; Kerberos allows five minutes.
 const CLOCKS_MAY_DIFFER: Duration = Duration::from_secs(300);
 const ANYTHING: &str = "(objectClass=*)";
+/// The account with which Entra Connect reads a domain, as its express settings name it. One that was chosen by hand is
+/// not seen. <https://learn.microsoft.com/entra/identity/hybrid/connect/reference-connect-accounts-permissions>
+const ENTRA_CONNECT: &str = "(&(objectCategory=person)(objectClass=user)(sAMAccountName=MSOL_*))";
 
 impl LdapTarget {
     pub async fn examine(&self) -> Vec<Finding> {
@@ -46,7 +49,25 @@ impl LdapTarget {
         findings.extend(self.clock().await);
         findings.extend(self.scope_exists().await);
         findings.push(self.rights().await);
+        findings.extend(self.loops().await);
         findings
+    }
+
+    /// Entra Connect reads thumbnailPhoto up into the tenant unless it is told otherwise, and a small copy that we wrote
+    /// could replace the large original there. Whether it is told otherwise cannot be seen from here.
+    async fn loops(&self) -> Option<Finding> {
+        let root = self.search("", Scope::Base, ANYTHING, &["defaultNamingContext".to_owned()]).await.ok()?;
+        let domain = root.first()?.text("defaultNamingContext")?;
+        let found = self.search(domain, Scope::Subtree, ENTRA_CONNECT, &["1.1".to_owned()]).await.ok()?;
+        Some(match found.is_empty() {
+            true => Finding::ok("loop", "no account of Entra Connect is seen in this domain"),
+            false => Finding::warning(
+                "loop",
+                "Entra Connect has an account in this domain and may carry our copies back up",
+                "see by `photorelay doctor` that the tenant takes photos from the cloud (photoUpdateSettings), or take \
+                 thumbnailPhoto out of what Entra Connect synchronises",
+            ),
+        })
     }
 
     async fn clock(&self) -> Option<Finding> {
