@@ -133,26 +133,29 @@ impl Reader {
             tokio::select! {
                 biased;
                 () = &mut done => break,
-                () = self.look() => {}
+                _ = self.look() => {}
             }
         }
-        self.look().await;
+        assert!(self.look().await, "what the directory ends with has to be seen");
     }
 
-    async fn look(&mut self) {
+    /// False while the domain controller is down, when nobody sees anything.
+    async fn look(&mut self) -> bool {
+        // Before the search, which is no snapshot: somebody who was passed over may be changed while it goes on, and
+        // have a lower number than somebody it then returns.
+        let Some(seen_up_to) = self.samba.committed_usn().await else { return false };
         let filter = format!("(&(objectClass=user)(uSNChanged>={}))", self.usn + 1);
-        let attributes = ["objectGUID", "uSNChanged", "thumbnailPhoto"];
-        // Nobody sees anything while the domain controller is down.
-        let Some(changed) = self.samba.people(&filter, &attributes).await else { return };
+        let attributes = ["objectGUID", "thumbnailPhoto"];
+        let Some(changed) = self.samba.people(&filter, &attributes).await else { return false };
         self.looks += 1;
         for person in changed {
-            let usn: u64 = std::str::from_utf8(&person["uSNChanged"]).unwrap().parse().unwrap();
-            self.usn = self.usn.max(usn);
             if let Some(photo) = person.get("thumbnailPhoto") {
                 self.told += 1;
                 self.shown.entry(person["objectGUID"].clone()).or_default().push(Digest::of(photo));
             }
         }
+        self.usn = seen_up_to;
+        true
     }
 }
 

@@ -197,8 +197,17 @@ impl Samba {
 
     /// Grows with every change of anything in the directory.
     pub(crate) async fn highest_usn(&self) -> u64 {
-        let usn = self.values("", "highestCommittedUSN").await.remove(0);
-        String::from_utf8(usn).unwrap().parse().unwrap()
+        self.committed_usn().await.expect("the domain controller answers")
+    }
+
+    /// The same; none if the domain controller does not answer.
+    pub(crate) async fn committed_usn(&self) -> Option<u64> {
+        let mut command = tool("ldapsearch", &self.address, &self.ca_file);
+        command.args(["-LLL", "-s", "base", "-b", "", "highestCommittedUSN"]);
+        let output = command.output().await.unwrap();
+        let ldif = String::from_utf8(output.stdout).unwrap();
+        let (_, usn) = ldif.lines().filter_map(value).find(|(name, _)| name == "highestCommittedUSN")?;
+        output.status.success().then(|| String::from_utf8(usn).unwrap().parse().unwrap())
     }
 
     /// Applies LDIF as the administrator.
