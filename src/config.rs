@@ -141,10 +141,7 @@ impl Config {
         let renditions = renditions(&mut reader);
         let hold = reader.seconds("PHOTORELAY_HOLD_SECONDS", defaults::HOLD);
         let captures_per_day = reader.optional("PHOTORELAY_CAPTURES_PER_DAY").unwrap_or(defaults::CAPTURES_PER_DAY);
-        let lease = reader.seconds("PHOTORELAY_LEASE_SECONDS", defaults::LEASE);
-        if lease.is_zero() {
-            reader.problem("PHOTORELAY_LEASE_SECONDS must be at least 1");
-        }
+        let lease = reader.positive_seconds("PHOTORELAY_LEASE_SECONDS", defaults::LEASE);
         let sweep_time_limit = reader.seconds("PHOTORELAY_SWEEP_SECONDS", defaults::SWEEP_TIME_LIMIT);
         let disabled = disabled(&mut reader);
         let log_format = reader.optional("PHOTORELAY_LOG_FORMAT").unwrap_or_default();

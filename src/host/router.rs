@@ -1,7 +1,8 @@
 //! Every route that the manifest names, and nothing else.
 //!
 //! HTTP functions are proxied and keep their path (`/api/notifications`); queue and timer functions are called as
-//! `POST /{function}` with an envelope, and so are events. A function in the manifest that nobody implements is an error at start-up.
+//! `POST /{function}` with an envelope, and so are events. A function in the manifest that nobody implements is an error
+//! at start-up.
 
 use std::sync::Arc;
 

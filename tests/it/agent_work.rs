@@ -69,9 +69,7 @@ async fn a_target_that_is_down_burns_no_attempts_and_the_heartbeat_tells_of_it()
 
 #[tokio::test]
 async fn a_day_has_no_more_writes_than_its_budget_whatever_is_restarted() {
-    let world = world(3).await;
-    let everybody: Vec<UserId> = (0..3).map(|at| world.user(at)).collect();
-    announced(&world, &everybody).await;
+    let (world, everybody) = announced_everybody(3).await;
     let limits = Limits { per_minute: None, per_day: Some(2) };
     let resumed = async || Budget::resumed(world.storage(), limits, "ad", "agent-of-the-tests").await.unwrap();
     for _ in 0..2 {
@@ -87,9 +85,7 @@ async fn a_day_has_no_more_writes_than_its_budget_whatever_is_restarted() {
 
 #[tokio::test]
 async fn a_killed_agent_has_counted_its_writes() {
-    let world = world(3).await;
-    let everybody: Vec<UserId> = (0..3).map(|at| world.user(at)).collect();
-    announced(&world, &everybody).await;
+    let (world, everybody) = announced_everybody(3).await;
     let limits = Limits { per_minute: None, per_day: Some(2) };
     for _ in 0..2 {
         let budget = Budget::resumed(world.storage(), limits, "ad", "agent-of-the-tests").await.unwrap();
@@ -104,9 +100,7 @@ async fn a_killed_agent_has_counted_its_writes() {
 
 #[tokio::test]
 async fn an_agent_that_ends_does_not_wait_for_its_turn_to_write() {
-    let world = world(2).await;
-    let everybody: Vec<UserId> = (0..2).map(|at| world.user(at)).collect();
-    announced(&world, &everybody).await;
+    let (world, everybody) = announced_everybody(2).await;
     let slow = Budget::new(Limits { per_minute: Some(1), per_day: None }, None, 0);
     let (agent, stop) = (agent(&world, 0, slow), CancellationToken::new());
     let first = async {
@@ -143,9 +137,7 @@ async fn a_pass_with_other_settings_counts_while_the_agent_that_made_it_lives() 
 
 #[tokio::test]
 async fn the_daily_pass_mends_what_no_message_tells_of() {
-    let world = world(3).await;
-    let everybody: Vec<UserId> = (0..3).map(|at| world.user(at)).collect();
-    announced(&world, &everybody).await;
+    let (world, everybody) = announced_everybody(3).await;
     world.agent.drain().await.unwrap();
     for user in &everybody {
         std::fs::remove_file(file(&world, *user)).unwrap();
@@ -161,9 +153,7 @@ async fn the_daily_pass_mends_what_no_message_tells_of() {
 
 #[tokio::test]
 async fn a_pass_goes_on_where_the_last_one_ended() {
-    let world = world(3).await;
-    let mut everybody: Vec<UserId> = (0..3).map(|at| world.user(at)).collect();
-    announced(&world, &everybody).await;
+    let (world, mut everybody) = announced_everybody(3).await;
     world.agent.drain().await.unwrap();
     everybody.sort();
     // Down from its first person on: nobody counts as looked at.
@@ -190,6 +180,13 @@ async fn announced(world: &World, people: &[UserId]) {
     }
     world.sim.flush().await;
     world.app.pump.drain().await.unwrap();
+}
+
+async fn announced_everybody(users: usize) -> (World, Vec<UserId>) {
+    let world = world(users).await;
+    let everybody: Vec<UserId> = (0..users).map(|at| world.user(at)).collect();
+    announced(&world, &everybody).await;
+    (world, everybody)
 }
 
 async fn world(users: usize) -> World {

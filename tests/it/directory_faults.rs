@@ -25,22 +25,22 @@ fn impatient(samba: &Samba, relay: &Relay) -> LdapSettings {
     LdapSettings { servers: vec![server], timeout: Duration::from_secs(1), ..samba.settings() }
 }
 
-/// Jane's new photo waits to be written.
-async fn waiting(world: &World, samba: &Samba) -> (Account, UserId) {
+/// Jane's new photo waits to be written, and the way to her account leads through a relay.
+async fn waiting() -> (World, Samba, Relay, Account, UserId) {
+    let samba = Samba::shared().await;
+    let world = world(Store::Embedded, &samba, false).await;
     let jane = samba.add("Jane").await;
-    let user = jane.is(world, 0, &jane.anchor());
+    let user = jane.is(&world, 0, &jane.anchor());
     world.sim.tenant().change_photo(guid(user)).unwrap();
     world.sim.flush().await;
     world.app.pump.drain().await.unwrap();
-    (jane, user)
+    let relay = Relay::before(&samba.address, 636).await;
+    (world, samba, relay, jane, user)
 }
 
 #[tokio::test]
 async fn a_domain_controller_that_does_not_answer_pauses_the_agent_and_burns_no_delivery() {
-    let samba = Samba::shared().await;
-    let world = world(Store::Embedded, &samba, false).await;
-    let (jane, user) = waiting(&world, &samba).await;
-    let relay = Relay::before(&samba.address, 636).await;
+    let (world, samba, relay, jane, user) = waiting().await;
     let agent = agent(&world, impatient(&samba, &relay), false);
     relay.silence(true);
     for _ in 0..2 {
@@ -60,10 +60,7 @@ async fn a_domain_controller_that_does_not_answer_pauses_the_agent_and_burns_no_
 
 #[tokio::test]
 async fn a_write_whose_answer_is_lost_is_found_done_and_not_done_again() {
-    let samba = Samba::shared().await;
-    let world = world(Store::Embedded, &samba, false).await;
-    let (jane, user) = waiting(&world, &samba).await;
-    let relay = Relay::before(&samba.address, 636).await;
+    let (world, samba, relay, jane, user) = waiting().await;
     let target = LdapTarget::new(impatient(&samba, &relay));
     let (found, present) = target.find(nobody(), &identity(&jane)).await.unwrap();
     assert_eq!((&found, present), (&place(&jane), None));

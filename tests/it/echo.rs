@@ -3,10 +3,9 @@
 use photorelay_core::contract::Outcome;
 use photorelay_core::names::{self, Container};
 
-use crate::world::{Store, World, fixture, guid, on_every_store, under_the_host};
+use crate::world::{Store, World, everywhere, fixture, guid};
 
-on_every_store!(our_own_thumbnail_with_other_bytes_is_recorded_and_not_captured,);
-under_the_host!(our_own_thumbnail_with_other_bytes_is_recorded_and_not_captured,);
+everywhere!(our_own_thumbnail_with_other_bytes_is_recorded_and_not_captured,);
 
 async fn our_own_thumbnail_with_other_bytes_is_recorded_and_not_captured(store: Store) {
     let world = World::on(store).await;

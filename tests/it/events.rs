@@ -1,21 +1,19 @@
 //! Notifications that come by an event hub or Event Grid: the subscription says so, and what arrives is judged as if it
 //! had been posted.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::http::Request;
 use photorelay::config::{Config, EventDelivery};
 use photorelay::host::manifest::Manifest;
-use photorelay::host::router::{Functions, router};
-use photorelay::steps::lifecycle::Lifecycle;
-use photorelay::steps::notify::{ClientStates, Notify};
-use photorelay_core::id::TenantId;
+use photorelay::host::router::router;
 use photorelay_core::names::CHECKS_QUEUE;
 use serde_json::{Value, json};
-use std::sync::Arc;
 use tower::ServiceExt;
 
 use crate::infra::text;
-use crate::world::{CLIENT_STATE, Setup, World, guid};
+use crate::world::{Setup, World, guid};
 
 const HUB: &str = "EventHub:https://ns.servicebus.windows.net/eventhubname/photos?tenantId=contoso.com";
 const TOPIC: &str = "EventGrid:?azuresubscriptionid=8a8a&resourcegroup=photos&partnertopic=graph&location=westeurope";
@@ -38,17 +36,7 @@ fn manifest(trigger: &str) -> Manifest {
 
 /// What the host would do with these events.
 async fn invoke(world: &World, trigger: &str, events: Value) -> u16 {
-    let queues = world.storage().queues.clone();
-    let tenant = TenantId::from_uuid(world.sim.tenant_id());
-    let client_states = Arc::new(ClientStates::new(CLIENT_STATE, None));
-    let functions = Functions {
-        notify: Notify::new(queues.clone(), tenant, Arc::clone(&client_states)),
-        lifecycle: Lifecycle::new(queues, tenant, client_states),
-        propagate: world.app.propagate.clone(),
-        subscribe: Arc::clone(&world.app.subscribe),
-        sweep: world.app.sweep.clone(),
-        watch: world.app.watch.clone(),
-    };
+    let functions = world.functions(world.storage().queues.clone());
     let router = router(Arc::new(functions), &manifest(trigger)).unwrap();
     let envelope = json!({ "Data": { "events": events }, "Metadata": {} }).to_string();
     let request = Request::post("/events").header("content-type", "application/json").body(Body::from(envelope));

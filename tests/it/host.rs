@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
-use graph_sim::{Notify, Pattern, Point, Scope};
+use graph_sim::{Hold, Notify, Pattern, Point, Scope};
 use host_sim::Faults;
+use photorelay_core::id::UserId;
 use photorelay_core::names::{self, CHECKS_QUEUE};
 use photorelay_core::queue::Outgoing;
 
@@ -16,15 +17,21 @@ async fn world(host: fn(&mut host_sim::Options)) -> World {
     World::with(Setup { store: Store::Hosted, host, ..Setup::default() }).await
 }
 
+/// A new photo of this person is about to be fetched.
+async fn fetching(world: &World, user: UserId, photo: &str) -> Hold {
+    let fetch = Pattern::new("GET", &format!("/v1.0/users/{}/photo/$value", guid(user))).within(Scope::Requests);
+    let hold = world.sim.hold(fetch, Point::Before);
+    show(world, user, photo);
+    world.sim.flush().await;
+    hold.arrived().await;
+    hold
+}
+
 #[tokio::test]
 async fn a_photo_is_carried_after_a_kill_in_the_middle_of_it() {
     let world = world(|_| {}).await;
     let (user, hosted) = (world.user(0), world.hosted.as_ref().unwrap());
-    let fetch = Pattern::new("GET", &format!("/v1.0/users/{}/photo/$value", guid(user))).within(Scope::Requests);
-    let hold = world.sim.hold(fetch, Point::Before);
-    show(&world, user, "cat-432-alpha.png");
-    world.sim.flush().await;
-    hold.arrived().await;
+    let hold = fetching(&world, user, "cat-432-alpha.png").await;
     hosted.running.kill();
     drop(hold);
     world.settle().await;
@@ -117,11 +124,7 @@ async fn the_log_goes_to_stdout_and_names_the_invocation() {
 async fn work_that_outlives_the_hosts_time_limit_is_done_by_the_next_process() {
     let world = world(|options| options.function_timeout = Some(Duration::from_secs(3))).await;
     let (user, hosted) = (world.user(0), world.hosted.as_ref().unwrap());
-    let fetch = Pattern::new("GET", &format!("/v1.0/users/{}/photo/$value", guid(user))).within(Scope::Requests);
-    let hold = world.sim.hold(fetch, Point::Before);
-    show(&world, user, "astronaut-240.jpg");
-    world.sim.flush().await;
-    hold.arrived().await;
+    let hold = fetching(&world, user, "astronaut-240.jpg").await;
     hosted.brings("a failed invocation", until(async || !hosted.failures().is_empty())).await;
     drop(hold);
     world.settle().await;

@@ -3,7 +3,6 @@
 
 use std::fs::{self, File};
 use std::net::TcpListener;
-use std::time::Duration;
 
 use graph_sim::Sim;
 use host_sim::{Faults, Options, Running};
@@ -15,9 +14,7 @@ use url::Url;
 use zip::ZipArchive;
 
 use crate::azurite::Azurite;
-use crate::process::{app, azure, until};
-
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::process::{PATIENCE, app, azure, until};
 
 /// A running host with the package.
 pub(crate) struct Hosted {

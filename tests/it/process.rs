@@ -21,7 +21,7 @@ use crate::world::{CLIENT_STATE, World};
 pub(crate) type Variables = Vec<(&'static str, String)>;
 
 /// Nothing that a test waits for takes as long, even on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running program.
 #[derive(Debug)]

@@ -5,20 +5,9 @@ use photorelay_core::id::Digest;
 use photorelay_core::names::{self, CHECKS_QUEUE, Container};
 use photorelay_core::queue::Outgoing;
 
-use crate::world::{Setup, Store, World, fixture, guid, on_every_store, under_the_host};
+use crate::world::{Setup, Store, World, everywhere, fixture, guid};
 
-on_every_store!(
-    a_changed_photo_is_stored_audited_announced_and_written,
-    an_irrelevant_notification_writes_nothing_and_costs_one_batch,
-    a_repeated_notification_writes_once,
-    an_identical_upload_makes_no_entry,
-    a_change_that_nothing_announces_is_found_by_a_check_and_not_before,
-    going_back_to_an_earlier_photo_is_a_change_with_either_kind_of_etag,
-    every_entry_is_chained_to_the_one_before,
-    a_head_that_was_lost_is_rebuilt_from_the_trail,
-);
-
-under_the_host!(
+everywhere!(
     a_changed_photo_is_stored_audited_announced_and_written,
     an_irrelevant_notification_writes_nothing_and_costs_one_batch,
     a_repeated_notification_writes_once,

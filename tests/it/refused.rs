@@ -9,10 +9,9 @@ use photorelay::steps::sweep::Run;
 use photorelay_core::contract::{Head, Kind, Look};
 use photorelay_core::heads;
 
-use crate::world::{Setup, Store, World, fixture, guid, on_every_store, under_the_host};
+use crate::world::{Setup, Store, World, everywhere, fixture, guid};
 
-on_every_store!(every_bad_photo_is_refused_once_and_the_good_one_before_stays,);
-under_the_host!(every_bad_photo_is_refused_once_and_the_good_one_before_stays,);
+everywhere!(every_bad_photo_is_refused_once_and_the_good_one_before_stays,);
 
 const BAD: [&str; 4] = ["bad-bomb-60000x60000.png", "bad-html.jpg", "bad-huge-dimensions.jpg", "bad-truncated.jpg"];
 

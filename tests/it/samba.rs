@@ -202,12 +202,8 @@ impl Samba {
 
     /// The same; none if the domain controller does not answer.
     pub(crate) async fn committed_usn(&self) -> Option<u64> {
-        let mut command = tool("ldapsearch", &self.address, &self.ca_file);
-        command.args(["-LLL", "-s", "base", "-b", "", "highestCommittedUSN"]);
-        let output = command.output().await.unwrap();
-        let ldif = String::from_utf8(output.stdout).unwrap();
-        let (_, usn) = ldif.lines().filter_map(value).find(|(name, _)| name == "highestCommittedUSN")?;
-        output.status.success().then(|| String::from_utf8(usn).unwrap().parse().unwrap())
+        let usn = self.read("", "highestCommittedUSN").await.ok()?.remove(0);
+        Some(String::from_utf8(usn).unwrap().parse().unwrap())
     }
 
     /// Applies LDIF as the administrator.
@@ -220,12 +216,19 @@ impl Samba {
     }
 
     pub(crate) async fn values(&self, dn: &str, attribute: &str) -> Vec<Vec<u8>> {
+        self.read(dn, attribute).await.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// An `Err` is what `ldapsearch` says.
+    async fn read(&self, dn: &str, attribute: &str) -> Result<Vec<Vec<u8>>, String> {
         let mut command = tool("ldapsearch", &self.address, &self.ca_file);
         command.args(["-LLL", "-o", "ldif-wrap=no", "-s", "base", "-b", dn, "(objectClass=*)", attribute]);
         let output = command.output().await.unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+        }
         let ldif = String::from_utf8(output.stdout).unwrap();
-        ldif.lines().filter_map(value).filter(|(name, _)| name == attribute).map(|(_, value)| value).collect()
+        Ok(ldif.lines().filter_map(value).filter(|(name, _)| name == attribute).map(|(_, value)| value).collect())
     }
 }
 

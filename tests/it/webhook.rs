@@ -5,20 +5,16 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::Request;
 use photorelay::host::manifest::Manifest;
-use photorelay::host::router::{Functions, router};
-use photorelay::steps::lifecycle::Lifecycle;
-use photorelay::steps::notify::{ClientStates, Notify};
-use photorelay_core::id::TenantId;
+use photorelay::host::router::router;
 use photorelay_core::names::CHECKS_QUEUE;
 use photorelay_core::queue::QueueStore;
 use photorelay_core::queue::embedded::{EmbeddedQueues, Options};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use crate::world::{CLIENT_STATE, Store, World, on_every_store, under_the_host};
+use crate::world::{CLIENT_STATE, Store, World, everywhere};
 
-on_every_store!(the_token_is_echoed_decoded_as_plain_text, a_huge_or_empty_token_is_refused);
-under_the_host!(the_token_is_echoed_decoded_as_plain_text, a_huge_or_empty_token_is_refused);
+everywhere!(the_token_is_echoed_decoded_as_plain_text, a_huge_or_empty_token_is_refused);
 
 const USER: &str = "1f2c0b0e-0000-4000-8000-000000000001";
 
@@ -155,17 +151,7 @@ async fn a_notification_that_cannot_be_stored_is_answered_503_and_nothing_is_ack
     let options = Options { largest_file: Some(64 * 1024), ..Options::default() };
     let full = Arc::new(EmbeddedQueues::open_with(folder.path(), options).unwrap());
     full.ensure_queue(CHECKS_QUEUE).await.unwrap();
-    let tenant = TenantId::from_uuid(world.sim.tenant_id());
-    let client_states = Arc::new(ClientStates::new(CLIENT_STATE, None));
-    let functions = Functions {
-        notify: Notify::new(full.clone(), tenant, Arc::clone(&client_states)),
-        lifecycle: Lifecycle::new(full.clone(), tenant, client_states),
-        propagate: world.app.propagate.clone(),
-        subscribe: Arc::clone(&world.app.subscribe),
-        sweep: world.app.sweep.clone(),
-        watch: world.app.watch.clone(),
-    };
-    let router = router(Arc::new(functions), &Manifest::built_in().unwrap()).unwrap();
+    let router = router(Arc::new(world.functions(full.clone())), &Manifest::built_in().unwrap()).unwrap();
     let body = json!({ "value": [item(&world)] }).to_string();
     let mut accepted = 0;
     let refused = loop {

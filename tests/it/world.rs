@@ -9,7 +9,9 @@ use std::sync::Arc;
 use graph_sim::Sim;
 use photorelay::app::App;
 use photorelay::config::Config;
-use photorelay::steps::notify::checks;
+use photorelay::host::router::Functions;
+use photorelay::steps::lifecycle::Lifecycle;
+use photorelay::steps::notify::{ClientStates, Notify, checks};
 use photorelay_agent::queue::Agent;
 use photorelay_agent::target::folder::FolderTarget;
 use photorelay_agent::writeback::{Settings, WriteBacks};
@@ -18,6 +20,7 @@ use photorelay_core::contract::{CauseKind, Head, Look, Receipt};
 use photorelay_core::entra::CredentialConfig;
 use photorelay_core::id::{Digest, TenantId, UserId};
 use photorelay_core::names::{self, CHECKS_QUEUE, Container, SUBSCRIPTIONS_QUEUE, WRITEBACKS_QUEUE};
+use photorelay_core::queue::QueueStore;
 use photorelay_core::settings::StorageSettings;
 use photorelay_core::storage::Storage;
 use photorelay_core::trace::TraceContext;
@@ -145,6 +148,20 @@ impl World {
         &self.app.storage
     }
 
+    /// The app's functions, with other queues behind the webhook.
+    pub(crate) fn functions(&self, queues: Arc<dyn QueueStore>) -> Functions {
+        let tenant = TenantId::from_uuid(self.sim.tenant_id());
+        let client_states = Arc::new(ClientStates::new(CLIENT_STATE, None));
+        Functions {
+            notify: Notify::new(Arc::clone(&queues), tenant, Arc::clone(&client_states)),
+            lifecycle: Lifecycle::new(queues, tenant, client_states),
+            propagate: self.app.propagate.clone(),
+            subscribe: Arc::clone(&self.app.subscribe),
+            sweep: self.app.sweep.clone(),
+            watch: self.app.watch.clone(),
+        }
+    }
+
     pub(crate) fn user(&self, at: usize) -> UserId {
         UserId::from_uuid(self.sim.tenant().user_ids()[at])
     }
@@ -226,38 +243,36 @@ impl World {
     }
 }
 
-/// Makes each of these functions, which take a [`Store`], a test on every store.
+/// Makes each of these functions, which take a [`Store`], a test in a module that is named after the store.
+macro_rules! on_store {
+    ($module:ident, $store:ident: $($name:ident),*) => {
+        mod $module {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(crate::world::Store::$store).await;
+            })*
+        }
+    };
+}
+pub(crate) use on_store;
+
+/// The same on every store.
 macro_rules! on_every_store {
     ($($name:ident),* $(,)?) => {
-        mod on_embedded {
-            $(#[tokio::test]
-            async fn $name() {
-                super::$name(crate::world::Store::Embedded).await;
-            })*
-        }
-
-        mod on_azurite {
-            $(#[tokio::test]
-            async fn $name() {
-                super::$name(crate::world::Store::Azurite).await;
-            })*
-        }
+        crate::world::on_store!(on_embedded, Embedded: $($name),*);
+        crate::world::on_store!(on_azurite, Azurite: $($name),*);
     };
 }
 pub(crate) use on_every_store;
 
-/// Makes each of these functions a test of the package under the Functions host.
-macro_rules! under_the_host {
+/// The same on every store, and with the package under the Functions host.
+macro_rules! everywhere {
     ($($name:ident),* $(,)?) => {
-        mod under_the_host {
-            $(#[tokio::test]
-            async fn $name() {
-                super::$name(crate::world::Store::Hosted).await;
-            })*
-        }
+        crate::world::on_every_store!($($name),*);
+        crate::world::on_store!(under_the_host, Hosted: $($name),*);
     };
 }
-pub(crate) use under_the_host;
+pub(crate) use everywhere;
 
 pub(crate) fn guid(user: UserId) -> Uuid {
     user.to_string().parse().unwrap()

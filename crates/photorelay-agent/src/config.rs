@@ -16,7 +16,7 @@ use crate::pass::PassSettings;
 use crate::policy::Policy;
 use crate::queue::DEFAULT_LEASE;
 use crate::target::ldap::names::{AttributeName, Servers};
-use crate::target::ldap::{DEFAULT_TIMEOUT, LdapSettings, Scope, SignIn};
+use crate::target::ldap::{DEFAULT_TIMEOUT, LdapSettings, NOT_BUILT, Scope, SignIn};
 
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -80,10 +80,7 @@ impl Config {
             per_day: limit(&mut reader, "PHOTORELAY_WRITES_PER_DAY"),
         };
         let hours: u32 = reader.optional("PHOTORELAY_PASS_HOURS").unwrap_or(24);
-        let lease = reader.seconds("PHOTORELAY_LEASE_SECONDS", DEFAULT_LEASE);
-        if lease.is_zero() {
-            reader.problem("PHOTORELAY_LEASE_SECONDS must be at least 1");
-        }
+        let lease = reader.positive_seconds("PHOTORELAY_LEASE_SECONDS", DEFAULT_LEASE);
         let log_format = reader.optional("PHOTORELAY_LOG_FORMAT").unwrap_or_default();
         let log_filter = reader.optional("PHOTORELAY_LOG");
         reader.finish(|| {
@@ -171,10 +168,7 @@ fn directory(reader: &mut Reader<'_>) -> Option<LdapSettings> {
     let group = reader.optional("PHOTORELAY_LDAP_SCOPE_GROUP");
     let scope = Scope::new(units.as_deref(), group, reader.optional("PHOTORELAY_LDAP_SCOPE_FILTER"));
     let scope = scope.map_err(|error| reader.problem(&format!("PHOTORELAY_LDAP_SCOPE_FILTER: {error}"))).ok();
-    let timeout = reader.seconds("PHOTORELAY_LDAP_TIMEOUT_SECONDS", DEFAULT_TIMEOUT);
-    if timeout.is_zero() {
-        reader.problem("PHOTORELAY_LDAP_TIMEOUT_SECONDS must be at least 1");
-    }
+    let timeout = reader.positive_seconds("PHOTORELAY_LDAP_TIMEOUT_SECONDS", DEFAULT_TIMEOUT);
     can_be_read(reader, "PHOTORELAY_LDAP_CA_FILE", ca_file.as_deref());
     Some(LdapSettings {
         servers: servers?.0,
@@ -197,13 +191,11 @@ fn sign_in(reader: &mut Reader<'_>) -> Option<SignIn> {
             can_be_read(reader, "PHOTORELAY_LDAP_PASSWORD_FILE", file.as_deref());
             Some(SignIn::Password { bind_as: bind_as?, file: file? })
         }
-        #[cfg(not(feature = "kerberos"))]
+        "kerberos" if cfg!(feature = "kerberos") => Some(SignIn::Kerberos),
         "kerberos" => {
-            reader.problem(&format!("{SIGN_IN} is kerberos, and {}", crate::target::ldap::NOT_BUILT));
+            reader.problem(&format!("{SIGN_IN} is kerberos, and {NOT_BUILT}"));
             None
         }
-        #[cfg(feature = "kerberos")]
-        "kerberos" => Some(SignIn::Kerberos),
         other => {
             reader.problem(&format!("{SIGN_IN}: `{other}` is none of password, kerberos"));
             None

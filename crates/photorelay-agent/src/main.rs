@@ -144,7 +144,7 @@ async fn work(cli: Cli, config: &Config) -> Result<ExitCode> {
     if let Command::Doctor { user, json } = cli.command {
         let words = |error: &anyhow::Error| format!("{error:#}");
         let made = match &opened {
-            Ok(storage) => writebacks(storage, config, true).await.map_err(|error| words(&error)),
+            Ok(storage) => writebacks(storage, config, true).map_err(|error| words(&error)),
             Err(error) => Err(words(error)),
         };
         let storage = opened.as_ref().map_err(words);
@@ -162,14 +162,14 @@ async fn work(cli: Cli, config: &Config) -> Result<ExitCode> {
         Command::Undo { whom, dry_run } => {
             // As calm as the agent, but no day is too full for what an operator wants back.
             let calm = Budget::new(Limits { per_day: None, ..config.limits }, None, 0);
-            undo(&writebacks(&storage, config, dry_run).await?.with_budget(calm), &whom).await?;
+            undo(&writebacks(&storage, config, dry_run)?.with_budget(calm), &whom).await?;
         }
-        Command::Plan { user } => match writebacks(&storage, config, true).await?.plan(user).await? {
+        Command::Plan { user } => match writebacks(&storage, config, true)?.plan(user).await? {
             Some(plan) => println!("{plan}"),
             None => println!("the trail of {user} has no entry that concerns targets"),
         },
         Command::Drift { fix } => {
-            let writebacks = writebacks(&storage, config, true).await?;
+            let writebacks = writebacks(&storage, config, true)?;
             let mut out = std::io::stdout();
             let drift = drift::drift(&writebacks, &storage, &config.queue, fix, config.limits, &mut out).await?;
             if drift.differing + drift.failed > drift.announced {
@@ -192,7 +192,7 @@ fn tell(diagnosis: &Diagnosis, json: bool) -> Result<ExitCode> {
 }
 
 /// What writes to the configured target; with `dry_run` it only says what it would write.
-async fn writebacks(storage: &Storage, config: &Config, dry_run: bool) -> Result<WriteBacks> {
+fn writebacks(storage: &Storage, config: &Config, dry_run: bool) -> Result<WriteBacks> {
     let target: Arc<dyn Target> = match &config.place {
         TargetSettings::Folder { path, rendition } => {
             let folder = FolderTarget::open(path, rendition, FOLDER_LIMIT);
@@ -207,13 +207,13 @@ async fn writebacks(storage: &Storage, config: &Config, dry_run: bool) -> Result
         dry_run: config.dry_run || dry_run,
         certificate_expires_at: config.certificate_expires_at,
     };
-    let budget = Budget::resumed(storage, config.limits, &config.target, &config.agent).await?;
-    Ok(WriteBacks::new(storage.clone(), target, settings).with_policy(config.policy.clone()).with_budget(budget))
+    Ok(WriteBacks::new(storage.clone(), target, settings).with_policy(config.policy.clone()))
 }
 
 /// Works until stopped, or until no item is waiting.
 async fn serve(until_stopped: bool, storage: Storage, config: &Config) -> Result<()> {
-    let writebacks = writebacks(&storage, config, false).await?;
+    let budget = Budget::resumed(&storage, config.limits, &config.target, &config.agent).await?;
+    let writebacks = writebacks(&storage, config, false)?.with_budget(budget);
     if let Some(end) = config.certificate_expires_at.filter(|end| *end < Timestamp::now() + certificate::WARN_BEFORE) {
         tracing::warn!(%end, "the certificate that signs in to Azure runs out: make a new one and deploy it");
     }

@@ -109,6 +109,15 @@ impl<'a> Reader<'a> {
         self.optional(name).map_or(default, Duration::from_secs)
     }
 
+    /// At least one.
+    pub fn positive_seconds(&mut self, name: &str, default: Duration) -> Duration {
+        let seconds = self.seconds(name, default);
+        if seconds.is_zero() {
+            self.problem(&format!("{name} must be at least 1"));
+        }
+        seconds
+    }
+
     /// Plain http only to this machine.
     pub fn url(&mut self, name: &str, default: Option<&str>) -> Option<Url> {
         let text = self.environment.get(name).or(default)?;

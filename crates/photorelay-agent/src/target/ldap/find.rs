@@ -157,7 +157,10 @@ impl Anchor {
     fn is_of(&self, entry: &Entry) -> bool {
         match self {
             Self::Guid(guid) => entry.value(CONSISTENCY).or_else(|| entry.value(GUID)) == Some(guid),
-            Self::Text { attribute, .. } => entry.values(attribute).iter().any(|found| key(found, true) == self.key()),
+            Self::Text { attribute, .. } => {
+                let own = self.key();
+                entry.values(attribute).iter().any(|found| key(found, true) == own)
+            }
         }
     }
 }

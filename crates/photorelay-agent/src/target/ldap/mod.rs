@@ -19,18 +19,17 @@ mod sign_in;
 pub use changes::LastChange;
 pub use scope::Scope;
 pub use settings::{DEFAULT_TIMEOUT, LdapSettings, Server, SignIn};
-#[cfg(not(feature = "kerberos"))]
 pub(crate) use sign_in::NOT_BUILT;
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use ldap3::Mod;
 use photorelay_core::contract::Identity;
 use photorelay_core::id::UserId;
-
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use self::census::Census;
@@ -46,7 +45,7 @@ use super::{Place, Replacement, Target, TargetError};
 pub struct LdapTarget {
     settings: LdapSettings,
     connections: Connections,
-    census: Mutex<Option<Census>>,
+    census: Mutex<Option<Arc<Census>>>,
 }
 
 impl LdapTarget {
@@ -85,13 +84,15 @@ impl LdapTarget {
     }
 
     /// Counted now, if it was not within the last hour. Whoever comes meanwhile waits.
-    async fn census(&self) -> Result<tokio::sync::MappedMutexGuard<'_, Census>, TargetError> {
-        let mut census = self.census.lock().await;
-        if census.as_ref().is_none_or(Census::is_old) {
-            let session = self.connections.session().await?;
-            *census = Some(self.heard(&session, Census::take(&session, &self.settings).await).await?);
+    async fn census(&self) -> Result<Arc<Census>, TargetError> {
+        let mut known = self.census.lock().await;
+        if let Some(census) = known.as_ref().filter(|census| !census.is_old()) {
+            return Ok(Arc::clone(census));
         }
-        Ok(MutexGuard::map(census, |census| census.get_or_insert_default()))
+        let session = self.connections.session().await?;
+        let census = Arc::new(self.heard(&session, Census::take(&session, &self.settings).await).await?);
+        *known = Some(Arc::clone(&census));
+        Ok(census)
     }
 
     /// A person's way begins here: a connection that died while nobody used it is not that person's failure.

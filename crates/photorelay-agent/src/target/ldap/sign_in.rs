@@ -96,7 +96,6 @@ async fn kerberos(_: &mut Ldap, _: &str, _: Duration) -> Result<(), Unusable> {
     Err(Unusable::All(NOT_BUILT.to_owned()))
 }
 
-#[cfg(not(feature = "kerberos"))]
 pub(crate) const NOT_BUILT: &str = "this program was built without Kerberos: build it with `--features kerberos`";
 
 /// An empty password would be a bind as nobody, which succeeds (RFC 4513, 5.1.2).
