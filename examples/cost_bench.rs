@@ -19,12 +19,12 @@ use axum::response::{IntoResponse, Response};
 use clap::Parser;
 use graph_sim::Sim;
 use photorelay::app::App;
-use photorelay::config::Config;
-use photorelay::steps::notify::checks;
+use photorelay::config::AppConfig;
+use photorelay::jobs::notify::checks;
+use photorelay_agent::connectors::folder::FolderConnector;
 use photorelay_agent::queue::Agent;
-use photorelay_agent::target::folder::FolderTarget;
-use photorelay_agent::writeback::{Settings, WriteBacks};
-use photorelay_core::contract::{CauseKind, Look, MAX_PEOPLE_PER_CHECK};
+use photorelay_agent::writeback::{WriteBacks, WritebackSettings};
+use photorelay_core::contract::{CauseKind, FetchPolicy, MAX_PEOPLE_PER_CHECK};
 use photorelay_core::entra::CredentialConfig;
 use photorelay_core::id::{TenantId, UserId};
 use photorelay_core::names::{CHECKS_QUEUE, WRITEBACKS_QUEUE};
@@ -99,7 +99,7 @@ impl World<'_> {
         self.function.reset();
         self.agents.reset();
         for people in self.everybody.chunks(people_per_message) {
-            let message = checks(people, CauseKind::Notification, Look::IfChanged, &TraceContext::start());
+            let message = checks(people, CauseKind::Notification, FetchPolicy::IfChanged, &TraceContext::start());
             self.app.storage.queues.send(CHECKS_QUEUE, message).await?;
         }
         self.app.pump.drain().await?;
@@ -197,8 +197,8 @@ async fn answer(upstream: &Upstream, request: Request) -> Result<Response> {
 fn agent(cli: &Cli, sim: &Sim, counted: &Counted) -> Result<Agent> {
     let authority = Url::parse(&sim.authority_url())?;
     let storage = Storage::open(&counted.settings().resolve(&authority)?)?;
-    let folder = FolderTarget::open(&cli.dir, "thumbnailPhoto", u64::from(u32::MAX))?;
-    let settings = Settings {
+    let folder = FolderConnector::open(&cli.dir, "thumbnailPhoto", u64::from(u32::MAX))?;
+    let settings = WritebackSettings {
         tenant: TenantId::from_uuid(sim.tenant_id()),
         target: "ad".to_owned(),
         agent: "bench".to_owned(),
@@ -209,13 +209,13 @@ fn agent(cli: &Cli, sim: &Sim, counted: &Counted) -> Result<Agent> {
     Ok(Agent::new(storage, writebacks, WRITEBACKS_QUEUE.to_owned()))
 }
 
-fn configuration(sim: &Sim, counted: &Counted) -> Result<Config> {
+fn configuration(sim: &Sim, counted: &Counted) -> Result<AppConfig> {
     let credential = CredentialConfig::ClientSecret {
         tenant_id: sim.tenant_id().to_string(),
         client_id: sim.client_id().to_string(),
         secret: sim.client_secret().into(),
     };
-    Ok(Config::with_defaults(
+    Ok(AppConfig::with_defaults(
         TenantId::from_uuid(sim.tenant_id()),
         credential,
         Url::parse(&sim.graph_url())?,

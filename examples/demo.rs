@@ -15,13 +15,13 @@ use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use graph_sim::Sim;
 use photorelay::app::App;
-use photorelay::config::Config;
-use photorelay::steps::notify::checks;
+use photorelay::config::AppConfig;
+use photorelay::jobs::notify::checks;
+use photorelay_agent::connectors::folder::FolderConnector;
 use photorelay_agent::queue::Agent;
-use photorelay_agent::target::folder::FolderTarget;
-use photorelay_agent::writeback::{Settings, WriteBacks};
+use photorelay_agent::writeback::{WriteBacks, WritebackSettings};
 use photorelay_core::audit;
-use photorelay_core::contract::{CauseKind, Look};
+use photorelay_core::contract::{CauseKind, FetchPolicy};
 use photorelay_core::entra::CredentialConfig;
 use photorelay_core::id::{TenantId, UserId};
 use photorelay_core::names::{CHECKS_QUEUE, WRITEBACKS_QUEUE};
@@ -125,8 +125,8 @@ impl World {
         let storage = app.storage.clone();
 
         let written = dir.join("written");
-        let folder = FolderTarget::open(&written, "thumbnailPhoto", u64::from(u32::MAX))?;
-        let settings = Settings {
+        let folder = FolderConnector::open(&written, "thumbnailPhoto", u64::from(u32::MAX))?;
+        let settings = WritebackSettings {
             tenant: TenantId::from_uuid(sim.tenant_id()),
             target: "ad".to_owned(),
             agent: "demo".to_owned(),
@@ -161,7 +161,7 @@ impl World {
     async fn first_look(&self) -> Result<()> {
         let everybody: Vec<UserId> = self.sim.tenant().user_ids().into_iter().map(UserId::from_uuid).collect();
         let trace = TraceContext::start();
-        let messages = checks(&everybody, CauseKind::Operator, Look::IfChanged, &trace);
+        let messages = checks(&everybody, CauseKind::Operator, FetchPolicy::IfChanged, &trace);
         Ok(self.storage.queues.send(CHECKS_QUEUE, messages).await?)
     }
 
@@ -257,7 +257,7 @@ impl World {
         let mut lost = 0;
         for user in tenant.users() {
             let Some(current) = tenant.photo(user.id) else { continue };
-            let expected = photo::decode(&current, &photo::Limits::default())?.render(&thumbnail)?;
+            let expected = photo::decode(&current, &photo::PhotoLimits::default())?.render(&thumbnail)?;
             let account = user.on_premises_sam_account_name.as_deref().unwrap_or_default().to_lowercase();
             let file = std::fs::read(self.written.join(format!("{account}.jpg"))).unwrap_or_default();
             lost += usize::from(file != expected.bytes);
@@ -289,13 +289,13 @@ impl World {
     }
 }
 
-fn configuration(sim: &Sim, dir: &Path, public_url: Url) -> Result<Config> {
+fn configuration(sim: &Sim, dir: &Path, public_url: Url) -> Result<AppConfig> {
     let credential = CredentialConfig::ClientSecret {
         tenant_id: sim.tenant_id().to_string(),
         client_id: sim.client_id().to_string(),
         secret: sim.client_secret().into(),
     };
-    let defaults = Config::with_defaults(
+    let defaults = AppConfig::with_defaults(
         TenantId::from_uuid(sim.tenant_id()),
         credential,
         Url::parse(&sim.graph_url())?,
@@ -304,7 +304,7 @@ fn configuration(sim: &Sim, dir: &Path, public_url: Url) -> Result<Config> {
         format!("{:032x}", fastrand::u128(..)).into(),
     );
     // A few people who change their photos all the time are the point of a demo.
-    Ok(Config { public_url: Some(public_url), captures_per_day: u32::MAX, ..defaults })
+    Ok(AppConfig { public_url: Some(public_url), captures_per_day: u32::MAX, ..defaults })
 }
 
 /// One change on its way.

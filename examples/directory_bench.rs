@@ -16,11 +16,11 @@ use clap::Parser;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use graph_sim::Sim;
 use photorelay::app::App;
-use photorelay::config::Config;
+use photorelay::config::AppConfig;
+use photorelay_agent::connectors::ldap::{DEFAULT_TIMEOUT, LdapConnector, LdapSettings, SignIn};
+use photorelay_agent::connectors::{Connector as _, EntryRef};
 use photorelay_agent::queue::Agent;
-use photorelay_agent::target::ldap::{DEFAULT_TIMEOUT, LdapSettings, LdapTarget, SignIn};
-use photorelay_agent::target::{Place, Target as _};
-use photorelay_agent::writeback::{Settings, WriteBacks};
+use photorelay_agent::writeback::{WriteBacks, WritebackSettings};
 use photorelay_core::entra::CredentialConfig;
 use photorelay_core::id::{TenantId, UserId};
 use photorelay_core::names::{self, Container, WRITEBACKS_QUEUE};
@@ -65,7 +65,7 @@ struct Cli {
 }
 
 struct Person {
-    place: Place,
+    place: EntryRef,
     guid: Vec<u8>,
     sid: String,
     account: String,
@@ -88,7 +88,7 @@ async fn main() -> Result<()> {
     for user in &users {
         sim.tenant().change_photo(user.to_string().parse()?)?;
     }
-    app.sweep.run(&photorelay::steps::sweep::Run::default()).await?;
+    app.sweep.run(&photorelay::jobs::sweep::Run::default()).await?;
     app.pump.drain().await?;
     let began = Instant::now();
     agent.drain().await?;
@@ -137,8 +137,8 @@ async fn one_change(sim: &Sim, app: &App, user: UserId) -> Result<f64> {
 /// The same values in the same attribute by the same connection, and nothing else: no look-up, no reading back.
 /// Everybody's photo is removed before and after.
 async fn raw(cli: &Cli, people: &[Person]) -> Result<f64> {
-    let target = LdapTarget::new(settings(cli));
-    let value = photo::decode(&photo::sample(1)?, &photo::Limits::default())?
+    let target = LdapConnector::new(settings(cli));
+    let value = photo::decode(&photo::sample(1)?, &photo::PhotoLimits::default())?
         .render(&photo::RenditionSpec::thumbnail_photo())?
         .bytes;
     clear(&target, people).await?;
@@ -150,7 +150,7 @@ async fn raw(cli: &Cli, people: &[Person]) -> Result<f64> {
     Ok(people.len() as f64 / took)
 }
 
-async fn clear(target: &LdapTarget, people: &[Person]) -> Result<()> {
+async fn clear(target: &LdapConnector, people: &[Person]) -> Result<()> {
     let clears = stream::iter(people).map(|person| async {
         let present = target.read(&person.place).await?;
         target.replace(&person.place, present.as_ref(), None).await
@@ -193,7 +193,7 @@ fn person(entry: &str) -> Option<Person> {
     let parts = sid.get(8..)?.chunks_exact(4).map(|part| Some(u32::from_le_bytes(part.try_into().ok()?).to_string()));
     let parts = parts.collect::<Option<Vec<_>>>()?.join("-");
     Some(Person {
-        place: Place(text("dn")?.to_owned()),
+        place: EntryRef(text("dn")?.to_owned()),
         guid: bytes("objectGUID")?,
         sid: format!("S-{}-{}-{parts}", sid.first()?, sid.get(7)?),
         account: text("sAMAccountName")?.to_owned(),
@@ -234,24 +234,24 @@ fn settings(cli: &Cli) -> LdapSettings {
 }
 
 fn agent(cli: &Cli, sim: &Sim, app: &App) -> Agent {
-    let own = Settings {
+    let own = WritebackSettings {
         tenant: TenantId::from_uuid(sim.tenant_id()),
         target: "ad".to_owned(),
         agent: "bench".to_owned(),
         dry_run: false,
         certificate_expires_at: None,
     };
-    let writebacks = WriteBacks::new(app.storage.clone(), Arc::new(LdapTarget::new(settings(cli))), own);
+    let writebacks = WriteBacks::new(app.storage.clone(), Arc::new(LdapConnector::new(settings(cli))), own);
     Agent::new(app.storage.clone(), writebacks, WRITEBACKS_QUEUE.to_owned())
 }
 
-fn configuration(cli: &Cli, sim: &Sim, public_url: Url) -> Result<Config> {
+fn configuration(cli: &Cli, sim: &Sim, public_url: Url) -> Result<AppConfig> {
     let credential = CredentialConfig::ClientSecret {
         tenant_id: sim.tenant_id().to_string(),
         client_id: sim.client_id().to_string(),
         secret: sim.client_secret().into(),
     };
-    let defaults = Config::with_defaults(
+    let defaults = AppConfig::with_defaults(
         TenantId::from_uuid(sim.tenant_id()),
         credential,
         Url::parse(&sim.graph_url())?,
@@ -259,5 +259,5 @@ fn configuration(cli: &Cli, sim: &Sim, public_url: Url) -> Result<Config> {
         StorageSettings::Embedded { path: cli.dir.clone() },
         "0123456789abcdef0123456789abcdef".into(),
     );
-    Ok(Config { public_url: Some(public_url), captures_per_day: 1_000, ..defaults })
+    Ok(AppConfig { public_url: Some(public_url), captures_per_day: 1_000, ..defaults })
 }

@@ -16,11 +16,11 @@ use axum::routing::post;
 use clap::{Parser, ValueEnum};
 use jiff::Timestamp;
 use photorelay::app::App;
-use photorelay::config::{Config, defaults};
+use photorelay::config::{AppConfig, defaults};
 use photorelay::host::manifest::Manifest;
 use photorelay::host::router::{Functions, router};
-use photorelay::steps::lifecycle::Lifecycle;
-use photorelay::steps::notify::{ClientStates, Notify};
+use photorelay::jobs::lifecycle::Lifecycle;
+use photorelay::jobs::notify::{ClientStates, Notify};
 use photorelay_core::entra::CredentialConfig;
 use photorelay_core::id::TenantId;
 use photorelay_core::queue::{Delivery, Leased, Outgoing, PopReceipt, QueueStore};
@@ -30,7 +30,7 @@ use tokio::net::TcpListener;
 
 #[derive(Parser)]
 struct Cli {
-    kind: Kind,
+    kind: EntryKind,
     /// Folder of the embedded store.
     #[arg(long)]
     dir: PathBuf,
@@ -41,7 +41,7 @@ struct Cli {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum Kind {
+enum EntryKind {
     Bare,
     Discarding,
     Durable,
@@ -52,9 +52,9 @@ async fn main() -> Result<()> {
     let cli = Cli::parse();
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let router = match cli.kind {
-        Kind::Bare => Router::new().route("/api/notifications", post(async |_body: Bytes| StatusCode::ACCEPTED)),
-        Kind::Discarding => discarding(&cli).await?,
-        Kind::Durable => App::build(&configuration(&cli)?).await?.router,
+        EntryKind::Bare => Router::new().route("/api/notifications", post(async |_body: Bytes| StatusCode::ACCEPTED)),
+        EntryKind::Discarding => discarding(&cli).await?,
+        EntryKind::Durable => App::build(&configuration(&cli)?).await?.router,
     };
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", listener.local_addr()?);
@@ -79,13 +79,13 @@ async fn discarding(cli: &Cli) -> Result<Router> {
 }
 
 /// Nothing here ever calls Graph; the credential is there because a configuration needs one.
-fn configuration(cli: &Cli) -> Result<Config> {
+fn configuration(cli: &Cli) -> Result<AppConfig> {
     let credential = CredentialConfig::ClientSecret {
         tenant_id: cli.tenant.to_string(),
         client_id: cli.tenant.to_string(),
         secret: "unused".into(),
     };
-    Ok(Config::with_defaults(
+    Ok(AppConfig::with_defaults(
         cli.tenant,
         credential,
         defaults::GRAPH_URL.parse()?,

@@ -9,7 +9,7 @@ use axum::Router;
 use photorelay_core::clock::Clock;
 use photorelay_core::entra;
 use photorelay_core::names::{CHECKS_QUEUE, Container, SUBSCRIPTIONS_QUEUE};
-use photorelay_core::photo::Limits;
+use photorelay_core::photo::PhotoLimits;
 use photorelay_core::settings::StorageSettings;
 use photorelay_core::storage::Storage;
 use secrecy::ExposeSecret;
@@ -18,18 +18,18 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
-use crate::config::Config;
+use crate::config::AppConfig;
 use crate::graph::{self, CachedTokens, CredentialFactory, Graph, GraphConfig, TokenSource};
 use crate::host::manifest::Manifest;
 use crate::host::pump::Pump;
 use crate::host::router::{Functions, router};
-use crate::operate::doctor::{Connected, Patient};
-use crate::steps::lifecycle::Lifecycle;
-use crate::steps::notify::{ClientStates, Notify};
-use crate::steps::propagate::{Propagate, PropagateSettings};
-use crate::steps::subscribe::{Subscribe, Via};
-use crate::steps::sweep::{Sweep, SweepSettings};
-use crate::steps::watch::Watch;
+use crate::jobs::lifecycle::Lifecycle;
+use crate::jobs::notify::{ClientStates, Notify};
+use crate::jobs::propagate::{Propagate, PropagateSettings};
+use crate::jobs::subscribe::{Subscribe, Via};
+use crate::jobs::sweep::{Sweep, SweepSettings};
+use crate::jobs::watch::Watch;
+use crate::operate::doctor::{Connected, DoctorContext};
 
 /// How long work that is under way may go on after a stop was asked for.
 const GRACE: Duration = Duration::from_secs(20);
@@ -51,12 +51,12 @@ pub struct App {
 
 impl App {
     /// Builds everything and makes sure that the storage is there.
-    pub async fn build(config: &Config) -> Result<Self> {
+    pub async fn build(config: &AppConfig) -> Result<Self> {
         Self::build_with(config, Clock::system()).await
     }
 
     /// The same by another clock, as far as subscriptions and tokens go.
-    pub async fn build_with(config: &Config, clock: Clock) -> Result<Self> {
+    pub async fn build_with(config: &AppConfig, clock: Clock) -> Result<Self> {
         let tasks = TaskTracker::new();
         let stop_renewals = CancellationToken::new();
         let storage = open_storage(&config.storage, &config.authority_url)?;
@@ -76,7 +76,7 @@ impl App {
                 targets: config.targets.clone(),
                 scope: config.scope.clone(),
                 renditions: config.renditions.clone(),
-                limits: Limits::default(),
+                limits: PhotoLimits::default(),
                 hold: config.hold,
                 captures_per_day: config.captures_per_day,
                 max_dequeue_count: manifest.queues.max_dequeue_count,
@@ -148,18 +148,18 @@ impl App {
 }
 
 /// What `doctor` looks at: each part by itself, because the others matter just when one cannot be made.
-pub fn patient(config: Config) -> Patient {
+pub fn doctor_context(config: AppConfig) -> DoctorContext {
     let clock = Clock::system();
     let graph = connect_graph(&config, &clock, TaskTracker::new(), CancellationToken::new());
     let graph =
         graph.map(|(graph, tokens)| Connected { subscribe: subscriptions(&graph, &config, clock), graph, tokens });
     let storage = open_storage(&config.storage, &config.authority_url);
     let words = |error: anyhow::Error| format!("{error:#}");
-    Patient { graph: graph.map_err(words), storage: storage.map_err(words), config }
+    DoctorContext { graph: graph.map_err(words), storage: storage.map_err(words), config }
 }
 
 /// What keeps the subscription of this configuration alive.
-fn subscriptions(graph: &Arc<Graph>, config: &Config, clock: Clock) -> Subscribe {
+fn subscriptions(graph: &Arc<Graph>, config: &AppConfig, clock: Clock) -> Subscribe {
     let (current, previous) = (config.client_state.clone(), config.client_state_previous.as_ref());
     let events = config.event_delivery.as_ref().map(|events| Via::Events(&events.0));
     let via = events.or(config.public_url.as_ref().map(Via::Webhook));
@@ -167,7 +167,7 @@ fn subscriptions(graph: &Arc<Graph>, config: &Config, clock: Clock) -> Subscribe
 }
 
 fn connect_graph(
-    config: &Config,
+    config: &AppConfig,
     clock: &Clock,
     tasks: TaskTracker,
     stop: CancellationToken,

@@ -10,19 +10,19 @@ use std::time::Duration;
 use photorelay_core::entra::CredentialConfig;
 use photorelay_core::id::TenantId;
 use photorelay_core::photo::RenditionSpec;
-use photorelay_core::settings::{Environment, Problems, Reader, StorageSettings, Told, credential, storage};
+use photorelay_core::settings::{AlreadyReported, Environment, Problems, Reader, StorageSettings, credential, storage};
 use photorelay_core::target::Targets;
 use photorelay_core::telemetry::{LogFilter, LogFormat};
 use secrecy::SecretString;
 use url::Url;
 
 use crate::graph::MAX_GROUPS;
-use crate::steps::notify::MAX_CLIENT_STATE_BYTES;
-use crate::steps::scope::Scope;
+use crate::jobs::notify::MAX_CLIENT_STATE_BYTES;
+use crate::jobs::scope::Scope;
 
 /// Everything that the program can be told.
 #[derive(Debug, Clone)]
-pub struct Config {
+pub struct AppConfig {
     pub tenant_id: TenantId,
     pub credential: CredentialConfig,
     pub graph_url: Url,
@@ -69,7 +69,7 @@ pub mod defaults {
     pub const SWEEP_TIME_LIMIT: Duration = Duration::from_secs(8 * 60);
 }
 
-impl Config {
+impl AppConfig {
     /// What has to be given, and the default of everything else. For whoever builds a configuration in code.
     pub fn with_defaults(
         tenant_id: TenantId,
@@ -117,7 +117,7 @@ impl Config {
                 );
                 None
             }
-            Err(Told) => None,
+            Err(AlreadyReported) => None,
         };
         let storage = storage(&mut reader, credential.as_ref());
         let client_state = reader.required_secret("PHOTORELAY_CLIENT_STATE");
@@ -274,7 +274,7 @@ mod tests {
     /// What is wrong with a whole configuration after these changes; an empty value takes a setting away.
     fn problems(changes: &[(&str, &str)]) -> String {
         let environment: Environment = WHOLE.iter().chain(changes).copied().collect();
-        match Config::read(&environment) {
+        match AppConfig::read(&environment) {
             Ok(_) => String::new(),
             Err(problems) => problems.to_string(),
         }

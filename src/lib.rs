@@ -6,5 +6,5 @@ pub mod app;
 pub mod config;
 pub mod graph;
 pub mod host;
+pub mod jobs;
 pub mod operate;
-pub mod steps;

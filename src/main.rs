@@ -8,10 +8,10 @@ use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
 use jiff::Timestamp;
 use photorelay::app::{self, App, open_storage};
-use photorelay::config::{self, Config};
+use photorelay::config::{self, AppConfig};
 use photorelay::operate;
 use photorelay::operate::doctor;
-use photorelay_core::finding::Diagnosis;
+use photorelay_core::diagnosis::Diagnosis;
 use photorelay_core::id::UserId;
 use photorelay_core::settings::Environment;
 use photorelay_core::storage::Storage;
@@ -140,12 +140,12 @@ async fn run(cli: Cli) -> Result<ExitCode> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let environment = Environment::of_process();
     let mut exporting = Exporting::default();
-    let result = obey(cli, &environment, &mut exporting).await;
+    let result = handle_lifecycle(cli, &environment, &mut exporting).await;
     exporting.finish().await;
     result
 }
 
-async fn obey(cli: Cli, environment: &Environment, exporting: &mut Exporting) -> Result<ExitCode> {
+async fn handle_lifecycle(cli: Cli, environment: &Environment, exporting: &mut Exporting) -> Result<ExitCode> {
     let mut out = std::io::stdout();
     match cli.command {
         Command::Run => {
@@ -190,9 +190,9 @@ async fn obey(cli: Cli, environment: &Environment, exporting: &mut Exporting) ->
             operate::forget::forget(&app.storage, config.tenant_id, user, yes, &mut out).await?;
         }
         Command::Doctor { user, json } => {
-            let diagnosis = match Config::read(environment) {
+            let diagnosis = match AppConfig::read(environment) {
                 Err(problems) => Diagnosis::of_problems(&problems),
-                Ok(config) => doctor::examine(&app::patient(config), user.as_deref()).await,
+                Ok(config) => doctor::run_checks(&app::doctor_context(config), user.as_deref()).await,
             };
             println!("{}", if json { serde_json::to_string_pretty(&diagnosis.0)? } else { diagnosis.to_string() });
             if !diagnosis.is_healthy() {
@@ -256,8 +256,8 @@ enum Reader {
     Person,
 }
 
-async fn start(environment: &Environment, reader: Reader, exporting: &mut Exporting) -> Result<(Config, App)> {
-    let config = Config::read(environment)?;
+async fn start(environment: &Environment, reader: Reader, exporting: &mut Exporting) -> Result<(AppConfig, App)> {
+    let config = AppConfig::read(environment)?;
     let otlp = Otlp::read(environment, "photorelay", env!("CARGO_PKG_VERSION"))?;
     *exporting = match (reader, &config.log_filter) {
         (Reader::Collector, filter) => {

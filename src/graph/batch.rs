@@ -12,9 +12,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::error::{Envelope, GraphError, Trace, token_like};
-use super::pressure::LIMIT_HEADER;
-use super::request::{Call, PRIORITY_HEADER, PRIORITY_LOW, Reply, ReplyBody};
+use super::error::{Envelope, GraphError, RequestContext, token_like};
+use super::request::{ItemResponse, PRIORITY_HEADER, PRIORITY_LOW, ReplyBody, Request};
+use super::throttle_gauge::LIMIT_HEADER;
 use super::{Graph, Priority, retry_after};
 
 /// Graph answers as many requests at once.
@@ -62,7 +62,7 @@ impl Graph {
         users: &[UserId],
         priority: Priority,
         path: impl Fn(UserId) -> String,
-    ) -> Result<Vec<(UserId, Result<Reply, GraphError>)>, GraphError> {
+    ) -> Result<Vec<(UserId, Result<ItemResponse, GraphError>)>, GraphError> {
         self.batch_of(operation, needs, users, priority, |user| json!({"method": "GET", "url": path(user)})).await
     }
 
@@ -75,7 +75,7 @@ impl Graph {
         priority: Priority,
         path: impl Fn(UserId) -> String,
         body: &Value,
-    ) -> Result<Vec<(UserId, Result<Reply, GraphError>)>, GraphError> {
+    ) -> Result<Vec<(UserId, Result<ItemResponse, GraphError>)>, GraphError> {
         let headers = json!({"Content-Type": "application/json"});
         let item = |user| json!({"method": "POST", "url": path(user), "headers": headers, "body": body});
         self.batch_of(operation, needs, users, priority, item).await
@@ -88,12 +88,12 @@ impl Graph {
         users: &[UserId],
         priority: Priority,
         item: impl Fn(UserId) -> Value,
-    ) -> Result<Vec<(UserId, Result<Reply, GraphError>)>, GraphError> {
+    ) -> Result<Vec<(UserId, Result<ItemResponse, GraphError>)>, GraphError> {
         if users.is_empty() {
             return Ok(Vec::new());
         }
         if users.len() > MAX_BATCH {
-            let mut trace = Trace::of(operation, None);
+            let mut trace = RequestContext::of(operation, None);
             trace.message = Some(format!("{} people, more than the {MAX_BATCH} of one batch", users.len()));
             return Err(GraphError::Invalid { at: Box::new(trace) });
         }
@@ -109,7 +109,7 @@ impl Graph {
                 request
             })
             .collect();
-        let call = Call::new(operation, needs, Method::POST, self.inner.url(&["$batch"]))
+        let call = Request::new(operation, needs, Method::POST, self.inner.url(&["$batch"]))
             .priority(priority)
             .json(&json!({"requests": requests}));
         let answer = self.inner.send(call).await?;
@@ -142,10 +142,10 @@ fn reply(
     item: Option<WireItem>,
     user: UserId,
     needs: &'static str,
-    outer: &Trace,
+    outer: &RequestContext,
     now: Timestamp,
-) -> Result<Reply, GraphError> {
-    let mut trace = Trace { user: Some(user), ..outer.clone() };
+) -> Result<ItemResponse, GraphError> {
+    let mut trace = RequestContext { user: Some(user), ..outer.clone() };
     let Some(item) = item else {
         let reason = "the batch has no answer for this user".to_owned();
         return Err(GraphError::Unavailable { reason, retry_after: None, at: Box::new(trace) });
@@ -164,5 +164,5 @@ fn reply(
         body @ Value::Object(_) => ReplyBody::Json(body),
         _ => ReplyBody::Other,
     };
-    Ok(Reply { status: item.status, hint, body, is_from_graph: true, needs, trace })
+    Ok(ItemResponse { status: item.status, hint, body, is_from_graph: true, needs, trace })
 }

@@ -20,27 +20,27 @@ const MAX_CODE_CHARS: usize = 64;
 pub enum GraphError {
     /// Put the work back for as long as Graph asks, or for a growing time if it does not say.
     #[error("Graph asks to slow down{}: {at}", after(*.retry_after))]
-    Throttled { retry_after: Option<Duration>, at: Box<Trace> },
+    Throttled { retry_after: Option<Duration>, at: Box<RequestContext> },
     /// Down, slow or cut off: worth trying again later.
     #[error("Graph is unavailable ({reason}){}: {at}", after(*.retry_after))]
-    Unavailable { reason: String, retry_after: Option<Duration>, at: Box<Trace> },
+    Unavailable { reason: String, retry_after: Option<Duration>, at: Box<RequestContext> },
     /// Not what the API promises; treated as passing, because it usually is.
     #[error("Graph gave an answer that cannot be used ({reason}): {at}")]
-    BadAnswer { reason: String, at: Box<Trace> },
+    BadAnswer { reason: String, at: Box<RequestContext> },
     /// Somebody has to grant the role and give administrator consent.
     #[error("Graph refuses this to the application: grant it the application role {needs}: {at}")]
-    Denied { needs: &'static str, at: Box<Trace> },
+    Denied { needs: &'static str, at: Box<RequestContext> },
     /// A fresh token was not accepted either: the Graph URL and the cloud of the credential do not fit together.
     #[error(
         "Graph does not accept the token, not even a new one: check that the Graph URL and the credential belong to the same cloud: {at}"
     )]
-    Unauthorized { at: Box<Trace> },
+    Unauthorized { at: Box<RequestContext> },
     /// Graph finds the request itself wrong; repeating it does not help.
     #[error("Graph does not accept the request: {at}")]
-    Invalid { at: Box<Trace> },
+    Invalid { at: Box<RequestContext> },
     /// There is no token to ask with.
     #[error("no token for Graph: {source}: {at}")]
-    Token { source: TokenError, at: Box<Trace> },
+    Token { source: TokenError, at: Box<RequestContext> },
 }
 
 impl GraphError {
@@ -53,16 +53,16 @@ impl GraphError {
     }
 
     /// Whether the same call may succeed later without anybody doing anything.
-    pub fn is_passing(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         match self {
             GraphError::Throttled { .. } | GraphError::Unavailable { .. } | GraphError::BadAnswer { .. } => true,
-            GraphError::Token { source, .. } => source.is_passing(),
+            GraphError::Token { source, .. } => source.is_transient(),
             GraphError::Denied { .. } | GraphError::Unauthorized { .. } | GraphError::Invalid { .. } => false,
         }
     }
 
     /// Which request it was about.
-    pub fn trace(&self) -> &Trace {
+    pub fn trace(&self) -> &RequestContext {
         match self {
             GraphError::Throttled { at, .. }
             | GraphError::Unavailable { at, .. }
@@ -81,7 +81,7 @@ fn after(delay: Option<Duration>) -> String {
 
 /// What is known of one request and its answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trace {
+pub struct RequestContext {
     /// Such as `read photo metadata`.
     pub operation: &'static str,
     pub user: Option<UserId>,
@@ -96,7 +96,7 @@ pub struct Trace {
     pub client_request_id: Option<Uuid>,
 }
 
-impl Trace {
+impl RequestContext {
     pub(super) fn of(operation: &'static str, user: Option<UserId>) -> Self {
         Self { operation, user, status: None, code: None, message: None, request_id: None, client_request_id: None }
     }
@@ -118,7 +118,7 @@ impl Trace {
     }
 }
 
-impl fmt::Display for Trace {
+impl fmt::Display for RequestContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.operation)?;
         if let Some(user) = self.user {

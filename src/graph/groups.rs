@@ -7,8 +7,8 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::error::{GraphError, Trace};
-use super::request::{Call, Reply, ReplyBody};
+use super::error::{GraphError, RequestContext};
+use super::request::{ItemResponse, ReplyBody, Request};
 use super::{Graph, Priority};
 
 const NEEDS: &str = "GroupMember.Read.All";
@@ -44,7 +44,7 @@ impl Graph {
         url.set_query(Some(PAGE));
         let mut members = BTreeSet::new();
         for _ in 0..MAX_PAGES {
-            let call = Call::new("list the group", NEEDS, Method::GET, url).priority(Priority::Low);
+            let call = Request::new("list the group", NEEDS, Method::GET, url).priority(Priority::Low);
             let answer = self.inner.send(call).await?;
             let trace = answer.trace.clone();
             let page: WirePage = answer.json()?;
@@ -52,7 +52,7 @@ impl Graph {
             let Some(next) = page.next else { return Ok(members) };
             url = self.inner.accept_link(&next).ok_or_else(|| bad("a link to another place", &trace))?;
         }
-        Err(bad("a list that does not come to an end", &Trace::of("list the group", None)))
+        Err(bad("a list that does not come to an end", &RequestContext::of("list the group", None)))
     }
 
     /// Whether each of up to [`MAX_BATCH`](super::MAX_BATCH) people is in one of up to [`MAX_GROUPS`] groups, directly
@@ -70,7 +70,7 @@ impl Graph {
     }
 }
 
-fn is_in_any(reply: Reply) -> Result<bool, GraphError> {
+fn is_in_any(reply: ItemResponse) -> Result<bool, GraphError> {
     if !(200..300).contains(&reply.status) {
         return Err(reply.into_error());
     }
@@ -79,6 +79,6 @@ fn is_in_any(reply: Reply) -> Result<bool, GraphError> {
     Ok(!wire.value.is_empty())
 }
 
-fn bad(reason: &str, trace: &Trace) -> GraphError {
+fn bad(reason: &str, trace: &RequestContext) -> GraphError {
     GraphError::BadAnswer { reason: reason.to_owned(), at: Box::new(trace.clone()) }
 }

@@ -7,15 +7,15 @@
 mod batch;
 mod error;
 mod groups;
-mod people;
 mod photo;
 mod photo_settings;
 mod photo_write;
-mod pressure;
 mod request;
 mod retry_after;
 mod subscription;
+mod throttle_gauge;
 mod token;
+mod user_lookup;
 mod users;
 
 use std::fmt;
@@ -23,17 +23,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use photorelay_core::entra::{self, InsecureUrl};
-use photorelay_core::retry::Policy;
+use photorelay_core::retry::RetryPolicy;
 use url::Url;
 
 pub use batch::MAX_BATCH;
-pub use error::{GraphError, Trace};
+pub use error::{GraphError, RequestContext};
 pub use groups::MAX_GROUPS;
-pub use people::Person;
 pub use photo::{FetchedPhoto, MAX_PHOTO_BYTES, PhotoState};
 pub use photo_settings::{PhotoSource, PhotoUpdateSettings};
-pub use subscription::{Creation, Deletion, NewSubscription, Renewal, SecretUrl, Subscription};
+pub use subscription::{
+    NewSubscription, SecretUrl, Subscription, SubscriptionCreation, SubscriptionDeletion, SubscriptionRenewal,
+};
 pub use token::{CachedTokens, CredentialFactory, Token, TokenError, TokenSource};
+pub use user_lookup::GraphUser;
 pub use users::{DeltaPage, DeltaUser};
 
 /// How urgent a request is when the tenant is near a limit.
@@ -56,7 +58,7 @@ pub struct GraphConfig {
     /// The same for calls during which Graph calls our webhook back.
     pub handshake_timeout: Duration,
     /// A longer wait than this allows is the caller's, who has a queue to wait in.
-    pub retry: Policy,
+    pub retry: RetryPolicy,
 }
 
 impl GraphConfig {
@@ -66,7 +68,7 @@ impl GraphConfig {
             connect_timeout: Duration::from_secs(5),
             request_timeout: Duration::from_secs(15),
             handshake_timeout: Duration::from_secs(40),
-            retry: Policy {
+            retry: RetryPolicy {
                 attempts: 4,
                 total: Duration::from_secs(20),
                 first_delay: Duration::from_millis(300),
@@ -90,12 +92,12 @@ pub enum SetupError {
 /// The client. Cheap to clone; clones share connections and tokens.
 #[derive(Clone)]
 pub struct Graph {
-    inner: Arc<request::Sender>,
+    inner: Arc<request::Transport>,
 }
 
 impl Graph {
     pub fn new(config: GraphConfig, tokens: Arc<dyn TokenSource>) -> Result<Self, SetupError> {
-        Ok(Self { inner: Arc::new(request::Sender::new(config, tokens)?) })
+        Ok(Self { inner: Arc::new(request::Transport::new(config, tokens)?) })
     }
 
     /// How much of a limit is used, if Graph has said so within the last seconds: it speaks up from 0.8 on, and above

@@ -10,7 +10,7 @@ use reqwest::header::CONTENT_TYPE;
 use serde::Deserialize;
 
 use super::error::GraphError;
-use super::request::{Body, Call, Reply, ReplyBody};
+use super::request::{ItemResponse, ReplyBody, Request, RequestBody};
 use super::{Graph, Priority};
 
 /// What Graph itself accepts as an upload.
@@ -78,14 +78,14 @@ impl Graph {
     /// What Graph says about one person's photo.
     pub async fn photo_state(&self, user: UserId) -> Result<PhotoState, GraphError> {
         let url = self.inner.url(&["users", &user.to_string(), "photo"]);
-        let call = Call::new("read photo metadata", NEEDS, Method::GET, url).about(user);
+        let call = Request::new("read photo metadata", NEEDS, Method::GET, url).about(user);
         state(self.inner.send(call).await?.into_reply())
     }
 
     /// The largest photo that Graph has, never more than [`MAX_PHOTO_BYTES`].
     pub async fn photo(&self, user: UserId) -> Result<FetchedPhoto, GraphError> {
         let url = self.inner.url(&["users", &user.to_string(), "photo", "$value"]);
-        let call = Call::new("fetch the photo", NEEDS, Method::GET, url).about(user).media(MAX_PHOTO_BYTES);
+        let call = Request::new("fetch the photo", NEEDS, Method::GET, url).about(user).media(MAX_PHOTO_BYTES);
         let answer = self.inner.send(call).await?;
         if !answer.status.is_success() {
             return Ok(match missing(answer.into_reply())? {
@@ -98,16 +98,16 @@ impl Graph {
             return Err(answer.bad(format!("a photo of type {}", super::error::fit_for_logs(other))));
         }
         Ok(match answer.body {
-            Body::TooLarge { announced } => FetchedPhoto::TooLarge { bytes: announced },
-            Body::Whole(bytes) if bytes.is_empty() => {
+            RequestBody::TooLarge { announced } => FetchedPhoto::TooLarge { bytes: announced },
+            RequestBody::Whole(bytes) if bytes.is_empty() => {
                 FetchedPhoto::Absent { shape: format!("{} without bytes", answer.status.as_u16()) }
             }
-            Body::Whole(bytes) => FetchedPhoto::Photo { bytes, content_type },
+            RequestBody::Whole(bytes) => FetchedPhoto::Photo { bytes, content_type },
         })
     }
 }
 
-fn state(reply: Reply) -> Result<PhotoState, GraphError> {
+fn state(reply: ItemResponse) -> Result<PhotoState, GraphError> {
     if !(200..300).contains(&reply.status) {
         return Ok(match missing(reply)? {
             Missing::User => PhotoState::NoSuchUser,
@@ -144,7 +144,7 @@ enum Missing {
 }
 
 /// Reads an answer that is not a photo.
-fn missing(reply: Reply) -> Result<Missing, GraphError> {
+fn missing(reply: ItemResponse) -> Result<Missing, GraphError> {
     match reply.status {
         404 if !reply.is_from_graph => Err(reply.bad("a 404 that does not come from Graph")),
         404 if reply.trace.code.as_deref() == Some("Request_ResourceNotFound") => Ok(Missing::User),

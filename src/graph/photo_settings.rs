@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::Graph;
 use super::error::GraphError;
-use super::request::Call;
+use super::request::Request;
 
 const NEEDS: &str = "PeopleSettings.Read.All";
 
@@ -35,7 +35,7 @@ struct Wire {
 impl Graph {
     pub async fn photo_update_settings(&self) -> Result<PhotoUpdateSettings, GraphError> {
         let url = self.inner.beta_url(&["admin", "people", "photoUpdateSettings"]);
-        let answer = self.inner.send(Call::new("read the photo update settings", NEEDS, Method::GET, url)).await?;
+        let answer = self.inner.send(Request::new("read the photo update settings", NEEDS, Method::GET, url)).await?;
         if answer.status.as_u16() == 404 && answer.is_from_graph() {
             return Ok(PhotoUpdateSettings { source: PhotoSource::Unset });
         }

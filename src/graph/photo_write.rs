@@ -7,7 +7,7 @@ use reqwest::Method;
 
 use super::Graph;
 use super::error::GraphError;
-use super::request::Call;
+use super::request::Request;
 
 const NEEDS: &str = "ProfilePhoto.ReadWrite.All";
 
@@ -15,7 +15,7 @@ impl Graph {
     /// Replaces the photo. Graph encodes it anew, so what it shows afterwards has other bytes.
     pub async fn put_photo(&self, user: UserId, jpeg: Bytes) -> Result<(), GraphError> {
         let url = self.inner.url(&["users", &user.to_string(), "photo", "$value"]);
-        let call = Call::new("change the photo", NEEDS, Method::PUT, url).about(user).content("image/jpeg", jpeg);
+        let call = Request::new("change the photo", NEEDS, Method::PUT, url).about(user).content("image/jpeg", jpeg);
         let answer = self.inner.send(call).await?;
         if answer.status.is_success() { Ok(()) } else { Err(answer.into_error()) }
     }
@@ -23,7 +23,7 @@ impl Graph {
     /// Removes the photo; one that is not there is no error.
     pub async fn delete_photo(&self, user: UserId) -> Result<(), GraphError> {
         let url = self.inner.url(&["users", &user.to_string(), "photo", "$value"]);
-        let answer = self.inner.send(Call::new("remove the photo", NEEDS, Method::DELETE, url).about(user)).await?;
+        let answer = self.inner.send(Request::new("remove the photo", NEEDS, Method::DELETE, url).about(user)).await?;
         match answer.status.as_u16() {
             200..=299 => Ok(()),
             404 if answer.is_from_graph() => Ok(()),

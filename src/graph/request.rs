@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
 use photorelay_core::entra;
 use photorelay_core::id::UserId;
-use photorelay_core::retry::Schedule;
+use photorelay_core::retry::RetrySchedule;
 use photorelay_core::telemetry::metrics;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, ClientBuilder, Method, StatusCode};
@@ -18,8 +18,8 @@ use serde::de::DeserializeOwned;
 use url::Url;
 use uuid::Uuid;
 
-use super::error::{Envelope, GraphError, Trace, token_like};
-use super::pressure::{LIMIT_HEADER, Pressure};
+use super::error::{Envelope, GraphError, RequestContext, token_like};
+use super::throttle_gauge::{LIMIT_HEADER, ThrottleGauge};
 use super::token::{Token, TokenSource};
 use super::{GraphConfig, Priority, SetupError, retry_after};
 
@@ -30,7 +30,7 @@ const MAX_ERROR_BYTES: u64 = 64 * 1024;
 
 /// One call, to be sent as often as needed.
 #[derive(Debug)]
-pub(super) struct Call {
+pub(super) struct Request {
     operation: &'static str,
     user: Option<UserId>,
     needs: &'static str,
@@ -43,7 +43,7 @@ pub(super) struct Call {
     handshake: bool,
 }
 
-impl Call {
+impl Request {
     /// `operation` and `needs` (the application role) are for errors.
     pub(super) fn new(operation: &'static str, needs: &'static str, method: Method, url: Url) -> Self {
         Self {
@@ -89,16 +89,16 @@ impl Call {
 
 /// An answer that arrived whole, of any status that is not retried away.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct Response {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
-    pub(super) body: Body,
+    pub(super) body: RequestBody,
     pub(super) needs: &'static str,
-    pub(super) trace: Trace,
+    pub(super) trace: RequestContext,
 }
 
 #[derive(Debug)]
-pub(super) enum Body {
+pub(super) enum RequestBody {
     Whole(Bytes),
     /// Not read any further; the size is what the server announced, if it did.
     TooLarge {
@@ -106,11 +106,11 @@ pub(super) enum Body {
     },
 }
 
-impl Answer {
+impl Response {
     pub(super) fn bytes(&self) -> &[u8] {
         match &self.body {
-            Body::Whole(bytes) => bytes,
-            Body::TooLarge { .. } => &[],
+            RequestBody::Whole(bytes) => bytes,
+            RequestBody::TooLarge { .. } => &[],
         }
     }
 
@@ -124,15 +124,15 @@ impl Answer {
     }
 
     /// The answer in the form that the items of a batch have too.
-    pub(super) fn into_reply(self) -> Reply {
+    pub(super) fn into_reply(self) -> ItemResponse {
         let body = match &self.body {
-            Body::TooLarge { .. } => ReplyBody::Other,
-            Body::Whole(bytes) if bytes.is_empty() => ReplyBody::Empty,
-            Body::Whole(bytes) => serde_json::from_slice(bytes).map_or(ReplyBody::Other, ReplyBody::Json),
+            RequestBody::TooLarge { .. } => ReplyBody::Other,
+            RequestBody::Whole(bytes) if bytes.is_empty() => ReplyBody::Empty,
+            RequestBody::Whole(bytes) => serde_json::from_slice(bytes).map_or(ReplyBody::Other, ReplyBody::Json),
         };
         let is_from_graph = self.is_from_graph();
         let envelope = self.envelope();
-        Reply {
+        ItemResponse {
             status: self.status.as_u16(),
             hint: hint(&self.headers),
             body,
@@ -146,9 +146,9 @@ impl Answer {
     pub(super) fn json<T: DeserializeOwned>(self) -> Result<T, GraphError> {
         match &self.body {
             _ if !self.status.is_success() => Err(self.into_error()),
-            Body::TooLarge { .. } => Err(self.bad(format!("larger than {MAX_JSON_BYTES} bytes"))),
+            RequestBody::TooLarge { .. } => Err(self.bad(format!("larger than {MAX_JSON_BYTES} bytes"))),
             // What serde says may quote the text, so only its kind is told.
-            Body::Whole(bytes) => serde_json::from_slice(bytes).map_err(|e| {
+            RequestBody::Whole(bytes) => serde_json::from_slice(bytes).map_err(|e| {
                 let kind = if e.is_data() { "JSON of another form than promised" } else { "not whole JSON" };
                 self.bad(kind.to_owned())
             }),
@@ -167,14 +167,14 @@ impl Answer {
 
 /// What Graph says about one thing: an answer of its own, or an item of a batch.
 #[derive(Debug)]
-pub(super) struct Reply {
+pub(super) struct ItemResponse {
     pub(super) status: u16,
     pub(super) hint: Option<Duration>,
     pub(super) body: ReplyBody,
-    /// As [`Answer::is_from_graph`].
+    /// As [`Response::is_from_graph`].
     pub(super) is_from_graph: bool,
     pub(super) needs: &'static str,
-    pub(super) trace: Trace,
+    pub(super) trace: RequestContext,
 }
 
 #[derive(Debug)]
@@ -184,14 +184,14 @@ pub(super) enum ReplyBody {
     Other,
 }
 
-impl Reply {
+impl ItemResponse {
     pub(super) fn bad(&self, reason: &str) -> GraphError {
         GraphError::BadAnswer { reason: reason.to_owned(), at: Box::new(self.trace.clone()) }
     }
 
     /// The one table from status to decision, for every status that the caller does not expect.
     pub(super) fn into_error(self) -> GraphError {
-        let Reply { status, hint: retry_after, needs, trace, .. } = self;
+        let ItemResponse { status, hint: retry_after, needs, trace, .. } = self;
         let at = Box::new(trace);
         match status {
             429 | 509 => GraphError::Throttled { retry_after, at },
@@ -206,16 +206,16 @@ impl Reply {
 }
 
 /// Sends calls.
-pub(super) struct Sender {
+pub(super) struct Transport {
     config: GraphConfig,
     pooled: Client,
     /// Made when first needed, because that takes longer than a start should.
     fresh: OnceLock<Client>,
     tokens: Arc<dyn TokenSource>,
-    pressure: Pressure,
+    pressure: ThrottleGauge,
 }
 
-impl Sender {
+impl Transport {
     pub(super) fn new(config: GraphConfig, tokens: Arc<dyn TokenSource>) -> Result<Self, SetupError> {
         let base_url = &config.base_url;
         entra::require_private(base_url)?;
@@ -224,7 +224,7 @@ impl Sender {
             return Err(SetupError::Decorated);
         }
         let pooled = client(&config).build()?;
-        Ok(Self { config, pooled, fresh: OnceLock::new(), tokens, pressure: Pressure::default() })
+        Ok(Self { config, pooled, fresh: OnceLock::new(), tokens, pressure: ThrottleGauge::default() })
     }
 
     /// Opens a connection for every request: after a 503, Graph wants to be asked through another one.
@@ -235,7 +235,7 @@ impl Sender {
         })
     }
 
-    pub(super) fn pressure(&self) -> &Pressure {
+    pub(super) fn pressure(&self) -> &ThrottleGauge {
         &self.pressure
     }
 
@@ -269,8 +269,8 @@ impl Sender {
     }
 
     /// Sends until there is an answer to look at; an `Err` is what is left after all that may be repeated was.
-    pub(super) async fn send(&self, call: Call) -> Result<Answer, GraphError> {
-        let mut schedule = Schedule::start(self.config.retry);
+    pub(super) async fn send(&self, call: Request) -> Result<Response, GraphError> {
+        let mut schedule = RetrySchedule::start(self.config.retry);
         let mut renewed = false;
         let mut client = &self.pooled;
         let mut token = self.token(&call).await?;
@@ -309,15 +309,15 @@ impl Sender {
         }
     }
 
-    async fn token(&self, call: &Call) -> Result<Token, GraphError> {
+    async fn token(&self, call: &Request) -> Result<Token, GraphError> {
         self.tokens.token().await.map_err(|source| {
-            let at = Box::new(Trace::of(call.operation, call.user));
+            let at = Box::new(RequestContext::of(call.operation, call.user));
             GraphError::Token { source, at }
         })
     }
 
-    async fn attempt(&self, client: &Client, call: &Call, token: &Token) -> Result<Answer, GraphError> {
-        let mut trace = Trace::of(call.operation, call.user);
+    async fn attempt(&self, client: &Client, call: &Request, token: &Token) -> Result<Response, GraphError> {
+        let mut trace = RequestContext::of(call.operation, call.user);
         let client_request_id = Uuid::new_v4();
         trace.client_request_id = Some(client_request_id);
         let mut request = client
@@ -348,13 +348,13 @@ impl Sender {
         let limit = if status.is_success() { call.limit } else { MAX_ERROR_BYTES };
         let announced = headers.get("content-length").and_then(|n| n.to_str().ok()).and_then(|n| n.parse().ok());
         let body = read(response, announced, limit).await.map_err(|e| unavailable(e, &trace))?;
-        if let (Body::Whole(bytes), Some(announced)) = (&body, announced)
+        if let (RequestBody::Whole(bytes), Some(announced)) = (&body, announced)
             && bytes.len() as u64 != announced
         {
             let reason = format!("cut after {} of {announced} bytes", bytes.len());
             return Err(GraphError::Unavailable { reason, retry_after: None, at: Box::new(trace) });
         }
-        Ok(Answer { status, headers, body, needs: call.needs, trace })
+        Ok(Response { status, headers, body, needs: call.needs, trace })
     }
 }
 
@@ -374,21 +374,21 @@ pub(super) const PRIORITY_HEADER: &str = "x-ms-throttle-priority";
 pub(super) const PRIORITY_LOW: &str = "Low";
 
 /// Reads at most `limit` bytes. What is larger is left on the wire, and the connection with it.
-async fn read(mut response: reqwest::Response, announced: Option<u64>, limit: u64) -> reqwest::Result<Body> {
+async fn read(mut response: reqwest::Response, announced: Option<u64>, limit: u64) -> reqwest::Result<RequestBody> {
     if announced.is_some_and(|announced| announced > limit) {
-        return Ok(Body::TooLarge { announced });
+        return Ok(RequestBody::TooLarge { announced });
     }
     let mut bytes = BytesMut::new();
     while let Some(chunk) = response.chunk().await? {
         if (bytes.len() + chunk.len()) as u64 > limit {
-            return Ok(Body::TooLarge { announced: None });
+            return Ok(RequestBody::TooLarge { announced: None });
         }
         bytes.extend_from_slice(&chunk);
     }
-    Ok(Body::Whole(bytes.freeze()))
+    Ok(RequestBody::Whole(bytes.freeze()))
 }
 
-fn bearer(token: &Token, trace: &Trace) -> Result<HeaderValue, GraphError> {
+fn bearer(token: &Token, trace: &RequestContext) -> Result<HeaderValue, GraphError> {
     let mut value = HeaderValue::try_from(format!("Bearer {}", token.secret())).map_err(|_| {
         let source = super::TokenError::Unavailable("the token has characters that no header can carry".to_owned());
         GraphError::Token { source, at: Box::new(trace.clone()) }
@@ -402,7 +402,7 @@ fn hint(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// The library's own text repeats the URL, which may hold a name; its causes do not.
-fn unavailable(error: reqwest::Error, trace: &Trace) -> GraphError {
+fn unavailable(error: reqwest::Error, trace: &RequestContext) -> GraphError {
     let what = if error.is_timeout() {
         "no answer in time"
     } else if error.is_connect() {

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::Graph;
 use super::error::{Envelope, GraphError};
-use super::request::{Answer, Call};
+use super::request::{Request, Response};
 
 const NEEDS: &str = "User.Read.All";
 /// An application may have 100 subscriptions in a tenant; a list that does not end is not read to the end.
@@ -58,7 +58,7 @@ impl fmt::Debug for SecretUrl {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Creation {
+pub enum SubscriptionCreation {
     Created(Subscription),
     /// There is one for the same resource and changes; its id, if Graph names it.
     AlreadyExists {
@@ -75,7 +75,7 @@ pub enum Creation {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Renewal {
+pub enum SubscriptionRenewal {
     Renewed(Subscription),
     /// It does not exist any more, and renewing never brings it back: create a new one.
     Gone,
@@ -85,7 +85,7 @@ pub enum Renewal {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Deletion {
+pub enum SubscriptionDeletion {
     Deleted,
     Gone,
 }
@@ -138,7 +138,7 @@ impl Graph {
         let mut subscriptions = Vec::new();
         let mut url = self.inner.url(&["subscriptions"]);
         for _ in 0..MAX_PAGES {
-            let answer = self.inner.send(Call::new("list subscriptions", NEEDS, Method::GET, url)).await?;
+            let answer = self.inner.send(Request::new("list subscriptions", NEEDS, Method::GET, url)).await?;
             let trace = answer.trace.clone();
             let page: WireList = answer.json()?;
             let readable = page.value.into_iter().filter_map(|item| WireSubscription::deserialize(item).ok());
@@ -156,14 +156,14 @@ impl Graph {
     /// None if it does not exist, or belongs to another application.
     pub async fn subscription(&self, id: Uuid) -> Result<Option<Subscription>, GraphError> {
         let url = self.inner.url(&["subscriptions", &id.to_string()]);
-        let answer = self.inner.send(Call::new("read the subscription", NEEDS, Method::GET, url)).await?;
+        let answer = self.inner.send(Request::new("read the subscription", NEEDS, Method::GET, url)).await?;
         match answer.status.as_u16() {
             404 if answer.is_from_graph() => Ok(None),
             _ => subscription(answer).map(Some),
         }
     }
 
-    pub async fn create_subscription(&self, wanted: &NewSubscription) -> Result<Creation, GraphError> {
+    pub async fn create_subscription(&self, wanted: &NewSubscription) -> Result<SubscriptionCreation, GraphError> {
         let mut body = json!({
             "resource": wanted.resource,
             "changeType": wanted.change_type,
@@ -176,43 +176,45 @@ impl Graph {
             body["lifecycleNotificationUrl"] = json!(lifecycle.0.as_str());
         }
         let url = self.inner.url(&["subscriptions"]);
-        let call = Call::new("create the subscription", NEEDS, Method::POST, url).json(&body).with_handshake();
+        let call = Request::new("create the subscription", NEEDS, Method::POST, url).json(&body).with_handshake();
         let answer = self.inner.send(call).await?;
         let envelope = answer.envelope().unwrap_or_default();
         Ok(match answer.status.as_u16() {
-            409 => Creation::AlreadyExists { id: envelope.named_id },
-            400 if speaks_of_endpoint(&envelope) => Creation::EndpointRefused { message: message(envelope) },
-            403 if speaks_of_quota(&envelope) => Creation::QuotaExceeded { message: message(envelope) },
-            _ => Creation::Created(subscription(answer)?),
+            409 => SubscriptionCreation::AlreadyExists { id: envelope.named_id },
+            400 if speaks_of_endpoint(&envelope) => {
+                SubscriptionCreation::EndpointRefused { message: message(envelope) }
+            }
+            403 if speaks_of_quota(&envelope) => SubscriptionCreation::QuotaExceeded { message: message(envelope) },
+            _ => SubscriptionCreation::Created(subscription(answer)?),
         })
     }
 
     /// Moves the expiry; Graph takes it as a renewed authorisation too.
-    pub async fn renew_subscription(&self, id: Uuid, expires_at: Timestamp) -> Result<Renewal, GraphError> {
+    pub async fn renew_subscription(&self, id: Uuid, expires_at: Timestamp) -> Result<SubscriptionRenewal, GraphError> {
         let body = json!({"expirationDateTime": expires_at.to_string()});
         let url = self.inner.url(&["subscriptions", &id.to_string()]);
-        let call = Call::new("renew the subscription", NEEDS, Method::PATCH, url).json(&body).with_handshake();
+        let call = Request::new("renew the subscription", NEEDS, Method::PATCH, url).json(&body).with_handshake();
         let answer = self.inner.send(call).await?;
         let envelope = answer.envelope().unwrap_or_default();
         Ok(match answer.status.as_u16() {
-            404 if answer.is_from_graph() => Renewal::Gone,
-            400 if speaks_of_endpoint(&envelope) => Renewal::EndpointRefused { message: message(envelope) },
-            _ => Renewal::Renewed(subscription(answer)?),
+            404 if answer.is_from_graph() => SubscriptionRenewal::Gone,
+            400 if speaks_of_endpoint(&envelope) => SubscriptionRenewal::EndpointRefused { message: message(envelope) },
+            _ => SubscriptionRenewal::Renewed(subscription(answer)?),
         })
     }
 
-    pub async fn delete_subscription(&self, id: Uuid) -> Result<Deletion, GraphError> {
+    pub async fn delete_subscription(&self, id: Uuid) -> Result<SubscriptionDeletion, GraphError> {
         let url = self.inner.url(&["subscriptions", &id.to_string()]);
-        let answer = self.inner.send(Call::new("delete the subscription", NEEDS, Method::DELETE, url)).await?;
+        let answer = self.inner.send(Request::new("delete the subscription", NEEDS, Method::DELETE, url)).await?;
         match answer.status.as_u16() {
-            200..=299 => Ok(Deletion::Deleted),
-            404 if answer.is_from_graph() => Ok(Deletion::Gone),
+            200..=299 => Ok(SubscriptionDeletion::Deleted),
+            404 if answer.is_from_graph() => Ok(SubscriptionDeletion::Gone),
             _ => Err(answer.into_error()),
         }
     }
 }
 
-fn subscription(answer: Answer) -> Result<Subscription, GraphError> {
+fn subscription(answer: Response) -> Result<Subscription, GraphError> {
     answer.json::<WireSubscription>().map(Subscription::from)
 }
 

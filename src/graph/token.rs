@@ -71,7 +71,7 @@ pub enum TokenError {
 }
 
 impl TokenError {
-    pub fn is_passing(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         matches!(self, TokenError::Unavailable(_))
     }
 }

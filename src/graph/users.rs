@@ -8,8 +8,8 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::error::{GraphError, Trace};
-use super::request::Call;
+use super::error::{GraphError, RequestContext};
+use super::request::Request;
 use super::{Graph, Priority};
 
 const NEEDS: &str = "User.Read.All";
@@ -73,7 +73,7 @@ impl Graph {
                 None => return Ok(DeltaPage::Resync),
             },
         };
-        let answer = self.inner.send(Call::new(OPERATION, NEEDS, Method::GET, url).priority(Priority::Low)).await?;
+        let answer = self.inner.send(Request::new(OPERATION, NEEDS, Method::GET, url).priority(Priority::Low)).await?;
         if link.is_some() && (400..500).contains(&answer.status.as_u16()) {
             let reply = answer.into_reply();
             let code = reply.trace.code.as_deref().unwrap_or_default();
@@ -101,7 +101,7 @@ impl Graph {
         }
     }
 
-    fn checked(&self, link: String, trace: &Trace) -> Result<String, GraphError> {
+    fn checked(&self, link: String, trace: &RequestContext) -> Result<String, GraphError> {
         match self.inner.accept_link(&link) {
             Some(_) => Ok(link),
             None => Err(bad("a link to another place", trace)),
@@ -109,6 +109,6 @@ impl Graph {
     }
 }
 
-fn bad(reason: &str, trace: &Trace) -> GraphError {
+fn bad(reason: &str, trace: &RequestContext) -> GraphError {
     GraphError::BadAnswer { reason: reason.to_owned(), at: Box::new(trace.clone()) }
 }

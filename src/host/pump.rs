@@ -13,9 +13,9 @@ use axum::Router;
 use axum::body::Body as HttpBody;
 use axum::http::{Request, header::CONTENT_TYPE};
 use croner::Cron;
-use photorelay_core::bury::bury;
+use photorelay_core::dead_letter::dead_letter;
 use photorelay_core::names::Container;
-use photorelay_core::queue::{Body, Delivery, Leased};
+use photorelay_core::queue::{Delivery, Leased, MessageBody};
 use photorelay_core::retry;
 use photorelay_core::storage::Storage;
 use photorelay_core::store::StoreError;
@@ -154,7 +154,7 @@ impl Pump {
         let settled = match outcome {
             Ok(()) => self.storage.queues.delete(queue, &delivery).await.map(drop),
             Err(reason) if delivery.dequeue_count >= self.manifest.queues.max_dequeue_count => {
-                self.bury(queue, &delivery, &reason).await
+                self.dead_letter(queue, &delivery, &reason).await
             }
             Err(reason) => {
                 tracing::warn!(queue, message.id = delivery.id, reason, "the message is delivered again");
@@ -168,22 +168,22 @@ impl Pump {
         }
     }
 
-    async fn bury(&self, queue: &str, delivery: &Delivery, reason: &str) -> Result<(), StoreError> {
+    async fn dead_letter(&self, queue: &str, delivery: &Delivery, reason: &str) -> Result<(), StoreError> {
         let body = match &delivery.body {
-            Body::Bytes(bytes) => bytes.to_vec(),
-            Body::Undecodable(text) => text.clone().into_bytes(),
+            MessageBody::Bytes(bytes) => bytes.to_vec(),
+            MessageBody::Undecodable(text) => text.clone().into_bytes(),
         };
-        bury(&self.storage, Container::State, queue, &body, reason).await?;
+        dead_letter(&self.storage, Container::State, queue, &body, reason).await?;
         self.storage.queues.delete(queue, delivery).await.map(drop)
     }
 
     /// Calls the function, renewing the lease while it works. `Err` is why it failed.
     async fn invoke_leased(&self, function: &Function, queue: &str, delivery: &mut Delivery) -> Result<(), String> {
         let bytes = match &delivery.body {
-            Body::Bytes(bytes) => bytes.clone(),
-            Body::Undecodable(_) => {
+            MessageBody::Bytes(bytes) => bytes.clone(),
+            MessageBody::Undecodable(_) => {
                 let reason = "the message is not base64: it was not sent by photorelay";
-                return self.bury(queue, delivery, reason).await.map_err(|error| error.to_string());
+                return self.dead_letter(queue, delivery, reason).await.map_err(|error| error.to_string());
             }
         };
         let envelope = envelope::for_message(&function.name, &function.binding, delivery, &bytes);

@@ -22,12 +22,12 @@ use super::envelope::{self, Invocation};
 use super::events::Events;
 use super::manifest::{Function, Manifest, Trigger};
 use super::webhook::{self, Inbox};
-use crate::steps::lifecycle::Lifecycle;
-use crate::steps::notify::{Accepted, Notify};
-use crate::steps::propagate::Propagate;
-use crate::steps::subscribe::Subscribe;
-use crate::steps::sweep::{Sweep, SweepError};
-use crate::steps::watch::Watch;
+use crate::jobs::lifecycle::Lifecycle;
+use crate::jobs::notify::{Accepted, Notify};
+use crate::jobs::propagate::Propagate;
+use crate::jobs::subscribe::Subscribe;
+use crate::jobs::sweep::{Sweep, SweepError};
+use crate::jobs::watch::Watch;
 
 /// What the functions do.
 #[derive(Debug)]
@@ -150,7 +150,7 @@ async fn events(call: Call) -> Result<Option<String>, String> {
 async fn renew(call: Call) -> Result<Option<String>, String> {
     let message = call.invocation.message(&call.binding).map_err(|e| e.to_string())?;
     let message: LifecycleMessage = contract::parse(&message).map_err(|e| e.to_string())?;
-    let kept = call.functions.subscribe.obey(&message).await.map_err(|e| e.to_string())?;
+    let kept = call.functions.subscribe.handle_lifecycle(&message).await.map_err(|e| e.to_string())?;
     Ok(Some(kept.summary()))
 }
 

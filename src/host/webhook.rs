@@ -15,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 
 use super::router::{Functions, header};
-use crate::steps::notify::NotifyError;
+use crate::jobs::notify::NotifyError;
 
 /// The largest POST that is read. Graph sends far less; 10,000 items of the usual size fit.
 const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;

@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use jiff::Timestamp;
 use photorelay_core::audit::{self, Committed};
-use photorelay_core::contract::{AuditEntry, Cause, CauseKind, Head, Identity, Kind, Seen, Standing, V1};
+use photorelay_core::contract::{AuditEntry, CaptureStatus, Cause, CauseKind, EntryKind, Head, Identity, Seen, V1};
 use photorelay_core::heads;
 use photorelay_core::id::{TenantId, UserId};
 use photorelay_core::store::BlobStore;
@@ -42,7 +42,7 @@ pub(super) async fn append(
             previous,
             tenant_id: tenant,
             user_id: user,
-            kind: Kind::Refused,
+            kind: EntryKind::Refused,
             cause: Cause { kind: CauseKind::Operator, id: trace.trace_id() },
             observed_at: Timestamp::now(),
             seen,
@@ -71,6 +71,7 @@ async fn roll_head(blobs: &dyn BlobStore, committed: &Committed) -> Result<()> {
         None if entry.seq == 1 => Head::at(entry.user_id, 1, entry.observed_at),
         _ => return Ok(()),
     };
-    let standing = if entry.kind == Kind::Forgotten { Standing::Forgotten } else { head.standing };
-    Ok(heads::write(blobs, &Head { standing, ..head }).await?)
+    let capture_status =
+        if entry.kind == EntryKind::Forgotten { CaptureStatus::Forgotten } else { head.capture_status };
+    Ok(heads::write(blobs, &Head { capture_status, ..head }).await?)
 }

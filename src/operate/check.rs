@@ -3,12 +3,12 @@
 use std::io::Write;
 
 use anyhow::{Context, Result};
-use photorelay_core::contract::{Cause, CauseKind, CheckMessage, Look, V1};
+use photorelay_core::contract::{Cause, CauseKind, CheckMessage, FetchPolicy, V1};
 use photorelay_core::id::UserId;
 use photorelay_core::trace::TraceContext;
 
 use crate::graph::Graph;
-use crate::steps::propagate::{Journal, Propagate};
+use crate::jobs::propagate::{Journal, Propagate};
 
 /// The person whom an object id or a user principal name stands for.
 pub async fn find(graph: &Graph, name: &str) -> Result<UserId> {
@@ -25,7 +25,7 @@ pub async fn check(propagate: &Propagate, user: UserId, out: &mut dyn Write) -> 
         v: V1,
         cause: Cause { kind: CauseKind::Operator, id: trace.trace_id() },
         users: vec![user],
-        look: Look::Always,
+        fetch_policy: FetchPolicy::Always,
         attempt: 0,
         absence: None,
         traceparent: Some(trace.to_string()),

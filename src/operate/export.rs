@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use photorelay_core::audit;
-use photorelay_core::contract::Kind;
+use photorelay_core::contract::EntryKind;
 use photorelay_core::id::UserId;
 use photorelay_core::names;
 use photorelay_core::storage::Storage;
@@ -22,7 +22,7 @@ pub async fn export(storage: &Storage, user: UserId, file: &Path) -> Result<Stri
         .with_context(|| format!("{user} has no entry in the audit trail: run `photorelay check {user}`"))?;
     let entry = newest.entry;
     let photo = match (entry.kind, entry.photo) {
-        (Kind::Captured | Kind::Restored, Some(photo)) => photo,
+        (EntryKind::Captured | EntryKind::Restored, Some(photo)) => photo,
         (kind, _) => bail!("{user} has no photo: entry {} of {} says {kind:?}", entry.seq, entry.observed_at),
     };
     let blob = names::photo(user, photo.sha256);

@@ -6,14 +6,14 @@
 use std::io::Write;
 
 use anyhow::{Result, bail};
-use photorelay_core::contract::{AuditEntry, Kind};
+use photorelay_core::contract::{AuditEntry, EntryKind};
 use photorelay_core::id::{TenantId, UserId};
 use photorelay_core::names::{self, Container};
 use photorelay_core::storage::Storage;
 use photorelay_core::store::list_all;
 
 use super::append::{append, newest};
-use crate::steps::forgotten::delete_photos;
+use crate::jobs::forgotten::delete_photos;
 
 /// Forgets the person if `yes`; otherwise says what would be done.
 pub async fn forget(storage: &Storage, tenant: TenantId, user: UserId, yes: bool, out: &mut dyn Write) -> Result<()> {
@@ -25,11 +25,11 @@ pub async fn forget(storage: &Storage, tenant: TenantId, user: UserId, yes: bool
              say --yes if that is meant"
         );
     }
-    let known = newest(blobs, user).await?.filter(|newest| newest.entry.kind == Kind::Forgotten);
+    let known = newest(blobs, user).await?.filter(|newest| newest.entry.kind == EntryKind::Forgotten);
     let committed = match known {
         Some(known) => known,
         None => {
-            let forgotten = async |blank, _: Option<&_>| Ok(AuditEntry { kind: Kind::Forgotten, ..blank });
+            let forgotten = async |blank, _: Option<&_>| Ok(AuditEntry { kind: EntryKind::Forgotten, ..blank });
             append(blobs, tenant, user, forgotten).await?
         }
     };

@@ -8,7 +8,7 @@ use anyhow::Result;
 use jiff::Timestamp;
 use photorelay_core::audit;
 use photorelay_core::contract::{
-    self, AuditEntry, CauseKind, Head, Kind, MAX_CONTRACT_BYTES, Outcome, Receipt, Standing,
+    self, AuditEntry, CaptureStatus, CauseKind, EntryKind, Head, MAX_CONTRACT_BYTES, Outcome, Receipt,
 };
 use photorelay_core::id::UserId;
 use photorelay_core::names::{self, Container};
@@ -72,16 +72,16 @@ async fn receipts(storage: &Storage, user: UserId) -> Result<BTreeMap<u32, Vec<S
 }
 
 fn state_of(head: &Head) -> String {
-    let standing = match &head.standing {
-        Standing::Active => String::new(),
-        Standing::OutOfScope { reason } => format!(", out of scope: {reason}"),
-        Standing::Parked { until } => format!(", put off until {}", to_the_second(*until)),
-        Standing::Forgotten => ", forgotten".to_owned(),
+    let capture_status = match &head.capture_status {
+        CaptureStatus::Active => String::new(),
+        CaptureStatus::OutOfScope { reason } => format!(", out of scope: {reason}"),
+        CaptureStatus::Parked { until } => format!(", put off until {}", to_the_second(*until)),
+        CaptureStatus::Forgotten => ", forgotten".to_owned(),
     };
     let absent =
         head.absent_since.map(|since| format!(", photo not found since {}", to_the_second(since))).unwrap_or_default();
     let settled = if head.settled { "settled" } else { "not settled yet" };
-    format!("head  at entry {}, {settled}{standing}{absent}", head.seq)
+    format!("head  at entry {}, {settled}{capture_status}{absent}", head.seq)
 }
 
 fn short(digest: Digest) -> String {
@@ -92,13 +92,13 @@ fn to_the_second(time: Timestamp) -> String {
     Timestamp::from_second(time.as_second()).unwrap_or(time).to_string()
 }
 
-fn kind(kind: Kind) -> &'static str {
+fn kind(kind: EntryKind) -> &'static str {
     match kind {
-        Kind::Captured => "captured",
-        Kind::Removed => "removed",
-        Kind::Restored => "restored",
-        Kind::Forgotten => "forgotten",
-        Kind::Refused => "refused",
+        EntryKind::Captured => "captured",
+        EntryKind::Removed => "removed",
+        EntryKind::Restored => "restored",
+        EntryKind::Forgotten => "forgotten",
+        EntryKind::Refused => "refused",
     }
 }
 

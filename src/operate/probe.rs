@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use photorelay_core::audit;
-use photorelay_core::contract::{CauseKind, Kind};
+use photorelay_core::contract::{CauseKind, EntryKind};
 use photorelay_core::id::UserId;
 use photorelay_core::photo;
 use photorelay_core::storage::Storage;
@@ -24,7 +24,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// How the change was found.
 enum Outcome {
-    Notified,
+    ActivityRecorder,
     FoundBy(CauseKind),
     NotFound,
 }
@@ -66,7 +66,7 @@ pub async fn probe(
     writeln!(out, "put back        the photo of before")?;
     let seconds = took.as_secs_f64();
     match watched? {
-        Outcome::Notified => {
+        Outcome::ActivityRecorder => {
             writeln!(out, "notified        within {seconds:.1} s, from the change to the entry in the trail")?;
             return Ok(true);
         }
@@ -97,11 +97,11 @@ async fn watch(
         let newest = newest(storage, user).await?;
         if newest > known {
             let entry = audit::read(&*storage.blobs, user, newest).await?.context("the entry is gone again")?.entry;
-            if entry.kind == Kind::Refused {
+            if entry.kind == EntryKind::Refused {
                 bail!("the picture was refused: {}", entry.reason.unwrap_or_default());
             }
             return Ok(match entry.cause.kind {
-                CauseKind::Notification => Outcome::Notified,
+                CauseKind::Notification => Outcome::ActivityRecorder,
                 other => Outcome::FoundBy(other),
             });
         }

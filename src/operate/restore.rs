@@ -7,7 +7,7 @@ use std::io::Write;
 
 use anyhow::{Context, Result, bail, ensure};
 use photorelay_core::audit;
-use photorelay_core::contract::{AuditEntry, Kind};
+use photorelay_core::contract::{AuditEntry, EntryKind};
 use photorelay_core::id::{TenantId, UserId};
 use photorelay_core::names;
 use photorelay_core::storage::Storage;
@@ -15,7 +15,7 @@ use photorelay_core::target::Targets;
 use photorelay_core::vault;
 
 use super::append::append;
-use crate::steps::announce::announce;
+use crate::jobs::announce::announce;
 
 /// Long enough for a ticket and a sentence.
 const MAX_REASON_CHARS: usize = 200;
@@ -43,16 +43,16 @@ pub async fn restore(storage: &Storage, targets: &Targets, wanted: Restore, out:
         .await?
         .with_context(|| format!("{user} has no entry {seq}: `photorelay history {user}` lists them"))?
         .entry;
-    if !matches!(earlier.kind, Kind::Captured | Kind::Restored) {
+    if !matches!(earlier.kind, EntryKind::Captured | EntryKind::Restored) {
         bail!("entry {seq} of {user} has no photo: it says {:?}", earlier.kind);
     }
     check_photo(storage, &earlier).await?;
     let committed = append(blobs, wanted.tenant, user, async |blank, newest| {
-        let forgotten = newest.is_some_and(|newest| newest.entry.kind == Kind::Forgotten);
+        let forgotten = newest.is_some_and(|newest| newest.entry.kind == EntryKind::Forgotten);
         ensure!(!forgotten, "{user} was forgotten: there is no photo to put back");
         let photo = earlier.photo.clone();
         let renditions = earlier.renditions.clone();
-        Ok(AuditEntry { kind: Kind::Restored, photo, renditions, reason: wanted.reason.clone(), ..blank })
+        Ok(AuditEntry { kind: EntryKind::Restored, photo, renditions, reason: wanted.reason.clone(), ..blank })
     })
     .await?;
     let told = announce(&*storage.queues, targets, &committed).await?;

@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::Result;
 use jiff::Timestamp;
 
-use crate::steps::watch::Watch;
+use crate::jobs::watch::Watch;
 
 /// Prints the status and says whether there is nothing to mend.
 pub async fn status(watch: &Watch, as_json: bool, out: &mut dyn Write) -> Result<bool> {

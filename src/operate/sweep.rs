@@ -12,7 +12,7 @@ use photorelay_core::storage::Storage;
 use tokio_util::sync::CancellationToken;
 
 use super::sweep_display::{Display, duration};
-use crate::steps::sweep::{Forecast, Run, Sweep, SweepError, SweepReport};
+use crate::jobs::sweep::{Forecast, Run, Sweep, SweepError, SweepReport};
 
 /// How often the display is brought up to date.
 const REFRESH: Duration = Duration::from_millis(200);

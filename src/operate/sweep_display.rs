@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::steps::sweep::Progress;
+use crate::jobs::sweep::Progress;
 
 /// Between two lines where there is no terminal.
 const LINES: Duration = Duration::from_secs(10);

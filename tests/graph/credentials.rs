@@ -83,7 +83,7 @@ async fn a_client_secret_gets_a_token() {
 async fn a_wrong_secret_is_refused_with_the_words_of_the_authority_and_never_printed() {
     let server = Server::start(|_, _| refusal(7_000_215, "Invalid client secret provided.")).await;
     let refused = token(secret_config(), &server.base).await.unwrap_err();
-    assert!(matches!(refused, TokenError::Refused(_)) && !refused.is_passing(), "{refused:?}");
+    assert!(matches!(refused, TokenError::Refused(_)) && !refused.is_transient(), "{refused:?}");
     assert!(refused.to_string().contains("AADSTS7000215"), "{refused}");
     assert!(!format!("{refused} {refused:?}").contains("s3cret"), "{refused:?}");
     assert_eq!(server.count(), 1);
@@ -249,11 +249,11 @@ async fn a_login_host_that_redirects_is_not_followed() {
 async fn why_there_is_no_token_is_told_by_its_first_cause() {
     // Nobody listens there.
     let unheard = token(secret_config(), &Url::parse("http://127.0.0.1:1").unwrap()).await.unwrap_err();
-    assert!(unheard.is_passing() && unheard.to_string().contains("Connection refused"), "{unheard}");
+    assert!(unheard.is_transient() && unheard.to_string().contains("Connection refused"), "{unheard}");
 
     let server = Server::start(|_, _| crate::server::answer(404).body(Body::empty()).unwrap()).await;
     let unknown = token(secret_config(), &server.base).await.unwrap_err();
-    assert!(!unknown.is_passing() && unknown.to_string().contains("HTTP 404"), "{unknown}");
+    assert!(!unknown.is_transient() && unknown.to_string().contains("HTTP 404"), "{unknown}");
     for error in [unheard, unknown] {
         assert!(!error.to_string().contains("troubleshoot"), "a link that is left out helps nobody: {error}");
     }

@@ -133,7 +133,7 @@ async fn each_item_of_a_batch_stands_for_itself() {
     assert_eq!(throttled.retry_after().unwrap().as_secs(), 13);
     assert_eq!(throttled.trace().user, Some(user(1)));
     let unanswered = state(2).as_ref().unwrap_err();
-    assert!(matches!(unanswered, GraphError::Unavailable { .. }) && unanswered.is_passing(), "{unanswered}");
+    assert!(matches!(unanswered, GraphError::Unavailable { .. }) && unanswered.is_transient(), "{unanswered}");
     assert!(matches!(state(3), Err(GraphError::Denied { .. })));
     assert!(matches!(state(4), Ok(PhotoState::Present { .. })), "an id may come back as a number");
     assert!(matches!(state(5), Err(GraphError::Unavailable { .. })));
@@ -168,7 +168,7 @@ async fn a_photo_comes_with_its_bytes_and_type() {
 async fn a_photo_that_is_cut_is_never_taken_for_whole() {
     let server = Server::start(|_, _| cut(1000, b"\xff\xd8only the beginning")).await;
     let refused = server.graph().photo(user(1)).await.unwrap_err();
-    assert!(matches!(refused, GraphError::Unavailable { .. }) && refused.is_passing(), "{refused}");
+    assert!(matches!(refused, GraphError::Unavailable { .. }) && refused.is_transient(), "{refused}");
 }
 
 #[tokio::test]

@@ -73,7 +73,7 @@ async fn a_longer_wait_than_the_policy_allows_goes_back_to_the_caller_in_every_f
         let refused = server.graph().photo_state(user(1)).await.unwrap_err();
         let seconds = refused.retry_after().expect("the hint is told").as_secs();
         assert!((least..=most).contains(&seconds), "{seconds}");
-        assert!(refused.is_passing());
+        assert!(refused.is_transient());
         assert_eq!(server.count(), 1, "nobody waits for it here");
     }
 }
@@ -116,7 +116,7 @@ async fn a_server_that_is_not_there_is_unavailable() {
     let graph = server.graph();
     drop(server);
     let refused = graph.photo_state(user(1)).await.unwrap_err();
-    assert!(matches!(refused, GraphError::Unavailable { .. }) && refused.is_passing(), "{refused}");
+    assert!(matches!(refused, GraphError::Unavailable { .. }) && refused.is_transient(), "{refused}");
     assert!(refused.to_string().contains(&user(1).to_string()), "{refused}");
 }
 
@@ -153,7 +153,7 @@ async fn endless_and_wrong_json_are_bad_answers_that_pass() {
         })
         .await;
         let refused = server.graph().photo_state(user(1)).await.unwrap_err();
-        assert!(matches!(refused, GraphError::BadAnswer { .. }) && refused.is_passing(), "{kind}: {refused}");
+        assert!(matches!(refused, GraphError::BadAnswer { .. }) && refused.is_transient(), "{kind}: {refused}");
         assert_eq!(refused.trace().request_id.as_deref(), Some("req-1"), "{kind}");
         assert_eq!(server.count(), 1, "{kind}");
     }
@@ -166,7 +166,7 @@ async fn an_error_names_the_request_and_no_secret() {
     })
     .await;
     let refused = server.graph().photo_state(user(7)).await.unwrap_err();
-    assert!(matches!(refused, GraphError::Denied { .. }) && !refused.is_passing());
+    assert!(matches!(refused, GraphError::Denied { .. }) && !refused.is_transient());
     let text = refused.to_string();
     let client_request_id = server.asked()[0].header("client-request-id").to_owned();
     for part in

@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, Method, Response, StatusCode, Uri};
 use futures::stream;
 use photorelay::graph::{Graph, GraphConfig, Token, TokenError, TokenSource};
 use photorelay_core::id::UserId;
-use photorelay_core::retry::Policy;
+use photorelay_core::retry::RetryPolicy;
 use serde_json::{Value, json};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use url::Url;
@@ -107,7 +107,7 @@ impl Server {
 }
 
 /// As patient as production in attempts, not in time.
-const QUICK: Policy = Policy {
+const QUICK: RetryPolicy = RetryPolicy {
     attempts: 4,
     total: Duration::from_secs(20),
     first_delay: Duration::from_millis(1),

@@ -1,6 +1,8 @@
 //! Subscriptions: every outcome that the keeper acts on.
 
-use photorelay::graph::{Creation, Deletion, GraphError, NewSubscription, Renewal, SecretUrl};
+use photorelay::graph::{
+    GraphError, NewSubscription, SecretUrl, SubscriptionCreation, SubscriptionDeletion, SubscriptionRenewal,
+};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -32,7 +34,7 @@ fn wanted() -> NewSubscription {
 #[tokio::test]
 async fn a_subscription_is_created_as_asked_for() {
     let server = Server::start(|_, _| with_json(201, &body())).await;
-    let Creation::Created(created) = server.graph().create_subscription(&wanted()).await.unwrap() else {
+    let SubscriptionCreation::Created(created) = server.graph().create_subscription(&wanted()).await.unwrap() else {
         panic!("it is created")
     };
     assert_eq!((created.id, created.lifecycle_url), (id(), None));
@@ -66,13 +68,18 @@ async fn what_stands_in_the_way_of_a_subscription_is_told_apart() {
     .await;
     let graph = server.graph();
     let wanted = wanted();
-    assert_eq!(graph.create_subscription(&wanted).await.unwrap(), Creation::AlreadyExists { id: Some(id()) });
-    assert_eq!(graph.create_subscription(&wanted).await.unwrap(), Creation::AlreadyExists { id: None });
+    assert_eq!(
+        graph.create_subscription(&wanted).await.unwrap(),
+        SubscriptionCreation::AlreadyExists { id: Some(id()) }
+    );
+    assert_eq!(graph.create_subscription(&wanted).await.unwrap(), SubscriptionCreation::AlreadyExists { id: None });
     for _ in 0..2 {
         let refused = graph.create_subscription(&wanted).await.unwrap();
-        assert!(matches!(&refused, Creation::EndpointRefused { message } if message.contains("validation request")));
+        assert!(
+            matches!(&refused, SubscriptionCreation::EndpointRefused { message } if message.contains("validation request"))
+        );
     }
-    assert!(matches!(graph.create_subscription(&wanted).await, Ok(Creation::QuotaExceeded { .. })));
+    assert!(matches!(graph.create_subscription(&wanted).await, Ok(SubscriptionCreation::QuotaExceeded { .. })));
     assert!(matches!(graph.create_subscription(&wanted).await, Err(GraphError::Denied { needs: "User.Read.All", .. })));
     assert!(matches!(graph.create_subscription(&wanted).await, Err(GraphError::Invalid { .. })));
 }
@@ -89,10 +96,13 @@ async fn a_renewal_moves_the_expiry_or_says_that_there_is_nothing_to_renew() {
     .await;
     let graph = server.graph();
     let expires_at = "2026-06-30T00:00:00Z".parse().unwrap();
-    assert!(matches!(graph.renew_subscription(id(), expires_at).await, Ok(Renewal::Renewed(_))));
-    assert_eq!(graph.renew_subscription(id(), expires_at).await.unwrap(), Renewal::Gone);
-    assert_eq!(graph.renew_subscription(id(), expires_at).await.unwrap(), Renewal::Gone);
-    assert!(matches!(graph.renew_subscription(id(), expires_at).await, Ok(Renewal::EndpointRefused { .. })));
+    assert!(matches!(graph.renew_subscription(id(), expires_at).await, Ok(SubscriptionRenewal::Renewed(_))));
+    assert_eq!(graph.renew_subscription(id(), expires_at).await.unwrap(), SubscriptionRenewal::Gone);
+    assert_eq!(graph.renew_subscription(id(), expires_at).await.unwrap(), SubscriptionRenewal::Gone);
+    assert!(matches!(
+        graph.renew_subscription(id(), expires_at).await,
+        Ok(SubscriptionRenewal::EndpointRefused { .. })
+    ));
     assert!(graph.renew_subscription(id(), expires_at).await.is_err(), "that 404 is not Graph's");
     let asked = &server.asked()[0];
     assert_eq!((asked.method.as_str(), asked.path()), ("PATCH", format!("/v1.0/subscriptions/{ID}").as_str()));
@@ -107,8 +117,8 @@ async fn a_subscription_is_deleted_once() {
     })
     .await;
     let graph = server.graph();
-    assert_eq!(graph.delete_subscription(id()).await.unwrap(), Deletion::Deleted);
-    assert_eq!(graph.delete_subscription(id()).await.unwrap(), Deletion::Gone);
+    assert_eq!(graph.delete_subscription(id()).await.unwrap(), SubscriptionDeletion::Deleted);
+    assert_eq!(graph.delete_subscription(id()).await.unwrap(), SubscriptionDeletion::Gone);
 }
 
 #[tokio::test]

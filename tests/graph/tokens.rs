@@ -169,7 +169,7 @@ async fn a_valid_token_is_served_while_renewing_fails_and_not_a_second_longer() 
     assert_eq!(bench.secret().await, "secret-token-1", "two seconds are left");
     bench.authority.move_on(2);
     let refused = bench.tokens.token().await.unwrap_err();
-    assert!(refused.is_passing(), "{refused}");
+    assert!(refused.is_transient(), "{refused}");
     bench.authority.down(None);
     assert!(bench.secret().await.starts_with("secret-token-"));
 }
@@ -212,7 +212,7 @@ async fn a_token_that_is_refused_twice_is_an_error_and_not_a_storm() {
     let graph = server.graph_with(Arc::clone(&bench.tokens) as Arc<dyn TokenSource>, |_| ());
     for _ in 0..5 {
         let refused = graph.photo_state(user(1)).await.unwrap_err();
-        assert!(matches!(refused, GraphError::Unauthorized { .. }) && !refused.is_passing(), "{refused}");
+        assert!(matches!(refused, GraphError::Unauthorized { .. }) && !refused.is_transient(), "{refused}");
     }
     assert_eq!(bench.authority.asked(), 2);
     assert_eq!(server.count(), 6, "the first call twice, the others once");

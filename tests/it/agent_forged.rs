@@ -7,7 +7,7 @@ use bytes::Bytes;
 use photorelay_core::contract;
 use photorelay_core::id::UserId;
 use photorelay_core::names::{self, Container, WRITEBACKS_QUEUE};
-use photorelay_core::queue::{Body, Leased, Outgoing};
+use photorelay_core::queue::{Leased, MessageBody, Outgoing};
 use photorelay_core::store::list_all;
 use serde_json::{Value, json};
 
@@ -122,7 +122,7 @@ async fn announced(world: &World, user: UserId) -> Value {
     let queues = &world.storage().queues;
     let delivery = queues.receive(WRITEBACKS_QUEUE, 1, Duration::from_secs(60)).await.unwrap().remove(0);
     assert_eq!(queues.delete(WRITEBACKS_QUEUE, &delivery).await.unwrap(), Leased::Yes(()));
-    let Body::Bytes(body) = delivery.body else { panic!("the function's own message is base64") };
+    let MessageBody::Bytes(body) = delivery.body else { panic!("the function's own message is base64") };
     serde_json::from_slice(&body).unwrap()
 }
 

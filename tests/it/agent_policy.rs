@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use photorelay_agent::operate::held::Desk;
-use photorelay_agent::policy::{ForeignPolicy, Policy, RemovalPolicy};
+use photorelay_agent::connectors::folder::FolderConnector;
+use photorelay_agent::operate::approvals::Approvals;
+use photorelay_agent::policy::{ForeignPolicy, RemovalPolicy, WritePolicy};
 use photorelay_agent::queue::Agent;
-use photorelay_agent::target::folder::FolderTarget;
-use photorelay_agent::writeback::{Settings, Undone, WriteBacks};
-use photorelay_core::contract::{HeldFor, Kind, Outcome, Verdict};
+use photorelay_agent::writeback::{Undone, WriteBacks, WritebackSettings};
+use photorelay_core::contract::{ApprovalReason, EntryKind, Outcome, Verdict};
 use photorelay_core::id::{Digest, TenantId, UserId};
 use photorelay_core::names::{self, Container, WRITEBACKS_QUEUE};
 use photorelay_core::store::list_all;
@@ -15,18 +15,22 @@ use photorelay_core::store::list_all;
 use crate::process::agent_command;
 use crate::world::{Setup, World, fixture, guid};
 
-const CLEAR: Policy =
-    Policy { removal: RemovalPolicy::Clear, removals_per_day: None, foreign: ForeignPolicy::KeepForeign, pilot: None };
+const CLEAR: WritePolicy = WritePolicy {
+    removal: RemovalPolicy::Clear,
+    removals_per_day: None,
+    foreign: ForeignPolicy::KeepForeign,
+    pilot: None,
+};
 
 #[tokio::test]
 async fn a_removal_waits_until_an_operator_approves_it() {
-    let world = world(3, Policy::default()).await;
+    let world = world(3, WritePolicy::default()).await;
     let user = person_without_photo(&world, 0).await;
     let shown = world.written(user).unwrap();
 
     let held = desk(&world).held(None).await.unwrap();
     assert_eq!((held.len(), held[0].held.user_id, held[0].held.seq, held[0].verdict), (1, user, 2, None));
-    assert_eq!((held[0].held.held_for, held[0].held.value), (HeldFor::Removal, Digest::of(&shown)));
+    assert_eq!((held[0].held.held_for, held[0].held.value), (ApprovalReason::Removal, Digest::of(&shown)));
     assert!(world.receipt(user, 2).await.is_none(), "what is held has no receipt");
 
     desk(&world).decide(user, Verdict::Approved).await.unwrap();
@@ -43,7 +47,7 @@ async fn a_removal_waits_until_an_operator_approves_it() {
 async fn a_rejected_removal_leaves_the_photo_and_a_later_one_is_asked_about_again() {
     let world = world(1, CLEAR.clone()).await;
     // The brake has no slot for it: it waits although removals are cleared.
-    let world = with(world, Policy { removals_per_day: Some(0), ..CLEAR });
+    let world = with(world, WritePolicy { removals_per_day: Some(0), ..CLEAR });
     let user = person_without_photo(&world, 0).await;
     desk(&world).decide_all(Verdict::Rejected).await.unwrap();
     look_again(&world, user).await;
@@ -103,7 +107,7 @@ async fn the_brake_lets_a_days_removals_through_and_holds_the_rest_with_two_agen
 
 #[tokio::test]
 async fn a_removal_that_a_newer_photo_superseded_clears_nothing() {
-    let world = world(1, Policy::default()).await;
+    let world = world(1, WritePolicy::default()).await;
     let user = person_without_photo(&world, 0).await;
     // Approved, and before the agent gets to it the person has a photo again.
     desk(&world).decide(user, Verdict::Approved).await.unwrap();
@@ -117,7 +121,7 @@ async fn a_removal_that_a_newer_photo_superseded_clears_nothing() {
 
 #[tokio::test]
 async fn an_ignored_removal_is_neither_written_nor_held() {
-    let world = world(1, Policy { removal: RemovalPolicy::Ignore, ..Policy::default() }).await;
+    let world = world(1, WritePolicy { removal: RemovalPolicy::Ignore, ..WritePolicy::default() }).await;
     let user = person_without_photo(&world, 0).await;
     assert!(world.written(user).is_some());
     assert!(desk(&world).held(None).await.unwrap().is_empty());
@@ -149,14 +153,14 @@ async fn a_removal_never_takes_away_what_somebody_else_put_there_unasked() {
 
 #[tokio::test]
 async fn a_foreign_value_is_overwritten_only_after_an_operator_approves_and_is_kept() {
-    let world = world(1, Policy::default()).await;
+    let world = world(1, WritePolicy::default()).await;
     let user = world.user(0);
     put(&world, user, b"from the badge office");
     world.sim.tenant().change_photo(guid(user)).unwrap();
     world.settle().await;
     assert_eq!(world.written(user).as_deref(), Some(b"from the badge office".as_slice()));
     let held = desk(&world).held(None).await.unwrap();
-    assert_eq!((held.len(), held[0].held.held_for), (1, HeldFor::Foreign));
+    assert_eq!((held.len(), held[0].held.held_for), (1, ApprovalReason::Foreign));
 
     // A newer photo waits for the same answer, and it is one item and not two.
     world.sim.tenant().change_photo(guid(user)).unwrap();
@@ -177,13 +181,13 @@ async fn a_foreign_value_is_overwritten_only_after_an_operator_approves_and_is_k
 async fn a_rejected_foreign_value_is_kept_from_later_photos_too() {
     // Even where others are overwritten: an operator's word goes first.
     for foreign in [ForeignPolicy::KeepForeign, ForeignPolicy::Overwrite] {
-        let world = world(1, Policy::default()).await;
+        let world = world(1, WritePolicy::default()).await;
         let user = world.user(0);
         put(&world, user, b"as she wants it");
         world.sim.tenant().change_photo(guid(user)).unwrap();
         world.settle().await;
         desk(&world).decide(user, Verdict::Rejected).await.unwrap();
-        let world = with(world, Policy { foreign, ..Policy::default() });
+        let world = with(world, WritePolicy { foreign, ..WritePolicy::default() });
         world.sim.tenant().change_photo(guid(user)).unwrap();
         world.settle().await;
         assert_eq!(world.written(user).as_deref(), Some(b"as she wants it".as_slice()));
@@ -193,7 +197,7 @@ async fn a_rejected_foreign_value_is_kept_from_later_photos_too() {
 
 #[tokio::test]
 async fn where_only_empty_places_are_filled_a_foreign_value_stays_and_asks_nobody() {
-    let world = world(2, Policy { foreign: ForeignPolicy::OnlyIfEmpty, ..Policy::default() }).await;
+    let world = world(2, WritePolicy { foreign: ForeignPolicy::OnlyIfEmpty, ..WritePolicy::default() }).await;
     let (has, empty) = (world.user(0), world.user(1));
     put(&world, has, b"was here first");
     for user in [has, empty] {
@@ -208,7 +212,7 @@ async fn where_only_empty_places_are_filled_a_foreign_value_stays_and_asks_nobod
 
 #[tokio::test]
 async fn a_value_that_we_wrote_is_never_foreign_even_if_no_receipt_says_so() {
-    let world = world(1, Policy::default()).await;
+    let world = world(1, WritePolicy::default()).await;
     let user = world.user(0);
     for photo in ["astronaut-648.jpg", "cat-648.jpg"] {
         world.sim.tenant().set_photo(guid(user), &fixture(photo)).unwrap();
@@ -227,10 +231,10 @@ async fn a_value_that_we_wrote_is_never_foreign_even_if_no_receipt_says_so() {
 
 #[tokio::test]
 async fn a_pilot_leaves_everybody_else_alone() {
-    let world = world(2, Policy::default()).await;
+    let world = world(2, WritePolicy::default()).await;
     let (pilot, other) = (world.user(0), world.user(1));
     let list = Some(pilot.to_string().parse().unwrap());
-    let world = with(world, Policy { pilot: list, ..Policy::default() });
+    let world = with(world, WritePolicy { pilot: list, ..WritePolicy::default() });
     for user in [pilot, other] {
         world.sim.tenant().change_photo(guid(user)).unwrap();
     }
@@ -260,7 +264,7 @@ async fn a_dry_run_holds_nothing_and_spends_no_slot() {
 
 #[tokio::test]
 async fn undo_puts_a_foreign_value_back_and_nobody_overwrites_it_again_unasked() {
-    let overwrite = Policy { foreign: ForeignPolicy::Overwrite, ..Policy::default() };
+    let overwrite = WritePolicy { foreign: ForeignPolicy::Overwrite, ..WritePolicy::default() };
     let world = world(1, overwrite.clone()).await;
     let user = world.user(0);
     put(&world, user, b"from the badge office");
@@ -289,7 +293,7 @@ async fn undo_puts_a_foreign_value_back_and_nobody_overwrites_it_again_unasked()
 
 #[tokio::test]
 async fn undo_finds_a_value_that_was_replaced_after_the_entry_had_its_receipt() {
-    let world = world(1, Policy { foreign: ForeignPolicy::Overwrite, ..Policy::default() }).await;
+    let world = world(1, WritePolicy { foreign: ForeignPolicy::Overwrite, ..WritePolicy::default() }).await;
     let user = world.user(0);
     world.sim.tenant().change_photo(guid(user)).unwrap();
     world.settle().await;
@@ -320,7 +324,7 @@ async fn undo_puts_back_what_a_removal_took_away() {
 
 #[tokio::test]
 async fn undo_leaves_what_somebody_else_wrote_since() {
-    let world = world(1, Policy { foreign: ForeignPolicy::Overwrite, ..Policy::default() }).await;
+    let world = world(1, WritePolicy { foreign: ForeignPolicy::Overwrite, ..WritePolicy::default() }).await;
     let user = world.user(0);
     put(&world, user, b"the first");
     world.sim.tenant().change_photo(guid(user)).unwrap();
@@ -335,7 +339,7 @@ async fn undo_leaves_what_somebody_else_wrote_since() {
 
 #[tokio::test]
 async fn the_command_line_lists_approves_and_undoes() {
-    let world = world(1, Policy::default()).await;
+    let world = world(1, WritePolicy::default()).await;
     let user = person_without_photo(&world, 0).await;
     let id = user.to_string();
     let held: serde_json::Value = serde_json::from_str(&command(&world, &["held", "--json"]).await).unwrap();
@@ -363,40 +367,40 @@ async fn command(world: &World, arguments: &[&str]) -> String {
 }
 
 /// A world in which a photo that is not found twice is believed to be gone.
-async fn world(users: usize, policy: Policy) -> World {
+async fn world(users: usize, policy: WritePolicy) -> World {
     let sim = graph_sim::Config { users, with_photo: 0.0, ..Default::default() };
-    let edit = |config: &mut photorelay::config::Config| config.hold = std::time::Duration::ZERO;
+    let edit = |config: &mut photorelay::config::AppConfig| config.hold = std::time::Duration::ZERO;
     let world = World::with(Setup { sim, edit, ..Setup::default() }).await;
     with(world, policy)
 }
 
-fn with(mut world: World, policy: Policy) -> World {
+fn with(mut world: World, policy: WritePolicy) -> World {
     world.agent = agent(&world, policy);
     world
 }
 
-fn agent(world: &World, policy: Policy) -> Agent {
+fn agent(world: &World, policy: WritePolicy) -> Agent {
     Agent::new(world.storage().clone(), writebacks(world, false).with_policy(policy), WRITEBACKS_QUEUE.to_owned())
 }
 
-fn dry(world: &World, policy: Policy) -> Agent {
+fn dry(world: &World, policy: WritePolicy) -> Agent {
     Agent::new(world.storage().clone(), writebacks(world, true).with_policy(policy), WRITEBACKS_QUEUE.to_owned())
 }
 
 fn writebacks(world: &World, dry_run: bool) -> WriteBacks {
-    let settings = Settings {
+    let settings = WritebackSettings {
         tenant: TenantId::from_uuid(world.sim.tenant_id()),
         target: "ad".to_owned(),
         agent: "agent-of-the-tests".to_owned(),
         dry_run,
         certificate_expires_at: None,
     };
-    let folder = FolderTarget::open(&world.dir().join("written"), "thumbnailPhoto", 1024 * 1024).unwrap();
+    let folder = FolderConnector::open(&world.dir().join("written"), "thumbnailPhoto", 1024 * 1024).unwrap();
     WriteBacks::new(world.storage().clone(), Arc::new(folder), settings)
 }
 
-fn desk(world: &World) -> Desk {
-    Desk::new(world.storage().clone(), "ad".to_owned(), WRITEBACKS_QUEUE.to_owned())
+fn desk(world: &World) -> Approvals {
+    Approvals::new(world.storage().clone(), "ad".to_owned(), WRITEBACKS_QUEUE.to_owned())
 }
 
 /// Somebody whose photo was written and then removed, with the removal in the trail.
@@ -407,7 +411,7 @@ async fn person_without_photo(world: &World, at: usize) -> UserId {
     assert!(world.shows_newest(user).await);
     world.sim.tenant().remove_photo(guid(user)).unwrap();
     world.settle().await;
-    assert_eq!(world.trail(user).await.last().map(|newest| newest.entry.kind), Some(Kind::Removed));
+    assert_eq!(world.trail(user).await.last().map(|newest| newest.entry.kind), Some(EntryKind::Removed));
     user
 }
 
@@ -426,7 +430,7 @@ async fn kept(world: &World, user: UserId, value: &[u8]) -> Option<Vec<u8>> {
 async fn look_again_at(world: &World, user: UserId) {
     let newest = world.trail(user).await.pop().unwrap();
     let targets = photorelay_core::target::Targets::default();
-    photorelay::steps::announce::announce(&*world.storage().queues, &targets, &newest).await.unwrap();
+    photorelay::jobs::announce::announce(&*world.storage().queues, &targets, &newest).await.unwrap();
 }
 
 async fn look_again(world: &World, user: UserId) {

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use photorelay_agent::budget::{Budget, Limits};
+use photorelay_agent::connectors::folder::FolderConnector;
+use photorelay_agent::connectors::{Connector, ConnectorError, EntryRef, Replacement};
+use photorelay_agent::full_reconciliation::FullReconciliationSettings;
 use photorelay_agent::operate::switch;
-use photorelay_agent::pass::PassSettings;
 use photorelay_agent::queue::{Agent, DrainError};
-use photorelay_agent::target::folder::FolderTarget;
-use photorelay_agent::target::{Place, Replacement, Target, TargetError};
-use photorelay_agent::writeback::{Settings, WriteBacks};
-use photorelay_core::contract::{self, Heartbeat, Identity, PassCursor, V1};
+use photorelay_agent::quota::{QuotaLimits, WriteQuota};
+use photorelay_agent::writeback::{WriteBacks, WritebackSettings};
+use photorelay_core::contract::{self, Heartbeat, Identity, ReconciliationCursor, V1};
 use photorelay_core::id::{Digest, TenantId, UserId};
 use photorelay_core::names::{self, Container, WRITEBACKS_QUEUE};
 use photorelay_core::target::Targets;
@@ -54,7 +54,7 @@ async fn a_target_that_is_down_burns_no_attempts_and_the_heartbeat_tells_of_it()
     let user = world.user(0);
     announced(&world, &[user]).await;
     // More often than an item that fails alone may be tried.
-    let agent = agent(&world, 15, Budget::default());
+    let agent = agent(&world, 15, WriteQuota::default());
     for _ in 0..15 {
         assert!(matches!(agent.once().await, Err(DrainError::Down)));
     }
@@ -70,8 +70,8 @@ async fn a_target_that_is_down_burns_no_attempts_and_the_heartbeat_tells_of_it()
 #[tokio::test]
 async fn a_day_has_no_more_writes_than_its_budget_whatever_is_restarted() {
     let (world, everybody) = announced_everybody(3).await;
-    let limits = Limits { per_minute: None, per_day: Some(2) };
-    let resumed = async || Budget::resumed(world.storage(), limits, "ad", "agent-of-the-tests").await.unwrap();
+    let limits = QuotaLimits { per_minute: None, per_day: Some(2) };
+    let resumed = async || WriteQuota::resumed(world.storage(), limits, "ad", "agent-of-the-tests").await.unwrap();
     for _ in 0..2 {
         let answer = agent(&world, 0, resumed().await).once().await;
         assert!(matches!(answer, Err(DrainError::Down)), "{answer:?}");
@@ -86,9 +86,9 @@ async fn a_day_has_no_more_writes_than_its_budget_whatever_is_restarted() {
 #[tokio::test]
 async fn a_killed_agent_has_counted_its_writes() {
     let (world, everybody) = announced_everybody(3).await;
-    let limits = Limits { per_minute: None, per_day: Some(2) };
+    let limits = QuotaLimits { per_minute: None, per_day: Some(2) };
     for _ in 0..2 {
-        let budget = Budget::resumed(world.storage(), limits, "ad", "agent-of-the-tests").await.unwrap();
+        let budget = WriteQuota::resumed(world.storage(), limits, "ad", "agent-of-the-tests").await.unwrap();
         // Dropped without a last heartbeat.
         let answer = agent(&world, 0, budget).drain().await;
         assert!(matches!(answer, Err(DrainError::Down)), "{answer:?}");
@@ -101,7 +101,7 @@ async fn a_killed_agent_has_counted_its_writes() {
 #[tokio::test]
 async fn an_agent_that_ends_does_not_wait_for_its_turn_to_write() {
     let (world, everybody) = announced_everybody(2).await;
-    let slow = Budget::new(Limits { per_minute: Some(1), per_day: None }, None, 0);
+    let slow = WriteQuota::new(QuotaLimits { per_minute: Some(1), per_day: None }, None, 0);
     let (agent, stop) = (agent(&world, 0, slow), CancellationToken::new());
     let first = async {
         until(async || everybody.iter().any(|user| world.written(*user).is_some())).await;
@@ -120,11 +120,11 @@ async fn a_pass_with_other_settings_counts_while_the_agent_that_made_it_lives() 
     let world = world(1).await;
     announced(&world, &[world.user(0)]).await;
     let stop = CancellationToken::new();
-    let first = agent(&world, 0, Budget::default());
+    let first = agent(&world, 0, WriteQuota::default());
     first.once().await.unwrap();
     first.pass(&pass(), &stop).await.unwrap();
     let other = |name: &str| {
-        let settings = Settings { agent: name.to_owned(), dry_run: true, ..settings(&world) };
+        let settings = WritebackSettings { agent: name.to_owned(), dry_run: true, ..settings(&world) };
         Agent::new(world.storage().clone(), writebacks(&world, 0, settings), WRITEBACKS_QUEUE.to_owned())
     };
     assert!(!other("agent-2").pass_is_due(&pass()).await.unwrap(), "another's settings are another's");
@@ -157,16 +157,16 @@ async fn a_pass_goes_on_where_the_last_one_ended() {
     world.agent.drain().await.unwrap();
     everybody.sort();
     // Down from its first person on: nobody counts as looked at.
-    let broken = agent(&world, u32::MAX, Budget::default());
+    let broken = agent(&world, u32::MAX, WriteQuota::default());
     broken.pass(&pass(), &CancellationToken::new()).await.unwrap_err();
     let whole = world.agent.pass(&pass(), &CancellationToken::new()).await.unwrap();
     assert_eq!(whole.looked_at, 3);
 
-    let unfinished = PassCursor { done_to: Some(everybody[1]), finished_at: None, ..cursor(&world).await };
+    let unfinished = ReconciliationCursor { done_to: Some(everybody[1]), finished_at: None, ..cursor(&world).await };
     assert_eq!(unfinished.v, V1);
     let bytes = contract::to_bytes(&unfinished);
     let blobs = &world.storage().blobs;
-    let name = names::pass_cursor("ad");
+    let name = names::reconciliation_cursor("ad");
     blobs.put(Container::Agents, &name, "application/json", bytes.into(), &Default::default()).await.unwrap();
     let rest = world.agent.pass(&pass(), &CancellationToken::new()).await.unwrap();
     assert_eq!(rest.looked_at, 1);
@@ -195,19 +195,19 @@ async fn world(users: usize) -> World {
 }
 
 /// An agent whose target does not work the first times it is asked.
-fn agent(world: &World, down: u32, budget: Budget) -> Agent {
+fn agent(world: &World, down: u32, budget: WriteQuota) -> Agent {
     let writebacks = writebacks(world, down, settings(world)).with_budget(budget);
     Agent::new(world.storage().clone(), writebacks, WRITEBACKS_QUEUE.to_owned())
 }
 
-fn writebacks(world: &World, down: u32, settings: Settings) -> WriteBacks {
-    let folder = FolderTarget::open(&world.dir().join("written"), "thumbnailPhoto", 1024 * 1024).unwrap();
+fn writebacks(world: &World, down: u32, settings: WritebackSettings) -> WriteBacks {
+    let folder = FolderConnector::open(&world.dir().join("written"), "thumbnailPhoto", 1024 * 1024).unwrap();
     let target = Broken { folder, down: AtomicU32::new(down) };
     WriteBacks::new(world.storage().clone(), Arc::new(target), settings)
 }
 
-fn settings(world: &World) -> Settings {
-    Settings {
+fn settings(world: &World) -> WritebackSettings {
+    WritebackSettings {
         tenant: TenantId::from_uuid(world.sim.tenant_id()),
         target: "ad".to_owned(),
         agent: "agent-of-the-tests".to_owned(),
@@ -216,9 +216,9 @@ fn settings(world: &World) -> Settings {
     }
 }
 
-pub(crate) fn pass() -> PassSettings {
+pub(crate) fn pass() -> FullReconciliationSettings {
     let serving = Targets::default().all()[0].clone();
-    PassSettings { every: Duration::from_secs(24 * 3600), serving }
+    FullReconciliationSettings { every: Duration::from_secs(24 * 3600), serving }
 }
 
 async fn heartbeat(world: &World) -> Option<Heartbeat> {
@@ -227,8 +227,9 @@ async fn heartbeat(world: &World) -> Option<Heartbeat> {
     Some(contract::parse(&bytes).unwrap())
 }
 
-async fn cursor(world: &World) -> PassCursor {
-    let bytes = world.storage().blobs.get(Container::Agents, &names::pass_cursor("ad"), 65_536).await.unwrap();
+async fn cursor(world: &World) -> ReconciliationCursor {
+    let bytes =
+        world.storage().blobs.get(Container::Agents, &names::reconciliation_cursor("ad"), 65_536).await.unwrap();
     contract::parse(&bytes.unwrap()).unwrap()
 }
 
@@ -246,12 +247,12 @@ async fn patiently(happened: impl Future<Output = ()>) {
 /// A folder that cannot be used for a while.
 #[derive(Debug)]
 struct Broken {
-    folder: FolderTarget,
+    folder: FolderConnector,
     down: AtomicU32,
 }
 
 #[async_trait]
-impl Target for Broken {
+impl Connector for Broken {
     fn rendition(&self) -> &str {
         self.folder.rendition()
     }
@@ -264,24 +265,24 @@ impl Target for Broken {
         self.folder.server()
     }
 
-    async fn find(&self, user: UserId, identity: &Identity) -> Result<(Place, Option<Bytes>), TargetError> {
+    async fn find(&self, user: UserId, identity: &Identity) -> Result<(EntryRef, Option<Bytes>), ConnectorError> {
         let left = self.down.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
         match left {
-            Ok(_) => Err(TargetError::Down("the folder is out of order".to_owned())),
+            Ok(_) => Err(ConnectorError::Down("the folder is out of order".to_owned())),
             Err(_) => self.folder.find(user, identity).await,
         }
     }
 
-    async fn read(&self, place: &Place) -> Result<Option<Bytes>, TargetError> {
+    async fn read(&self, place: &EntryRef) -> Result<Option<Bytes>, ConnectorError> {
         self.folder.read(place).await
     }
 
     async fn replace(
         &self,
-        place: &Place,
+        place: &EntryRef,
         read: Option<&Bytes>,
         new: Option<&Bytes>,
-    ) -> Result<Replacement, TargetError> {
+    ) -> Result<Replacement, ConnectorError> {
         self.folder.replace(place, read, new).await
     }
 }

@@ -1,8 +1,8 @@
 //! What operators change in a person's trail, at the command line: history, restore, forget.
 
 use graph_sim::Notify;
-use photorelay::steps::sweep::Run;
-use photorelay_core::contract::{Kind, Look, Standing};
+use photorelay::jobs::sweep::Run;
+use photorelay_core::contract::{CaptureStatus, EntryKind, FetchPolicy};
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::names::{self, Container};
 use photorelay_core::store::list_all;
@@ -36,7 +36,7 @@ async fn with_photos(world: &World, user: UserId, photos: usize) {
     assert_eq!(world.trail(user).await.len(), photos);
 }
 
-async fn kinds(world: &World, user: UserId) -> Vec<Kind> {
+async fn kinds(world: &World, user: UserId) -> Vec<EntryKind> {
     world.trail(user).await.iter().map(|committed| committed.entry.kind).collect()
 }
 
@@ -55,12 +55,15 @@ async fn an_earlier_photo_is_put_back_and_stays_until_the_person_changes_it(stor
     assert!(told.contains("restored as entry 3, announced to ad"), "{told}");
     world.settle().await;
     let restored = world.trail(user).await.pop().unwrap().entry;
-    assert_eq!((restored.kind, restored.photo, restored.renditions), (Kind::Restored, first.photo, first.renditions));
+    assert_eq!(
+        (restored.kind, restored.photo, restored.renditions),
+        (EntryKind::Restored, first.photo, first.renditions)
+    );
     assert_eq!(restored.reason.as_deref(), Some("ticket 4711"));
     assert!(world.shows_newest(user).await);
 
     // Neither a look at the ETag, nor one at the bytes, nor the sweep undoes it.
-    for look in [Look::IfChanged, Look::Always] {
+    for look in [FetchPolicy::IfChanged, FetchPolicy::Always] {
         world.check(&[user], look).await;
         world.settle().await;
     }
@@ -81,7 +84,10 @@ async fn an_earlier_photo_is_put_back_and_stays_until_the_person_changes_it(stor
 
     world.sim.tenant().change_photo(guid(user)).unwrap();
     world.settle().await;
-    assert_eq!(kinds(&world, user).await, [Kind::Captured, Kind::Captured, Kind::Restored, Kind::Captured]);
+    assert_eq!(
+        kinds(&world, user).await,
+        [EntryKind::Captured, EntryKind::Captured, EntryKind::Restored, EntryKind::Captured]
+    );
     assert!(world.shows_newest(user).await);
     world.end().await;
 }
@@ -97,22 +103,22 @@ async fn a_photo_put_back_after_its_removal_is_not_removed_again_because_graph_s
     with_photos(&world, user, 1).await;
     world.sim.tenant().remove_photo(guid(user)).unwrap();
     world.settle().await;
-    assert_eq!(kinds(&world, user).await, [Kind::Captured, Kind::Removed]);
+    assert_eq!(kinds(&world, user).await, [EntryKind::Captured, EntryKind::Removed]);
 
     succeeds(&world, &["restore", &user.to_string(), "1"]).await;
     for _ in 0..2 {
-        world.check(&[user], Look::Always).await;
+        world.check(&[user], FetchPolicy::Always).await;
         world.app.sweep.run(&Run::default()).await.unwrap();
         world.settle().await;
     }
-    assert_eq!(kinds(&world, user).await, [Kind::Captured, Kind::Removed, Kind::Restored]);
+    assert_eq!(kinds(&world, user).await, [EntryKind::Captured, EntryKind::Removed, EntryKind::Restored]);
 
     // What Graph shows later, and then no longer, counts as for everybody.
     world.sim.tenant().change_photo(guid(user)).unwrap();
     world.settle().await;
     world.sim.tenant().remove_photo(guid(user)).unwrap();
     world.settle().await;
-    assert_eq!(kinds(&world, user).await[3..], [Kind::Captured, Kind::Removed]);
+    assert_eq!(kinds(&world, user).await[3..], [EntryKind::Captured, EntryKind::Removed]);
     world.end_with_leftovers().await;
 }
 
@@ -151,15 +157,15 @@ async fn a_forgotten_person_has_no_photos_and_gets_none_whatever_happens() {
     let told = succeeds(&world, &["forget", &id, "--yes"]).await;
     assert!(told.contains("forgotten as entry 3") && told.contains("deleted 4 blobs"), "{told}");
     assert_eq!((photos_of(&world, user).await, photos_of(&world, other).await), (0, others));
-    assert_eq!(world.head(user).await.unwrap().standing, Standing::Forgotten);
+    assert_eq!(world.head(user).await.unwrap().capture_status, CaptureStatus::Forgotten);
 
     // A new photo, a look at everything, a lost head: nothing is captured, and nothing of it is asked for.
     world.sim.tenant().change_photo(guid(user)).unwrap();
     world.settle().await;
     world.storage().blobs.delete(Container::State, &names::head(user)).await.unwrap();
-    world.check(&[user], Look::Always).await;
+    world.check(&[user], FetchPolicy::Always).await;
     world.settle().await;
-    assert_eq!(kinds(&world, user).await, [Kind::Captured, Kind::Captured, Kind::Forgotten]);
+    assert_eq!(kinds(&world, user).await, [EntryKind::Captured, EntryKind::Captured, EntryKind::Forgotten]);
     assert_eq!(photos_of(&world, user).await, 0);
 
     assert!(fails(&world, &["restore", &id, "1"]).await.contains("cannot be restored"));
@@ -177,9 +183,9 @@ async fn somebody_whom_nobody_ever_looked_at_can_be_forgotten() {
     let user = world.user(0);
     succeeds(&world, &["forget", &user.to_string(), "--yes"]).await;
     world.app.sweep.run(&Run::default()).await.unwrap();
-    world.check(&[user], Look::Always).await;
+    world.check(&[user], FetchPolicy::Always).await;
     world.settle().await;
-    assert_eq!(kinds(&world, user).await, [Kind::Forgotten]);
+    assert_eq!(kinds(&world, user).await, [EntryKind::Forgotten]);
     world.end().await;
 }
 

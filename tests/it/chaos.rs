@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use graph_sim::{Fault, Pattern, RetryAfter, Rule, Scope};
-use photorelay_core::contract::{Kind, Look};
+use photorelay_core::contract::{EntryKind, FetchPolicy};
 use photorelay_core::id::UserId;
 use photorelay_core::names::{CHECKS_QUEUE, WRITEBACKS_QUEUE};
 use tempfile::TempDir;
@@ -74,7 +74,7 @@ async fn everything_goes_wrong_at_once(seed: u64) {
     keep_sweeps_out(&world.sim);
     world.sim.set(|settings| *settings = graph_sim::Settings::default());
     programs.function.brings("the rest of the notifications", world.sim.flush()).await;
-    world.check(&people, Look::Always).await;
+    world.check(&people, FetchPolicy::Always).await;
     programs.function.brings("an empty queue of checks", is_below(&world, CHECKS_QUEUE, 1)).await;
     programs.agent.brings("an empty queue of write-backs", is_below(&world, WRITEBACKS_QUEUE, 1)).await;
     programs.function.kill().await;
@@ -168,7 +168,7 @@ async fn has_converged(world: &World, user: UserId) -> usize {
     let trail = world.trail(user).await;
     for committed in &trail {
         let entry = &committed.entry;
-        assert_eq!(entry.kind, Kind::Captured, "{user}: {:?}", entry.reason);
+        assert_eq!(entry.kind, EntryKind::Captured, "{user}: {:?}", entry.reason);
     }
     let seen: Vec<String> = trail.iter().map(|committed| committed.entry.seen.sha256.unwrap().to_string()).collect();
     let history: Vec<String> = world.sim.tenant().history(guid(user)).iter().filter_map(|was| was.sha256()).collect();

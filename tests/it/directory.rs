@@ -5,11 +5,11 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use photorelay_agent::policy::{ForeignPolicy, Policy};
+use photorelay_agent::connectors::ldap::{LdapConnector, LdapSettings};
+use photorelay_agent::connectors::{Connector, ConnectorError, EntryRef, Replacement};
+use photorelay_agent::policy::{ForeignPolicy, WritePolicy};
 use photorelay_agent::queue::Agent;
-use photorelay_agent::target::ldap::{LdapSettings, LdapTarget};
-use photorelay_agent::target::{Place, Replacement, Target, TargetError};
-use photorelay_agent::writeback::{Settings, WriteBacks};
+use photorelay_agent::writeback::{WriteBacks, WritebackSettings};
 use photorelay_core::contract::{Identity, Outcome};
 use photorelay_core::id::{Digest, TenantId, UserId};
 use photorelay_core::names::{self, Container, WRITEBACKS_QUEUE};
@@ -86,7 +86,7 @@ async fn an_account_name_full_of_metacharacters_is_compared_and_never_looked_for
     let identity = |name: &str| Identity { sid: None, sam_account_name: Some(name.to_owned()), ..identity(&jane) };
     assert_eq!(target.find(nobody(), &identity(&account)).await.unwrap().0, place(&jane));
     for wrong in ["*", "*)(objectClass=*", &account[..3]] {
-        assert!(matches!(target.find(nobody(), &identity(wrong)).await, Err(TargetError::Refused(_))), "{wrong}");
+        assert!(matches!(target.find(nobody(), &identity(wrong)).await, Err(ConnectorError::Refused(_))), "{wrong}");
     }
 }
 
@@ -95,10 +95,11 @@ async fn a_text_attribute_may_be_the_anchor() {
     let samba = Samba::shared().await;
     let jane = samba.add("Jane").await;
     samba.set(&jane, "employeeID", b"E*(7)").await;
-    let target = LdapTarget::new(LdapSettings { anchor_attribute: Some("employeeID".to_owned()), ..samba.settings() });
+    let target =
+        LdapConnector::new(LdapSettings { anchor_attribute: Some("employeeID".to_owned()), ..samba.settings() });
     let with = |anchor: &str| Identity { anchor: Some(anchor.to_owned()), ..identity(&jane) };
     assert_eq!(target.find(nobody(), &with("E*(7)")).await.unwrap().0, place(&jane));
-    assert!(matches!(target.find(nobody(), &with("E*")).await, Err(TargetError::Refused(_))));
+    assert!(matches!(target.find(nobody(), &with("E*")).await, Err(ConnectorError::Refused(_))));
 }
 
 #[tokio::test]
@@ -132,7 +133,7 @@ async fn what_is_over_the_schemas_limit_is_never_sent() {
     let found = target.find(nobody(), &identity(&jane)).await.unwrap().0;
     assert_eq!(target.limit(), 102_400);
     let over = target.replace(&found, None, Some(&Bytes::from(vec![0xff; 102_401]))).await;
-    assert!(matches!(&over, Err(TargetError::Refused(reason)) if reason.contains("was not sent")), "{over:?}");
+    assert!(matches!(&over, Err(ConnectorError::Refused(reason)) if reason.contains("was not sent")), "{over:?}");
     let most = Bytes::from(vec![0xff; 102_400]);
     assert_eq!(target.replace(&found, None, Some(&most)).await.unwrap(), Replacement::Done);
     assert_eq!(samba.photo(&jane).await.map(Bytes::from), Some(most));
@@ -154,7 +155,7 @@ async fn who_was_moved_is_written_and_who_was_deleted_is_not() {
 
     samba.change(&format!("dn: {}\nchangetype: delete\n", gone.dn)).await;
     assert_eq!(target.replace(&other, None, Some(&photo)).await.unwrap(), Replacement::ChangedMeanwhile);
-    assert!(matches!(target.find(nobody(), &identity(&gone)).await, Err(TargetError::Refused(_))));
+    assert!(matches!(target.find(nobody(), &identity(&gone)).await, Err(ConnectorError::Refused(_))));
 }
 
 #[tokio::test]
@@ -163,10 +164,10 @@ async fn an_account_that_the_agent_may_not_write_is_refused_for_good() {
     let domain = samba.unit.split_once("OU=People,").unwrap().1.to_owned();
     let name = format!("p{}", &samba.unit[3..17]);
     let protected = samba.add_called(&format!("CN={name},CN=Users,{domain}"), &name).await;
-    let target = LdapTarget::new(LdapSettings { base: domain, ..samba.settings() });
+    let target = LdapConnector::new(LdapSettings { base: domain, ..samba.settings() });
     let found = target.find(nobody(), &identity(&protected)).await.unwrap().0;
     let answer = target.replace(&found, None, Some(&Bytes::from_static(b"\xff"))).await;
-    assert!(matches!(&answer, Err(TargetError::Refused(reason)) if reason.contains("50 ")), "{answer:?}");
+    assert!(matches!(&answer, Err(ConnectorError::Refused(reason)) if reason.contains("50 ")), "{answer:?}");
     assert_eq!(samba.photo(&protected).await, None);
 }
 
@@ -235,8 +236,8 @@ async fn another_attribute_may_show_the_photo_if_it_holds_one_value() {
 
     let more = format!("dn: {}\nchangetype: modify\nadd: jpegPhoto\njpegPhoto: second\n", jane.dn);
     samba.change(&more).await;
-    let read = LdapTarget::new(settings).read(&place(&jane)).await;
-    assert!(matches!(&read, Err(TargetError::Refused(reason)) if reason.contains("2 values")), "{read:?}");
+    let read = LdapConnector::new(settings).read(&place(&jane)).await;
+    assert!(matches!(&read, Err(ConnectorError::Refused(reason)) if reason.contains("2 values")), "{read:?}");
     world.end().await;
 }
 
@@ -244,17 +245,20 @@ async fn another_attribute_may_show_the_photo_if_it_holds_one_value() {
 async fn only_a_verified_server_is_told_the_password() {
     let samba = Samba::shared().await;
     let jane = samba.add("Jane").await;
-    let find = async |settings: LdapSettings| LdapTarget::new(settings).find(nobody(), &identity(&jane)).await;
+    let find = async |settings: LdapSettings| LdapConnector::new(settings).find(nobody(), &identity(&jane)).await;
     let at = |url: String| LdapSettings { servers: vec![url.parse().unwrap()], ..samba.settings() };
 
     assert_eq!(find(at(format!("ldap://{}", samba.address))).await.unwrap().0, place(&jane), "StartTLS");
     let plain = find(at(format!("ldap+plain://{}", samba.address))).await;
-    assert!(matches!(&plain, Err(TargetError::Down(reason)) if reason.contains("strongerAuthRequired")), "{plain:?}");
+    assert!(
+        matches!(&plain, Err(ConnectorError::Down(reason)) if reason.contains("strongerAuthRequired")),
+        "{plain:?}"
+    );
     // Another authority than the one that signed.
     let other = Samba::own().await;
     for url in [format!("ldaps://{}", samba.address), format!("ldap://{}", samba.address)] {
         let answer = find(LdapSettings { ca_file: Some(other.ca_file.clone()), ..at(url) }).await;
-        assert!(matches!(&answer, Err(TargetError::Down(reason)) if reason.contains("certificate")), "{answer:?}");
+        assert!(matches!(&answer, Err(ConnectorError::Down(reason)) if reason.contains("certificate")), "{answer:?}");
     }
 }
 
@@ -266,12 +270,12 @@ async fn a_refused_password_is_tried_once_until_its_file_holds_another() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("password");
     std::fs::write(&file, "not-the-password\n").unwrap();
-    let target = LdapTarget::new(LdapSettings { sign_in: signed_in_with(file.clone()), ..samba.settings() });
+    let target = LdapConnector::new(LdapSettings { sign_in: signed_in_with(file.clone()), ..samba.settings() });
 
     let wanted = identity(&jane);
     let tries = (0..8).map(|_| target.find(nobody(), &wanted));
     for answer in futures::future::join_all(tries).await {
-        assert!(matches!(&answer, Err(TargetError::Down(reason)) if reason.contains("49 ")), "{answer:?}");
+        assert!(matches!(&answer, Err(ConnectorError::Down(reason)) if reason.contains("49 ")), "{answer:?}");
     }
     let domain = samba.unit.split_once("OU=People,").unwrap().1;
     let failed = samba.values(&format!("CN=photorelay-agent,CN=Users,{domain}"), "badPwdCount").await;
@@ -289,12 +293,12 @@ async fn a_domain_controller_that_went_away_is_found_again() {
     // The first of the list never answers.
     let mut settings = samba.settings();
     settings.servers.insert(0, "ldaps://127.0.0.1:1".parse().unwrap());
-    let target = LdapTarget::new(settings);
+    let target = LdapConnector::new(settings);
     let found = target.find(nobody(), &wanted).await.unwrap().0;
 
     samba.stop().await;
-    assert!(matches!(target.read(&found).await, Err(TargetError::Down(_))));
-    assert!(matches!(target.find(nobody(), &wanted).await, Err(TargetError::Down(_))));
+    assert!(matches!(target.read(&found).await, Err(ConnectorError::Down(_))));
+    assert!(matches!(target.find(nobody(), &wanted).await, Err(ConnectorError::Down(_))));
     samba.start_again().await;
     until(async || target.find(nobody(), &wanted).await.is_ok()).await;
     assert_eq!(target.read(&found).await.unwrap(), None);
@@ -314,16 +318,17 @@ pub(crate) async fn world(store: Store, samba: &Samba, dry_run: bool) -> World {
 }
 
 pub(crate) fn agent(world: &World, settings: LdapSettings, dry_run: bool) -> Agent {
-    let own = Settings {
+    let own = WritebackSettings {
         tenant: TenantId::from_uuid(world.sim.tenant_id()),
         target: "ad".to_owned(),
         agent: "agent-of-the-tests".to_owned(),
         dry_run,
         certificate_expires_at: None,
     };
-    let writebacks = WriteBacks::new(world.storage().clone(), Arc::new(LdapTarget::new(settings)), own);
+    let writebacks = WriteBacks::new(world.storage().clone(), Arc::new(LdapConnector::new(settings)), own);
     // What waits for an operator otherwise is tested without a directory.
-    let writebacks = writebacks.with_policy(Policy { foreign: ForeignPolicy::Overwrite, ..Policy::default() });
+    let writebacks =
+        writebacks.with_policy(WritePolicy { foreign: ForeignPolicy::Overwrite, ..WritePolicy::default() });
     Agent::new(world.storage().clone(), writebacks, WRITEBACKS_QUEUE.to_owned())
 }
 
@@ -349,9 +354,9 @@ pub(crate) fn identity(account: &Account) -> Identity {
     }
 }
 
-pub(crate) fn place(account: &Account) -> Place {
+pub(crate) fn place(account: &Account) -> EntryRef {
     let guid = uuid::Uuid::from_bytes_le(account.guid.as_slice().try_into().unwrap());
-    Place(format!("<GUID={guid}>"))
+    EntryRef(format!("<GUID={guid}>"))
 }
 
 /// The directory does not know people by their id in Entra ID.

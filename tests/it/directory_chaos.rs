@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use fastrand::Rng;
-use photorelay_core::contract::Look;
+use photorelay_core::contract::FetchPolicy;
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::names::WRITEBACKS_QUEUE;
 
@@ -106,7 +106,7 @@ async fn change(world: &World, people: &[(UserId, Account)], dice: &mut Rng) {
     for user in &changed {
         world.sim.tenant().change_photo(guid(*user)).unwrap();
     }
-    world.check(&changed, Look::IfChanged).await;
+    world.check(&changed, FetchPolicy::IfChanged).await;
     world.app.pump.drain().await.unwrap();
 }
 

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use photorelay_agent::connectors::ldap::{LdapConnector, LdapSettings};
+use photorelay_agent::connectors::{Connector, ConnectorError};
 use photorelay_agent::queue::DrainError;
-use photorelay_agent::target::ldap::{LdapSettings, LdapTarget};
-use photorelay_agent::target::{Target, TargetError};
 use photorelay_core::contract::Outcome;
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::names::{self, Container, WRITEBACKS_QUEUE};
@@ -61,7 +61,7 @@ async fn a_domain_controller_that_does_not_answer_pauses_the_agent_and_burns_no_
 #[tokio::test]
 async fn a_write_whose_answer_is_lost_is_found_done_and_not_done_again() {
     let (world, samba, relay, jane, user) = waiting().await;
-    let target = LdapTarget::new(impatient(&samba, &relay));
+    let target = LdapConnector::new(impatient(&samba, &relay));
     let (found, present) = target.find(nobody(), &identity(&jane)).await.unwrap();
     assert_eq!((&found, present), (&place(&jane), None));
     let wanted = world.trail(user).await[0].entry.renditions[0].clone();
@@ -75,7 +75,7 @@ async fn a_write_whose_answer_is_lost_is_found_done_and_not_done_again() {
         relay.cut();
     };
     let (answer, ()) = tokio::join!(target.replace(&found, None, Some(&photo)), broken);
-    assert!(matches!(&answer, Err(TargetError::Down(_))), "{answer:?}");
+    assert!(matches!(&answer, Err(ConnectorError::Down(_))), "{answer:?}");
     relay.silence(false);
 
     let agent = agent(&world, impatient(&samba, &relay), false);
@@ -93,14 +93,17 @@ async fn ten_thousand_entries_in_place_of_one_are_not_read_and_nobody_is_chosen(
     let jane = samba.add("Jane").await;
     let proxy = Repeating::before(&samba).await;
     let settings = LdapSettings { servers: vec![proxy.url().parse().unwrap()], ..samba.settings() };
-    let target = LdapTarget::new(settings);
+    let target = LdapConnector::new(settings);
     assert_eq!(target.find(nobody(), &identity(&jane)).await.unwrap().0, place(&jane));
 
     proxy.repeat_entries(10_000);
     let answer = target.find(nobody(), &identity(&jane)).await;
-    assert!(matches!(&answer, Err(TargetError::Down(_))), "{answer:?}");
+    assert!(matches!(&answer, Err(ConnectorError::Down(_))), "{answer:?}");
     let answer = target.read(&place(&jane)).await;
-    assert!(matches!(&answer, Err(TargetError::Down(reason)) if reason.contains("more than was asked")), "{answer:?}");
+    assert!(
+        matches!(&answer, Err(ConnectorError::Down(reason)) if reason.contains("more than was asked")),
+        "{answer:?}"
+    );
     proxy.repeat_entries(1);
     until(async || target.find(nobody(), &identity(&jane)).await.is_ok()).await;
 }

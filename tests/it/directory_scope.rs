@@ -1,8 +1,8 @@
 //! Whom the agent writes in a directory: people of some units, of a group, or who fit a filter. Everybody else is noted,
 //! not refused, and written once the scope has them.
 
-use photorelay_agent::target::ldap::{LdapSettings, LdapTarget, Scope};
-use photorelay_agent::target::{Target, TargetError};
+use photorelay_agent::connectors::ldap::{DirectoryScope, LdapConnector, LdapSettings};
+use photorelay_agent::connectors::{Connector, ConnectorError};
 use photorelay_core::contract::{Note, NoteKind};
 use photorelay_core::names::{self, Container};
 use serde_json::from_slice;
@@ -42,20 +42,20 @@ async fn a_unit_a_group_and_a_filter_have_jane_and_not_bob() {
     let group = Some(format!("CN=outer,{unit}"));
     let filter = Some("(department=Sales)".to_owned());
     let scopes = [
-        Scope::new(Some(&sales), None, None).unwrap(),
-        Scope::new(None, group.clone(), None).unwrap(),
-        Scope::new(None, None, filter.clone()).unwrap(),
-        Scope::new(Some(&sales), group, filter).unwrap(),
+        DirectoryScope::new(Some(&sales), None, None).unwrap(),
+        DirectoryScope::new(None, group.clone(), None).unwrap(),
+        DirectoryScope::new(None, None, filter.clone()).unwrap(),
+        DirectoryScope::new(Some(&sales), group, filter).unwrap(),
     ];
     for scope in scopes {
-        let target = LdapTarget::new(LdapSettings { scope: scope.clone(), ..samba.settings() });
+        let target = LdapConnector::new(LdapSettings { scope: scope.clone(), ..samba.settings() });
         assert!(target.find(nobody(), &identity(&jane)).await.is_ok(), "{scope:?}");
         let outside = target.find(nobody(), &identity(&bob)).await;
-        assert!(matches!(outside, Err(TargetError::OutOfScope(_))), "{scope:?}: {outside:?}");
+        assert!(matches!(outside, Err(ConnectorError::OutOfScope(_))), "{scope:?}: {outside:?}");
     }
-    let nobody_fits = Scope::new(Some(&sales), None, Some("(department=Marketing)".to_owned())).unwrap();
-    let target = LdapTarget::new(LdapSettings { scope: nobody_fits, ..samba.settings() });
-    assert!(matches!(target.find(nobody(), &identity(&jane)).await, Err(TargetError::OutOfScope(_))));
+    let nobody_fits = DirectoryScope::new(Some(&sales), None, Some("(department=Marketing)".to_owned())).unwrap();
+    let target = LdapConnector::new(LdapSettings { scope: nobody_fits, ..samba.settings() });
+    assert!(matches!(target.find(nobody(), &identity(&jane)).await, Err(ConnectorError::OutOfScope(_))));
 }
 
 #[tokio::test]
@@ -63,7 +63,7 @@ async fn who_is_out_of_scope_is_noted_and_written_as_soon_as_the_scope_is_anothe
     let samba = Samba::shared().await;
     let mut world = world(Store::Embedded, &samba, false).await;
     let (jane, bob) = jane_and_bob(&samba).await;
-    let sales = Scope::new(None, None, Some("(department=Sales)".to_owned())).unwrap();
+    let sales = DirectoryScope::new(None, None, Some("(department=Sales)".to_owned())).unwrap();
     world.agent = agent(&world, LdapSettings { scope: sales.clone(), ..samba.settings() }, false);
     for (at, account) in [&jane, &bob].into_iter().enumerate() {
         let user = account.is(&world, at, &account.anchor());

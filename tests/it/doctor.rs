@@ -4,7 +4,7 @@ use std::process::Output;
 use std::sync::Arc;
 
 use graph_sim::{Config, Notify, PhotoSource, PhotoUpdateSettings, roles};
-use photorelay_core::contract::Kind;
+use photorelay_core::contract::EntryKind;
 use serde_json::Value;
 
 use crate::commands::{photorelay, text};
@@ -82,7 +82,7 @@ async fn a_probe_sees_the_notification_and_puts_the_photo_back() {
         assert_eq!(world.sim.tenant().photo(guid(user)).is_some(), at == 0, "what was there before is there again");
     }
     let shown = world.trail(world.user(0)).await.pop().unwrap().entry;
-    assert_eq!(shown.kind, Kind::Captured);
+    assert_eq!(shown.kind, EntryKind::Captured);
     assert!(world.shows_newest(world.user(0)).await);
     world.end_with_leftovers().await;
 }

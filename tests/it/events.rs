@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::Request;
-use photorelay::config::{Config, EventDelivery};
+use photorelay::config::{AppConfig, EventDelivery};
 use photorelay::host::manifest::Manifest;
 use photorelay::host::router::router;
 use photorelay_core::names::CHECKS_QUEUE;
@@ -18,7 +18,7 @@ use crate::world::{Setup, World, guid};
 const HUB: &str = "EventHub:https://ns.servicebus.windows.net/eventhubname/photos?tenantId=contoso.com";
 const TOPIC: &str = "EventGrid:?azuresubscriptionid=8a8a&resourcegroup=photos&partnertopic=graph&location=westeurope";
 
-fn by(config: &mut Config, events: &str) {
+fn by(config: &mut AppConfig, events: &str) {
     config.public_url = None;
     config.event_delivery = Some(EventDelivery(events.to_owned()));
 }

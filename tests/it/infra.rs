@@ -111,7 +111,7 @@ fn alerts_are_those_that_the_watchdog_logs_and_that_the_runbook_explains() {
         lines.map(|value| value.trim_end_matches('\'').to_owned()).filter(|value| !value.contains('$')).collect()
     };
     let signals = quoted("word");
-    let watchdog = text("src/steps/watch/alerts.rs");
+    let watchdog = text("src/jobs/watch/alerts.rs");
     let logged: BTreeSet<String> = watchdog
         .lines()
         .filter_map(|line| line.trim().strip_prefix("alert(\""))

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::http::Method;
 use graph_sim::{Pattern, Point, Scope};
-use photorelay_core::contract::{Kind, Look, Outcome};
+use photorelay_core::contract::{EntryKind, FetchPolicy, Outcome};
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::names::{CHECKS_QUEUE, WRITEBACKS_QUEUE};
 use url::Url;
@@ -144,7 +144,7 @@ async fn dies_and_comes_back(at: At, photo: Photo) {
 
     // Nothing else happens while it is dead.
     show(&world, user, PHOTOS[1]);
-    world.check(&[user], Look::IfChanged).await;
+    world.check(&[user], FetchPolicy::IfChanged).await;
     wire.kills(&world, user, &at, 0, start).await;
     comes_back(&world, CHECKS_QUEUE, start).await;
     world.agent.drain().await.unwrap();
@@ -154,10 +154,10 @@ async fn dies_and_comes_back(at: At, photo: Photo) {
 
     // The person goes back to the photo before while it is dead, and the ETag comes back with it.
     show(&world, user, PHOTOS[2]);
-    world.check(&[user], Look::IfChanged).await;
+    world.check(&[user], FetchPolicy::IfChanged).await;
     wire.kills(&world, user, &at, 0, start).await;
     show(&world, user, PHOTOS[1]);
-    world.check(&[user], Look::IfChanged).await;
+    world.check(&[user], FetchPolicy::IfChanged).await;
     comes_back(&world, CHECKS_QUEUE, start).await;
     world.agent.drain().await.unwrap();
     match photo {
@@ -175,7 +175,7 @@ async fn agent_dies_and_comes_back(at: At, pass: usize) {
 
     // The trail stays as it is while the agent is dead.
     show(&world, user, PHOTOS[0]);
-    world.check(&[user], Look::IfChanged).await;
+    world.check(&[user], FetchPolicy::IfChanged).await;
     world.app.pump.drain().await.unwrap();
     wire.kills(&world, user, &at, pass, start).await;
     comes_back(&world, WRITEBACKS_QUEUE, start).await;
@@ -183,17 +183,17 @@ async fn agent_dies_and_comes_back(at: At, pass: usize) {
 
     // What was written comes back through Entra Connect: whenever the agent died, it left a receipt that proves it.
     show(&world, user, ECHO);
-    world.check(&[user], Look::IfChanged).await;
+    world.check(&[user], FetchPolicy::IfChanged).await;
     world.app.pump.drain().await.unwrap();
     assert_eq!(seen(&world, user).await.len(), 2, "an echo is no entry");
 
     // A newer entry comes while the agent is dead.
     show(&world, user, PHOTOS[2]);
-    world.check(&[user], Look::IfChanged).await;
+    world.check(&[user], FetchPolicy::IfChanged).await;
     world.app.pump.drain().await.unwrap();
     wire.kills(&world, user, &at, pass, start).await;
     show(&world, user, PHOTOS[0]);
-    world.check(&[user], Look::IfChanged).await;
+    world.check(&[user], FetchPolicy::IfChanged).await;
     world.app.pump.drain().await.unwrap();
     comes_back(&world, WRITEBACKS_QUEUE, start).await;
     assert_eq!(seen(&world, user).await.len(), 4);
@@ -215,7 +215,7 @@ async fn one_person(photo: &str) -> (World, UserId) {
     keep_sweeps_out(&world.sim);
     let user = world.user(0);
     show(&world, user, photo);
-    world.check(&[user], Look::IfChanged).await;
+    world.check(&[user], FetchPolicy::IfChanged).await;
     world.settle().await;
     (world, user)
 }
@@ -249,7 +249,7 @@ async fn all_visible(world: &World, queue: &str) -> bool {
 /// What the entries of the trail saw, oldest first.
 async fn seen(world: &World, user: UserId) -> Vec<Digest> {
     let trail = world.trail(user).await;
-    assert!(trail.iter().all(|committed| committed.entry.kind == Kind::Captured));
+    assert!(trail.iter().all(|committed| committed.entry.kind == EntryKind::Captured));
     trail.iter().map(|committed| committed.entry.seen.sha256.unwrap()).collect()
 }
 

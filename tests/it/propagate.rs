@@ -1,6 +1,6 @@
 //! A changed photo becomes a stored, audited photo, a write-back message, and a written file.
 
-use photorelay_core::contract::{CauseKind, Kind, Look, Outcome};
+use photorelay_core::contract::{CauseKind, EntryKind, FetchPolicy, Outcome};
 use photorelay_core::id::Digest;
 use photorelay_core::names::{self, CHECKS_QUEUE, Container};
 use photorelay_core::queue::Outgoing;
@@ -28,7 +28,7 @@ async fn a_changed_photo_is_stored_audited_announced_and_written(store: Store) {
     let shown = world.sim.tenant().shown(guid(user)).unwrap();
     assert_eq!(trail.len(), 1);
     let entry = &trail[0].entry;
-    assert_eq!((entry.seq, entry.kind, entry.previous), (1, Kind::Captured, Digest::ZERO));
+    assert_eq!((entry.seq, entry.kind, entry.previous), (1, EntryKind::Captured, Digest::ZERO));
     assert_eq!(entry.cause.kind, CauseKind::Notification);
     assert_eq!(entry.seen.sha256.map(|digest| digest.to_string()), shown.sha256());
     assert_eq!(entry.seen.media_etag.as_deref(), Some(shown.media_etag.as_str()));
@@ -70,11 +70,11 @@ async fn twenty_unchanged_people_cost_one_batch() {
     let world =
         World::with(Setup { sim: graph_sim::Config { users: 20, ..Default::default() }, ..Setup::default() }).await;
     let everybody: Vec<_> = (0..20).map(|at| world.user(at)).collect();
-    world.check(&everybody, Look::IfChanged).await;
+    world.check(&everybody, FetchPolicy::IfChanged).await;
     world.settle().await;
     world.sim.clear_requests();
 
-    world.check(&everybody, Look::IfChanged).await;
+    world.check(&everybody, FetchPolicy::IfChanged).await;
     world.settle().await;
     assert_eq!(world.sim.requests().entries.len(), 1);
     world.end().await;
@@ -113,7 +113,7 @@ async fn a_change_that_nothing_announces_is_found_by_a_check_and_not_before(stor
     world.settle().await;
     assert_eq!(world.trail(user).await.len(), 0);
 
-    world.check(&[user], Look::IfChanged).await;
+    world.check(&[user], FetchPolicy::IfChanged).await;
     world.settle().await;
     assert_eq!(world.trail(user).await.len(), 1);
     assert!(world.shows_newest(user).await);
@@ -158,7 +158,7 @@ async fn people_out_of_scope_are_noted_and_never_fetched() {
     })
     .await;
     let everybody: Vec<_> = (0..3).map(|at| world.user(at)).collect();
-    world.check(&everybody, Look::IfChanged).await;
+    world.check(&everybody, FetchPolicy::IfChanged).await;
     world.settle().await;
     let trails: Vec<usize> =
         futures::future::join_all(everybody.iter().map(|user| world.trail(*user))).await.iter().map(Vec::len).collect();
@@ -212,7 +212,7 @@ async fn a_head_that_was_lost_is_rebuilt_from_the_trail(store: Store) {
     world.settle().await;
     world.storage().blobs.delete(Container::State, &names::head(user)).await.unwrap();
 
-    world.check(&[user], Look::IfChanged).await;
+    world.check(&[user], FetchPolicy::IfChanged).await;
     world.settle().await;
     assert_eq!(world.trail(user).await.len(), 1);
     assert_eq!(world.head(user).await.unwrap().seq, 1);

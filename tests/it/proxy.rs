@@ -32,12 +32,12 @@ pub(crate) struct Proxy {
 struct Way {
     /// Where requests are sent on to; none means that there is nobody.
     server: Mutex<Option<SocketAddr>>,
-    holds: Mutex<Vec<Waiting>>,
+    holds: Mutex<Vec<ApprovalItem>>,
     client: reqwest::Client,
 }
 
 #[derive(Debug)]
-struct Waiting {
+struct ApprovalItem {
     method: Method,
     path: String,
     point: Point,
@@ -87,7 +87,8 @@ impl Proxy {
     /// for any run of characters; it is compared without the query.
     pub(crate) fn hold(&self, method: &Method, path: &str, point: Point, pass: usize) -> Hold {
         let state = Arc::new(watch::Sender::new(Held::NotYet));
-        let waiting = Waiting { method: method.clone(), path: path.to_owned(), point, pass, state: Arc::clone(&state) };
+        let waiting =
+            ApprovalItem { method: method.clone(), path: path.to_owned(), point, pass, state: Arc::clone(&state) };
         self.way.holds.lock().unwrap().push(waiting);
         Hold { state }
     }

@@ -6,10 +6,10 @@
 use axum::http::Method;
 use graph_sim::{Hold, Pattern, Point, Scope};
 use photorelay::app::App;
-use photorelay::config::Config;
-use photorelay::steps::propagate::Handled;
+use photorelay::config::AppConfig;
+use photorelay::jobs::propagate::Handled;
 use photorelay_agent::queue::Agent;
-use photorelay_core::contract::{self, Cause, CauseKind, CheckMessage, Kind, Look, Outcome, V1};
+use photorelay_core::contract::{self, Cause, CauseKind, CheckMessage, EntryKind, FetchPolicy, Outcome, V1};
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::names::WRITEBACKS_QUEUE;
 use tokio::task::JoinHandle;
@@ -48,7 +48,7 @@ impl Race {
         let sim = graph_sim::Config { users: 1, ..Default::default() };
         let world = World::with(Setup { store, sim, subscribe: false, ..Setup::default() }).await;
         world.sim.set(|settings| settings.etags_return = etags_return);
-        let mut config: Config = configuration(&world.sim, world.dir(), world.url.clone());
+        let mut config: AppConfig = configuration(&world.sim, world.dir(), world.url.clone());
         if let Some(azurite) = &world.azurite {
             config.storage = azurite.settings();
         }
@@ -85,7 +85,7 @@ impl Race {
 
     async fn seen(&self) -> Vec<Digest> {
         let trail = self.world.trail(self.user).await;
-        assert!(trail.iter().all(|committed| committed.entry.kind == Kind::Captured));
+        assert!(trail.iter().all(|committed| committed.entry.kind == EntryKind::Captured));
         trail.iter().map(|committed| committed.entry.seen.sha256.unwrap()).collect()
     }
 
@@ -125,7 +125,7 @@ fn check(user: UserId) -> Vec<u8> {
         v: V1,
         cause,
         users: vec![user],
-        look: Look::IfChanged,
+        fetch_policy: FetchPolicy::IfChanged,
         attempt: 0,
         absence: None,
         traceparent: None,
@@ -222,7 +222,7 @@ async fn two_agents_on_one_queue_leave_the_newest_photo_and_one_receipt_for_each
         }
         // Twice: announcing again is harmless.
         for _ in 0..2 {
-            world.check(&people, Look::IfChanged).await;
+            world.check(&people, FetchPolicy::IfChanged).await;
             world.app.pump.drain().await.unwrap();
         }
     }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use graph_sim::{Fault, Pattern, Rule};
 use jiff::SignedDuration;
-use photorelay::config::Config;
-use photorelay::steps::sweep::Run;
-use photorelay_core::contract::{Head, Kind, Look};
+use photorelay::config::AppConfig;
+use photorelay::jobs::sweep::Run;
+use photorelay_core::contract::{EntryKind, FetchPolicy, Head};
 use photorelay_core::heads;
 
 use crate::world::{Setup, Store, World, everywhere, fixture, guid};
@@ -28,11 +28,11 @@ async fn every_bad_photo_is_refused_once_and_the_good_one_before_stays(store: St
     for (at, name) in BAD.iter().enumerate() {
         world.sim.tenant().set_raw_photo(guid(user), fixture(name), "image/jpeg").unwrap();
         world.settle().await;
-        world.check(&[user], Look::IfChanged).await;
+        world.check(&[user], FetchPolicy::IfChanged).await;
         world.settle().await;
 
         let newest = world.trail(user).await.pop().unwrap();
-        assert_eq!((newest.entry.kind, newest.entry.seq as usize), (Kind::Refused, at + 2), "{name}");
+        assert_eq!((newest.entry.kind, newest.entry.seq as usize), (EntryKind::Refused, at + 2), "{name}");
         assert!(newest.entry.reason.is_some_and(|reason| !reason.is_empty()), "{name}");
         assert_eq!(world.written(user), before, "{name}");
     }
@@ -58,7 +58,7 @@ async fn an_empty_answer_and_a_placeholder_are_no_photo_and_remove_nothing() {
 /// Half a photo in an answer that says it is whole, more than once.
 #[tokio::test]
 async fn a_photo_that_came_in_half_is_asked_for_again_at_every_sweep_of_a_day() {
-    let edit = |config: &mut Config| config.hold = Duration::ZERO;
+    let edit = |config: &mut AppConfig| config.hold = Duration::ZERO;
     let world = World::with(Setup { edit, subscribe: false, ..Setup::default() }).await;
     let user = world.user(0);
     let half = Pattern::new("GET", &format!("/v1.0/users/{user}/photo/$value"));
@@ -68,19 +68,19 @@ async fn a_photo_that_came_in_half_is_asked_for_again_at_every_sweep_of_a_day() 
         world.settle().await;
     }
     let trail = world.trail(user).await;
-    assert_eq!(trail.iter().map(|committed| committed.entry.kind).collect::<Vec<_>>(), [Kind::Refused]);
+    assert_eq!(trail.iter().map(|committed| committed.entry.kind).collect::<Vec<_>>(), [EntryKind::Refused]);
 
     world.sim.remove_fault(half);
     assert_eq!(world.app.sweep.run(&Run::default()).await.unwrap().unsettled, 1);
     world.settle().await;
-    assert_eq!(world.trail(user).await.pop().unwrap().entry.kind, Kind::Captured);
+    assert_eq!(world.trail(user).await.pop().unwrap().entry.kind, EntryKind::Captured);
     assert!(world.shows_newest(user).await);
     world.end().await;
 }
 
 #[tokio::test]
 async fn a_photo_that_was_bad_for_a_day_is_left_alone() {
-    let edit = |config: &mut Config| config.hold = Duration::ZERO;
+    let edit = |config: &mut AppConfig| config.hold = Duration::ZERO;
     let world = World::with(Setup { edit, subscribe: false, ..Setup::default() }).await;
     let user = world.user(0);
     world.sim.tenant().set_raw_photo(guid(user), fixture("bad-truncated.jpg"), "image/jpeg").unwrap();
@@ -103,12 +103,12 @@ async fn one_bad_photo_does_not_keep_others_in_the_same_message_from_being_captu
     let world = World::start().await;
     let people: Vec<_> = (0..3).map(|at| world.user(at)).collect();
     world.sim.tenant().set_raw_photo(guid(people[1]), fixture("bad-truncated.jpg"), "image/jpeg").unwrap();
-    world.check(&people, Look::IfChanged).await;
+    world.check(&people, FetchPolicy::IfChanged).await;
     world.settle().await;
     let mut kinds = Vec::new();
     for user in people {
         kinds.push(world.trail(user).await[0].entry.kind);
     }
-    assert_eq!(kinds, [Kind::Captured, Kind::Refused, Kind::Captured]);
+    assert_eq!(kinds, [EntryKind::Captured, EntryKind::Refused, EntryKind::Captured]);
     world.end().await;
 }

@@ -6,12 +6,13 @@ use bytes::Bytes;
 use graph_sim::{Fault, NoPhoto, Notify, Pattern, Rule, Scope};
 use jiff::{SignedDuration, Timestamp};
 use photorelay::app::App;
-use photorelay::steps::sweep::Run;
-use photorelay_core::contract::{Kind, Look};
+use photorelay::jobs::sweep::Run;
+use photorelay_core::clock::Clock;
+use photorelay_core::contract::{EntryKind, FetchPolicy};
 use photorelay_core::id::UserId;
 use photorelay_core::names::{self, CHECKS_QUEUE, Container};
-use photorelay_core::queue::embedded::{EmbeddedQueues, Options};
-use photorelay_core::queue::{Body, QueueStore};
+use photorelay_core::queue::embedded::{EmbeddedQueueOptions, EmbeddedQueues};
+use photorelay_core::queue::{MessageBody, QueueStore};
 
 use crate::world::{Setup, World, configuration, guid};
 
@@ -44,7 +45,7 @@ async fn everybodys_photo_goes(world: &World) {
 /// The second looks, as they come when the hold time is over. They are taken from the queue.
 async fn second_looks(world: &World) -> Vec<Bytes> {
     let later = || Timestamp::now() + SignedDuration::from_mins(16);
-    let options = Options { clock: std::sync::Arc::new(later), ..Options::default() };
+    let options = EmbeddedQueueOptions { clock: Clock::telling(later), ..EmbeddedQueueOptions::default() };
     let queues = EmbeddedQueues::open_with(world.dir(), options).unwrap();
     let mut bodies = Vec::new();
     loop {
@@ -55,8 +56,8 @@ async fn second_looks(world: &World) -> Vec<Bytes> {
         for delivery in some {
             queues.delete(CHECKS_QUEUE, &delivery).await.unwrap();
             match delivery.body {
-                Body::Bytes(bytes) => bodies.push(bytes),
-                Body::Undecodable(text) => panic!("{text}"),
+                MessageBody::Bytes(bytes) => bodies.push(bytes),
+                MessageBody::Undecodable(text) => panic!("{text}"),
             }
         }
     }
@@ -69,14 +70,14 @@ async fn after_the_hold_time(world: &World) -> App {
     App::build(&config).await.unwrap()
 }
 
-async fn kinds(world: &World, user: UserId) -> Vec<Kind> {
+async fn kinds(world: &World, user: UserId) -> Vec<EntryKind> {
     world.trail(user).await.iter().map(|committed| committed.entry.kind).collect()
 }
 
 /// Nobody is removed, and every target shows what it showed.
 async fn assert_nobody_is_removed(world: &World) {
     for user in everybody(world) {
-        assert_eq!(kinds(world, user).await, [Kind::Captured], "{user}");
+        assert_eq!(kinds(world, user).await, [EntryKind::Captured], "{user}");
         assert!(world.shows_newest(user).await, "{user}");
     }
 }
@@ -130,7 +131,7 @@ async fn everybodys_photo_gone_for_good_is_recorded_after_the_hold_time_and_remo
     }
     world.settle().await;
     for user in everybody(&world) {
-        assert_eq!(kinds(&world, user).await, [Kind::Captured, Kind::Removed], "{user}");
+        assert_eq!(kinds(&world, user).await, [EntryKind::Captured, EntryKind::Removed], "{user}");
         assert!(world.written(user).is_some(), "{user}: the target keeps it until an operator approves");
     }
     world.end_with_leftovers().await;
@@ -151,7 +152,7 @@ async fn every_shape_of_no_photo_waits_for_the_hold_time_and_is_removed_after_it
     }
     world.settle().await;
     for (user, shape) in people.iter().zip(NoPhoto::ALL) {
-        assert_eq!(kinds(&world, *user).await, [Kind::Captured, Kind::Removed], "{shape:?}");
+        assert_eq!(kinds(&world, *user).await, [EntryKind::Captured, EntryKind::Removed], "{shape:?}");
     }
     world.end_with_leftovers().await;
 }
@@ -173,7 +174,7 @@ async fn a_batch_that_tells_of_no_photo_is_not_believed_when_the_person_alone_ha
     app.propagate.handle(&looks[0], 1).await.unwrap();
     sweep(&world).await;
     for user in everybody(&world) {
-        assert!(!kinds(&world, user).await.contains(&Kind::Removed), "{user}");
+        assert!(!kinds(&world, user).await.contains(&EntryKind::Removed), "{user}");
     }
     world.end().await;
 }
@@ -194,7 +195,7 @@ async fn a_photo_that_was_seen_in_between_cancels_the_removal() {
     for look in &looks {
         app.propagate.handle(look, 1).await.unwrap();
     }
-    assert!(!kinds(&world, user).await.contains(&Kind::Removed));
+    assert!(!kinds(&world, user).await.contains(&EntryKind::Removed));
     assert!(world.head(user).await.unwrap().absent_since.is_some());
     world.end_with_leftovers().await;
 }
@@ -215,10 +216,10 @@ async fn a_user_who_is_deleted_for_now_or_for_good_keeps_trail_and_photo() {
     for look in second_looks(&world).await {
         app.propagate.handle(&look, 1).await.unwrap();
     }
-    world.check(&people, Look::Always).await;
+    world.check(&people, FetchPolicy::Always).await;
     sweep(&world).await;
     for user in &people {
-        assert_eq!(kinds(&world, *user).await, [Kind::Captured], "{user}");
+        assert_eq!(kinds(&world, *user).await, [EntryKind::Captured], "{user}");
         let photos = names::person_prefix(*user);
         let kept = photorelay_core::store::list_all(&*world.storage().blobs, Container::Photos, &photos).await.unwrap();
         assert_eq!(kept.len(), 2, "{user}");
@@ -240,7 +241,7 @@ async fn a_lost_licence_and_its_return_within_the_hold_time_remove_nothing() {
         app.propagate.handle(&look, 1).await.unwrap();
     }
     world.settle().await;
-    assert!(!kinds(&world, user).await.contains(&Kind::Removed));
+    assert!(!kinds(&world, user).await.contains(&EntryKind::Removed));
     world.end_with_leftovers().await;
 }
 

@@ -10,7 +10,7 @@ use std::process::Stdio;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use photorelay_agent::target::ldap::{DEFAULT_TIMEOUT, LdapSettings, LdapTarget, SignIn};
+use photorelay_agent::connectors::ldap::{DEFAULT_TIMEOUT, LdapConnector, LdapSettings, SignIn};
 use photorelay_core::id::UserId;
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
@@ -128,8 +128,8 @@ impl Samba {
         }
     }
 
-    pub(crate) fn target(&self) -> LdapTarget {
-        LdapTarget::new(self.settings())
+    pub(crate) fn target(&self) -> LdapConnector {
+        LdapConnector::new(self.settings())
     }
 
     /// A user below the test's unit. The account's name is random.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use graph_sim::{Fault, Pattern, RetryAfter, Rule, Subscription};
 use photorelay::app::App;
-use photorelay::steps::subscribe::{Did, Fit, Kept, SubscribeError};
+use photorelay::jobs::subscribe::{Action, Match, SubscribeError, SyncReport};
 use photorelay_core::clock::Clock;
 use photorelay_core::contract::{LifecycleEvent, LifecycleMessage, V1};
 use photorelay_core::names::SUBSCRIPTIONS_QUEUE;
@@ -36,7 +36,7 @@ fn one(world: &World) -> Subscription {
     all.remove(0)
 }
 
-fn alive(kept: &Kept) -> Uuid {
+fn alive(kept: &SyncReport) -> Uuid {
     kept.alive.unwrap().0
 }
 
@@ -52,7 +52,7 @@ async fn notifies(world: &World) -> bool {
 async fn a_first_run_subscribes_to_users_with_both_endpoints_for_four_weeks() {
     let world = unsubscribed().await;
     let kept = world.app.subscribe.keep().await.unwrap();
-    assert!(matches!(kept.did[..], [Did::Created { .. }]), "{kept}");
+    assert!(matches!(kept.did[..], [Action::Created { .. }]), "{kept}");
     let made = one(&world);
     assert_eq!((made.resource.as_str(), made.change_type.as_str()), ("users", "updated"));
     assert_eq!(made.client_state.as_deref(), Some(CLIENT_STATE));
@@ -69,7 +69,7 @@ async fn what_lives_is_adopted_and_left_alone_for_a_day() {
     let id = one(&world).id;
     let other_process = again(&world, &world.url, CLIENT_STATE, None, Duration::ZERO).await;
     let kept = other_process.subscribe.keep().await.unwrap();
-    assert_eq!((alive(&kept), kept.did.len(), kept.found[0].fit), (id, 0, Fit::Current), "{kept}");
+    assert_eq!((alive(&kept), kept.did.len(), kept.found[0].fit), (id, 0, Match::Current), "{kept}");
     world.end().await;
 }
 
@@ -81,7 +81,7 @@ async fn a_renewal_once_a_day_moves_the_expiry_while_the_handshake_is_run_again(
     let tomorrow = again(&world, &world.url, CLIENT_STATE, None, 2 * DAY).await;
     // One thread serves the webhook and waits for the renewal: it must not wait for itself.
     let kept = tomorrow.subscribe.keep().await.unwrap();
-    assert!(matches!(kept.did[..], [Did::Renewed { id, .. }] if id == before.id), "{kept}");
+    assert!(matches!(kept.did[..], [Action::Renewed { id, .. }] if id == before.id), "{kept}");
     assert!(one(&world).expires.duration_since(before.expires).as_hours() >= 47);
     assert_eq!(world.sim.requests().count("POST /v1.0/subscriptions/{id}/reauthorize"), 0);
     world.end().await;
@@ -103,14 +103,14 @@ async fn what_vanished_is_made_anew_even_between_list_and_renewal() {
     let world = World::start().await;
     world.sim.lose_subscription(one(&world).id);
     let kept = world.app.subscribe.keep().await.unwrap();
-    assert!(matches!(kept.did[..], [Did::Created { .. }]), "{kept}");
+    assert!(matches!(kept.did[..], [Action::Created { .. }]), "{kept}");
 
     world.sim.advance(2 * DAY);
     let later = again(&world, &world.url, CLIENT_STATE, None, 2 * DAY).await;
     let gone = Fault::Answer { name: "subscription_unknown".to_owned() };
     world.sim.add_fault(Rule::new(Pattern::new("PATCH", "/v1.0/subscriptions/*"), gone).times(1));
     let (before, lost) = (one(&world).id, later.subscribe.keep().await.unwrap());
-    assert!(matches!(lost.did[..], [Did::Lost { id }, ..] if id == before), "{lost}");
+    assert!(matches!(lost.did[..], [Action::Lost { id }, ..] if id == before), "{lost}");
     world.end().await;
 }
 
@@ -120,12 +120,12 @@ async fn a_new_secret_comes_without_a_gap() {
     let old = one(&world).id;
     let tomorrow = again(&world, &world.url, "a-secret-of-tomorrow", Some(CLIENT_STATE), Duration::ZERO).await;
     let first = tomorrow.subscribe.keep().await.unwrap();
-    assert!(matches!(first.did[..], [Did::Created { .. }]), "{first}");
-    assert_eq!(first.found[0].fit, Fit::Previous);
+    assert!(matches!(first.did[..], [Action::Created { .. }]), "{first}");
+    assert_eq!(first.found[0].fit, Match::Previous);
     let both: Vec<_> = world.sim.subscriptions().into_iter().map(|one| one.client_state.unwrap()).collect();
     assert_eq!(both.len(), 2, "the old one stays until the new one was there for a run");
     let second = tomorrow.subscribe.keep().await.unwrap();
-    assert_eq!(second.did, [Did::Deleted { id: old }], "{second}");
+    assert_eq!(second.did, [Action::Deleted { id: old }], "{second}");
     let left = one(&world);
     assert_eq!((left.id, left.client_state.as_deref()), (alive(&first), Some("a-secret-of-tomorrow")));
 
@@ -145,7 +145,7 @@ async fn two_rotations_in_a_row_find_room_and_keep_what_is_still_accepted() {
     second.subscribe.keep().await.unwrap();
     let third = again(&world, &world.url, "the-third-secret", Some("the-second-secret"), Duration::ZERO).await;
     let kept = third.subscribe.keep().await.unwrap();
-    assert!(matches!(kept.did[..], [Did::Deleted { .. }, Did::Created { .. }]), "{kept}");
+    assert!(matches!(kept.did[..], [Action::Deleted { .. }, Action::Created { .. }]), "{kept}");
     let mut states: Vec<_> = world.sim.subscriptions().into_iter().map(|one| one.client_state.unwrap()).collect();
     states.sort();
     assert_eq!(states, ["the-second-secret", "the-third-secret"]);
@@ -193,7 +193,7 @@ async fn a_full_quota_and_an_outage_are_told_and_what_lives_goes_on() {
     assert!(matches!(refused, SubscribeError::QuotaExceeded { .. }), "{refused}");
     let down = Fault::Status { status: 500, code: "Down".to_owned(), retry_after: RetryAfter::Absent };
     world.sim.add_fault(Rule::new(Pattern::new("GET", "/v1.0/subscriptions"), down).times(1));
-    assert!(matches!(tomorrow.subscribe.keep().await, Err(SubscribeError::Graph(error)) if error.is_passing()));
+    assert!(matches!(tomorrow.subscribe.keep().await, Err(SubscribeError::Graph(error)) if error.is_transient()));
     assert_eq!(one(&world).client_state.as_deref(), Some(CLIENT_STATE));
     world.end().await;
 }
@@ -275,7 +275,7 @@ async fn a_removed_subscription_is_made_anew_and_a_storm_of_events_costs_one_lis
     let message =
         LifecycleMessage { v: V1, event: LifecycleEvent::SubscriptionRemoved, subscription_id: id, traceparent: None };
     for _ in 0..50 {
-        world.app.subscribe.obey(&message).await.unwrap();
+        world.app.subscribe.handle_lifecycle(&message).await.unwrap();
     }
     assert_eq!(world.sim.requests().count("GET /v1.0/subscriptions"), 1);
     world.end().await;

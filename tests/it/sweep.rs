@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use graph_sim::{Fault, Notify, Pattern, Point, RetryAfter, Rule, Scope};
 use jiff::{SignedDuration, Timestamp};
-use photorelay::config::{Config, defaults};
-use photorelay::steps::sweep::{Run, Sweep, SweepError, SweepReport, SweepSettings};
-use photorelay_core::contract::{self, ContinueSweep, Kind, SweepCursor, SweepLease, V1};
+use photorelay::config::{AppConfig, defaults};
+use photorelay::jobs::sweep::{Run, Sweep, SweepError, SweepReport, SweepSettings};
+use photorelay_core::contract::{self, ContinueSweep, EntryKind, SweepCursor, SweepLease, V1};
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::names::{self, CHECKS_QUEUE, Container, WRITEBACKS_QUEUE};
 use photorelay_core::queue::Outgoing;
@@ -27,7 +27,7 @@ on_every_store!(
 /// Nothing is announced by Graph, and a head settles with the next look.
 async fn silent(store: Store, users: usize) -> World {
     let sim = graph_sim::Config { users, ..Default::default() };
-    let edit = |config: &mut Config| config.hold = Duration::ZERO;
+    let edit = |config: &mut AppConfig| config.hold = Duration::ZERO;
     let world = World::with(Setup { store, sim, edit, subscribe: false, ..Setup::default() }).await;
     world.sim.set(|settings| settings.notify = Notify::Never);
     world
@@ -172,8 +172,8 @@ async fn a_removed_photo_is_found_and_then_left_alone(store: Store) {
     let report = sweep(&world).await;
     assert_eq!((report.missing, report.checks), (1, 1));
     world.settle().await;
-    let kinds: Vec<Kind> = world.trail(user).await.iter().map(|committed| committed.entry.kind).collect();
-    assert_eq!(kinds, [Kind::Captured, Kind::Removed]);
+    let kinds: Vec<EntryKind> = world.trail(user).await.iter().map(|committed| committed.entry.kind).collect();
+    assert_eq!(kinds, [EntryKind::Captured, EntryKind::Removed]);
     assert_eq!(sweep(&world).await.checks, 0, "who has no photo and should have none needs nothing");
     world.end_with_leftovers().await;
 }
@@ -349,7 +349,7 @@ async fn a_sweep_that_stood_still_gives_way_to_the_one_that_took_over() {
 #[tokio::test]
 async fn a_sweep_that_runs_out_of_time_hands_over_until_everybody_was_looked_at() {
     let sim = graph_sim::Config { users: 2_100, with_photo: 0.0, ..Default::default() };
-    let edit = |config: &mut Config| config.sweep_time_limit = Duration::ZERO;
+    let edit = |config: &mut AppConfig| config.sweep_time_limit = Duration::ZERO;
     let world = World::with(Setup { sim, edit, subscribe: false, ..Setup::default() }).await;
     world.sim.set(|settings| settings.delta_page = 1_000);
     assert_eq!(world.post("/sweep", TIMER).await.status(), 200);

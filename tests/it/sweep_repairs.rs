@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use graph_sim::{Fault, Pattern, Point, RetryAfter, Rule, Scope};
-use photorelay_core::contract::Kind;
+use photorelay_core::contract::EntryKind;
 use photorelay_core::id::UserId;
 use photorelay_core::names::CHECKS_QUEUE;
 
@@ -115,7 +115,7 @@ async fn assert_agreement(world: &World, function: &Program, storage: &Variables
     for id in world.sim.tenant().user_ids() {
         let user = UserId::from_uuid(id);
         let trail = world.trail(user).await;
-        assert!(trail.iter().all(|committed| committed.entry.kind == Kind::Captured), "{user}");
+        assert!(trail.iter().all(|committed| committed.entry.kind == EntryKind::Captured), "{user}");
         let seen: Vec<String> =
             trail.iter().map(|committed| committed.entry.seen.sha256.unwrap().to_string()).collect();
         let shown = world.sim.tenant().shown(guid(user)).unwrap();

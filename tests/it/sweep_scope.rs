@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 
 use graph_sim::{App, roles};
-use photorelay::config::Config;
-use photorelay::steps::scope::Scope;
-use photorelay::steps::sweep::{Run, SweepReport};
-use photorelay_core::contract::{Look, Standing};
+use photorelay::config::AppConfig;
+use photorelay::jobs::scope::Scope;
+use photorelay::jobs::sweep::{Run, SweepReport};
+use photorelay_core::contract::{CaptureStatus, FetchPolicy};
 use photorelay_core::id::{GroupId, UserId};
 use photorelay_core::names::CHECKS_QUEUE;
 use uuid::Uuid;
@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::world::{Setup, World, guid};
 
 /// A tenant of so many people, whose app may read groups.
-async fn world(users: usize, edit: fn(&mut Config)) -> World {
+async fn world(users: usize, edit: fn(&mut AppConfig)) -> World {
     let sim = graph_sim::Config { users, ..Default::default() };
     let roles = [roles::USER_READ, roles::PHOTO_READ, roles::GROUP_MEMBERS_READ].map(str::to_owned).to_vec();
     let app = App { roles, ..sim.app.clone() };
@@ -52,7 +52,9 @@ async fn only_members_of_a_group_are_carried_and_who_joins_it_is_announced_then(
     world.settle().await;
     assert_eq!([entries(&world, 0).await, entries(&world, 1).await, entries(&world, 2).await], [1, 0, 0]);
     let head = world.head(world.user(1)).await.unwrap();
-    assert!(matches!(head.standing, Standing::OutOfScope { ref reason } if reason.contains("PHOTORELAY_SCOPE_GROUPS")));
+    assert!(
+        matches!(head.capture_status, CaptureStatus::OutOfScope { ref reason } if reason.contains("PHOTORELAY_SCOPE_GROUPS"))
+    );
 
     tenant.set_group(nested, &[ids[0], ids[1]]);
     let report = sweep(&world).await;
@@ -88,7 +90,7 @@ async fn a_pilot_list_keeps_the_hints_about_others_out_of_the_queue() {
     world.sim.flush().await;
     assert_eq!(world.storage().queues.count(CHECKS_QUEUE).await.unwrap(), 0);
     assert_eq!(sweep(&world).await.population, 1);
-    world.check(&[world.user(0), world.user(3)], Look::Always).await;
+    world.check(&[world.user(0), world.user(3)], FetchPolicy::Always).await;
     world.settle().await;
     assert_eq!([entries(&world, 0).await, entries(&world, 1).await, entries(&world, 3).await], [0, 0, 1]);
     world.end().await;
@@ -105,7 +107,7 @@ async fn another_list_of_domains_makes_another_population() {
     let first = sweep(&world).await;
     assert_eq!((first.population, first.is_full_list), (2, true));
     assert!(!sweep(&world).await.is_full_list);
-    world.check(&[world.user(3)], Look::Always).await;
+    world.check(&[world.user(3)], FetchPolicy::Always).await;
     world.settle().await;
     assert_eq!([entries(&world, 0).await, entries(&world, 1).await, entries(&world, 3).await], [1, 1, 0]);
 

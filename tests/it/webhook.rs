@@ -8,7 +8,7 @@ use photorelay::host::manifest::Manifest;
 use photorelay::host::router::router;
 use photorelay_core::names::CHECKS_QUEUE;
 use photorelay_core::queue::QueueStore;
-use photorelay_core::queue::embedded::{EmbeddedQueues, Options};
+use photorelay_core::queue::embedded::{EmbeddedQueueOptions, EmbeddedQueues};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -148,7 +148,7 @@ async fn a_notification_that_cannot_be_stored_is_answered_503_and_nothing_is_ack
     let world = World::start().await;
     // A queue file that may not grow any more: what a full disk does to it.
     let folder = tempfile::TempDir::new().unwrap();
-    let options = Options { largest_file: Some(64 * 1024), ..Options::default() };
+    let options = EmbeddedQueueOptions { largest_file: Some(64 * 1024), ..EmbeddedQueueOptions::default() };
     let full = Arc::new(EmbeddedQueues::open_with(folder.path(), options).unwrap());
     full.ensure_queue(CHECKS_QUEUE).await.unwrap();
     let router = router(Arc::new(world.functions(full.clone())), &Manifest::built_in().unwrap()).unwrap();

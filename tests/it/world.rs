@@ -8,15 +8,15 @@ use std::sync::Arc;
 
 use graph_sim::Sim;
 use photorelay::app::App;
-use photorelay::config::Config;
+use photorelay::config::AppConfig;
 use photorelay::host::router::Functions;
-use photorelay::steps::lifecycle::Lifecycle;
-use photorelay::steps::notify::{ClientStates, Notify, checks};
+use photorelay::jobs::lifecycle::Lifecycle;
+use photorelay::jobs::notify::{ClientStates, Notify, checks};
+use photorelay_agent::connectors::folder::FolderConnector;
 use photorelay_agent::queue::Agent;
-use photorelay_agent::target::folder::FolderTarget;
-use photorelay_agent::writeback::{Settings, WriteBacks};
+use photorelay_agent::writeback::{WriteBacks, WritebackSettings};
 use photorelay_core::audit::{self, Committed};
-use photorelay_core::contract::{CauseKind, Head, Look, Receipt};
+use photorelay_core::contract::{CauseKind, FetchPolicy, Head, Receipt};
 use photorelay_core::entra::CredentialConfig;
 use photorelay_core::id::{Digest, TenantId, UserId};
 use photorelay_core::names::{self, CHECKS_QUEUE, Container, SUBSCRIPTIONS_QUEUE, WRITEBACKS_QUEUE};
@@ -69,7 +69,7 @@ pub(crate) enum Store {
 pub(crate) struct Setup {
     pub(crate) store: Store,
     pub(crate) sim: graph_sim::Config,
-    pub(crate) edit: fn(&mut Config),
+    pub(crate) edit: fn(&mut AppConfig),
     /// Whether a subscription is made at the start.
     pub(crate) subscribe: bool,
     pub(crate) host: fn(&mut host_sim::Options),
@@ -167,7 +167,7 @@ impl World {
     }
 
     /// Asks for a look at these people, as a sweep or an operator does.
-    pub(crate) async fn check(&self, users: &[UserId], look: Look) {
+    pub(crate) async fn check(&self, users: &[UserId], look: FetchPolicy) {
         let messages = checks(users, CauseKind::Operator, look, &TraceContext::start());
         self.storage().queues.send(CHECKS_QUEUE, messages).await.unwrap();
     }
@@ -280,25 +280,25 @@ pub(crate) fn guid(user: UserId) -> Uuid {
 
 /// An agent with the folder target.
 pub(crate) fn agent(storage: &Storage, sim: &Sim, folder: &Path, dry_run: bool) -> Agent {
-    let settings = Settings {
+    let settings = WritebackSettings {
         tenant: TenantId::from_uuid(sim.tenant_id()),
         target: "ad".to_owned(),
         agent: "agent-of-the-tests".to_owned(),
         dry_run,
         certificate_expires_at: None,
     };
-    let folder = FolderTarget::open(folder, "thumbnailPhoto", 1024 * 1024).unwrap();
+    let folder = FolderConnector::open(folder, "thumbnailPhoto", 1024 * 1024).unwrap();
     let writebacks = WriteBacks::new(storage.clone(), Arc::new(folder), settings);
     Agent::new(storage.clone(), writebacks, WRITEBACKS_QUEUE.to_owned())
 }
 
-pub(crate) fn configuration(sim: &Sim, dir: &Path, public_url: Url) -> Config {
+pub(crate) fn configuration(sim: &Sim, dir: &Path, public_url: Url) -> AppConfig {
     let credential = CredentialConfig::ClientSecret {
         tenant_id: sim.tenant_id().to_string(),
         client_id: sim.client_id().to_string(),
         secret: sim.client_secret().into(),
     };
-    let defaults = Config::with_defaults(
+    let defaults = AppConfig::with_defaults(
         TenantId::from_uuid(sim.tenant_id()),
         credential,
         Url::parse(&sim.graph_url()).unwrap(),
@@ -306,7 +306,7 @@ pub(crate) fn configuration(sim: &Sim, dir: &Path, public_url: Url) -> Config {
         StorageSettings::Embedded { path: dir.to_owned() },
         CLIENT_STATE.into(),
     );
-    Config { public_url: Some(public_url), ..defaults }
+    AppConfig { public_url: Some(public_url), ..defaults }
 }
 
 /// A photograph of the fixtures.

@@ -1,4 +1,4 @@
-//! One look at one person, an operation at a time and in the order of `src/steps/propagate/look.rs`.
+//! One look at one person, an operation at a time and in the order of `src/jobs/propagate/`.
 //!
 //! A worker knows only what its step holds. Reads of things that never change are part of the operation before them,
 //! and what cannot matter any more is dropped, so that equal futures are one state.

@@ -10,16 +10,16 @@ use photorelay_core::target::Targets;
 use photorelay_core::telemetry::{LogFilter, LogFormat};
 use url::Url;
 
-use crate::budget::Limits;
 use crate::certificate;
-use crate::pass::PassSettings;
-use crate::policy::Policy;
+use crate::connectors::ldap::names::{AttributeName, Servers};
+use crate::connectors::ldap::{DEFAULT_TIMEOUT, DirectoryScope, LdapSettings, NOT_BUILT, SignIn};
+use crate::full_reconciliation::FullReconciliationSettings;
+use crate::policy::WritePolicy;
 use crate::queue::DEFAULT_LEASE;
-use crate::target::ldap::names::{AttributeName, Servers};
-use crate::target::ldap::{DEFAULT_TIMEOUT, LdapSettings, NOT_BUILT, Scope, SignIn};
+use crate::quota::QuotaLimits;
 
 #[derive(Debug, Clone)]
-pub struct Config {
+pub struct AgentConfig {
     pub tenant_id: TenantId,
     pub storage: StorageSettings,
     pub authority_url: Url,
@@ -30,12 +30,12 @@ pub struct Config {
     pub queue: String,
     /// This agent's name in receipts.
     pub agent: String,
-    pub place: TargetSettings,
+    pub place: ConnectorSettings,
     pub dry_run: bool,
-    pub policy: Policy,
-    pub limits: Limits,
+    pub policy: WritePolicy,
+    pub limits: QuotaLimits,
     /// How often everybody in the trail is looked at; none for never.
-    pub pass: Option<PassSettings>,
+    pub pass: Option<FullReconciliationSettings>,
     /// How long an item is hidden before its lease is renewed. One whose agent died comes back then.
     pub lease: Duration,
     pub log_format: LogFormat,
@@ -45,7 +45,7 @@ pub struct Config {
 
 /// Where photos are shown.
 #[derive(Debug, Clone)]
-pub enum TargetSettings {
+pub enum ConnectorSettings {
     /// A file for each person, showing this rendition.
     Folder {
         path: PathBuf,
@@ -54,7 +54,7 @@ pub enum TargetSettings {
     Ldap(Box<LdapSettings>),
 }
 
-impl Config {
+impl AgentConfig {
     /// Reads every setting; the error names all that are missing or wrong.
     pub fn read(environment: &Environment) -> Result<Self, Problems> {
         let mut reader = Reader::new(environment);
@@ -75,7 +75,7 @@ impl Config {
         let place = place(&mut reader);
         let dry_run = reader.flag("PHOTORELAY_DRY_RUN");
         let policy = policy(&mut reader);
-        let limits = Limits {
+        let limits = QuotaLimits {
             per_minute: limit(&mut reader, "PHOTORELAY_WRITES_PER_MINUTE"),
             per_day: limit(&mut reader, "PHOTORELAY_WRITES_PER_DAY"),
         };
@@ -97,7 +97,7 @@ impl Config {
                 dry_run,
                 policy: policy?,
                 limits,
-                pass: (hours > 0).then(|| PassSettings {
+                pass: (hours > 0).then(|| FullReconciliationSettings {
                     every: Duration::from_secs(u64::from(hours) * 3600),
                     serving: target.clone(),
                 }),
@@ -114,16 +114,16 @@ fn limit(reader: &mut Reader<'_>, name: &str) -> Option<u32> {
     reader.optional(name).filter(|limit| *limit > 0)
 }
 
-fn policy(reader: &mut Reader<'_>) -> Option<Policy> {
+fn policy(reader: &mut Reader<'_>) -> Option<WritePolicy> {
     let removal = reader.or_default("PHOTORELAY_REMOVAL", "hold");
     let removals_per_day = reader.optional("PHOTORELAY_REMOVALS_PER_DAY");
     let foreign = reader.or_default("PHOTORELAY_FOREIGN", "keep-foreign");
     let pilot = reader.optional("PHOTORELAY_PILOT");
-    Some(Policy { removal: removal?, removals_per_day, foreign: foreign?, pilot })
+    Some(WritePolicy { removal: removal?, removals_per_day, foreign: foreign?, pilot })
 }
 
 /// A folder or a directory, never both.
-fn place(reader: &mut Reader<'_>) -> Option<TargetSettings> {
+fn place(reader: &mut Reader<'_>) -> Option<ConnectorSettings> {
     const LDAP: [&str; 12] = [
         "PHOTORELAY_LDAP_URLS",
         "PHOTORELAY_LDAP_BASE_DN",
@@ -151,9 +151,9 @@ fn place(reader: &mut Reader<'_>) -> Option<TargetSettings> {
         (true, None) => {
             let path = reader.required("PHOTORELAY_FOLDER_PATH");
             let rendition = reader.or_default("PHOTORELAY_FOLDER_RENDITION", "thumbnailPhoto");
-            Some(TargetSettings::Folder { path: path?, rendition: rendition? })
+            Some(ConnectorSettings::Folder { path: path?, rendition: rendition? })
         }
-        (false, Some(_)) => directory(reader).map(|settings| TargetSettings::Ldap(Box::new(settings))),
+        (false, Some(_)) => directory(reader).map(|settings| ConnectorSettings::Ldap(Box::new(settings))),
     }
 }
 
@@ -166,7 +166,7 @@ fn directory(reader: &mut Reader<'_>) -> Option<LdapSettings> {
     let anchor_attribute: Option<AttributeName> = reader.optional("PHOTORELAY_LDAP_ANCHOR_ATTRIBUTE");
     let units: Option<String> = reader.optional("PHOTORELAY_LDAP_SCOPE_UNITS");
     let group = reader.optional("PHOTORELAY_LDAP_SCOPE_GROUP");
-    let scope = Scope::new(units.as_deref(), group, reader.optional("PHOTORELAY_LDAP_SCOPE_FILTER"));
+    let scope = DirectoryScope::new(units.as_deref(), group, reader.optional("PHOTORELAY_LDAP_SCOPE_FILTER"));
     let scope = scope.map_err(|error| reader.problem(&format!("PHOTORELAY_LDAP_SCOPE_FILTER: {error}"))).ok();
     let timeout = reader.positive_seconds("PHOTORELAY_LDAP_TIMEOUT_SECONDS", DEFAULT_TIMEOUT);
     can_be_read(reader, "PHOTORELAY_LDAP_CA_FILE", ca_file.as_deref());
@@ -217,16 +217,16 @@ mod tests {
 
     use super::*;
 
-    fn read(variables: &[(&str, &str)]) -> Result<TargetSettings, String> {
+    fn read(variables: &[(&str, &str)]) -> Result<ConnectorSettings, String> {
         let base =
             [("PHOTORELAY_TENANT_ID", "7b6a5c4d-0000-4000-8000-000000000001"), ("PhotoStorage__path", "/nowhere")];
         let environment: Environment = base.iter().chain(variables).copied().collect();
-        Config::read(&environment).map(|config| config.place).map_err(|problems| problems.to_string())
+        AgentConfig::read(&environment).map(|config| config.place).map_err(|problems| problems.to_string())
     }
 
     #[test]
     fn exactly_one_of_folder_and_directory_is_configured() {
-        assert!(matches!(read(&[("PHOTORELAY_FOLDER_PATH", "/p")]), Ok(TargetSettings::Folder { .. })));
+        assert!(matches!(read(&[("PHOTORELAY_FOLDER_PATH", "/p")]), Ok(ConnectorSettings::Folder { .. })));
         assert!(read(&[]).unwrap_err().contains("PHOTORELAY_LDAP_URLS"));
         let both = read(&[("PHOTORELAY_FOLDER_PATH", "/p"), ("PHOTORELAY_LDAP_URLS", "ldaps://dc1")]);
         assert!(both.unwrap_err().contains("both set"));
@@ -241,7 +241,7 @@ mod tests {
                 ("PhotoStorage__queueServiceUri", "https://a.queue.core.windows.net/"),
             ];
             let environment: Environment = base.iter().chain(more).copied().collect();
-            Config::read(&environment).map(|config| config.storage).map_err(|problems| problems.to_string())
+            AgentConfig::read(&environment).map(|config| config.storage).map_err(|problems| problems.to_string())
         };
         let blob = ("PhotoStorage__blobServiceUri", "https://a.blob.core.windows.net/");
         let own = [blob, ("PHOTORELAY_CLIENT_ID", "agent"), ("PHOTORELAY_CLIENT_SECRET", "s3cret")];
@@ -286,7 +286,7 @@ mod tests {
             ("PHOTORELAY_LDAP_BIND_DN", "agent@contoso.test"),
             ("PHOTORELAY_LDAP_PASSWORD_FILE", file),
         ];
-        let Ok(TargetSettings::Ldap(settings)) = read(&given) else { panic!("no directory") };
+        let Ok(ConnectorSettings::Ldap(settings)) = read(&given) else { panic!("no directory") };
         assert_eq!((settings.attribute.as_str(), settings.servers.len()), ("thumbnailPhoto", 2));
     }
 }

@@ -3,15 +3,15 @@
 //! [`writeback`] is one person's way to a target; [`queue`] feeds it from the target's queue; [`target`] are the places
 //! that show photos. Nothing here may write to the trail or to the photos.
 
-pub mod budget;
 pub mod certificate;
 pub mod config;
+pub mod connectors;
 mod documents;
+pub mod full_reconciliation;
+mod health;
 pub mod operate;
-pub mod pass;
 mod people;
 pub mod policy;
-mod pulse;
 pub mod queue;
-pub mod target;
+pub mod quota;
 pub mod writeback;

@@ -7,18 +7,18 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use jiff::Timestamp;
-use photorelay_agent::budget::{Budget, Limits};
 use photorelay_agent::certificate;
-use photorelay_agent::config::{Config, TargetSettings};
-use photorelay_agent::operate::held::{Desk, Waiting};
+use photorelay_agent::config::{AgentConfig, ConnectorSettings};
+use photorelay_agent::connectors::Connector;
+use photorelay_agent::connectors::folder::FolderConnector;
+use photorelay_agent::connectors::ldap::LdapConnector;
+use photorelay_agent::operate::approvals::{ApprovalItem, Approvals};
 use photorelay_agent::operate::{doctor, drift, switch};
 use photorelay_agent::queue::Agent;
-use photorelay_agent::target::Target;
-use photorelay_agent::target::folder::FolderTarget;
-use photorelay_agent::target::ldap::LdapTarget;
-use photorelay_agent::writeback::{Settings, Undone, WriteBacks};
+use photorelay_agent::quota::{QuotaLimits, WriteQuota};
+use photorelay_agent::writeback::{Undone, WriteBacks, WritebackSettings};
 use photorelay_core::contract::Verdict;
-use photorelay_core::finding::Diagnosis;
+use photorelay_core::diagnosis::Diagnosis;
 use photorelay_core::id::UserId;
 use photorelay_core::settings::Environment;
 use photorelay_core::storage::Storage;
@@ -117,7 +117,7 @@ async fn run(cli: Cli) -> Result<ExitCode> {
     // Before anything speaks TLS: one crypto provider for all of it. An error means that it is installed already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let environment = Environment::of_process();
-    let config = match (Config::read(&environment), &cli.command) {
+    let config = match (AgentConfig::read(&environment), &cli.command) {
         (Ok(config), _) => config,
         (Err(problems), Command::Doctor { json, .. }) => return tell(&Diagnosis::of_problems(&problems), *json),
         (Err(problems), _) => return Err(problems.into()),
@@ -139,7 +139,7 @@ async fn run(cli: Cli) -> Result<ExitCode> {
     result
 }
 
-async fn work(cli: Cli, config: &Config) -> Result<ExitCode> {
+async fn work(cli: Cli, config: &AgentConfig) -> Result<ExitCode> {
     let opened = open_storage(config);
     if let Command::Doctor { user, json } = cli.command {
         let words = |error: &anyhow::Error| format!("{error:#}");
@@ -148,10 +148,10 @@ async fn work(cli: Cli, config: &Config) -> Result<ExitCode> {
             Err(error) => Err(words(error)),
         };
         let storage = opened.as_ref().map_err(words);
-        return tell(&doctor::examine(config, storage, made.as_ref().map_err(Clone::clone), user).await, json);
+        return tell(&doctor::run_checks(config, storage, made.as_ref().map_err(Clone::clone), user).await, json);
     }
     let storage = opened?;
-    let desk = Desk::new(storage.clone(), config.target.clone(), config.queue.clone());
+    let desk = Approvals::new(storage.clone(), config.target.clone(), config.queue.clone());
     match cli.command {
         Command::Run | Command::Once => serve(matches!(cli.command, Command::Run), storage, config).await?,
         Command::Held { json } => show(&desk.held(None).await?, json)?,
@@ -161,7 +161,7 @@ async fn work(cli: Cli, config: &Config) -> Result<ExitCode> {
         Command::Resume => switch::resume(&storage, &config.target).await?,
         Command::Undo { whom, dry_run } => {
             // As calm as the agent, but no day is too full for what an operator wants back.
-            let calm = Budget::new(Limits { per_day: None, ..config.limits }, None, 0);
+            let calm = WriteQuota::new(QuotaLimits { per_day: None, ..config.limits }, None, 0);
             undo(&writebacks(&storage, config, dry_run)?.with_budget(calm), &whom).await?;
         }
         Command::Plan { user } => match writebacks(&storage, config, true)?.plan(user).await? {
@@ -182,7 +182,7 @@ async fn work(cli: Cli, config: &Config) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn open_storage(config: &Config) -> Result<Storage> {
+fn open_storage(config: &AgentConfig) -> Result<Storage> {
     Ok(Storage::open(&config.storage.resolve(&config.authority_url)?)?)
 }
 
@@ -192,15 +192,15 @@ fn tell(diagnosis: &Diagnosis, json: bool) -> Result<ExitCode> {
 }
 
 /// What writes to the configured target; with `dry_run` it only says what it would write.
-fn writebacks(storage: &Storage, config: &Config, dry_run: bool) -> Result<WriteBacks> {
-    let target: Arc<dyn Target> = match &config.place {
-        TargetSettings::Folder { path, rendition } => {
-            let folder = FolderTarget::open(path, rendition, FOLDER_LIMIT);
+fn writebacks(storage: &Storage, config: &AgentConfig, dry_run: bool) -> Result<WriteBacks> {
+    let target: Arc<dyn Connector> = match &config.place {
+        ConnectorSettings::Folder { path, rendition } => {
+            let folder = FolderConnector::open(path, rendition, FOLDER_LIMIT);
             Arc::new(folder.with_context(|| format!("the folder {} cannot be opened", path.display()))?)
         }
-        TargetSettings::Ldap(settings) => Arc::new(LdapTarget::new((**settings).clone())),
+        ConnectorSettings::Ldap(settings) => Arc::new(LdapConnector::new((**settings).clone())),
     };
-    let settings = Settings {
+    let settings = WritebackSettings {
         tenant: config.tenant_id,
         target: config.target.clone(),
         agent: config.agent.clone(),
@@ -211,8 +211,8 @@ fn writebacks(storage: &Storage, config: &Config, dry_run: bool) -> Result<Write
 }
 
 /// Works until stopped, or until no item is waiting.
-async fn serve(until_stopped: bool, storage: Storage, config: &Config) -> Result<()> {
-    let budget = Budget::resumed(&storage, config.limits, &config.target, &config.agent).await?;
+async fn serve(until_stopped: bool, storage: Storage, config: &AgentConfig) -> Result<()> {
+    let budget = WriteQuota::resumed(&storage, config.limits, &config.target, &config.agent).await?;
     let writebacks = writebacks(&storage, config, false)?.with_budget(budget);
     if let Some(end) = config.certificate_expires_at.filter(|end| *end < Timestamp::now() + certificate::WARN_BEFORE) {
         tracing::warn!(%end, "the certificate that signs in to Azure runs out: make a new one and deploy it");
@@ -244,7 +244,7 @@ async fn serve(until_stopped: bool, storage: Storage, config: &Config) -> Result
     Ok(())
 }
 
-async fn decide(desk: &Desk, whom: &Whom, verdict: Verdict) -> Result<()> {
+async fn decide(desk: &Approvals, whom: &Whom, verdict: Verdict) -> Result<()> {
     let decided = match whom.user {
         Some(user) => desk.decide(user, verdict).await?,
         None => desk.decide_all(verdict).await?,
@@ -275,12 +275,12 @@ async fn undo(writebacks: &WriteBacks, whom: &Whom) -> Result<()> {
 }
 
 /// One line for each; ids only, which is what operators pass on.
-fn show(waiting: &[Waiting], json: bool) -> Result<()> {
+fn show(waiting: &[ApprovalItem], json: bool) -> Result<()> {
     if json {
         println!("{}", serde_json::to_string_pretty(waiting)?);
         return Ok(());
     }
-    for Waiting { held, verdict } in waiting {
+    for ApprovalItem { held, verdict } in waiting {
         let verdict = match verdict {
             None => "waits",
             Some(Verdict::Approved) => "approved",

@@ -1,4 +1,4 @@
-//! What the agent may do by itself, and what waits for an operator. Settings only: `writeback` keeps to them.
+//! What the agent may do by itself, and what waits for an operator. WritebackSettings only: `writeback` keeps to them.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -12,7 +12,7 @@ pub const REMOVALS_PERCENT: u32 = 5;
 pub const FEWEST_REMOVALS: u32 = 3;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Policy {
+pub struct WritePolicy {
     pub removal: RemovalPolicy,
     /// A number of the operator's own instead of the defaults above; 0 has every removal wait.
     pub removals_per_day: Option<u32>,
@@ -85,7 +85,7 @@ impl FromStr for Pilot {
     }
 }
 
-impl Policy {
+impl WritePolicy {
     pub fn includes(&self, user: UserId) -> bool {
         self.pilot.as_ref().is_none_or(|pilot| pilot.0.contains(&user))
     }
@@ -108,10 +108,10 @@ mod tests {
 
     #[test]
     fn a_days_removals_are_few_in_a_small_company_and_twenty_in_a_large_one() {
-        let policy = Policy::default();
+        let policy = WritePolicy::default();
         let allowed = [0, 40, 100, 399, 400, 12_000].map(|people| policy.removals(people));
         assert_eq!(allowed, [3, 3, 5, 19, 20, 20]);
-        assert_eq!(Policy { removals_per_day: Some(0), ..policy }.removals(12_000), 0);
+        assert_eq!(WritePolicy { removals_per_day: Some(0), ..policy }.removals(12_000), 0);
     }
 
     #[test]
@@ -119,22 +119,22 @@ mod tests {
         let one: UserId = "1f2c0b0e-0000-4000-8000-000000000001".parse().unwrap();
         let two: UserId = "1f2c0b0e-0000-4000-8000-000000000002".parse().unwrap();
         let pilot = Some(format!("{one},\n").parse().unwrap());
-        let policy = Policy { pilot, ..Policy::default() };
+        let policy = WritePolicy { pilot, ..WritePolicy::default() };
         assert!(policy.includes(one) && !policy.includes(two));
-        assert!(Policy::default().includes(two));
+        assert!(WritePolicy::default().includes(two));
         assert!("ada@contoso.com".parse::<Pilot>().is_err());
     }
 
     #[test]
     fn every_setting_that_matters_changes_the_fingerprint() {
-        let policy = Policy::default();
+        let policy = WritePolicy::default();
         let all = [
             policy.fingerprint(false, ""),
             policy.fingerprint(true, ""),
             policy.fingerprint(false, "a filter"),
-            Policy { removal: RemovalPolicy::Clear, ..policy.clone() }.fingerprint(false, ""),
-            Policy { foreign: ForeignPolicy::Overwrite, ..policy.clone() }.fingerprint(false, ""),
-            Policy { pilot: Some("".parse().unwrap()), ..policy }.fingerprint(false, ""),
+            WritePolicy { removal: RemovalPolicy::Clear, ..policy.clone() }.fingerprint(false, ""),
+            WritePolicy { foreign: ForeignPolicy::Overwrite, ..policy.clone() }.fingerprint(false, ""),
+            WritePolicy { pilot: Some("".parse().unwrap()), ..policy }.fingerprint(false, ""),
         ];
         assert_eq!(all.iter().map(ToString::to_string).collect::<BTreeSet<_>>().len(), all.len());
     }

@@ -7,11 +7,11 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use photorelay_core::bury::bury;
 use photorelay_core::contract::WriteBack;
+use photorelay_core::dead_letter::dead_letter;
 use photorelay_core::id::UserId;
 use photorelay_core::names::{self, Container};
-use photorelay_core::queue::{Body, Delivery, Leased, Outgoing};
+use photorelay_core::queue::{Delivery, Leased, MessageBody, Outgoing};
 use photorelay_core::retry;
 use photorelay_core::storage::Storage;
 use photorelay_core::store::StoreError;
@@ -23,9 +23,9 @@ use tracing::Instrument;
 use tracing::field::Empty;
 
 use crate::documents;
+use crate::full_reconciliation::FullReconciliationSettings;
+use crate::health::Health;
 use crate::operate::switch;
-use crate::pass::PassSettings;
-use crate::pulse::Pulse;
 use crate::writeback::{WriteBackError, WriteBacks};
 
 /// Items worked on side by side.
@@ -39,7 +39,7 @@ const POLL: Duration = Duration::from_secs(5);
 const HEARTBEAT: Duration = Duration::from_secs(60);
 /// How often it is seen whether the daily pass is due.
 const PASS_CHECK: Duration = Duration::from_secs(300);
-/// An item that fails alone is tried so often before it is buried.
+/// An item that fails alone is tried so often before it is dead-lettered.
 const MAX_DELIVERIES: u32 = 12;
 const FIRST_DELAY: Duration = Duration::from_secs(5);
 const MAX_DELAY: Duration = Duration::from_secs(3600);
@@ -54,8 +54,8 @@ pub struct Agent {
     /// Held while a person is worked on: two writes for one person are never in flight together.
     people: Arc<[Mutex<()>; LOCKS]>,
     lease: Duration,
-    pass: Option<PassSettings>,
-    pulse: Arc<Pulse>,
+    pass: Option<FullReconciliationSettings>,
+    health: Arc<Health>,
 }
 
 /// Why items are left.
@@ -71,7 +71,7 @@ pub enum DrainError {
 
 /// Whether the agent can go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Health {
+enum Availability {
     Up,
     Down,
 }
@@ -85,12 +85,12 @@ impl Agent {
             people: Arc::new([const { Mutex::const_new(()) }; LOCKS]),
             lease: DEFAULT_LEASE,
             pass: None,
-            pulse: Arc::new(Pulse::new()),
+            health: Arc::new(Health::new()),
         }
     }
 
     /// Also looks at everybody in the trail, at this interval.
-    pub fn with_pass(self, pass: Option<PassSettings>) -> Self {
+    pub fn with_pass(self, pass: Option<FullReconciliationSettings>) -> Self {
         Self { pass, ..self }
     }
 
@@ -125,7 +125,7 @@ impl Agent {
                     Ok(None) => switch_seen = Some(Instant::now()),
                     Ok(Some(why)) => {
                         tracing::warn!(why, "the agent takes no item");
-                        self.pulse.pause(Some(&why));
+                        self.health.pause(Some(&why));
                         switch_seen = None;
                         wait(&stop, tokio::time::sleep(idle)).await;
                         idle = (idle * 2).min(POLL);
@@ -145,7 +145,7 @@ impl Agent {
                 Ok(batch) => {
                     let empty = batch.is_empty();
                     if empty || failures == 0 {
-                        self.pulse.pause(None);
+                        self.health.pause(None);
                     }
                     for delivery in batch {
                         let permit = held.split(1);
@@ -153,7 +153,9 @@ impl Agent {
                         tasks.spawn(async move {
                             let health = agent.handle(delivery).await;
                             // What fails side by side is one failure: the next pause is one step longer, not eight.
-                            down.send_modify(|count| *count = if health == Health::Down { failures + 1 } else { 0 });
+                            down.send_modify(|count| {
+                                *count = if health == Availability::Down { failures + 1 } else { 0 }
+                            });
                             drop(permit);
                         });
                     }
@@ -177,7 +179,7 @@ impl Agent {
 
     fn pause(&self, why: &str) {
         tracing::error!(reason = why, "the agent pauses and keeps its items");
-        self.pulse.pause(Some(why));
+        self.health.pause(Some(why));
     }
 
     /// Writes the heartbeat at the start, every minute, whenever the agent pauses or goes on, and at the end.
@@ -193,7 +195,7 @@ impl Agent {
             let next = async {
                 tokio::select! {
                     () = tokio::time::sleep(HEARTBEAT) => {}
-                    () = self.pulse.changed.notified() => {}
+                    () = self.health.changed.notified() => {}
                 }
             };
             wait(stop, next).await;
@@ -204,11 +206,11 @@ impl Agent {
     async fn write_heartbeat(&self) -> Result<(), StoreError> {
         let (blobs, own) = (&*self.storage.blobs, self.writebacks.settings());
         let name = names::heartbeat(&own.target, &own.agent);
-        documents::put(blobs, Container::Agents, &name, &self.pulse.heartbeat(own)).await?;
+        documents::put(blobs, Container::Agents, &name, &self.health.heartbeat(own)).await?;
         self.writebacks.settle_budget().await
     }
 
-    async fn pass_daily(&self, pass: &PassSettings, stop: &CancellationToken) {
+    async fn pass_daily(&self, pass: &FullReconciliationSettings, stop: &CancellationToken) {
         while !stop.is_cancelled() {
             let result = async {
                 if self.pass_is_due(pass).await? {
@@ -241,33 +243,33 @@ impl Agent {
                 return Ok(());
             }
             let health = futures::future::join_all(batch.into_iter().map(|delivery| self.handle(delivery))).await;
-            if health.contains(&Health::Down) {
+            if health.contains(&Availability::Down) {
                 return Err(DrainError::Down);
             }
         }
     }
 
     /// Brings up the person whom an item names, and settles what becomes of the item.
-    async fn handle(&self, delivery: Delivery) -> Health {
+    async fn handle(&self, delivery: Delivery) -> Availability {
         let mut delivery = delivery;
         let result = self.work_leased(&mut delivery).await;
         self.remember(&delivery, &result);
         let (settled, health) = match result {
-            Ok(()) => (self.storage.queues.delete(&self.queue, &delivery).await.map(drop), Health::Up),
-            Err(WriteBackError::Hopeless(reason)) => (self.bury(&delivery, &reason).await, Health::Up),
+            Ok(()) => (self.storage.queues.delete(&self.queue, &delivery).await.map(drop), Availability::Up),
+            Err(WriteBackError::Hopeless(reason)) => (self.dead_letter(&delivery, &reason).await, Availability::Up),
             Err(WriteBackError::Failed(reason)) if delivery.dequeue_count >= MAX_DELIVERIES => {
-                (self.bury(&delivery, &reason).await, Health::Up)
+                (self.dead_letter(&delivery, &reason).await, Availability::Up)
             }
             Err(WriteBackError::Failed(reason)) => {
                 metrics::written_back("failed");
                 let delay = retry::backoff(FIRST_DELAY, MAX_DELAY, delivery.dequeue_count.saturating_sub(1));
                 tracing::warn!(message.id = delivery.id, reason, ?delay, "the item is tried again later");
-                (self.storage.queues.renew(&self.queue, &delivery, delay).await.map(drop), Health::Up)
+                (self.storage.queues.renew(&self.queue, &delivery, delay).await.map(drop), Availability::Up)
             }
             Err(WriteBackError::Down(reason)) => {
                 metrics::written_back("down");
                 self.pause(&reason);
-                (self.give_back(&delivery).await, Health::Down)
+                (self.give_back(&delivery).await, Availability::Down)
             }
         };
         if let Err(error) = settled {
@@ -279,8 +281,8 @@ impl Agent {
 
     async fn work_leased(&self, delivery: &mut Delivery) -> Result<(), WriteBackError> {
         let body = match &delivery.body {
-            Body::Bytes(bytes) => bytes.clone(),
-            Body::Undecodable(_) => {
+            MessageBody::Bytes(bytes) => bytes.clone(),
+            MessageBody::Undecodable(_) => {
                 let reason = "the message is not base64: it was not sent by photorelay".to_owned();
                 return Err(WriteBackError::Hopeless(reason));
             }
@@ -313,32 +315,32 @@ impl Agent {
 
     /// What the heartbeat says of this item.
     fn remember(&self, delivery: &Delivery, result: &Result<(), WriteBackError>) {
-        let Body::Bytes(body) = &delivery.body else { return };
+        let MessageBody::Bytes(body) = &delivery.body else { return };
         let Ok((user, message)) = self.writebacks.read(body) else { return };
         let item = (user, message.data.seq);
         match result {
-            Ok(()) => self.pulse.finished(item, true),
-            Err(WriteBackError::Hopeless(_)) => self.pulse.finished(item, false),
+            Ok(()) => self.health.finished(item, true),
+            Err(WriteBackError::Hopeless(_)) => self.health.finished(item, false),
             Err(WriteBackError::Failed(_)) if delivery.dequeue_count >= MAX_DELIVERIES => {
-                self.pulse.finished(item, false);
+                self.health.finished(item, false);
             }
-            Err(_) => self.pulse.unfinished(item, delivery.inserted_at),
+            Err(_) => self.health.unfinished(item, delivery.inserted_at),
         }
     }
 
     /// Puts the item back as a new message, so that a time when nothing works burns none of its deliveries.
     async fn give_back(&self, delivery: &Delivery) -> Result<(), StoreError> {
-        let Body::Bytes(body) = &delivery.body else { return Ok(()) };
+        let MessageBody::Bytes(body) = &delivery.body else { return Ok(()) };
         self.storage.queues.send(&self.queue, vec![Outgoing::now(body.clone())]).await?;
         self.storage.queues.delete(&self.queue, delivery).await.map(drop)
     }
 
-    async fn bury(&self, delivery: &Delivery, reason: &str) -> Result<(), StoreError> {
+    async fn dead_letter(&self, delivery: &Delivery, reason: &str) -> Result<(), StoreError> {
         let body = match &delivery.body {
-            Body::Bytes(bytes) => bytes.to_vec(),
-            Body::Undecodable(text) => text.clone().into_bytes(),
+            MessageBody::Bytes(bytes) => bytes.to_vec(),
+            MessageBody::Undecodable(text) => text.clone().into_bytes(),
         };
-        bury(&self.storage, Container::Agents, &self.queue, &body, reason).await?;
+        dead_letter(&self.storage, Container::Agents, &self.queue, &body, reason).await?;
         self.storage.queues.delete(&self.queue, delivery).await.map(drop)
     }
 }

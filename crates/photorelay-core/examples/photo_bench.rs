@@ -6,7 +6,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use photorelay_core::photo::{self, Limits, RenditionSpec};
+use photorelay_core::photo::{self, PhotoLimits, RenditionSpec};
 
 const WARM_UP: u32 = 20;
 /// Photos in one reading of the clock, which is only as fine as the scheduler's tick.
@@ -17,7 +17,7 @@ fn main() {
     for file in std::env::args().skip(1) {
         let bytes = std::fs::read(&file).unwrap_or_else(|error| panic!("{file}: {error}"));
         let thumbnail = || {
-            let photo = photo::decode(black_box(&bytes), &Limits::default()).expect("a photo of the fixtures");
+            let photo = photo::decode(black_box(&bytes), &PhotoLimits::default()).expect("a photo of the fixtures");
             black_box(photo.render(&RenditionSpec::thumbnail_photo()).expect("a thumbnail"));
         };
         (0..WARM_UP).for_each(|_| thumbnail());

@@ -1,11 +1,11 @@
 //! Reads and writes heads, with what a bulk listing needs as blob metadata: ETag, sequence number, settled
-//! or not, and the standing of those who are not captured as everybody is.
+//! or not, and the capture status of those who are not captured as everybody is.
 //!
 //! A head that cannot be read is treated as lost, never as an error: it is rebuilt from the trail.
 
 use bytes::Bytes;
 
-use crate::contract::{self, Head, MAX_CONTRACT_BYTES, Standing};
+use crate::contract::{self, CaptureStatus, Head, MAX_CONTRACT_BYTES};
 use crate::id::{Digest, UserId};
 use crate::names::{self, Container};
 use crate::store::{BlobStore, Metadata, StoreError};
@@ -36,14 +36,14 @@ pub async fn write(blobs: &dyn BlobStore, head: &Head) -> Result<(), StoreError>
     let mut metadata = Metadata::new();
     metadata.insert("seq".to_owned(), head.seq.to_string());
     metadata.insert("settled".to_owned(), head.settled.to_string());
-    let standing = match head.standing {
-        Standing::Active => None,
-        Standing::OutOfScope { .. } => Some(OUT_OF_SCOPE),
-        Standing::Parked { .. } => Some("parked"),
-        Standing::Forgotten => Some(FORGOTTEN),
+    let capture_status = match head.capture_status {
+        CaptureStatus::Active => None,
+        CaptureStatus::OutOfScope { .. } => Some(OUT_OF_SCOPE),
+        CaptureStatus::Parked { .. } => Some("parked"),
+        CaptureStatus::Forgotten => Some(FORGOTTEN),
     };
-    if let Some(standing) = standing {
-        metadata.insert("standing".to_owned(), standing.to_owned());
+    if let Some(capture_status) = capture_status {
+        metadata.insert("standing".to_owned(), capture_status.to_owned());
     }
     if let Some(etag) = &head.media_etag {
         metadata.insert("etag".to_owned(), etag_metadata(etag));

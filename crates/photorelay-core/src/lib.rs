@@ -5,11 +5,11 @@
 //! Nothing here knows Microsoft Graph, the Functions host or a directory.
 
 pub mod audit;
-pub mod bury;
 pub mod clock;
 pub mod contract;
+pub mod dead_letter;
+pub mod diagnosis;
 pub mod entra;
-pub mod finding;
 pub mod heads;
 pub mod id;
 pub mod names;

@@ -134,7 +134,7 @@ pub const POPULATION: &str = "population.json";
 pub const SWEEP: &str = "sweep.json";
 
 /// In `state`: when notifications came, and how long they usually pause.
-pub const RHYTHM: &str = "rhythm.json";
+pub const NOTIFICATION_ACTIVITY: &str = "rhythm.json";
 /// In `state`: what the last sweep told the watchdog.
 pub const WATCH: &str = "watch.json";
 
@@ -214,7 +214,7 @@ pub fn foreign_decision(user: UserId, value: Digest, target: &str) -> String {
 }
 
 /// In `agents`: one of the removals that a day (such as `2026-05-24`) may have, counted from 0.
-pub fn brake_slot(day: &str, slot: u32, target: &str) -> String {
+pub fn deletion_slot(day: &str, slot: u32, target: &str) -> String {
     format!("brake/{day}/{slot:04}.{target}.json")
 }
 
@@ -224,17 +224,17 @@ pub fn stop_switch(target: &str) -> String {
 }
 
 /// In `agents`: how far the look at everybody has come.
-pub fn pass_cursor(target: &str) -> String {
+pub fn reconciliation_cursor(target: &str) -> String {
     format!("passes/{target}.json")
 }
 
 /// In `agents`: how many writes an agent made today.
-pub fn days_writes(target: &str, agent: &str) -> String {
+pub fn daily_writes(target: &str, agent: &str) -> String {
     format!("writes/{target}.{agent}.json")
 }
 
-/// In `state`: a message that was buried, kept with its reason.
-pub fn buried(queue: &str, message_id: &str) -> String {
+/// In `state`: a message that was dead-lettered, kept with its reason.
+pub fn dead_lettered(queue: &str, message_id: &str) -> String {
     format!("poison/{queue}/{message_id}.json")
 }
 

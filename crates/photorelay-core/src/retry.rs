@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 /// How long and how often to try.
 #[derive(Debug, Clone, Copy)]
-pub struct Policy {
+pub struct RetryPolicy {
     pub attempts: u32,
     pub total: Duration,
     pub first_delay: Duration,
@@ -13,14 +13,14 @@ pub struct Policy {
 
 /// Counts the attempts of one operation.
 #[derive(Debug)]
-pub struct Schedule {
-    policy: Policy,
+pub struct RetrySchedule {
+    policy: RetryPolicy,
     started: Instant,
     failures: u32,
 }
 
-impl Schedule {
-    pub fn start(policy: Policy) -> Self {
+impl RetrySchedule {
+    pub fn start(policy: RetryPolicy) -> Self {
         Self { policy, started: Instant::now(), failures: 0 }
     }
 
@@ -48,7 +48,7 @@ pub fn backoff(first: Duration, max: Duration, repetition: u32) -> Duration {
 mod tests {
     use super::*;
 
-    const POLICY: Policy = Policy {
+    const POLICY: RetryPolicy = RetryPolicy {
         attempts: 4,
         total: Duration::from_secs(60),
         first_delay: Duration::from_secs(1),
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn delays_grow_to_the_bound_and_attempts_end() {
-        let mut schedule = Schedule::start(POLICY);
+        let mut schedule = RetrySchedule::start(POLICY);
         let delays: Vec<_> = std::iter::from_fn(|| schedule.after_failure(None)).collect();
         assert_eq!(delays.len(), 3);
         assert!(delays[0] <= Duration::from_millis(1250) && delays[2] <= Duration::from_millis(3750), "{delays:?}");
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn the_servers_hint_is_kept_and_ends_the_attempts_when_it_is_too_long() {
-        let mut schedule = Schedule::start(POLICY);
+        let mut schedule = RetrySchedule::start(POLICY);
         assert_eq!(schedule.after_failure(Some(Duration::from_secs(10))), Some(Duration::from_secs(10)));
         assert_eq!(schedule.after_failure(Some(Duration::from_secs(120))), None);
     }

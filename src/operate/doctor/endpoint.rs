@@ -5,8 +5,8 @@
 
 use std::time::{Duration, Instant};
 
+use photorelay_core::diagnosis::CheckResult;
 use photorelay_core::entra::is_loopback;
-use photorelay_core::finding::Finding;
 use reqwest::redirect::Policy;
 use url::Url;
 use uuid::Uuid;
@@ -17,9 +17,9 @@ const LIMIT: Duration = Duration::from_secs(10);
 const SLOW: Duration = Duration::from_secs(3);
 const MAX_ANSWER_BYTES: usize = 4096;
 
-pub(super) async fn look(public_url: Option<&Url>, findings: &mut Vec<Finding>) {
+pub(super) async fn look(public_url: Option<&Url>, findings: &mut Vec<CheckResult>) {
     let Some(public_url) = public_url else {
-        findings.push(Finding::warning(
+        findings.push(CheckResult::warning(
             "endpoint",
             "PHOTORELAY_PUBLIC_URL is not set: Graph cannot notify, and photos come with the hourly sweep",
             "set it to where Graph reaches this program",
@@ -34,25 +34,25 @@ pub(super) async fn look(public_url: Option<&Url>, findings: &mut Vec<Finding>) 
     }
 }
 
-fn judge(check: &str, url: &Url, shaken: Result<Duration, String>) -> Finding {
+fn judge(check: &str, url: &Url, shaken: Result<Duration, String>) -> CheckResult {
     let mend = "Graph needs 200, text/plain and the token within 10 s, from the internet, without sign-in, redirect or \
                 an untrusted certificate";
     match shaken {
-        Err(why) => Finding::error(check, format!("no handshake: {why}"), mend),
+        Err(why) => CheckResult::error(check, format!("no handshake: {why}"), mend),
         Ok(_) if url.scheme() != "https" && !is_loopback(url) => {
-            Finding::error(check, "it answers, but not by https", "Graph calls https URLs only")
+            CheckResult::error(check, "it answers, but not by https", "Graph calls https URLs only")
         }
-        Ok(_) if is_loopback(url) => Finding::warning(
+        Ok(_) if is_loopback(url) => CheckResult::warning(
             check,
             "it answers on this machine, where only a simulator can call it",
             "set PHOTORELAY_PUBLIC_URL to an https URL on the internet",
         ),
-        Ok(took) if took > SLOW => Finding::warning(
+        Ok(took) if took > SLOW => CheckResult::warning(
             check,
             format!("it answered after {} ms", took.as_millis()),
             "Graph drops notifications for endpoints that take longer than 3 s: keep an instance always ready",
         ),
-        Ok(took) => Finding::ok(check, format!("it answered in {} ms, asked from this machine", took.as_millis())),
+        Ok(took) => CheckResult::ok(check, format!("it answered in {} ms, asked from this machine", took.as_millis())),
     }
 }
 

@@ -11,17 +11,17 @@ mod token;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use photorelay_core::finding::{Diagnosis, Finding};
+use photorelay_core::diagnosis::{CheckResult, Diagnosis};
 use photorelay_core::storage::Storage;
 
-use crate::config::Config;
+use crate::config::AppConfig;
 use crate::graph::{Graph, TokenSource};
-use crate::steps::subscribe::Subscribe;
+use crate::jobs::subscribe::Subscribe;
 
 /// What there is to look at. What could not be made at all is an error in words.
 #[derive(Debug)]
-pub struct Patient {
-    pub config: Config,
+pub struct DoctorContext {
+    pub config: AppConfig,
     pub graph: Result<Connected, String>,
     pub storage: Result<Storage, String>,
 }
@@ -35,19 +35,19 @@ pub struct Connected {
 }
 
 /// Looks at everything; `user` is somebody to go the whole way for.
-pub async fn examine(patient: &Patient, user: Option<&str>) -> Diagnosis {
+pub async fn run_checks(patient: &DoctorContext, user: Option<&str>) -> Diagnosis {
     let config = &patient.config;
-    let mut findings = vec![Finding::ok("configuration", format!("complete, for the tenant {}", config.tenant_id))];
+    let mut findings = vec![CheckResult::ok("configuration", format!("complete, for the tenant {}", config.tenant_id))];
     match &patient.graph {
-        Err(error) => findings.push(Finding::error("token", error, "correct the credential in the environment")),
+        Err(error) => findings.push(CheckResult::error("token", error, "correct the credential in the environment")),
         Ok(Connected { tokens, .. }) => token::look(&**tokens, config, &mut findings).await,
     }
     match &patient.storage {
-        Err(error) => findings.push(Finding::error("storage", error, "correct PhotoStorage__* in the environment")),
+        Err(error) => findings.push(CheckResult::error("storage", error, "correct PhotoStorage__* in the environment")),
         Ok(storage) => storage::look(storage, &config.targets, &mut findings).await,
     }
     match &config.event_delivery {
-        Some(_) => findings.push(Finding::ok("endpoint", "none: notifications come as events")),
+        Some(_) => findings.push(CheckResult::ok("endpoint", "none: notifications come as events")),
         None => endpoint::look(config.public_url.as_ref(), &mut findings).await,
     }
     if let Ok(Connected { graph, subscribe, .. }) = &patient.graph {

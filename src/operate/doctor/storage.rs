@@ -5,21 +5,21 @@
 //! writes `receipts` and `agents`, with an identity of its own.
 
 use bytes::Bytes;
-use photorelay_core::finding::Finding;
+use photorelay_core::diagnosis::CheckResult;
 use photorelay_core::names::{self, CHECKS_QUEUE, Container, SUBSCRIPTIONS_QUEUE};
 use photorelay_core::storage::Storage;
 use photorelay_core::store::{Creation, Listing, StoreError};
 use photorelay_core::target::Targets;
 use uuid::Uuid;
 
-pub(super) async fn look(storage: &Storage, targets: &Targets, findings: &mut Vec<Finding>) {
+pub(super) async fn look(storage: &Storage, targets: &Targets, findings: &mut Vec<CheckResult>) {
     for container in Container::ALL {
         let check = format!("container {container}");
         let tried = match container {
             Container::Photos | Container::State => write(storage, container).await,
             Container::Audit | Container::Receipts | Container::Agents => read(storage, container).await,
         };
-        findings.push(tried.map_or_else(|error| refused(&check, &error), |says| Finding::ok(&check, says)));
+        findings.push(tried.map_or_else(|error| refused(&check, &error), |says| CheckResult::ok(&check, says)));
     }
     let queues = [CHECKS_QUEUE, SUBSCRIPTIONS_QUEUE].map(str::to_owned);
     let writebacks = targets.all().iter().map(|target| target.queue.clone());
@@ -27,10 +27,10 @@ pub(super) async fn look(storage: &Storage, targets: &Targets, findings: &mut Ve
         let check = format!("queue {queue}");
         findings.push(match waiting(storage, &queue).await {
             Err(error) => refused(&check, &error),
-            Ok((waiting, 0)) => Finding::ok(&check, format!("{waiting} messages wait")),
-            Ok((waiting, buried)) => Finding::warning(
+            Ok((waiting, 0)) => CheckResult::ok(&check, format!("{waiting} messages wait")),
+            Ok((waiting, dead_lettered)) => CheckResult::warning(
                 &check,
-                format!("{waiting} messages wait, {buried} were given up"),
+                format!("{waiting} messages wait, {dead_lettered} were given up"),
                 format!("read the reasons in `state/poison/{queue}/` or `agents/poison/{queue}/`"),
             ),
         });
@@ -57,16 +57,16 @@ async fn read(storage: &Storage, container: Container) -> Result<&'static str, S
 
 async fn waiting(storage: &Storage, queue: &str) -> Result<(u64, u64), StoreError> {
     let waiting = storage.queues.count(queue).await?;
-    let buried = match storage.queues.count(&names::poison_queue(queue)).await {
-        Ok(buried) => buried,
-        // Made when the first message is buried.
+    let dead_lettered = match storage.queues.count(&names::poison_queue(queue)).await {
+        Ok(dead_lettered) => dead_lettered,
+        // Made when the first message is dead-lettered.
         Err(StoreError::Missing { .. }) => 0,
         Err(error) => return Err(error),
     };
-    Ok((waiting, buried))
+    Ok((waiting, dead_lettered))
 }
 
-fn refused(check: &str, error: &StoreError) -> Finding {
+fn refused(check: &str, error: &StoreError) -> CheckResult {
     let mend = match error {
         StoreError::Denied { .. } => {
             "grant the identity Storage Blob Data Contributor and Storage Queue Data Contributor, or renew the SAS"
@@ -76,5 +76,5 @@ fn refused(check: &str, error: &StoreError) -> Finding {
         StoreError::Full { .. } => "make room on the disk",
         StoreError::TooLarge { .. } | StoreError::Invalid { .. } => "check PhotoStorage__blobServiceUri and its SAS",
     };
-    Finding::error(check, error.to_string(), mend)
+    CheckResult::error(check, error.to_string(), mend)
 }

@@ -2,58 +2,60 @@
 
 use jiff::{SignedDuration, Timestamp};
 use photorelay_core::audit;
-use photorelay_core::finding::Finding;
+use photorelay_core::diagnosis::CheckResult;
 use photorelay_core::id::UserId;
 use photorelay_core::storage::Storage;
 
 use crate::graph::{FetchedPhoto, Graph, GraphError, PhotoSource, PhotoState, Priority};
-use crate::steps::scope::Scope;
-use crate::steps::subscribe::{Fit, Found, Subscribe};
+use crate::jobs::scope::Scope;
+use crate::jobs::subscribe::{Match, MatchedSubscription, Subscribe};
 
 const SUBSCRIPTION: &str = "subscription";
 const SETTINGS: &str = "photoUpdateSettings";
 /// Renewed every day, so less than this means that renewals have failed for weeks.
 const SHORT: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-pub(super) async fn subscription(subscribe: &Subscribe, now: Timestamp, findings: &mut Vec<Finding>) {
+pub(super) async fn subscription(subscribe: &Subscribe, now: Timestamp, findings: &mut Vec<CheckResult>) {
     let found = match subscribe.inspect().await {
         Ok(found) => found,
         Err(error) => return findings.push(of_graph(SUBSCRIPTION, &error)),
     };
     let run = "run `photorelay subscribe`";
-    let live = |found: &&Found| found.subscription.expires_at > now;
-    findings.push(match found.iter().filter(live).find(|found| found.fit == Fit::Current) {
+    let live = |found: &&MatchedSubscription| found.subscription.expires_at > now;
+    findings.push(match found.iter().filter(live).find(|found| found.fit == Match::Current) {
         Some(current) if current.subscription.expires_at.duration_since(now) < SHORT => {
-            Finding::warning(SUBSCRIPTION, format!("{current}: it was not renewed for weeks"), run)
+            CheckResult::warning(SUBSCRIPTION, format!("{current}: it was not renewed for weeks"), run)
         }
-        Some(current) => Finding::ok(SUBSCRIPTION, current.to_string()),
+        Some(current) => CheckResult::ok(SUBSCRIPTION, current.to_string()),
         None => match found.iter().filter(live).find(|found| found.fit.is_ours()) {
-            Some(old) => Finding::warning(SUBSCRIPTION, old.to_string(), run),
-            None => Finding::error(SUBSCRIPTION, "none of this deployment: Graph does not notify", run),
+            Some(old) => CheckResult::warning(SUBSCRIPTION, old.to_string(), run),
+            None => CheckResult::error(SUBSCRIPTION, "none of this deployment: Graph does not notify", run),
         },
     });
-    for other in found.iter().filter(|found| found.fit == Fit::Elsewhere) {
+    for other in found.iter().filter(|found| found.fit == Match::Elsewhere) {
         let mend = format!("if nobody needs it: `photorelay unsubscribe --id {}`", other.subscription.id);
-        findings.push(Finding::warning(SUBSCRIPTION, other.to_string(), mend));
+        findings.push(CheckResult::warning(SUBSCRIPTION, other.to_string(), mend));
     }
 }
 
-pub(super) async fn photo_settings(graph: &Graph, findings: &mut Vec<Finding>) {
+pub(super) async fn photo_settings(graph: &Graph, findings: &mut Vec<CheckResult>) {
     let cloud = "set `source` to `cloud` in photoUpdateSettings, so that the small copy in Active Directory never \
                  replaces a photo";
     findings.push(match graph.photo_update_settings().await {
         Ok(settings) => match settings.source {
-            PhotoSource::Cloud => Finding::ok(SETTINGS, "`cloud`: photos are changed in the cloud and stay there"),
-            PhotoSource::OnPremises => Finding::error(
+            PhotoSource::Cloud => CheckResult::ok(SETTINGS, "`cloud`: photos are changed in the cloud and stay there"),
+            PhotoSource::OnPremises => CheckResult::error(
                 SETTINGS,
                 "`onPremises`: nobody can change a photo in the cloud, and what is written to Active Directory comes \
                  back as the photo",
                 cloud,
             ),
-            PhotoSource::Unset => Finding::warning(SETTINGS, "not set: a synchronised copy may come back", cloud),
-            PhotoSource::Other(other) => Finding::warning(SETTINGS, format!("`{other}`, which is not known"), cloud),
+            PhotoSource::Unset => CheckResult::warning(SETTINGS, "not set: a synchronised copy may come back", cloud),
+            PhotoSource::Other(other) => {
+                CheckResult::warning(SETTINGS, format!("`{other}`, which is not known"), cloud)
+            }
         },
-        Err(GraphError::Denied { .. }) => Finding::warning(
+        Err(GraphError::Denied { .. }) => CheckResult::warning(
             SETTINGS,
             "not allowed to read them",
             "grant PeopleSettings.Read.All, or see for yourself that `source` is `cloud`",
@@ -67,25 +69,25 @@ pub(super) async fn person(
     storage: Option<&Storage>,
     scope: &Scope,
     user: &str,
-    findings: &mut Vec<Finding>,
+    findings: &mut Vec<CheckResult>,
 ) {
     let check = "user";
     let user = match crate::operate::check::find(graph, user).await {
         Ok(user) => user,
         Err(error) => {
             let mend = "give an object id or a user principal name of this tenant";
-            return findings.push(Finding::error(check, format!("{error:#}"), mend));
+            return findings.push(CheckResult::error(check, format!("{error:#}"), mend));
         }
     };
     match graph.people(&[user], Priority::Normal).await.map(|mut people| people.pop()) {
         Ok(Some((_, Ok(Some(person))))) => findings.push(match scope.left_out(&person) {
-            None => Finding::ok(check, format!("{user} is in scope")),
+            None => CheckResult::ok(check, format!("{user} is in scope")),
             Some(why) => {
-                Finding::warning(check, format!("{user} is left out: {why}"), "name somebody who is synchronised")
+                CheckResult::warning(check, format!("{user} is left out: {why}"), "name somebody who is synchronised")
             }
         }),
         Ok(Some((_, Err(error)))) | Err(error) => findings.push(of_graph(check, &error)),
-        Ok(_) => findings.push(Finding::error(check, format!("{user} does not exist"), "name somebody else")),
+        Ok(_) => findings.push(CheckResult::error(check, format!("{user} does not exist"), "name somebody else")),
     }
     findings.push(photo(graph, user).await);
     if let Some(storage) = storage {
@@ -93,39 +95,39 @@ pub(super) async fn person(
     }
 }
 
-async fn photo(graph: &Graph, user: UserId) -> Finding {
+async fn photo(graph: &Graph, user: UserId) -> CheckResult {
     let check = "user photo";
     match graph.photo_state(user).await {
         Ok(PhotoState::Present { .. }) => match graph.photo(user).await {
-            Ok(FetchedPhoto::Photo { bytes, .. }) => Finding::ok(check, format!("{} bytes fetched", bytes.len())),
+            Ok(FetchedPhoto::Photo { bytes, .. }) => CheckResult::ok(check, format!("{} bytes fetched", bytes.len())),
             Ok(_) => {
-                Finding::warning(check, "Graph tells of a photo and does not give it", "try again in some minutes")
+                CheckResult::warning(check, "Graph tells of a photo and does not give it", "try again in some minutes")
             }
             Err(error) => of_graph(check, &error),
         },
-        Ok(_) => Finding::warning(check, "there is none", "name somebody with a photo to see the whole way"),
+        Ok(_) => CheckResult::warning(check, "there is none", "name somebody with a photo to see the whole way"),
         Err(error) => of_graph(check, &error),
     }
 }
 
-async fn trail(storage: &Storage, user: UserId) -> Finding {
+async fn trail(storage: &Storage, user: UserId) -> CheckResult {
     let check = "user trail";
     let walk = format!("run `photorelay check {user}`, which goes the whole way and explains it");
     match audit::sequence_numbers(&*storage.blobs, user).await {
         Ok(sequence) => match sequence.last() {
-            Some(newest) => Finding::ok(check, format!("{} entries, the newest is {newest}", sequence.len())),
-            None => Finding::warning(check, "no entry yet", walk),
+            Some(newest) => CheckResult::ok(check, format!("{} entries, the newest is {newest}", sequence.len())),
+            None => CheckResult::warning(check, "no entry yet", walk),
         },
-        Err(error) => Finding::error(check, error.to_string(), walk),
+        Err(error) => CheckResult::error(check, error.to_string(), walk),
     }
 }
 
-fn of_graph(check: &str, error: &GraphError) -> Finding {
+fn of_graph(check: &str, error: &GraphError) -> CheckResult {
     let mend = match error {
         GraphError::Denied { needs, .. } => format!("grant the application role {needs}"),
         GraphError::Token { .. } => "see `token` above".to_owned(),
-        error if error.is_passing() => "try again in some minutes".to_owned(),
+        error if error.is_transient() => "try again in some minutes".to_owned(),
         _ => "check PHOTORELAY_GRAPH_URL".to_owned(),
     };
-    Finding::error(check, error.to_string(), mend)
+    CheckResult::error(check, error.to_string(), mend)
 }

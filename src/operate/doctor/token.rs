@@ -4,11 +4,11 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use photorelay_core::finding::Finding;
+use photorelay_core::diagnosis::CheckResult;
 use photorelay_core::id::TenantId;
 use serde::Deserialize;
 
-use crate::config::Config;
+use crate::config::AppConfig;
 use crate::graph::TokenSource;
 
 const TOKEN: &str = "token";
@@ -29,22 +29,22 @@ struct Claims {
     tid: Option<String>,
 }
 
-pub(super) async fn look(tokens: &dyn TokenSource, config: &Config, findings: &mut Vec<Finding>) {
+pub(super) async fn look(tokens: &dyn TokenSource, config: &AppConfig, findings: &mut Vec<CheckResult>) {
     let token = match tokens.token().await {
         Ok(token) => token,
         Err(error) => {
-            let mend = if error.is_passing() {
+            let mend = if error.is_transient() {
                 "check that this machine reaches PHOTORELAY_AUTHORITY_URL, then try again"
             } else {
                 "check PHOTORELAY_TENANT_ID, PHOTORELAY_CLIENT_ID and that the secret or certificate has not expired"
             };
-            findings.push(Finding::error(TOKEN, error.to_string(), mend));
+            findings.push(CheckResult::error(TOKEN, error.to_string(), mend));
             return;
         }
     };
     let Some(claims) = claims(token.secret()) else {
-        findings.push(Finding::ok(TOKEN, "the credential yields one"));
-        findings.push(Finding::warning(
+        findings.push(CheckResult::ok(TOKEN, "the credential yields one"));
+        findings.push(CheckResult::warning(
             ROLES,
             "the token does not tell",
             format!("look at the application's permissions: it needs {USERS} and {PHOTOS}"),
@@ -52,31 +52,31 @@ pub(super) async fn look(tokens: &dyn TokenSource, config: &Config, findings: &m
         return;
     };
     match claims.tid.as_deref().map(str::parse::<TenantId>) {
-        Some(Ok(other)) if other != config.tenant_id => findings.push(Finding::error(
+        Some(Ok(other)) if other != config.tenant_id => findings.push(CheckResult::error(
             TOKEN,
             format!("it is for the tenant {other}, not for {}", config.tenant_id),
             "set PHOTORELAY_TENANT_ID to the tenant of the credential, or use a credential of this one",
         )),
-        _ => findings.push(Finding::ok(TOKEN, "the credential yields one")),
+        _ => findings.push(CheckResult::ok(TOKEN, "the credential yields one")),
     }
     findings.push(judge(&claims.roles, !config.scope.groups.is_empty()));
 }
 
-fn judge(roles: &[String], reads_groups: bool) -> Finding {
+fn judge(roles: &[String], reads_groups: bool) -> CheckResult {
     let has = |wanted: &str| roles.iter().any(|role| role == wanted);
     let is_useful = |role: &str| [USERS, PHOTOS, SETTINGS].contains(&role) || (reads_groups && role == GROUPS);
     let surplus: Vec<&str> = roles.iter().map(String::as_str).filter(|role| !is_useful(role)).collect();
     let grant = |role: &str| format!("grant the application role {role} and give administrator consent");
     if !has(USERS) {
         // A role to write does not stand in for the role to read where subscriptions are made.
-        return Finding::error(ROLES, format!("{USERS} is missing"), grant(USERS));
+        return CheckResult::error(ROLES, format!("{USERS} is missing"), grant(USERS));
     }
     if reads_groups && !has(GROUPS) {
         let says = format!("{GROUPS} is missing, and PHOTORELAY_SCOPE_GROUPS is set");
-        return Finding::error(ROLES, says, grant(GROUPS));
+        return CheckResult::error(ROLES, says, grant(GROUPS));
     }
     if !has(PHOTOS) {
-        return Finding::warning(
+        return CheckResult::warning(
             ROLES,
             format!("{PHOTOS} is missing; photos are read by {USERS} alone"),
             grant(PHOTOS),
@@ -84,9 +84,9 @@ fn judge(roles: &[String], reads_groups: bool) -> Finding {
     }
     if !surplus.is_empty() {
         let says = format!("more than photorelay needs: {}", surplus.join(", "));
-        return Finding::warning(ROLES, says, "take them away: whoever gets hold of the credential has them too");
+        return CheckResult::warning(ROLES, says, "take them away: whoever gets hold of the credential has them too");
     }
-    Finding::ok(ROLES, roles.join(", "))
+    CheckResult::ok(ROLES, roles.join(", "))
 }
 
 fn claims(token: &str) -> Option<Claims> {
@@ -98,7 +98,7 @@ fn claims(token: &str) -> Option<Claims> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use photorelay_core::finding::Level;
+    use photorelay_core::diagnosis::Level;
 
     #[test]
     fn too_few_roles_are_an_error_and_too_many_a_warning() {

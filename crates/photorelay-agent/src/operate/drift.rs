@@ -10,9 +10,9 @@ use photorelay_core::contract;
 use photorelay_core::queue::Outgoing;
 use photorelay_core::storage::Storage;
 
-use crate::budget::Limits;
 use crate::people::People;
-use crate::writeback::{Plan, State, WriteBackError, WriteBacks};
+use crate::quota::QuotaLimits;
+use crate::writeback::{DriftState, Plan, WriteBackError, WriteBacks};
 
 /// People looked at side by side.
 const CONCURRENCY: usize = 8;
@@ -37,7 +37,7 @@ pub async fn drift(
     storage: &Storage,
     queue: &str,
     fix: bool,
-    limits: Limits,
+    limits: QuotaLimits,
     out: &mut dyn Write,
 ) -> Result<Drift> {
     let mut drift = Drift::default();
@@ -49,17 +49,17 @@ pub async fn drift(
         while let Some((user, plan)) = looks.next().await {
             drift.people += 1;
             match plan {
-                Ok(None) | Ok(Some(Plan { state: State::UpToDate, .. })) => {}
-                Ok(Some(Plan { state: State::OutOfScope, .. })) => drift.out_of_scope += 1,
+                Ok(None) | Ok(Some(Plan { state: DriftState::UpToDate, .. })) => {}
+                Ok(Some(Plan { state: DriftState::OutOfScope, .. })) => drift.out_of_scope += 1,
                 Ok(Some(plan)) => {
                     drift.differing += 1;
-                    if plan.state != State::Refused {
+                    if plan.state != DriftState::Refused {
                         drift.writes += 1;
                         drift.bytes += plan.bytes;
                     }
                     *states.entry(word(plan.state)).or_default() += 1;
                     writeln!(out, "{user}  entry {}  {}  would {}", plan.seq, word(plan.state), plan.would)?;
-                    if fix && plan.state != State::Refused {
+                    if fix && plan.state != DriftState::Refused {
                         let body = contract::to_bytes(&plan.message);
                         storage.queues.send(queue, vec![Outgoing::now(body)]).await?;
                         drift.announced += 1;
@@ -104,14 +104,14 @@ fn size(bytes: u64) -> String {
     }
 }
 
-fn word(state: State) -> &'static str {
+fn word(state: DriftState) -> &'static str {
     match state {
-        State::UpToDate => "up to date",
-        State::Missing => "missing",
-        State::Different => "different",
-        State::Foreign => "foreign",
-        State::Surplus => "surplus",
-        State::Refused => "refused",
-        State::OutOfScope => "out of scope",
+        DriftState::UpToDate => "up to date",
+        DriftState::Missing => "missing",
+        DriftState::Different => "different",
+        DriftState::Foreign => "foreign",
+        DriftState::Surplus => "surplus",
+        DriftState::Refused => "refused",
+        DriftState::OutOfScope => "out of scope",
     }
 }

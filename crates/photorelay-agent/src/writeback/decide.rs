@@ -3,7 +3,7 @@
 //! It only decides and writes nothing. An operator's word counts before the policy, in both directions.
 
 use bytes::Bytes;
-use photorelay_core::contract::{Decision, HeldFor, NoteKind, Verdict};
+use photorelay_core::contract::{ApprovalReason, Decision, NoteKind, Verdict};
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::names::{self, Container};
 
@@ -17,10 +17,10 @@ pub(super) enum Permission {
         by_operator: bool,
     },
     /// A removal that needs one of the day's slots.
-    BehindBrake,
+    WithinThreshold,
     /// An operator has to say.
     Waits {
-        held_for: HeldFor,
+        held_for: ApprovalReason,
         reason: String,
     },
     Never {
@@ -30,7 +30,7 @@ pub(super) enum Permission {
 }
 
 impl Permission {
-    fn waits(held_for: HeldFor, reason: &str) -> Self {
+    fn waits(held_for: ApprovalReason, reason: &str) -> Self {
         Self::Waits { held_for, reason: reason.to_owned() }
     }
 
@@ -55,7 +55,7 @@ impl WriteBacks {
         Ok(match (verdict.map(|decision| decision.verdict), self.policy.foreign) {
             (Some(Verdict::Approved), _) => Permission::Granted { by_operator: true },
             (Some(Verdict::Rejected), _) => {
-                Permission::waits(HeldFor::Foreign, "an operator wants the present value kept")
+                Permission::waits(ApprovalReason::Foreign, "an operator wants the present value kept")
             }
             (None, ForeignPolicy::Overwrite) => Permission::Granted { by_operator: false },
             (None, ForeignPolicy::OnlyIfEmpty) => Permission::never(
@@ -63,7 +63,7 @@ impl WriteBacks {
                 "the target shows a value that photorelay did not write (PHOTORELAY_FOREIGN is only-if-empty)",
             ),
             (None, ForeignPolicy::KeepForeign) => {
-                Permission::waits(HeldFor::Foreign, "the target shows a value that photorelay did not write")
+                Permission::waits(ApprovalReason::Foreign, "the target shows a value that photorelay did not write")
             }
         })
     }
@@ -87,7 +87,7 @@ impl WriteBacks {
             }
             _ => {}
         }
-        let waits = |reason| Permission::waits(HeldFor::Removal, reason);
+        let waits = |reason| Permission::waits(ApprovalReason::Removal, reason);
         Ok(match self.policy.removal {
             RemovalPolicy::Ignore => {
                 Permission::never(NoteKind::OutOfScope, "removals are ignored (PHOTORELAY_REMOVAL is ignore)")
@@ -99,7 +99,7 @@ impl WriteBacks {
             // What once waited for an operator is not let through because a new day has new slots.
             RemovalPolicy::Clear => match self.held(user, seq).await? {
                 Some(held) => waits(&held.reason),
-                None => Permission::BehindBrake,
+                None => Permission::WithinThreshold,
             },
         })
     }

@@ -4,16 +4,16 @@ use std::fmt;
 use std::sync::Arc;
 
 use photorelay_core::audit;
-use photorelay_core::contract::{Kind, WriteBack};
+use photorelay_core::contract::{EntryKind, WriteBack};
 use photorelay_core::id::{Digest, UserId};
 
-use super::records::Ending;
-use super::{Settings, WriteBackError, WriteBacks};
-use crate::target::TargetError;
+use super::records::ActOutcome;
+use super::{WriteBackError, WriteBacks, WritebackSettings};
+use crate::connectors::ConnectorError;
 
 /// How what a target shows stands to the trail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub enum DriftState {
     /// It shows what the newest entry says.
     UpToDate,
     /// It shows no photo, and there is one.
@@ -36,14 +36,14 @@ pub struct Plan {
     pub user_id: UserId,
     /// The newest entry that is not refused.
     pub seq: u32,
-    pub kind: Kind,
+    pub kind: EntryKind,
     /// In words of the target; none if nobody was found.
     pub place: Option<String>,
     pub shows: Option<Digest>,
     pub wants: Option<Digest>,
     /// Of the value that is wanted.
     pub bytes: u64,
-    pub state: State,
+    pub state: DriftState,
     pub would: String,
     /// By which an agent looks at this person.
     pub message: WriteBack,
@@ -52,8 +52,10 @@ pub struct Plan {
 impl WriteBacks {
     /// None if the trail says nothing that concerns targets.
     pub async fn plan(&self, user: UserId) -> Result<Option<Plan>, WriteBackError> {
-        let careful =
-            Self { settings: Arc::new(Settings { dry_run: true, ..(*self.settings).clone() }), ..self.clone() };
+        let careful = Self {
+            settings: Arc::new(WritebackSettings { dry_run: true, ..(*self.settings).clone() }),
+            ..self.clone()
+        };
         careful.plan_dry(user).await
     }
 
@@ -73,38 +75,40 @@ impl WriteBacks {
             shows: None,
             wants: rendition.map(|rendition| rendition.sha256),
             bytes: rendition.map_or(0, |rendition| rendition.bytes),
-            state: State::Refused,
+            state: DriftState::Refused,
             would: String::new(),
             message,
         };
-        let out_of_scope = |plan, reason| Plan { state: State::OutOfScope, would: reason, ..plan };
+        let out_of_scope = |plan, reason| Plan { state: DriftState::OutOfScope, would: reason, ..plan };
         if let Some(reason) = self.excluded(user) {
             return Ok(Some(out_of_scope(plan, reason.to_owned())));
         }
         let (place, present) = match self.target.find(user, &entry.identity).await {
             Ok(found) => found,
-            Err(TargetError::OutOfScope(reason)) => return Ok(Some(out_of_scope(plan, reason))),
-            Err(TargetError::Refused(reason)) => return Ok(Some(Plan { would: format!("refuse: {reason}"), ..plan })),
+            Err(ConnectorError::OutOfScope(reason)) => return Ok(Some(out_of_scope(plan, reason))),
+            Err(ConnectorError::Refused(reason)) => {
+                return Ok(Some(Plan { would: format!("refuse: {reason}"), ..plan }));
+            }
             Err(error) => return Err(error.into()),
         };
         plan.shows = present.as_deref().map(Digest::of);
         plan.state = match (plan.shows, plan.wants) {
-            (shows, wants) if shows == wants => State::UpToDate,
-            (None, _) => State::Missing,
-            (Some(value), _) if !self.is_ours(user, &newest, value).await? => State::Foreign,
-            (Some(_), None) => State::Surplus,
-            (Some(_), Some(_)) => State::Different,
+            (shows, wants) if shows == wants => DriftState::UpToDate,
+            (None, _) => DriftState::Missing,
+            (Some(value), _) if !self.is_ours(user, &newest, value).await? => DriftState::Foreign,
+            (Some(_), None) => DriftState::Surplus,
+            (Some(_), Some(_)) => DriftState::Different,
         };
         let ending = self.act(user, &newest, &place, present.as_ref(), &mut true).await?;
         plan.place = Some(place.0);
         plan.would = match ending {
-            Ending::Shows { .. } => "leave it as it is".to_owned(),
-            Ending::Noted { reason, .. } => reason.strip_prefix("would ").map_or(reason.clone(), str::to_owned),
-            Ending::Refused { reason, .. } => {
-                plan.state = State::Refused;
+            ActOutcome::Shows { .. } => "leave it as it is".to_owned(),
+            ActOutcome::Noted { reason, .. } => reason.strip_prefix("would ").map_or(reason.clone(), str::to_owned),
+            ActOutcome::Refused { reason, .. } => {
+                plan.state = DriftState::Refused;
                 format!("refuse: {reason}")
             }
-            Ending::Again => "look again, because somebody else writes".to_owned(),
+            ActOutcome::Again => "look again, because somebody else writes".to_owned(),
         };
         Ok(Some(plan))
     }

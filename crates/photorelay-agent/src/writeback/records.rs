@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use photorelay_core::audit::Committed;
-use photorelay_core::contract::{Held, HeldFor, Note, NoteKind, Outcome, Receipt, V1, WriteBack};
+use photorelay_core::contract::{ApprovalReason, Note, NoteKind, Outcome, PendingApproval, Receipt, V1, WriteBack};
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::names::{self, Container};
 use photorelay_core::store::{Creation, StoreError};
@@ -10,10 +10,10 @@ use photorelay_core::telemetry::metrics;
 
 use crate::documents;
 
-use super::{Done, WriteBackError, WriteBacks};
+use super::{WriteBackError, WriteBacks, WritebackOutcome};
 
 /// How one round ended for a person.
-pub(super) enum Ending {
+pub(super) enum ActOutcome {
     /// The target shows what it should.
     Shows {
         outcome: Outcome,
@@ -33,7 +33,7 @@ pub(super) enum Ending {
     Again,
 }
 
-impl Ending {
+impl ActOutcome {
     pub(super) fn noted(kind: NoteKind, reason: &str) -> Self {
         Self::Noted { kind, reason: reason.to_owned() }
     }
@@ -46,13 +46,13 @@ impl WriteBacks {
         user: UserId,
         message: &WriteBack,
         newest: &Committed,
-        ending: Ending,
+        ending: ActOutcome,
     ) -> Result<Outcome, WriteBackError> {
         let seq = newest.entry.seq;
         let (outcome, reason, before, after) = match ending {
-            Ending::Refused { reason, shows } => (Outcome::Refused, Some(reason), shows, shows),
-            Ending::Shows { outcome, before, after } => (outcome, None, before, after),
-            Ending::Noted { .. } | Ending::Again => {
+            ActOutcome::Refused { reason, shows } => (Outcome::Refused, Some(reason), shows, shows),
+            ActOutcome::Shows { outcome, before, after } => (outcome, None, before, after),
+            ActOutcome::Noted { .. } | ActOutcome::Again => {
                 return Err(WriteBackError::Failed(format!("entry {seq} has not ended and has no receipt")));
             }
         };
@@ -110,7 +110,7 @@ impl WriteBacks {
         seq: u32,
         kind: NoteKind,
         reason: &str,
-    ) -> Result<Done, WriteBackError> {
+    ) -> Result<WritebackOutcome, WriteBackError> {
         let note = Note {
             v: V1,
             user_id: user,
@@ -125,7 +125,7 @@ impl WriteBacks {
         documents::put(&*self.storage.blobs, Container::Agents, &name, &note).await?;
         metrics::written_back("noted");
         tracing::info!(user.id = %user, seq, note = ?kind, reason, "not written");
-        Ok(Done::Noted(kind))
+        Ok(WritebackOutcome::Noted(kind))
     }
 
     /// Leaves the entry for an operator.
@@ -133,13 +133,13 @@ impl WriteBacks {
         &self,
         user: UserId,
         seq: u32,
-        held_for: HeldFor,
+        held_for: ApprovalReason,
         value: Digest,
         reason: String,
-    ) -> Result<Ending, WriteBackError> {
+    ) -> Result<ActOutcome, WriteBackError> {
         // What is held already keeps its time and its reason.
         if self.held(user, seq).await?.is_none_or(|held| held.value != value) {
-            let held = Held {
+            let held = PendingApproval {
                 v: V1,
                 user_id: user,
                 seq,
@@ -153,10 +153,10 @@ impl WriteBacks {
             let name = names::held(user, seq, &self.settings.target);
             documents::put(&*self.storage.blobs, Container::Agents, &name, &held).await?;
         }
-        Ok(Ending::Noted { kind: NoteKind::Held, reason })
+        Ok(ActOutcome::Noted { kind: NoteKind::Held, reason })
     }
 
-    pub(super) async fn held(&self, user: UserId, seq: u32) -> Result<Option<Held>, StoreError> {
+    pub(super) async fn held(&self, user: UserId, seq: u32) -> Result<Option<PendingApproval>, StoreError> {
         documents::read(&*self.storage.blobs, Container::Agents, &names::held(user, seq, &self.settings.target)).await
     }
 

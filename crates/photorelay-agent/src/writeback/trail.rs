@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use photorelay_core::audit::{self, Committed};
-use photorelay_core::contract::{Kind, Outcome, Receipt, RenditionFacts, WriteBack};
+use photorelay_core::contract::{EntryKind, Outcome, Receipt, RenditionFacts, WriteBack};
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::names::{self, Container};
 use photorelay_core::store::StoreError;
@@ -90,9 +90,9 @@ impl WriteBacks {
 
     /// What the target shows is kept before it is gone, so that a first fill can be undone. A value that we wrote is in
     /// the vault already, and is kept besides where the person has no photo any more.
-    pub(super) async fn keep(&self, user: UserId, newest: &Newest, present: &Bytes) -> Result<(), WriteBackError> {
+    pub(super) async fn back_up(&self, user: UserId, newest: &Newest, present: &Bytes) -> Result<(), WriteBackError> {
         let sha256 = Digest::of(present);
-        if newest.committed.entry.kind != Kind::Removed && self.is_ours(user, newest, sha256).await? {
+        if newest.committed.entry.kind != EntryKind::Removed && self.is_ours(user, newest, sha256).await? {
             return Ok(());
         }
         let name = names::kept_value(user, sha256);

@@ -7,15 +7,15 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use photorelay_core::audit;
-use photorelay_core::contract::{Held, HeldFor, Kind, NoteKind, Outcome, Receipt, V1, Verdict};
+use photorelay_core::contract::{ApprovalReason, EntryKind, NoteKind, Outcome, PendingApproval, Receipt, V1, Verdict};
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::names::{self, Container};
 use photorelay_core::store::{Listed, Listing, StoreError, list_all};
 
 use super::{WriteBackError, WriteBacks};
+use crate::connectors::Replacement;
 use crate::documents;
-use crate::operate::held::record;
-use crate::target::Replacement;
+use crate::operate::approvals::record;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Undone {
@@ -54,7 +54,7 @@ impl WriteBacks {
             return Ok(Undone::Nothing("the audit trail has no entry that says who this is"));
         };
         if !self.settings.dry_run {
-            self.pay().await?;
+            self.acquire_write().await?;
         }
         let (place, present) = self.target.find(user, &newest.entry.identity).await?;
         let shows = present.as_deref().map(Digest::of);
@@ -72,12 +72,16 @@ impl WriteBacks {
         let Some(bytes) = bytes.filter(|bytes| Digest::of(bytes) == value) else {
             return Err(WriteBackError::Hopeless(format!("receipts/{name} is not what its name says")));
         };
-        let held = Held {
+        let held = PendingApproval {
             v: V1,
             user_id: user,
             seq: newest.entry.seq,
             target: self.settings.target.clone(),
-            held_for: if newest.entry.kind == Kind::Removed { HeldFor::Removal } else { HeldFor::Foreign },
+            held_for: if newest.entry.kind == EntryKind::Removed {
+                ApprovalReason::Removal
+            } else {
+                ApprovalReason::Foreign
+            },
             value,
             reason: "an operator put back what the target showed before".to_owned(),
             agent: self.settings.agent.clone(),

@@ -12,7 +12,7 @@ pub use verify::{Finding, Problem, Report, verify_all, verify_person};
 
 use bytes::Bytes;
 
-use crate::contract::{self, AuditEntry, ContractError, Kind};
+use crate::contract::{self, AuditEntry, ContractError, EntryKind};
 use crate::id::{Digest, UserId};
 use crate::names::{self, Container};
 use crate::store::{BlobStore, Creation, StoreError, list_all};
@@ -66,7 +66,7 @@ pub async fn sequence_numbers(blobs: &dyn BlobStore, user: UserId) -> Result<Vec
     Ok(listed.iter().filter_map(|blob| names::parse_audit_entry(&blob.name)).map(|(_, seq)| seq).collect())
 }
 
-/// The newest of these entries that is not [`Kind::Refused`]: what targets should show.
+/// The newest of these entries that is not [`EntryKind::Refused`]: what targets should show.
 pub async fn newest_not_refused(
     blobs: &dyn BlobStore,
     user: UserId,
@@ -74,7 +74,7 @@ pub async fn newest_not_refused(
 ) -> Result<Option<Committed>, AuditError> {
     for seq in sequence.iter().rev() {
         match read(blobs, user, *seq).await? {
-            Some(committed) if committed.entry.kind == Kind::Refused => {}
+            Some(committed) if committed.entry.kind == EntryKind::Refused => {}
             found => return Ok(found),
         }
     }

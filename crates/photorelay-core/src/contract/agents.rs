@@ -22,7 +22,7 @@ pub struct StopSwitch {
 /// How far the look at everybody in the trail has come. Replaced freely; one that is lost costs a pass.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct PassCursor {
+pub struct ReconciliationCursor {
     pub v: V1,
     pub target: String,
     pub agent: String,
@@ -39,7 +39,7 @@ pub struct PassCursor {
 /// How many writes an agent made on this day, in UTC.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct DaysWrites {
+pub struct DailyWrites {
     pub v: V1,
     pub target: String,
     pub agent: String,
@@ -48,5 +48,5 @@ pub struct DaysWrites {
 }
 
 impl Contract for StopSwitch {}
-impl Contract for PassCursor {}
-impl Contract for DaysWrites {}
+impl Contract for ReconciliationCursor {}
+impl Contract for DailyWrites {}

@@ -18,7 +18,7 @@ pub struct AuditEntry {
     pub previous: Digest,
     pub tenant_id: TenantId,
     pub user_id: UserId,
-    pub kind: Kind,
+    pub kind: EntryKind,
     pub cause: Cause,
     pub observed_at: Timestamp,
     /// What Graph showed when this entry was made, whatever the entry then says should be.
@@ -38,7 +38,7 @@ pub struct AuditEntry {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Kind {
+pub enum EntryKind {
     /// Graph showed this photo.
     Captured,
     /// Graph showed no photo, twice, the hold time apart.
@@ -51,10 +51,10 @@ pub enum Kind {
     Refused,
 }
 
-impl Kind {
+impl EntryKind {
     /// Whether a target has to hear of an entry of this kind.
     pub fn concerns_targets(self) -> bool {
-        matches!(self, Kind::Captured | Kind::Removed | Kind::Restored)
+        matches!(self, EntryKind::Captured | EntryKind::Removed | EntryKind::Restored)
     }
 }
 
@@ -147,7 +147,7 @@ impl AuditEntry {
     /// back while Graph showed none is not undone because Graph still shows none.
     pub fn expects_photo(&self) -> bool {
         let graph_showed_one = self.seen.sha256.is_some() || self.seen.media_etag.is_some();
-        matches!(self.kind, Kind::Captured | Kind::Restored) && graph_showed_one
+        matches!(self.kind, EntryKind::Captured | EntryKind::Restored) && graph_showed_one
     }
 }
 
@@ -159,7 +159,7 @@ impl Contract for AuditEntry {
         if (self.seq == 1) != (self.previous == Digest::ZERO) {
             return Err(format!("entry {} does not name the entry before it", self.seq));
         }
-        let shows_photo = matches!(self.kind, Kind::Captured | Kind::Restored);
+        let shows_photo = matches!(self.kind, EntryKind::Captured | EntryKind::Restored);
         if shows_photo && (self.photo.is_none() || self.renditions.is_empty()) {
             return Err(format!("entry {} has no photo or no rendition", self.seq));
         }

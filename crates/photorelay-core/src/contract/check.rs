@@ -15,8 +15,8 @@ pub struct CheckMessage {
     pub v: V1,
     pub cause: Cause,
     pub users: Vec<UserId>,
-    #[serde(default)]
-    pub look: Look,
+    #[serde(default, rename = "look")]
+    pub fetch_policy: FetchPolicy,
     /// How often these people have failed before.
     #[serde(default)]
     pub attempt: u32,
@@ -29,7 +29,7 @@ pub struct CheckMessage {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Look {
+pub enum FetchPolicy {
     /// An ETag equal to the head's ends the look.
     #[default]
     IfChanged,

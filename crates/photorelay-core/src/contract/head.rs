@@ -26,8 +26,8 @@ pub struct Head {
     pub since: Timestamp,
     /// When the bytes themselves were last fetched.
     pub fetched_at: Option<Timestamp>,
-    #[serde(default)]
-    pub standing: Standing,
+    #[serde(default, rename = "standing")]
+    pub capture_status: CaptureStatus,
     /// When the photo was first not found, while nobody has seen it since.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub absent_since: Option<Timestamp>,
@@ -47,7 +47,7 @@ impl Head {
             settled: false,
             since: now,
             fetched_at: None,
-            standing: Standing::Active,
+            capture_status: CaptureStatus::Active,
             absent_since: None,
             echo: None,
         }
@@ -57,7 +57,7 @@ impl Head {
 /// Whether this person's photos are captured.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "camelCase")]
-pub enum Standing {
+pub enum CaptureStatus {
     #[default]
     Active,
     /// Not in scope when last looked at; the reason in words.

@@ -4,12 +4,12 @@
 //! Unknown members are ignored, so that an older program can read what a newer one of the same version wrote.
 
 mod agents;
+mod approval;
 mod audit;
 mod check;
 mod checkpoint;
 mod head;
 mod heartbeat;
-mod held;
 mod lifecycle;
 mod population;
 mod receipt;
@@ -17,18 +17,18 @@ mod sweep;
 mod watch;
 mod writeback;
 
-pub use agents::{DaysWrites, PassCursor, StopSwitch};
-pub use audit::{AuditEntry, Cause, CauseKind, Identity, Kind, PhotoFacts, RenditionFacts, Seen};
-pub use check::{Absence, CheckMessage, Look, MAX_PEOPLE_PER_CHECK};
+pub use agents::{DailyWrites, ReconciliationCursor, StopSwitch};
+pub use approval::{ApprovalReason, Decision, DeletionSlot, PendingApproval, Verdict};
+pub use audit::{AuditEntry, Cause, CauseKind, EntryKind, Identity, PhotoFacts, RenditionFacts, Seen};
+pub use check::{Absence, CheckMessage, FetchPolicy, MAX_PEOPLE_PER_CHECK};
 pub use checkpoint::{Checkpoint, CheckpointLink, CheckpointPage, ENDS_PER_PAGE, PageLink, TrailEnd};
-pub use head::{EchoSighting, Head, Standing};
+pub use head::{CaptureStatus, EchoSighting, Head};
 pub use heartbeat::Heartbeat;
-pub use held::{BrakeSlot, Decision, Held, HeldFor, Verdict};
 pub use lifecycle::{LifecycleEvent, LifecycleMessage};
 pub use population::Population;
 pub use receipt::{Note, NoteKind, Outcome, Receipt};
 pub use sweep::{ContinueSweep, SweepCursor, SweepLease, SweepUnderWay};
-pub use watch::{FoundBy, Rhythm, SweptLast};
+pub use watch::{FoundBy, NotificationActivity, SweptLast};
 pub use writeback::{BlobDigest, EventType, WriteBack, WriteBackData, WriteBackRendition};
 
 use serde::de::DeserializeOwned;
@@ -64,7 +64,7 @@ pub trait Contract: Serialize + DeserializeOwned {
     }
 }
 
-/// Reads a contract; an `Err` means that the bytes must be buried, not tried again.
+/// Reads a contract; an `Err` means that the bytes must be dead-lettered, not tried again.
 pub fn parse<C: Contract>(bytes: &[u8]) -> Result<C, ContractError> {
     if bytes.len() > C::MAX_BYTES {
         return Err(ContractError::TooLarge { bytes: bytes.len(), limit: C::MAX_BYTES });

@@ -8,7 +8,7 @@ use super::{Contract, V1};
 /// When notifications came, and for how long none came: every tenant has nights, weekends and holidays of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Rhythm {
+pub struct NotificationActivity {
     pub v: V1,
     pub first_at: Timestamp,
     pub last_at: Timestamp,
@@ -21,7 +21,7 @@ pub struct Rhythm {
 /// A pause is forgotten after so long, so that one outage does not count as usual for ever.
 const REMEMBERED_FOR: SignedDuration = SignedDuration::from_hours(28 * 24);
 
-impl Rhythm {
+impl NotificationActivity {
     /// The first notification of all.
     pub fn starting(now: Timestamp) -> Self {
         Self { v: V1, first_at: now, last_at: now, longest_pause_seconds: 0, pause_ended_at: now }
@@ -63,7 +63,7 @@ pub struct FoundBy {
     pub sweep: u64,
 }
 
-impl Contract for Rhythm {}
+impl Contract for NotificationActivity {}
 impl Contract for SweptLast {}
 
 #[cfg(test)]
@@ -73,9 +73,11 @@ mod tests {
     #[test]
     fn the_longest_pause_is_kept_for_four_weeks() {
         let at = |hours: i64| Timestamp::from_second(1_780_000_000 + hours * 3600).unwrap();
-        let rhythm = [10, 12, 13].iter().fold(Rhythm::starting(at(0)), |rhythm, hours| rhythm.notified(at(*hours)));
-        assert_eq!((rhythm.longest_pause_seconds, rhythm.pause_ended_at), (36_000, at(10)));
-        let later = (1..=28).map(|day| 13 + day * 24).fold(rhythm, |rhythm, hours| rhythm.notified(at(hours)));
+        let activity = [10, 12, 13]
+            .iter()
+            .fold(NotificationActivity::starting(at(0)), |activity, hours| activity.notified(at(*hours)));
+        assert_eq!((activity.longest_pause_seconds, activity.pause_ended_at), (36_000, at(10)));
+        let later = (1..=28).map(|day| 13 + day * 24).fold(activity, |activity, hours| activity.notified(at(hours)));
         assert_eq!(later.longest_pause_seconds, 24 * 3600);
         assert_eq!(later.first_at, at(0));
     }

@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{AuditEntry, Contract, Identity, Kind, V1};
+use super::{AuditEntry, Contract, EntryKind, Identity, V1};
 use crate::id::{Digest, TenantId, UserId};
 use crate::names;
 
@@ -76,9 +76,9 @@ impl WriteBack {
     /// The event that announces an entry, or none if no target has to hear of it.
     pub fn announcing(entry: &AuditEntry, entry_sha256: Digest) -> Option<Self> {
         let event_type = match entry.kind {
-            Kind::Captured | Kind::Restored => EventType::Changed,
-            Kind::Removed => EventType::Removed,
-            Kind::Forgotten | Kind::Refused => return None,
+            EntryKind::Captured | EntryKind::Restored => EventType::Changed,
+            EntryKind::Removed => EventType::Removed,
+            EntryKind::Forgotten | EntryKind::Refused => return None,
         };
         let user = entry.user_id;
         let photo = entry.photo.as_ref().filter(|_| event_type == EventType::Changed);

@@ -6,7 +6,7 @@ use super::refusal::Refusal;
 /// Upper bounds for one photo. The defaults take what a camera makes and what Graph accepts (4 MB) and keep eight
 /// photos that are decoded at the same time within 1 GiB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct PhotoLimits {
     /// Bytes of the file.
     pub max_bytes: usize,
     /// Pixels of the longer side.
@@ -16,13 +16,13 @@ pub struct Limits {
     pub max_memory: u64,
 }
 
-impl Default for Limits {
+impl Default for PhotoLimits {
     fn default() -> Self {
         Self { max_bytes: 4 << 20, max_side: 10_000, max_pixels: 24_000_000, max_memory: 128 << 20 }
     }
 }
 
-impl Limits {
+impl PhotoLimits {
     pub(super) fn admit(&self, outline: &Outline) -> Result<(), Refusal> {
         let (width, height) = (outline.width, outline.height);
         let pixels = u64::from(width) * u64::from(height);

@@ -18,7 +18,7 @@ mod upright;
 
 pub use decode::decode;
 pub use fingerprint::{Fingerprint, InvalidFingerprint};
-pub use limits::Limits;
+pub use limits::PhotoLimits;
 pub use refusal::Refusal;
 pub use rendition::{InvalidRenditionSpec, Rendition, RenditionSpec};
 pub use sample::sample;

@@ -23,7 +23,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use url::Url;
 
-use super::{Body, Delivery, Leased, Outgoing, PopReceipt, QueueStore, rules};
+use super::{Delivery, Leased, MessageBody, Outgoing, PopReceipt, QueueStore, rules};
 use crate::store::StoreError;
 use crate::store::azure::{Service, classify, client_options, error_code, status, within_time};
 
@@ -180,8 +180,8 @@ fn delivery(message: ReceivedMessage) -> Option<Delivery> {
     Some(Delivery {
         id: message.message_id?,
         body: match STANDARD.decode(&text) {
-            Ok(bytes) => Body::Bytes(bytes.into()),
-            Err(_) => Body::Undecodable(text),
+            Ok(bytes) => MessageBody::Bytes(bytes.into()),
+            Err(_) => MessageBody::Undecodable(text),
         },
         dequeue_count: message.dequeue_count.and_then(|count| u32::try_from(count).ok()).unwrap_or(1),
         inserted_at,

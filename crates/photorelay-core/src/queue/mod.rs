@@ -44,7 +44,7 @@ pub const MAX_BODY_BYTES: usize = 48 * 1024;
 #[derive(Debug, Clone)]
 pub struct Delivery {
     pub id: String,
-    pub body: Body,
+    pub body: MessageBody,
     /// 1 for the first time.
     pub dequeue_count: u32,
     pub inserted_at: Timestamp,
@@ -52,7 +52,7 @@ pub struct Delivery {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Body {
+pub enum MessageBody {
     Bytes(Bytes),
     /// Not base64: somebody else put it there. The text as it was, for the poison queue.
     Undecodable(String),

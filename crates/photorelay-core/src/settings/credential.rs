@@ -8,10 +8,10 @@ use crate::id::TenantId;
 
 /// What is wrong was told to the reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Told;
+pub struct AlreadyReported;
 
 /// Just one way of proving who we are; none if nothing is set.
-pub fn credential(reader: &mut Reader<'_>) -> Result<Option<CredentialConfig>, Told> {
+pub fn credential(reader: &mut Reader<'_>) -> Result<Option<CredentialConfig>, AlreadyReported> {
     let tenant: Option<TenantId> = reader.peek("PHOTORELAY_TENANT_ID");
     let client_id: Option<String> = reader.optional("PHOTORELAY_CLIENT_ID");
     let secret = reader.secret("PHOTORELAY_CLIENT_SECRET");
@@ -20,7 +20,7 @@ pub fn credential(reader: &mut Reader<'_>) -> Result<Option<CredentialConfig>, T
     let managed = reader.has("IDENTITY_ENDPOINT") || reader.flag("PHOTORELAY_MANAGED_IDENTITY");
     if secret.is_some() && certificate.is_some() {
         reader.problem("PHOTORELAY_CLIENT_SECRET and PHOTORELAY_CLIENT_CERTIFICATE are both set: keep one");
-        return Err(Told);
+        return Err(AlreadyReported);
     }
     if secret.is_none() && certificate.is_none() && managed {
         return Ok(Some(CredentialConfig::ManagedIdentity { client_id }));
@@ -30,10 +30,10 @@ pub fn credential(reader: &mut Reader<'_>) -> Result<Option<CredentialConfig>, T
     }
     let Some(client_id) = client_id else {
         reader.problem("PHOTORELAY_CLIENT_ID is missing: the application (client) id that the credential belongs to");
-        return Err(Told);
+        return Err(AlreadyReported);
     };
     // A missing tenant is told where it is required.
-    let tenant_id = tenant.ok_or(Told)?.to_string();
+    let tenant_id = tenant.ok_or(AlreadyReported)?.to_string();
     Ok(match (secret, certificate, token_file) {
         (Some(secret), ..) => Some(CredentialConfig::ClientSecret { tenant_id, client_id, secret }),
         (_, Some(pem), _) => Some(CredentialConfig::ClientCertificate { tenant_id, client_id, pem }),

@@ -6,7 +6,7 @@
 mod credential;
 mod storage;
 
-pub use credential::{Told, credential};
+pub use credential::{AlreadyReported, credential};
 pub use storage::{ServiceUri, StorageSettings, storage};
 
 use std::collections::HashMap;

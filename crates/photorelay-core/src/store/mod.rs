@@ -87,7 +87,7 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 impl StoreError {
     /// Whether the same call may succeed later without anybody doing anything.
-    pub fn is_passing(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         matches!(self, StoreError::Unavailable { .. } | StoreError::Full { .. })
     }
 }

@@ -94,7 +94,7 @@ mod tests {
             names::receipt(user, 1, "ad"),
             names::kept_value(user, digest),
             names::note(user, "ad"),
-            names::buried("photo-checks", "7f3c"),
+            names::dead_lettered("photo-checks", "7f3c"),
             "population.json".to_owned(),
             "checkpoints/2026-01-01.json".to_owned(),
         ] {

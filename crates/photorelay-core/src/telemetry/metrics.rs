@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tracing::{Level, event};
 
-use crate::contract::{CauseKind, Kind, Outcome};
+use crate::contract::{CauseKind, EntryKind, Outcome};
 
 /// The target of the events.
 pub const TARGET: &str = "photorelay::metrics";
@@ -42,13 +42,13 @@ pub fn looked(outcome: &'static str, took: Duration) {
 }
 
 /// An entry was committed to the audit trail, and what led to it.
-pub fn committed(kind: Kind, cause: CauseKind) {
+pub fn committed(kind: EntryKind, cause: CauseKind) {
     let kind = match kind {
-        Kind::Captured => "captured",
-        Kind::Removed => "removed",
-        Kind::Restored => "restored",
-        Kind::Forgotten => "forgotten",
-        Kind::Refused => "refused",
+        EntryKind::Captured => "captured",
+        EntryKind::Removed => "removed",
+        EntryKind::Restored => "restored",
+        EntryKind::Forgotten => "forgotten",
+        EntryKind::Refused => "refused",
     };
     let cause = match cause {
         CauseKind::Notification => "notification",
@@ -99,7 +99,7 @@ pub fn watched(checks_waiting: u64, oldest_check_seconds: i64, unacknowledged: u
 }
 
 /// A message was moved to the poison queue.
-pub fn buried(queue: &str) {
+pub fn dead_lettered(queue: &str) {
     event!(target: TARGET, Level::INFO, monotonic_counter.photorelay.buried = 1_u64, queue);
 }
 

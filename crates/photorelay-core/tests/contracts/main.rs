@@ -4,11 +4,11 @@ use std::fmt::Debug;
 use std::path::PathBuf;
 
 use photorelay_core::contract::{
-    self, Absence, AuditEntry, BrakeSlot, Cause, CauseKind, CheckMessage, Checkpoint, CheckpointLink, CheckpointPage,
-    ContinueSweep, Contract, ContractError, DaysWrites, Decision, Head, Heartbeat, Held, HeldFor, Identity, Kind,
-    LifecycleEvent, LifecycleMessage, Look, Note, NoteKind, Outcome, PageLink, PassCursor, PhotoFacts, Population,
-    Receipt, RenditionFacts, Seen, StopSwitch, SweepCursor, SweepLease, SweepUnderWay, TrailEnd, V1, Verdict,
-    WriteBack,
+    self, Absence, ApprovalReason, AuditEntry, Cause, CauseKind, CheckMessage, Checkpoint, CheckpointLink,
+    CheckpointPage, ContinueSweep, Contract, ContractError, DailyWrites, Decision, DeletionSlot, EntryKind,
+    FetchPolicy, Head, Heartbeat, Identity, LifecycleEvent, LifecycleMessage, Note, NoteKind, Outcome, PageLink,
+    PendingApproval, PhotoFacts, Population, Receipt, ReconciliationCursor, RenditionFacts, Seen, StopSwitch,
+    SweepCursor, SweepLease, SweepUnderWay, TrailEnd, V1, Verdict, WriteBack,
 };
 use photorelay_core::id::{Digest, TenantId, UserId};
 use serde_json::{Value, json};
@@ -35,7 +35,7 @@ fn entry() -> AuditEntry {
         previous: Digest::of(b"entry 2"),
         tenant_id: tenant(),
         user_id: user(),
-        kind: Kind::Captured,
+        kind: EntryKind::Captured,
         cause: Cause { kind: CauseKind::Notification, id: "4bf92f3577b34da6a3ce929d0e0e4736".to_owned() },
         observed_at: time(),
         seen: Seen { sha256: Some(photo), media_etag: Some("\"BA09D118\"".to_owned()) },
@@ -113,7 +113,7 @@ fn the_checkpoint_and_its_page_are_as_agreed() {
 #[test]
 fn a_refused_entry_is_as_agreed() {
     let refused = AuditEntry {
-        kind: Kind::Refused,
+        kind: EntryKind::Refused,
         photo: None,
         renditions: Vec::new(),
         reason: Some("the photo ends before all of it was there".to_owned()),
@@ -131,13 +131,13 @@ fn the_write_back_event_is_as_agreed_and_small() {
 
 #[test]
 fn a_removal_event_carries_no_photo() {
-    let removed = AuditEntry { kind: Kind::Removed, photo: None, renditions: Vec::new(), ..entry() };
+    let removed = AuditEntry { kind: EntryKind::Removed, photo: None, renditions: Vec::new(), ..entry() };
     golden("write-back-removed.json", &WriteBack::announcing(&removed, Digest::of(b"entry 3")).unwrap());
 }
 
 #[test]
 fn refused_and_forgotten_entries_are_announced_to_nobody() {
-    for kind in [Kind::Refused, Kind::Forgotten] {
+    for kind in [EntryKind::Refused, EntryKind::Forgotten] {
         assert_eq!(WriteBack::announcing(&AuditEntry { kind, ..entry() }, Digest::ZERO), None);
     }
 }
@@ -148,7 +148,7 @@ fn the_check_message_is_as_agreed() {
         v: V1,
         cause: Cause { kind: CauseKind::Sweep, id: "2026-05-24T22".to_owned() },
         users: vec![user()],
-        look: Look::Always,
+        fetch_policy: FetchPolicy::Always,
         attempt: 2,
         absence: Some(Absence { seq: 3, first_seen_at: time() }),
         traceparent: Some(TRACEPARENT.to_owned()),
@@ -238,12 +238,12 @@ fn what_is_held_decided_and_braked_is_as_agreed() {
     let value = Digest::of(b"a value of somebody else");
     let (user_id, seq, at) = (user(), 3, time());
     let reason = "the person has no photo any more".to_owned();
-    let held_for = HeldFor::Removal;
+    let held_for = ApprovalReason::Removal;
     let (to, by) = (target.clone(), agent.clone());
-    golden("held.json", &Held { v: V1, user_id, seq, target: to, held_for, value, reason, agent: by, at });
+    golden("held.json", &PendingApproval { v: V1, user_id, seq, target: to, held_for, value, reason, agent: by, at });
     let (verdict, to) = (Verdict::Approved, target.clone());
     golden("decision.json", &Decision { v: V1, user_id, seq, target: to, held_for, value, verdict, at });
-    golden("brake-slot.json", &BrakeSlot { v: V1, user_id, seq, target, agent, at });
+    golden("brake-slot.json", &DeletionSlot { v: V1, user_id, seq, target, agent, at });
 }
 
 #[test]
@@ -251,7 +251,7 @@ fn what_the_agents_of_a_target_share_is_as_agreed() {
     let (target, agent) = ("ad".to_owned(), "agent-1".to_owned());
     let reason = Some("the photos of a merger are looked through first".to_owned());
     golden("stop.json", &StopSwitch { v: V1, target: target.clone(), reason, at: time() });
-    let cursor = PassCursor {
+    let cursor = ReconciliationCursor {
         v: V1,
         target: target.clone(),
         agent: agent.clone(),
@@ -263,7 +263,7 @@ fn what_the_agents_of_a_target_share_is_as_agreed() {
     };
     golden("pass.json", &cursor);
     let day = "2026-05-24".parse().unwrap();
-    golden("writes.json", &DaysWrites { v: V1, target, agent, day, writes: 1_234 });
+    golden("writes.json", &DailyWrites { v: V1, target, agent, day, writes: 1_234 });
 }
 
 #[test]

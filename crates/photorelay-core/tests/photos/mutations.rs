@@ -4,7 +4,7 @@ use std::io::Cursor;
 
 use image::{DynamicImage, ImageFormat, RgbImage};
 use jpeg_encoder::ColorType;
-use photorelay_core::photo::{Limits, Refusal, RenditionSpec, decode};
+use photorelay_core::photo::{PhotoLimits, Refusal, RenditionSpec, decode};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
@@ -94,7 +94,7 @@ impl Damage {
 #[test]
 fn a_damaged_photo_is_refused_or_decoded_within_the_limits() {
     let seeds = seeds();
-    let limits = Limits { max_side: 2_000, max_pixels: 1_000_000, ..Limits::default() };
+    let limits = PhotoLimits { max_side: 2_000, max_pixels: 1_000_000, ..PhotoLimits::default() };
     let config = ProptestConfig { cases: 800, failure_persistence: None, ..ProptestConfig::default() };
     let damaged = (any::<prop::sample::Index>(), prop::collection::vec(damage(), 1..6));
     let held = TestRunner::new(config).run(&damaged, |(seed, damages)| {

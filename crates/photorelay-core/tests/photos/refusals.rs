@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use photorelay_core::photo::{Limits, Refusal, decode};
+use photorelay_core::photo::{PhotoLimits, Refusal, decode};
 
 use crate::sources::{GOOD, Picture, fixture, refusal, upright};
 
@@ -55,7 +55,7 @@ fn a_lie_about_the_size_costs_neither_memory_nor_time() {
 fn a_photo_that_is_cut_off_anywhere_is_refused() {
     for name in GOOD {
         let bytes = fixture(name);
-        assert!(decode(&bytes, &Limits::default()).is_ok(), "{name}");
+        assert!(decode(&bytes, &PhotoLimits::default()).is_ok(), "{name}");
         let cuts = (1..24).map(|part| bytes.len() * part / 24).chain([bytes.len() - 1, bytes.len() - 2]);
         for cut in cuts {
             let refused = refusal(&bytes[..cut]);
@@ -77,17 +77,18 @@ fn what_follows_the_end_of_a_photo_does_no_harm() {
 #[test]
 fn each_limit_holds_by_itself() {
     let bytes = fixture("rocket-640x427.jpg");
-    let within = Limits { max_bytes: bytes.len(), max_side: 640, max_pixels: 640 * 427, max_memory: 640 * 427 * 3 };
+    let within =
+        PhotoLimits { max_bytes: bytes.len(), max_side: 640, max_pixels: 640 * 427, max_memory: 640 * 427 * 3 };
     assert!(decode(&bytes, &within).is_ok());
     let too_many_pixels = Refusal::TooManyPixels { width: 640, height: 427 };
     for (limits, expected) in [
         (
-            Limits { max_bytes: bytes.len() - 1, ..within },
+            PhotoLimits { max_bytes: bytes.len() - 1, ..within },
             Refusal::TooLarge { bytes: bytes.len(), limit: bytes.len() - 1 },
         ),
-        (Limits { max_side: 639, ..within }, too_many_pixels.clone()),
-        (Limits { max_pixels: within.max_pixels - 1, ..within }, too_many_pixels.clone()),
-        (Limits { max_memory: within.max_memory - 1, ..within }, too_many_pixels),
+        (PhotoLimits { max_side: 639, ..within }, too_many_pixels.clone()),
+        (PhotoLimits { max_pixels: within.max_pixels - 1, ..within }, too_many_pixels.clone()),
+        (PhotoLimits { max_memory: within.max_memory - 1, ..within }, too_many_pixels),
     ] {
         assert_eq!(decode(&bytes, &limits).unwrap_err(), expected);
     }
@@ -95,7 +96,7 @@ fn each_limit_holds_by_itself() {
 
 #[test]
 fn a_progressive_photo_is_counted_with_the_coefficients_that_decoding_holds() {
-    let limits = Limits { max_memory: 648 * 648 * 9 - 1, ..Limits::default() };
+    let limits = PhotoLimits { max_memory: 648 * 648 * 9 - 1, ..PhotoLimits::default() };
     assert!(decode(&fixture("astronaut-648.jpg"), &limits).is_ok());
     assert_eq!(decode(&fixture("astronaut-648-progressive.jpg"), &limits).unwrap_err().code(), "too-many-pixels");
 }

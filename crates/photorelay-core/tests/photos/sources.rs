@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{PixelType, ResizeOptions, Resizer};
 use jpeg_encoder::{ChromaSubsamplingMethod, ColorType, Encoder, SamplingFactor};
-use photorelay_core::photo::{Limits, Refusal, RenditionSpec, Upright, decode};
+use photorelay_core::photo::{PhotoLimits, Refusal, RenditionSpec, Upright, decode};
 
 /// Every fixture that is a photo.
 pub(crate) const GOOD: [&str; 17] = [
@@ -34,11 +34,11 @@ pub(crate) fn fixture(name: &str) -> Vec<u8> {
 }
 
 pub(crate) fn upright(bytes: &[u8]) -> Upright {
-    decode(bytes, &Limits::default()).unwrap()
+    decode(bytes, &PhotoLimits::default()).unwrap()
 }
 
 pub(crate) fn refusal(bytes: &[u8]) -> Refusal {
-    decode(bytes, &Limits::default()).map(|upright| panic!("taken: {upright:?}")).unwrap_err()
+    decode(bytes, &PhotoLimits::default()).map(|upright| panic!("taken: {upright:?}")).unwrap_err()
 }
 
 /// Pixels of a test: rows from the top, three bytes each.

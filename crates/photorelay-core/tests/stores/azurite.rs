@@ -14,7 +14,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use photorelay_core::names::Container;
 use photorelay_core::queue::azure::AzureQueues;
-use photorelay_core::queue::{Body, Leased, Outgoing, QueueStore};
+use photorelay_core::queue::{Leased, MessageBody, Outgoing, QueueStore};
 use photorelay_core::store::azure::{AzureBlobs, transport};
 use photorelay_core::store::{BlobStore, Creation, Listing, Metadata, StoreError};
 use sha2::{Digest as _, Sha256};
@@ -75,8 +75,8 @@ async fn text_that_somebody_else_sent_is_handed_out_as_it_is() {
     let received = bench.queues.receive(&bench.queue, 32, LEASE).await.unwrap();
     let bodies: Vec<_> = received.iter().map(|delivery| &delivery.body).collect();
     assert_eq!(bodies.len(), 2);
-    assert!(bodies.contains(&&Body::Bytes(Bytes::from_static(b"ours"))));
-    assert!(bodies.contains(&&Body::Undecodable("{\"not\": \"base64\"} <&>".to_owned())));
+    assert!(bodies.contains(&&MessageBody::Bytes(Bytes::from_static(b"ours"))));
+    assert!(bodies.contains(&&MessageBody::Undecodable("{\"not\": \"base64\"} <&>".to_owned())));
     for delivery in &received {
         assert_eq!(bench.queues.delete(&bench.queue, delivery).await.unwrap(), Leased::Yes(()));
     }

@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use photorelay_core::clock::Clock;
 use photorelay_core::names::Container;
-use photorelay_core::queue::embedded::{EmbeddedQueues, Options};
-use photorelay_core::queue::{Body, Delivery, QueueStore};
+use photorelay_core::queue::embedded::{EmbeddedQueueOptions, EmbeddedQueues};
+use photorelay_core::queue::{Delivery, MessageBody, QueueStore};
 use photorelay_core::store::BlobStore;
 use photorelay_core::store::embedded::EmbeddedBlobs;
 use tempfile::TempDir;
@@ -107,8 +108,8 @@ impl Bench {
 
 pub(crate) fn bytes_of(delivery: &Delivery) -> Vec<u8> {
     match &delivery.body {
-        Body::Bytes(bytes) => bytes.to_vec(),
-        Body::Undecodable(text) => panic!("not base64: {text}"),
+        MessageBody::Bytes(bytes) => bytes.to_vec(),
+        MessageBody::Undecodable(text) => panic!("not base64: {text}"),
     }
 }
 
@@ -123,10 +124,10 @@ impl Default for TestClock {
 }
 
 impl TestClock {
-    pub(crate) fn options(&self) -> Options {
+    pub(crate) fn options(&self) -> EmbeddedQueueOptions {
         let milliseconds = Arc::clone(&self.0);
         let clock = move || Timestamp::from_millisecond(milliseconds.load(Ordering::SeqCst)).unwrap();
-        Options { clock: Arc::new(clock), ..Options::default() }
+        EmbeddedQueueOptions { clock: Clock::telling(clock), ..EmbeddedQueueOptions::default() }
     }
 
     pub(crate) fn advance(&self, time: Duration) {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use photorelay_core::queue::embedded::{EmbeddedQueues, Options};
+use photorelay_core::queue::embedded::{EmbeddedQueueOptions, EmbeddedQueues};
 use photorelay_core::queue::{Delivery, Leased, Outgoing, PopReceipt, QueueStore};
 use photorelay_core::store::StoreError;
 
@@ -165,7 +165,7 @@ async fn a_request_that_fails_does_not_harm_others_of_its_group() {
 #[tokio::test]
 async fn a_full_file_fails_what_was_asked_and_goes_on_when_there_is_room() {
     let folder = tempfile::tempdir().unwrap();
-    let options = Options { largest_file: Some(512 * 1024), ..Options::default() };
+    let options = EmbeddedQueueOptions { largest_file: Some(512 * 1024), ..EmbeddedQueueOptions::default() };
     let queues = Arc::new(EmbeddedQueues::open_with(folder.path(), options).unwrap());
     queues.ensure_queue(QUEUE).await.unwrap();
     let body = vec![b'x'; 40 * 1024];
@@ -178,7 +178,7 @@ async fn a_full_file_fails_what_was_asked_and_goes_on_when_there_is_room() {
         assert!(stored < 100, "the limit holds");
     };
     assert!(matches!(error, StoreError::Full { .. }), "{error:?}");
-    assert!(error.is_passing());
+    assert!(error.is_transient());
     assert_eq!(queues.count(QUEUE).await.unwrap(), stored);
     for delivery in queues.receive(QUEUE, 32, LEASE).await.unwrap() {
         assert_eq!(queues.delete(QUEUE, &delivery).await.unwrap(), Leased::Yes(()));

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use jiff::tz::Offset;
 use photorelay_core::audit::{self, Finding, Problem, verify_all, verify_person};
 use photorelay_core::contract::{
-    self, AuditEntry, Cause, CauseKind, Identity, Kind, Outcome, PhotoFacts, Receipt, RenditionFacts, Seen, V1,
+    self, AuditEntry, Cause, CauseKind, EntryKind, Identity, Outcome, PhotoFacts, Receipt, RenditionFacts, Seen, V1,
 };
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::names::{self, Container};
@@ -45,7 +45,7 @@ impl Trails {
         let trails = Self { blobs, folder };
         for user in people {
             for seq in 1..=3 {
-                trails.commit(*user, seq, Kind::Captured).await;
+                trails.commit(*user, seq, EntryKind::Captured).await;
                 trails.receipt(*user, seq).await;
             }
             trails.head(*user, 3).await;
@@ -60,11 +60,11 @@ impl Trails {
         }
     }
 
-    async fn entry(&self, user: UserId, seq: u32, kind: Kind) -> AuditEntry {
+    async fn entry(&self, user: UserId, seq: u32, kind: EntryKind) -> AuditEntry {
         let photo = Bytes::from(format!("photo {seq} of {user}"));
         let rendition = Bytes::from(format!("thumbnail {seq} of {user}"));
         let (sha256, small) = (Digest::of(&photo), Digest::of(&rendition));
-        let shows_photo = matches!(kind, Kind::Captured | Kind::Restored);
+        let shows_photo = matches!(kind, EntryKind::Captured | EntryKind::Restored);
         if shows_photo {
             vault::store_photo(&self.blobs, user, sha256, "image/jpeg", photo.clone()).await.unwrap();
             vault::store_rendition(&self.blobs, user, sha256, "thumbnailPhoto", small, rendition.clone())
@@ -101,7 +101,7 @@ impl Trails {
         }
     }
 
-    async fn commit(&self, user: UserId, seq: u32, kind: Kind) {
+    async fn commit(&self, user: UserId, seq: u32, kind: EntryKind) {
         let entry = self.entry(user, seq, kind).await;
         assert!(audit::commit(&self.blobs, entry).await.unwrap().is_some());
     }
@@ -215,7 +215,7 @@ async fn a_changed_entry_breaks_the_chain_at_the_one_after_it() {
 async fn a_chain_that_was_rewritten_to_its_end_is_found_by_the_receipt() {
     let trails = Trails::of(&[person(1)]).await;
     for seq in 2..=3 {
-        let mut entry = trails.entry(person(1), seq, Kind::Captured).await;
+        let mut entry = trails.entry(person(1), seq, EntryKind::Captured).await;
         entry.cause.id = "forged".to_owned();
         trails.overwrite(Container::Audit, &names::audit_entry(person(1), seq), contract::to_bytes(&entry)).await;
     }
@@ -317,7 +317,7 @@ async fn a_changed_or_missing_photo_is_named_with_its_entry() {
         trails.remove(Container::Photos, &name).await;
         assert_eq!(trails.only_finding(user).await, (Some(2), Problem::BlobMissing { blob }));
         // Whoever was forgotten has no photos, and none are missed.
-        trails.commit(user, 4, Kind::Forgotten).await;
+        trails.commit(user, 4, EntryKind::Forgotten).await;
         assert!(trails.findings(user).await.is_empty());
     }
 }
@@ -325,8 +325,8 @@ async fn a_changed_or_missing_photo_is_named_with_its_entry() {
 #[tokio::test]
 async fn a_removed_photo_leaves_the_trail_clean() {
     let trails = Trails::of(&[person(1)]).await;
-    trails.commit(person(1), 4, Kind::Removed).await;
-    trails.commit(person(1), 5, Kind::Captured).await;
+    trails.commit(person(1), 4, EntryKind::Removed).await;
+    trails.commit(person(1), 5, EntryKind::Captured).await;
     assert!(trails.findings(person(1)).await.is_empty());
 }
 
@@ -353,7 +353,7 @@ async fn a_checkpoint_is_taken_once_a_day_and_of_nobody_never() {
     assert_eq!(trails.checkpoint(1).await.unwrap().people, 2);
     assert_eq!(trails.checkpoint(1).await, None);
     assert_eq!(trails.checkpoint(0).await, None, "a clock that went back changes nothing");
-    trails.commit(person(2), 4, Kind::Captured).await;
+    trails.commit(person(2), 4, EntryKind::Captured).await;
     let second = trails.checkpoint(2).await.unwrap();
     assert_eq!((second.people, second.changes.by_sweep, second.cut.len()), (2, 1, 0));
     let report = verify_all(&trails.blobs).await.unwrap();
@@ -381,7 +381,7 @@ async fn a_tail_that_was_cut_with_head_and_receipts_is_found_by_the_checkpoint_a
     assert_eq!(trails.checkpoint(2).await.unwrap().cut, [person(2)]);
     assert_eq!(trails.only_finding(person(2)).await, cut(2));
     // Growing again over the cut does not hide it.
-    trails.commit(person(2), 3, Kind::Removed).await;
+    trails.commit(person(2), 3, EntryKind::Removed).await;
     let (seq, problem) = trails.only_finding(person(2)).await;
     assert!(matches!((seq, &problem), (Some(3), Problem::NotWhatTheCheckpointSaw { .. })), "{problem}");
 }
@@ -467,7 +467,7 @@ async fn a_checkpoint_or_page_that_cannot_be_used_is_named_and_the_others_still_
 async fn whoever_was_forgotten_after_a_checkpoint_raises_no_finding() {
     let trails = Trails::of(&[person(1), person(2)]).await;
     trails.checkpoint(1).await.unwrap();
-    trails.commit(person(2), 4, Kind::Forgotten).await;
+    trails.commit(person(2), 4, EntryKind::Forgotten).await;
     for photo in list_all(&trails.blobs, Container::Photos, &names::person_prefix(person(2))).await.unwrap() {
         trails.remove(Container::Photos, &photo.name).await;
     }

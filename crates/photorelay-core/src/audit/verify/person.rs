@@ -7,7 +7,7 @@ use super::Report;
 use super::finding::{Finding, Problem, checkpoint_blob};
 use super::walk::Traces;
 use crate::audit::{self, AuditError, Committed};
-use crate::contract::{self, AuditEntry, Head, Kind, MAX_CONTRACT_BYTES, Receipt};
+use crate::contract::{self, AuditEntry, EntryKind, Head, MAX_CONTRACT_BYTES, Receipt};
 use crate::id::{Digest, UserId};
 use crate::names::{self, Container};
 use crate::store::{BlobStore, StoreError};
@@ -92,12 +92,12 @@ impl Person<'_> {
 
     /// What entries name must exist, unless the person was forgotten.
     async fn photos(&mut self, trail: &[Committed]) -> Result<(), StoreError> {
-        if trail.last().is_some_and(|newest| newest.entry.kind == Kind::Forgotten) {
+        if trail.last().is_some_and(|newest| newest.entry.kind == EntryKind::Forgotten) {
             return Ok(());
         }
         let mut seen = HashSet::new();
         for Committed { entry, .. } in trail {
-            if !matches!(entry.kind, Kind::Captured | Kind::Restored) {
+            if !matches!(entry.kind, EntryKind::Captured | EntryKind::Restored) {
                 continue;
             }
             for (blob, sha256, bytes) in named_blobs(entry) {

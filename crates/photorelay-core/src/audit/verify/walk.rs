@@ -26,14 +26,14 @@ pub(super) struct Traces {
     pub(super) known: Option<(TrailEnd, Date)>,
 }
 
-pub(super) enum Item {
-    Person(Traces),
+pub(super) enum WalkItem {
+    User(Traces),
     /// Something wrong that is about nobody.
-    Nobodys(Finding),
+    Foreign(Finding),
 }
 
 /// What the newest checkpoint that can be read knows.
-pub(super) struct Known<'a> {
+pub(super) struct CheckpointBaseline<'a> {
     pub(super) day: Option<Date>,
     pub(super) ends: Ends<'a>,
 }
@@ -42,11 +42,11 @@ pub(super) struct Walk<'a> {
     entries: Names<'a>,
     receipts: Names<'a>,
     heads: Names<'a>,
-    known: Known<'a>,
+    known: CheckpointBaseline<'a>,
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn of_everybody(blobs: &'a dyn BlobStore, known: Known<'a>) -> Self {
+    pub(super) fn of_everybody(blobs: &'a dyn BlobStore, known: CheckpointBaseline<'a>) -> Self {
         Self {
             entries: Names::new(blobs, Container::Audit, String::new()),
             receipts: Names::new(blobs, Container::Receipts, String::new()),
@@ -55,7 +55,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    pub(super) fn of_person(blobs: &'a dyn BlobStore, user: UserId, known: Known<'a>) -> Self {
+    pub(super) fn of_person(blobs: &'a dyn BlobStore, user: UserId, known: CheckpointBaseline<'a>) -> Self {
         let prefix = names::person_prefix(user);
         Self {
             entries: Names::new(blobs, Container::Audit, prefix.clone()),
@@ -66,7 +66,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The next person, or the next blob that belongs to nobody.
-    pub(super) async fn next(&mut self) -> Result<Option<Item>, StoreError> {
+    pub(super) async fn next(&mut self) -> Result<Option<WalkItem>, StoreError> {
         loop {
             // What is nobody's comes out at once; checkpoints and names in other containers are none of our business.
             if self.entries.peek().await?.is_none() || self.entries.owner().await?.is_some() {
@@ -74,14 +74,14 @@ impl<'a> Walk<'a> {
             }
             let name = self.entries.take();
             if names::parse_checkpoint(&name).is_none() && !names::is_checkpoint_page(&name) {
-                return Ok(Some(Item::Nobodys(Finding::foreign(Container::Audit, &name))));
+                return Ok(Some(WalkItem::Foreign(Finding::foreign(Container::Audit, &name))));
             }
         }
         self.receipts.skip_nobodys().await?;
         self.heads.skip_nobodys().await?;
         let end = self.known.ends.peek().await?;
         if let Some((page, is_missing)) = self.known.ends.broken.pop() {
-            return Ok(Some(Item::Nobodys(Finding::of_page(page, is_missing, self.known.day))));
+            return Ok(Some(WalkItem::Foreign(Finding::of_page(page, is_missing, self.known.day))));
         }
         let mut user = end.map(|end| end.user_id);
         for names in [&mut self.entries, &mut self.receipts, &mut self.heads] {
@@ -119,6 +119,6 @@ impl<'a> Walk<'a> {
         while self.heads.owner().await? == Some(user) {
             traces.has_head |= names::parse_head(&self.heads.take()).is_some();
         }
-        Ok(Some(Item::Person(traces)))
+        Ok(Some(WalkItem::User(traces)))
     }
 }

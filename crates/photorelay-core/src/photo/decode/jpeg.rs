@@ -9,7 +9,7 @@ use zune_jpeg::errors::DecodeErrors;
 
 use crate::photo::Format;
 use crate::photo::colour::{Channels, ToSrgb};
-use crate::photo::limits::Limits;
+use crate::photo::limits::PhotoLimits;
 use crate::photo::outline::Outline;
 use crate::photo::refusal::Refusal;
 use crate::photo::upright::{Pixels, Upright};
@@ -17,7 +17,7 @@ use crate::photo::upright::{Pixels, Upright};
 /// Ordinary progressive photos have about ten scans; each one costs another walk over all pixels.
 const MAX_SCANS: usize = 64;
 
-pub(super) fn decode(bytes: &[u8], limits: &Limits, outline: &Outline) -> Result<Upright, Refusal> {
+pub(super) fn decode(bytes: &[u8], limits: &PhotoLimits, outline: &Outline) -> Result<Upright, Refusal> {
     let options = DecoderOptions::default()
         .set_strict_mode(true)
         .set_max_width(limits.max_side as usize)

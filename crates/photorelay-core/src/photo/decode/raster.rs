@@ -9,11 +9,11 @@ use image::{DynamicImage, ImageDecoder, ImageError};
 
 use crate::photo::Format;
 use crate::photo::colour::{Channels, ToSrgb};
-use crate::photo::limits::Limits;
+use crate::photo::limits::PhotoLimits;
 use crate::photo::refusal::Refusal;
 use crate::photo::upright::{Pixels, Upright};
 
-pub(super) fn decode(format: Format, bytes: &[u8], limits: &Limits) -> Result<Upright, Refusal> {
+pub(super) fn decode(format: Format, bytes: &[u8], limits: &PhotoLimits) -> Result<Upright, Refusal> {
     let mut bounds = image::Limits::default();
     bounds.max_image_width = Some(limits.max_side);
     bounds.max_image_height = Some(limits.max_side);

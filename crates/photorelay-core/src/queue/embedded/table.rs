@@ -7,8 +7,8 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Statement, params};
 
-use super::writer::Held;
-use crate::queue::{Body, Delivery, Outgoing, PopReceipt};
+use super::writer::LeasedMessage;
+use crate::queue::{Delivery, MessageBody, Outgoing, PopReceipt};
 use crate::store::StoreError;
 
 type Sql<T> = rusqlite::Result<T>;
@@ -83,7 +83,7 @@ fn switch_to_wal(connection: &Connection) -> Sql<()> {
 const CHECKPOINT_PAGES: u32 = 4_000;
 
 /// The statements, prepared once.
-pub(super) struct Table<'c> {
+pub(super) struct QueueTable<'c> {
     connection: &'c Connection,
     begin: Statement<'c>,
     commit: Statement<'c>,
@@ -99,7 +99,7 @@ pub(super) struct Table<'c> {
     peek: Statement<'c>,
 }
 
-impl<'c> Table<'c> {
+impl<'c> QueueTable<'c> {
     pub(super) fn new(connection: &'c Connection) -> Sql<Self> {
         let prepare = |sql| connection.prepare(sql);
         Ok(Self {
@@ -170,7 +170,7 @@ impl<'c> Table<'c> {
             let inserted_at: i64 = row.get(2)?;
             deliveries.push(Delivery {
                 id: row.get::<_, i64>(0)?.to_string(),
-                body: Body::Bytes(Bytes::copy_from_slice(row.get_ref(3)?.as_blob()?)),
+                body: MessageBody::Bytes(Bytes::copy_from_slice(row.get_ref(3)?.as_blob()?)),
                 dequeue_count: row.get::<_, u32>(1)?.saturating_add(1),
                 inserted_at: Timestamp::from_millisecond(inserted_at).unwrap_or(Timestamp::UNIX_EPOCH),
                 receipt: PopReceipt(receipt.to_string()),
@@ -178,21 +178,27 @@ impl<'c> Table<'c> {
         }
         drop(rows);
         let visible_at = now.saturating_add(milliseconds(lease));
-        for held in deliveries.iter().filter_map(Held::of) {
+        for held in deliveries.iter().filter_map(LeasedMessage::of) {
             self.hand_out.execute(params![held.id, visible_at, held.receipt])?;
         }
         Ok(deliveries)
     }
 
     /// The new receipt, if the old one was still good.
-    pub(super) fn renew(&mut self, queue: i64, now: i64, held: &Held, delay: Duration) -> Sql<Option<PopReceipt>> {
+    pub(super) fn renew(
+        &mut self,
+        queue: i64,
+        now: i64,
+        held: &LeasedMessage,
+        delay: Duration,
+    ) -> Sql<Option<PopReceipt>> {
         let receipt = new_receipt();
         let visible_at = now.saturating_add(milliseconds(delay));
         let renewed = self.renew.execute(params![held.id, queue, held.receipt, visible_at, receipt])?;
         Ok((renewed > 0).then(|| PopReceipt(receipt.to_string())))
     }
 
-    pub(super) fn delete(&mut self, queue: i64, held: &Held) -> Sql<bool> {
+    pub(super) fn delete(&mut self, queue: i64, held: &LeasedMessage) -> Sql<bool> {
         Ok(self.delete.execute(params![held.id, queue, held.receipt])? > 0)
     }
 

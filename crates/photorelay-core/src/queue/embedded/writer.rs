@@ -9,8 +9,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
-use super::table::{self, Table, failure};
-use super::{Bells, Clock, Options};
+use super::table::{self, QueueTable, failure};
+use super::{Bells, EmbeddedQueueOptions};
+use crate::clock::Clock;
 use crate::queue::{Delivery, Leased, Outgoing, PopReceipt};
 use crate::store::{BoxError, StoreError};
 
@@ -21,32 +22,32 @@ type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
 /// A message and the receipt that somebody holds for it.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct LeasedMessage {
     pub(super) id: i64,
     pub(super) receipt: i64,
 }
 
-impl Held {
+impl LeasedMessage {
     /// None if the delivery is not one of ours, so nothing of ours is held by it.
     pub(super) fn of(delivery: &Delivery) -> Option<Self> {
         Some(Self { id: delivery.id.parse().ok()?, receipt: delivery.receipt.0.parse().ok()? })
     }
 }
 
-pub(super) enum Request {
+pub(super) enum WriterRequest {
     Ensure { queue: Box<str>, reply: Reply<()> },
     Send { queue: Box<str>, messages: Vec<Outgoing>, reply: Reply<()> },
     Receive { queue: Box<str>, max: u32, lease: Duration, reply: Reply<Vec<Delivery>> },
-    Renew { queue: Box<str>, held: Held, delay: Duration, reply: Reply<Leased<PopReceipt>> },
-    Delete { queue: Box<str>, held: Held, reply: Reply<Leased<()>> },
+    Renew { queue: Box<str>, held: LeasedMessage, delay: Duration, reply: Reply<Leased<PopReceipt>> },
+    Delete { queue: Box<str>, held: LeasedMessage, reply: Reply<Leased<()>> },
     Count { queue: Box<str>, reply: Reply<u64> },
     NextDue { queue: Box<str>, reply: Reply<Option<i64>> },
     PeekAll { queue: Box<str>, reply: Reply<Vec<Bytes>> },
 }
 
-impl Request {
+impl WriterRequest {
     fn writes(&self) -> bool {
-        !matches!(self, Request::Count { .. } | Request::NextDue { .. } | Request::PeekAll { .. })
+        !matches!(self, WriterRequest::Count { .. } | WriterRequest::NextDue { .. } | WriterRequest::PeekAll { .. })
     }
 }
 
@@ -78,8 +79,8 @@ fn repeated(error: &StoreError) -> StoreError {
 /// Opens the file on a thread of its own and returns when it is ready.
 pub(super) fn start(
     path: PathBuf,
-    options: Options,
-    mut requests: mpsc::Receiver<Request>,
+    options: EmbeddedQueueOptions,
+    mut requests: mpsc::Receiver<WriterRequest>,
     bells: Arc<Bells>,
 ) -> Result<JoinHandle<()>, StoreError> {
     let (ready, opened) = std::sync::mpsc::sync_channel(1);
@@ -93,7 +94,7 @@ pub(super) fn start(
                 Ok(connection) => connection,
                 Err(error) => return drop(ready.send(Err(opening(&error)))),
             };
-            match Table::new(&connection) {
+            match QueueTable::new(&connection) {
                 Ok(table) => {
                     if ready.send(Ok(())).is_ok() {
                         let mut writer = Writer {
@@ -118,7 +119,7 @@ pub(super) fn start(
 }
 
 struct Writer<'c> {
-    table: Table<'c>,
+    table: QueueTable<'c>,
     clock: Clock,
     bells: Arc<Bells>,
     /// Queues that are there. None is ever removed.
@@ -129,13 +130,13 @@ struct Writer<'c> {
 }
 
 impl Writer<'_> {
-    fn run(&mut self, requests: &mut mpsc::Receiver<Request>) {
+    fn run(&mut self, requests: &mut mpsc::Receiver<WriterRequest>) {
         let mut group = Vec::with_capacity(MOST_PER_COMMIT);
         let mut answers = Vec::with_capacity(MOST_PER_COMMIT);
         let mut woken = Vec::new();
         while requests.blocking_recv_many(&mut group, MOST_PER_COMMIT) > 0 {
-            self.begin(group.iter().any(Request::writes));
-            let now = (self.clock)().as_millisecond();
+            self.begin(group.iter().any(WriterRequest::writes));
+            let now = self.clock.now().as_millisecond();
             answers.extend(group.drain(..).map(|request| self.handle(request, now, &mut woken)));
             self.commit();
             if let Some(error) = &self.failed {
@@ -168,16 +169,16 @@ impl Writer<'_> {
         }
     }
 
-    fn handle(&mut self, request: Request, now: i64, woken: &mut Vec<Box<str>>) -> Answer {
+    fn handle(&mut self, request: WriterRequest, now: i64, woken: &mut Vec<Box<str>>) -> Answer {
         match request {
-            Request::Ensure { queue, reply } => {
+            WriterRequest::Ensure { queue, reply } => {
                 let done = self.unless_failed().and_then(|()| {
                     let done = self.table.ensure(&queue);
                     self.outcome(done, "creating a queue")
                 });
                 answer(reply, done)
             }
-            Request::Send { queue, messages, reply } => {
+            WriterRequest::Send { queue, messages, reply } => {
                 let done = self.queue(&queue).and_then(|id| {
                     let done = messages.iter().try_for_each(|message| self.table.insert(id, now, message));
                     self.outcome(done, "sending a message")
@@ -185,14 +186,14 @@ impl Writer<'_> {
                 wake(woken, queue);
                 answer(reply, done)
             }
-            Request::Receive { queue, max, lease, reply } => {
+            WriterRequest::Receive { queue, max, lease, reply } => {
                 let received = self.queue(&queue).and_then(|id| {
                     let received = self.table.receive(id, now, max, lease);
                     self.outcome(received, "receiving messages")
                 });
                 answer(reply, received)
             }
-            Request::Renew { queue, held, delay, reply } => {
+            WriterRequest::Renew { queue, held, delay, reply } => {
                 let renewed = self.queue(&queue).and_then(|id| {
                     let renewed = self.table.renew(id, now, &held, delay);
                     self.outcome(renewed, "renewing a lease")
@@ -200,28 +201,28 @@ impl Writer<'_> {
                 wake(woken, queue);
                 answer(reply, renewed.map(|receipt| receipt.map_or(Leased::Lost, Leased::Yes)))
             }
-            Request::Delete { queue, held, reply } => {
+            WriterRequest::Delete { queue, held, reply } => {
                 let deleted = self.queue(&queue).and_then(|id| {
                     let deleted = self.table.delete(id, &held);
                     self.outcome(deleted, "deleting a message")
                 });
                 answer(reply, deleted.map(|deleted| if deleted { Leased::Yes(()) } else { Leased::Lost }))
             }
-            Request::Count { queue, reply } => {
+            WriterRequest::Count { queue, reply } => {
                 let count = self.queue(&queue).and_then(|id| {
                     let count = self.table.count(id);
                     self.outcome(count, "counting messages")
                 });
                 answer(reply, count)
             }
-            Request::NextDue { queue, reply } => {
+            WriterRequest::NextDue { queue, reply } => {
                 let due = self.queue(&queue).and_then(|id| {
                     let due = self.table.next_due(id);
                     self.outcome(due, "looking for messages")
                 });
                 answer(reply, due)
             }
-            Request::PeekAll { queue, reply } => {
+            WriterRequest::PeekAll { queue, reply } => {
                 let bodies = self.queue(&queue).and_then(|id| {
                     let bodies = self.table.peek(id);
                     self.outcome(bodies, "reading messages")

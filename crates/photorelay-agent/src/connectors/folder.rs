@@ -1,0 +1,196 @@
+//! A folder with one `{samAccountName}.jpg` for each person, for badge systems and intranets that read files.
+//!
+//! A file is replaced as a whole, by rename, so that nobody ever reads half a photo. Account names are unique only
+//! within a domain: `.photorelay/owners` keeps who a file belongs to, and somebody else's file is never touched.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use photorelay_core::contract::Identity;
+use photorelay_core::id::UserId;
+use serde::{Deserialize, Serialize};
+
+use super::{Connector, ConnectorError, EntryRef, Replacement};
+
+/// Files larger than this were not written by us, and are not read.
+const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
+
+#[derive(Debug, Clone)]
+pub struct FolderConnector {
+    folder: PathBuf,
+    rendition: String,
+    limit: u64,
+}
+
+/// Who a file belongs to; whoever comes later must be the same.
+#[derive(PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Owner {
+    user_id: UserId,
+    anchor: Option<String>,
+}
+
+impl FolderConnector {
+    /// Opens the folder, creating it if it is not there.
+    pub fn open(folder: &Path, rendition: &str, limit: u64) -> io::Result<Self> {
+        for needed in [folder.to_owned(), own(folder, "owners"), own(folder, "locks")] {
+            fs::create_dir_all(needed)?;
+        }
+        Ok(Self { folder: folder.to_owned(), rendition: rendition.to_owned(), limit })
+    }
+
+    fn file(&self, place: &EntryRef) -> PathBuf {
+        self.folder.join(format!("{}.jpg", place.0))
+    }
+
+    /// Claims the file for this person, or finds out whose it is.
+    fn claim(&self, place: &EntryRef, owner: &Owner) -> Result<(), ConnectorError> {
+        let path = own(&self.folder, "owners").join(format!("{}.json", place.0));
+        let known = match read_limited(&path, 4096).map_err(failed)? {
+            Some(known) => known,
+            None => {
+                let _lock = self.lock(place).map_err(failed)?;
+                match read_limited(&path, 4096).map_err(failed)? {
+                    Some(known) => known,
+                    None => {
+                        let record = serde_json::to_vec(owner).map_err(|e| ConnectorError::Failed(e.to_string()))?;
+                        return write_whole(&path, &record).map_err(failed);
+                    }
+                }
+            }
+        };
+        let known: Owner = serde_json::from_slice(&known)
+            .map_err(|error| ConnectorError::Refused(format!("{}: not an owner record: {error}", path.display())))?;
+        if known == *owner {
+            return Ok(());
+        }
+        Err(ConnectorError::Refused(format!(
+            "the file belongs to user {} and another user has the same account name: serve their domains by targets \
+             with a folder of their own, or delete {} if the account was recreated",
+            known.user_id,
+            path.display()
+        )))
+    }
+
+    /// Held while a value is compared and replaced, by every process that writes to the folder.
+    fn lock(&self, place: &EntryRef) -> io::Result<File> {
+        let lock = File::create(own(&self.folder, "locks").join(&place.0))?;
+        lock.lock()?;
+        Ok(lock)
+    }
+
+    fn replace_locked(&self, place: &EntryRef, read: Option<&Bytes>, new: Option<&Bytes>) -> io::Result<Replacement> {
+        let _lock = self.lock(place)?;
+        let path = self.file(place);
+        if read_limited(&path, MAX_FILE_BYTES)?.as_ref() != read {
+            return Ok(Replacement::ChangedMeanwhile);
+        }
+        match new {
+            Some(photo) => write_whole(&path, photo)?,
+            None => match fs::remove_file(&path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => {}
+            },
+        }
+        Ok(Replacement::Done)
+    }
+}
+
+#[async_trait]
+impl Connector for FolderConnector {
+    fn rendition(&self) -> &str {
+        &self.rendition
+    }
+
+    fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    fn server(&self) -> String {
+        self.folder.display().to_string()
+    }
+
+    async fn find(&self, user: UserId, identity: &Identity) -> Result<(EntryRef, Option<Bytes>), ConnectorError> {
+        let name = identity.sam_account_name.as_deref().unwrap_or_default();
+        if !is_account_name(name) {
+            return Err(ConnectorError::Refused("no account name (sAMAccountName) that can name a file".to_owned()));
+        }
+        let place = EntryRef(name.to_lowercase());
+        let owner = Owner { user_id: user, anchor: identity.anchor.clone() };
+        let (target, claimed) = (self.clone(), place.clone());
+        blocking(move || target.claim(&claimed, &owner)).await?;
+        let present = self.read(&place).await?;
+        Ok((place, present))
+    }
+
+    async fn read(&self, place: &EntryRef) -> Result<Option<Bytes>, ConnectorError> {
+        let path = self.file(place);
+        blocking(move || read_limited(&path, MAX_FILE_BYTES).map_err(failed)).await
+    }
+
+    async fn replace(
+        &self,
+        place: &EntryRef,
+        read: Option<&Bytes>,
+        new: Option<&Bytes>,
+    ) -> Result<Replacement, ConnectorError> {
+        let (target, place, read, new) = (self.clone(), place.clone(), read.cloned(), new.cloned());
+        blocking(move || target.replace_locked(&place, read.as_ref(), new.as_ref()).map_err(failed)).await
+    }
+}
+
+/// What Active Directory allows in an account name and a file system takes as it is; no dots at the ends.
+/// <https://learn.microsoft.com/windows/win32/adschema/a-samaccountname>
+fn is_account_name(name: &str) -> bool {
+    let forbidden = |c: char| c.is_control() || "\"/\\[]:;|=,+*?<>@".contains(c);
+    (1..=64).contains(&name.len()) && !name.contains(forbidden) && !name.starts_with('.') && !name.ends_with(['.', ' '])
+}
+
+fn own(folder: &Path, what: &str) -> PathBuf {
+    folder.join(".photorelay").join(what)
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ConnectorError> + Send + 'static,
+) -> Result<T, ConnectorError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| ConnectorError::Failed(error.to_string()))?
+}
+
+fn failed(error: io::Error) -> ConnectorError {
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => {
+            ConnectorError::Down(format!("the folder cannot be written: {error}"))
+        }
+        _ => ConnectorError::Failed(format!("the folder: {error}")),
+    }
+}
+
+fn read_limited(path: &Path, limit: u64) -> io::Result<Option<Bytes>> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut bytes = Vec::new();
+    file.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Err(io::Error::other(format!("{} is larger than {limit} bytes", path.display())));
+    }
+    Ok(Some(Bytes::from(bytes)))
+}
+
+/// Writes beside the file and renames, so that a reader sees the old or the new file and never a part.
+fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let beside = path.with_extension(format!("{:016x}.tmp", fastrand::u64(..)));
+    let written = File::create_new(&beside).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_data()
+    });
+    written.and_then(|()| fs::rename(&beside, path)).inspect_err(|_| {
+        // Nothing was replaced; what is left of the attempt is of no use.
+        let _ = fs::remove_file(&beside);
+    })
+}

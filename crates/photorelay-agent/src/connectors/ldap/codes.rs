@@ -1,0 +1,138 @@
+//! What a result code means for the person and for the agent: the one table of them (RFC 4511, appendix A).
+//!
+//! A server's text is never passed on, because it may hold a distinguished name; of it, Active Directory's own eight
+//! digits at the beginning are kept.
+
+use ldap3::LdapResult;
+
+use crate::connectors::ConnectorError;
+
+/// What became of a change.
+#[derive(Debug)]
+pub(super) enum Meaning {
+    Done,
+    /// The object or the value is not the one that was read.
+    Changed,
+    Not(ConnectorError),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Done,
+    Changed,
+    /// The directory says no to this person's value or object, and will say so again.
+    Refused,
+    /// May be different later, for this person alone.
+    Failed,
+    /// Concerns everybody: the connection, the account or the configuration.
+    Down,
+}
+
+/// Code, name, verdict and why.
+const TABLE: [(u32, &str, Verdict, &str); 25] = [
+    (0, "success", Verdict::Done, ""),
+    (1, "operationsError", Verdict::Down, "the connection is not bound any more"),
+    (2, "protocolError", Verdict::Refused, "the server does not take such a request"),
+    (3, "timeLimitExceeded", Verdict::Failed, "the server stopped looking"),
+    (7, "authMethodNotSupported", Verdict::Down, "the server takes no simple bind"),
+    (8, "strongerAuthRequired", Verdict::Down, "the server wants TLS: use ldaps://"),
+    (10, "referral", Verdict::Refused, "another domain's object; referrals are not followed"),
+    (11, "adminLimitExceeded", Verdict::Failed, "the request ran into a limit of the server"),
+    (13, "confidentialityRequired", Verdict::Down, "the server wants TLS: use ldaps://"),
+    (16, "noSuchAttribute", Verdict::Changed, "the value that was read is gone"),
+    (17, "undefinedAttributeType", Verdict::Down, "the schema has no such attribute: check PHOTORELAY_LDAP_ATTRIBUTE"),
+    (19, "constraintViolation", Verdict::Refused, "the value breaks a rule of the schema, such as its size"),
+    (20, "attributeOrValueExists", Verdict::Changed, "there is a value where none was read"),
+    (21, "invalidAttributeSyntax", Verdict::Refused, "the value breaks a rule of the schema, such as its size"),
+    (32, "noSuchObject", Verdict::Changed, "the object was deleted after it was found"),
+    (34, "invalidDNSyntax", Verdict::Refused, "the name of the object is not one"),
+    (48, "inappropriateAuthentication", Verdict::Down, "the account cannot bind with a password"),
+    (49, "invalidCredentials", Verdict::Down, "the account or its password is wrong, locked or expired"),
+    (50, "insufficientAccessRights", Verdict::Refused, "no right to write: a protected account, or no delegation"),
+    (51, "busy", Verdict::Down, "the server has too much to do"),
+    (52, "unavailable", Verdict::Down, "the server is starting or stopping"),
+    (53, "unwillingToPerform", Verdict::Failed, "the server does not want to now"),
+    (65, "objectClassViolation", Verdict::Refused, "the object cannot have the attribute"),
+    (71, "affectsMultipleDSAs", Verdict::Refused, "the object belongs to another domain"),
+    (80, "other", Verdict::Failed, "the server gave no reason"),
+];
+
+/// What the answer to a change means.
+pub(super) fn of_modify(result: &LdapResult) -> Meaning {
+    match verdict(result.rc) {
+        Verdict::Done => Meaning::Done,
+        Verdict::Changed => Meaning::Changed,
+        _ => Meaning::Not(error(result)),
+    }
+}
+
+/// The failure that another answer than success is.
+pub(super) fn error(result: &LdapResult) -> ConnectorError {
+    let reason = describe(result);
+    match verdict(result.rc) {
+        Verdict::Refused => ConnectorError::Refused(reason),
+        Verdict::Down => ConnectorError::Down(reason),
+        Verdict::Failed | Verdict::Changed | Verdict::Done => ConnectorError::Failed(reason),
+    }
+}
+
+/// The code in words that hold nothing of a person.
+pub(super) fn describe(result: &LdapResult) -> String {
+    let (name, why) = row(result.rc).map_or(("unknown", "not in our table"), |(_, name, _, why)| (name, why));
+    let own = own_code(&result.text).map(|code| format!(", {code}")).unwrap_or_default();
+    format!("the directory answered {} {name}{own}: {why}", result.rc)
+}
+
+fn verdict(code: u32) -> Verdict {
+    // What nobody thought of may pass; if not, the item is dead-lettered with its code.
+    row(code).map_or(Verdict::Failed, |(_, _, verdict, _)| *verdict)
+}
+
+fn row(code: u32) -> Option<&'static (u32, &'static str, Verdict, &'static str)> {
+    TABLE.iter().find(|(known, ..)| *known == code)
+}
+
+/// Active Directory begins its text with a Windows error in eight hexadecimal digits, and says `data 52e` where a bind
+/// failed.
+fn own_code(text: &str) -> Option<String> {
+    let first = text.get(..8).filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))?;
+    let data = text.split_once("data ").and_then(|(_, rest)| rest.split([',', ' ', '\0']).next());
+    match data.filter(|data| data.len() <= 8 && data.bytes().all(|b| b.is_ascii_hexdigit())) {
+        Some(data) => Some(format!("{first} data {data}")),
+        None => Some(first.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(rc: u32, text: &str) -> LdapResult {
+        LdapResult { rc, matched: String::new(), text: text.to_owned(), refs: Vec::new(), ctrls: Vec::new() }
+    }
+
+    #[test]
+    fn permanent_answers_are_told_apart_from_passing_ones() {
+        for code in [10, 19, 21, 50, 65] {
+            assert!(matches!(of_modify(&answer(code, "")), Meaning::Not(ConnectorError::Refused(_))), "{code}");
+        }
+        for code in [1, 8, 49, 51, 52] {
+            assert!(matches!(of_modify(&answer(code, "")), Meaning::Not(ConnectorError::Down(_))), "{code}");
+        }
+        for code in [3, 11, 53, 80, 118] {
+            assert!(matches!(of_modify(&answer(code, "")), Meaning::Not(ConnectorError::Failed(_))), "{code}");
+        }
+        for code in [16, 20, 32] {
+            assert!(matches!(of_modify(&answer(code, "")), Meaning::Changed), "{code}");
+        }
+        assert!(matches!(of_modify(&answer(0, "")), Meaning::Done));
+    }
+
+    #[test]
+    fn the_servers_text_is_not_passed_on_but_its_own_code_is() {
+        let windows = "80090308: LdapErr: DSID-0C09041C, comment: AcceptSecurityContext error, data 52e, v4563";
+        assert!(describe(&answer(49, windows)).contains("invalidCredentials, 80090308 data 52e: "));
+        let samba = "objectclass_attrs: attribute 'thumbnailPhoto' on entry 'CN=Jane Doe,DC=x' is invalid";
+        assert!(!describe(&answer(21, samba)).contains("Jane"));
+    }
+}

@@ -1,0 +1,289 @@
+//! One bound connection to one domain controller, kept until it is lost.
+//!
+//! The server that answered stays pinned, so that what was written is read back; the next of the list is asked only when
+//! it cannot be reached. A password that was refused is not tried again until its file holds another or a long time has
+//! passed: repeating it would lock the account.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, Scope};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::codes;
+use super::search;
+use super::settings::{LdapSettings, Server};
+use super::sign_in::Secret;
+use crate::connectors::ConnectorError;
+
+/// For TCP and TLS together.
+const CONNECT: Duration = Duration::from_secs(10);
+/// Between two rounds over all servers; the agent as a whole waits longer and longer besides.
+const REST: Duration = Duration::from_secs(1);
+/// The longest counting window that is usual for lock-outs is 30 minutes.
+const REST_AFTER_REFUSED_PASSWORD: Duration = Duration::from_secs(31 * 60);
+
+/// In searchFlags of an attribute ([MS-ADTS] 2.2.10, fATTINDEX).
+const INDEXED: u32 = 1;
+
+/// What Active Directory's schema allows in thumbnailPhoto, whatever a changed schema says.
+const THUMBNAIL_LIMIT: u64 = 102_400;
+/// For attributes without a limit: a change holds the old value and the new one, and a domain controller takes requests
+/// of 10 MiB (LDAP policy MaxReceiveBuffer).
+const OTHER_LIMIT: u64 = 4 * 1024 * 1024;
+
+/// Kept for all items that are worked on side by side.
+#[derive(Debug)]
+pub(super) struct Connections {
+    settings: LdapSettings,
+    state: tokio::sync::Mutex<State>,
+    /// The name of the server used last.
+    server: Mutex<String>,
+    limit: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    session: Option<Session>,
+    /// Which server of the list is used.
+    pinned: usize,
+    rest: Option<Rest>,
+    sessions: u64,
+}
+
+/// No attempt before this moment, and why.
+#[derive(Debug)]
+struct Rest {
+    until: Instant,
+    reason: String,
+    /// Another password than this may be tried at once.
+    refused: Option<Secret>,
+}
+
+/// A bound connection; its clones share it.
+#[derive(Clone)]
+pub(super) struct Session {
+    ldap: Ldap,
+    number: u64,
+    server: String,
+    /// Whether the directory finds an anchor without reading everybody.
+    pub(super) anchor_is_indexed: bool,
+    /// For every request and its answer.
+    pub(super) timeout: Duration,
+    /// Reads and writes; ends with the last clone.
+    _driver: Arc<JoinSet<()>>,
+}
+
+impl Session {
+    pub(super) fn ldap(&self) -> Ldap {
+        self.ldap.clone()
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("number", &self.number).field("server", &self.server).finish_non_exhaustive()
+    }
+}
+
+/// Why one server could not be used.
+pub(super) enum Unusable {
+    /// Another one may be.
+    This(String),
+    /// None will be: the account, the password or the configuration.
+    All(String),
+    /// Nor any before the password is another.
+    Password(String),
+}
+
+impl Connections {
+    pub(super) fn new(settings: &LdapSettings) -> Self {
+        let server = settings.servers.first().map(|server| host(server).to_owned()).unwrap_or_default();
+        let limit = AtomicU64::new(most(&settings.attribute));
+        Self { settings: settings.clone(), state: Default::default(), server: Mutex::new(server), limit }
+    }
+
+    pub(super) fn limit(&self) -> u64 {
+        self.limit.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn server(&self) -> String {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The connection, made if there is none. An `Err` is always [`ConnectorError::Down`].
+    pub(super) async fn session(&self) -> Result<Session, ConnectorError> {
+        // Whoever comes meanwhile waits, and does not bind once more.
+        let mut state = self.state.lock().await;
+        if let Some(session) = &mut state.session
+            && !session.ldap.is_closed()
+        {
+            return Ok(session.clone());
+        }
+        state.session = None;
+        let secret = Secret::of(&self.settings.sign_in).map_err(ConnectorError::Down)?;
+        if let Some(rest) = &state.rest {
+            let other = rest.refused.as_ref().is_some_and(|old| !old.is_same(&secret));
+            if Instant::now() < rest.until && !other {
+                return Err(ConnectorError::Down(rest.reason.clone()));
+            }
+        }
+        match self.connect(&mut state, &secret).await {
+            Ok(session) => {
+                state.rest = None;
+                state.session = Some(session.clone());
+                Ok(session)
+            }
+            Err((reason, refused)) => {
+                let pause = if refused { REST_AFTER_REFUSED_PASSWORD } else { REST };
+                let refused = refused.then_some(secret);
+                state.rest = Some(Rest { until: Instant::now() + pause, reason: reason.clone(), refused });
+                Err(ConnectorError::Down(reason))
+            }
+        }
+    }
+
+    /// Drops the connection on which this happened, unless it was replaced already.
+    pub(super) async fn lost(&self, session: &Session, error: &LdapError) -> ConnectorError {
+        self.forget(session).await;
+        ConnectorError::Down(format!("the connection to {} was lost: {}", session.server, describe(error)))
+    }
+
+    pub(super) async fn forget(&self, session: &Session) {
+        let mut state = self.state.lock().await;
+        if state.session.as_ref().is_some_and(|current| current.number == session.number) {
+            state.session = None;
+        }
+    }
+
+    /// The pinned server first, then the others in order. An `Err` says whether the password was refused.
+    async fn connect(&self, state: &mut State, secret: &Secret) -> Result<Session, (String, bool)> {
+        let servers = &self.settings.servers;
+        let mut reasons = Vec::new();
+        for at in 0..servers.len() {
+            let at = (state.pinned + at) % servers.len();
+            state.sessions += 1;
+            match self.open(&servers[at], state.sessions, secret).await {
+                Ok(session) => {
+                    state.pinned = at;
+                    return Ok(session);
+                }
+                Err(Unusable::This(reason)) => reasons.push(format!("{}: {reason}", servers[at])),
+                Err(Unusable::All(reason)) => return Err((format!("{}: {reason}", servers[at]), false)),
+                Err(Unusable::Password(reason)) => {
+                    let reason = format!(
+                        "{}: {reason}; the password is not tried again before its file holds another or {} minutes are over",
+                        servers[at],
+                        REST_AFTER_REFUSED_PASSWORD.as_secs() / 60
+                    );
+                    return Err((reason, true));
+                }
+            }
+        }
+        Err((format!("no domain controller can be used: {}", reasons.join("; ")), false))
+    }
+
+    async fn open(&self, server: &Server, number: u64, secret: &Secret) -> Result<Session, Unusable> {
+        let passing = |error: LdapError| Unusable::This(describe(&error));
+        let mut settings = LdapConnSettings::new().set_conn_timeout(CONNECT).set_starttls(server.starttls);
+        if let Some(file) = &self.settings.ca_file {
+            settings = settings.set_config(trusting(file).map_err(Unusable::All)?);
+        }
+        let (connection, mut ldap) =
+            LdapConnAsync::from_url_with_settings(settings, &server.url).await.map_err(passing)?;
+        let timeout = self.settings.timeout;
+        let mut driver = JoinSet::new();
+        driver.spawn(async move {
+            // Whoever waits for an answer on it is told; there is nobody else to tell.
+            let _ = connection.drive().await;
+        });
+        secret.sign_in(&mut ldap, host(server), timeout).await?;
+        let (server, driver) = (host(server).to_owned(), Arc::new(driver));
+        let mut session = Session { ldap, number, server, anchor_is_indexed: false, timeout, _driver: driver };
+        self.learn(&mut session).await?;
+        Ok(session)
+    }
+
+    /// What the server is called and how much the attribute takes.
+    async fn learn(&self, session: &mut Session) -> Result<(), Unusable> {
+        let root = one(session, "", Scope::Base, "(objectClass=*)", &["dnsHostName", "schemaNamingContext"]).await?;
+        let root = root.ok_or_else(|| Unusable::This("it does not describe itself (no root DSE)".to_owned()))?;
+        let schema = root.text("schemaNamingContext").unwrap_or_default().to_owned();
+        if let Some(name) = root.text("dnsHostName") {
+            session.server = name.to_owned();
+        }
+        let attribute = &self.settings.attribute;
+        let filter = format!("(&(objectClass=attributeSchema)(lDAPDisplayName={attribute}))");
+        let described = one(session, &schema, Scope::OneLevel, &filter, &["lDAPDisplayName", "rangeUpper"]).await?;
+        let described = described.ok_or_else(|| {
+            Unusable::All(format!("the schema has no attribute {attribute}: check PHOTORELAY_LDAP_ATTRIBUTE"))
+        })?;
+        let filter = format!("(&(objectClass=attributeSchema)(lDAPDisplayName={}))", self.settings.anchor());
+        let anchor = one(session, &schema, Scope::OneLevel, &filter, &["searchFlags"]).await?;
+        let flags: Option<u32> = anchor.and_then(|anchor| anchor.text("searchFlags")?.parse().ok());
+        session.anchor_is_indexed = flags.unwrap_or_default() & INDEXED != 0;
+        let range: Option<u64> = described.text("rangeUpper").and_then(|range| range.parse().ok());
+        let limit = range.unwrap_or(u64::MAX).min(most(attribute));
+        self.limit.store(limit, Ordering::Relaxed);
+        session.server.clone_into(&mut self.server.lock().unwrap_or_else(PoisonError::into_inner));
+        tracing::info!(server = session.server, attribute, limit, "connected to the directory");
+        Ok(())
+    }
+}
+
+async fn one(
+    session: &Session,
+    base: &str,
+    scope: Scope,
+    filter: &str,
+    attributes: &[&str],
+) -> Result<Option<search::DirectoryEntry>, Unusable> {
+    let attributes: Vec<String> = attributes.iter().map(|&name| name.to_owned()).collect();
+    match search::run(session, base, scope, filter, &attributes).await {
+        Ok(entries) => Ok(entries.into_iter().next()),
+        Err(search::Error::Lost(error)) => Err(Unusable::This(describe(&error))),
+        Err(search::Error::Answered(error)) => Err(Unusable::This(error.to_string())),
+    }
+}
+
+fn most(attribute: &str) -> u64 {
+    if attribute.eq_ignore_ascii_case("thumbnailPhoto") { THUMBNAIL_LIMIT } else { OTHER_LIMIT }
+}
+
+fn host(server: &Server) -> &str {
+    server.url.host_str().unwrap_or_default()
+}
+
+/// TLS that trusts these authorities and no others.
+fn trusting(file: &Path) -> Result<Arc<ClientConfig>, String> {
+    let wrong = |error: &dyn fmt::Display| format!("PHOTORELAY_LDAP_CA_FILE {}: {error}", file.display());
+    let mut authorities = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(file).map_err(|error| wrong(&error))? {
+        let certificate = certificate.map_err(|error| wrong(&error))?;
+        authorities.add(certificate).map_err(|error| wrong(&error))?;
+    }
+    if authorities.is_empty() {
+        return Err(wrong(&"it holds no certificate"));
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let builder = builder.map_err(|error| wrong(&error))?;
+    Ok(Arc::new(builder.with_root_certificates(authorities).with_no_client_auth()))
+}
+
+/// Without a server's text, which may name people.
+pub(super) fn describe(error: &LdapError) -> String {
+    match error {
+        LdapError::LdapResult { result } => codes::describe(result),
+        LdapError::Timeout { .. } => "it did not answer in time".to_owned(),
+        LdapError::EndOfStream => "it sent more than was asked for, or broke off".to_owned(),
+        error => error.to_string(),
+    }
+}

@@ -1,0 +1,135 @@
+//! Searches that end: bounded in time, in entries, and never at another server than the one that was asked.
+
+use std::fmt;
+
+use ldap3::adapters::PagedResults;
+use ldap3::{LdapError, Scope, SearchEntry, SearchOptions};
+
+use super::codes;
+use super::connection::Session;
+use crate::connectors::ConnectorError;
+
+/// So many entries say that somebody is not found unambiguously; more are not read.
+pub(super) const MOST_ENTRIES: usize = 4;
+/// What a domain controller returns at most in one page (LDAP policy MaxPageSize).
+const PAGE: i32 = 1000;
+/// Larger than any directory: a server that sends more has gone mad.
+const MOST_PEOPLE: usize = 4_000_000;
+
+/// What the attributes of one object hold. Debug prints their names only.
+pub(super) struct DirectoryEntry(Vec<(String, Vec<Vec<u8>>)>);
+
+impl DirectoryEntry {
+    /// Text and bytes alike: which of the two a value is in an answer depends on its content.
+    fn of(entry: SearchEntry) -> Self {
+        let text = entry.attrs.into_iter();
+        let text = text.map(|(name, values)| (name, values.into_iter().map(String::into_bytes).collect()));
+        Self(text.chain(entry.bin_attrs).collect())
+    }
+
+    pub(super) fn values(&self, attribute: &str) -> &[Vec<u8>] {
+        let found = self.0.iter().find(|(name, values)| name.eq_ignore_ascii_case(attribute) && !values.is_empty());
+        found.map_or(&[], |(_, values)| values)
+    }
+
+    pub(super) fn value(&self, attribute: &str) -> Option<&[u8]> {
+        self.values(attribute).first().map(Vec::as_slice)
+    }
+
+    pub(super) fn text(&self, attribute: &str) -> Option<&str> {
+        str::from_utf8(self.value(attribute)?).ok()
+    }
+
+    #[cfg(test)]
+    pub(super) fn new<const N: usize>(attributes: [(&str, &[u8]); N]) -> Self {
+        Self(attributes.into_iter().map(|(name, value)| (name.to_owned(), vec![value.to_vec()])).collect())
+    }
+}
+
+impl fmt::Debug for DirectoryEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+pub(super) enum Error {
+    /// The server said no; the connection is as good as before.
+    Answered(ConnectorError),
+    /// The connection cannot be used any more.
+    Lost(LdapError),
+}
+
+/// At most [`MOST_ENTRIES`] entries. An object that is not there is no entry, not an error.
+pub(super) async fn run(
+    session: &Session,
+    base: &str,
+    scope: Scope,
+    filter: &str,
+    attributes: &[String],
+) -> Result<Vec<DirectoryEntry>, Error> {
+    match tokio::time::timeout(session.timeout, entries(session, base, scope, filter, attributes)).await {
+        Ok(answer) => answer,
+        Err(elapsed) => Err(Error::Lost(elapsed.into())),
+    }
+}
+
+/// Shows every entry below the base, page by page; each of them has to come in time.
+pub(super) async fn every(
+    session: &Session,
+    base: &str,
+    filter: &str,
+    attributes: &[String],
+    mut show: impl FnMut(DirectoryEntry) + Send,
+) -> Result<(), Error> {
+    let mut ldap = session.ldap();
+    ldap.with_timeout(session.timeout);
+    let pages = PagedResults::new(PAGE);
+    let attributes = attributes.to_vec();
+    let mut stream =
+        ldap.streaming_search_with(pages, base, Scope::Subtree, filter, attributes).await.map_err(Error::Lost)?;
+    let mut shown = 0;
+    while let Some(entry) = stream.next().await.map_err(Error::Lost)? {
+        if entry.is_ref() || entry.is_intermediate() {
+            continue;
+        }
+        shown += 1;
+        if shown > MOST_PEOPLE {
+            return Err(Error::Lost(LdapError::EndOfStream));
+        }
+        show(DirectoryEntry::of(SearchEntry::construct(entry)));
+    }
+    let result = stream.finish().await;
+    if result.rc == 0 { Ok(()) } else { Err(Error::Answered(codes::error(&result))) }
+}
+
+async fn entries(
+    session: &Session,
+    base: &str,
+    scope: Scope,
+    filter: &str,
+    attributes: &[String],
+) -> Result<Vec<DirectoryEntry>, Error> {
+    const NO_SUCH_OBJECT: u32 = 32;
+    const SIZE_LIMIT_EXCEEDED: u32 = 4;
+    let limits = SearchOptions::new().sizelimit(MOST_ENTRIES as i32).timelimit(session.timeout.as_secs() as i32);
+    let mut ldap = session.ldap();
+    ldap.with_search_options(limits).with_timeout(session.timeout);
+    let mut stream = ldap.streaming_search(base, scope, filter, attributes).await.map_err(Error::Lost)?;
+    let mut entries = Vec::new();
+    while let Some(entry) = stream.next().await.map_err(Error::Lost)? {
+        if entry.is_ref() || entry.is_intermediate() {
+            continue;
+        }
+        if entries.len() == MOST_ENTRIES {
+            // A server that does not know the limit that we set: what it still sends is not waited for.
+            return Err(Error::Lost(LdapError::EndOfStream));
+        }
+        entries.push(DirectoryEntry::of(SearchEntry::construct(entry)));
+    }
+    let result = stream.finish().await;
+    match result.rc {
+        0 | SIZE_LIMIT_EXCEEDED => Ok(entries),
+        NO_SUCH_OBJECT => Ok(Vec::new()),
+        _ => Err(Error::Answered(codes::error(&result))),
+    }
+}

@@ -1,0 +1,80 @@
+//! What the doctors of app and agent say: what was looked at, how it is, and what mends it. One line each.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::settings::Problems;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    Ok,
+    /// It works, and could be better or could not be looked at.
+    Warning,
+    /// Photos are not carried, or not for long.
+    Error,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CheckResult {
+    pub level: Level,
+    /// What was looked at, in a word or two.
+    pub check: String,
+    pub says: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mend: Option<String>,
+}
+
+impl CheckResult {
+    pub fn ok(check: impl Into<String>, says: impl Into<String>) -> Self {
+        Self { level: Level::Ok, check: check.into(), says: says.into(), mend: None }
+    }
+
+    pub fn warning(check: impl Into<String>, says: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { level: Level::Warning, check: check.into(), says: says.into(), mend: Some(mend.into()) }
+    }
+
+    pub fn error(check: impl Into<String>, says: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { level: Level::Error, check: check.into(), says: says.into(), mend: Some(mend.into()) }
+    }
+}
+
+impl fmt::Display for CheckResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let level = match self.level {
+            Level::Ok => "ok",
+            Level::Warning => "warning",
+            Level::Error => "ERROR",
+        };
+        write!(f, "{level:<8}{:<27}{}", self.check, self.says)?;
+        self.mend.as_ref().map_or(Ok(()), |mend| write!(f, "; {mend}"))
+    }
+}
+
+/// Everything that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnosis(pub Vec<CheckResult>);
+
+impl Diagnosis {
+    pub fn is_healthy(&self) -> bool {
+        self.0.iter().all(|finding| finding.level < Level::Error)
+    }
+
+    /// Of a configuration that cannot be read there is nothing else to look at.
+    pub fn of_problems(problems: &Problems) -> Self {
+        let lines = problems.to_string();
+        let lines = lines.lines().map(str::trim).filter(|line| !line.is_empty());
+        Self(lines.map(|line| CheckResult::error("configuration", line, "correct the environment")).collect())
+    }
+}
+
+impl fmt::Display for Diagnosis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for finding in &self.0 {
+            writeln!(f, "{finding}")?;
+        }
+        let count = |level| self.0.iter().filter(|finding| finding.level == level).count();
+        write!(f, "{} errors, {} warnings", count(Level::Error), count(Level::Warning))
+    }
+}

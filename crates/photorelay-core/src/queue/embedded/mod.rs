@@ -1,0 +1,213 @@
+//! Queues in one SQLite file, `DIR/queues.sqlite`.
+//!
+//! One thread owns the connection and commits in groups: whatever was asked for while the last commit ran goes into
+//! the next one, and nobody is answered before the disk has it. Several processes may use one file at once.
+//! This module must never answer before the commit. It owns the failure "the disk is full": the requests of that
+//! group fail and the next group is tried anew.
+
+mod table;
+mod writer;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use jiff::Timestamp;
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
+
+use super::{Delivery, Leased, Outgoing, PopReceipt, QueueStore, rules};
+use crate::clock::Clock;
+use crate::store::StoreError;
+use writer::WriterRequest;
+
+const FILE: &str = "queues.sqlite";
+/// How many requests may wait for the writer before callers have to wait to ask.
+const WAITING_REQUESTS: usize = 4096;
+/// Another process cannot wake us, so whoever waits looks again after this time.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+/// What can be different from one store to another.
+#[derive(Clone)]
+pub struct EmbeddedQueueOptions {
+    /// Messages become visible by it.
+    pub clock: Clock,
+    /// The file never grows beyond so many bytes; sending then fails as on a full disk. None means no limit.
+    pub largest_file: Option<u64>,
+}
+
+impl Default for EmbeddedQueueOptions {
+    fn default() -> Self {
+        Self { clock: Clock::system(), largest_file: None }
+    }
+}
+
+impl fmt::Debug for EmbeddedQueueOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EmbeddedQueueOptions").field("largest_file", &self.largest_file).finish_non_exhaustive()
+    }
+}
+
+/// The queues in a folder of this machine. Dropping it ends its thread after what was asked for is done.
+pub struct EmbeddedQueues {
+    requests: Option<mpsc::Sender<WriterRequest>>,
+    thread: Option<JoinHandle<()>>,
+    bells: Arc<Bells>,
+    clock: Clock,
+}
+
+impl EmbeddedQueues {
+    /// Opens the file in this folder, creating both if needed.
+    pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        Self::open_with(folder, EmbeddedQueueOptions::default())
+    }
+
+    pub fn open_with(folder: &Path, options: EmbeddedQueueOptions) -> Result<Self, StoreError> {
+        std::fs::create_dir_all(folder).map_err(|error| StoreError::Unavailable {
+            doing: format!("creating the folder {}", folder.display()),
+            source: error.into(),
+        })?;
+        let (requests, waiting) = mpsc::channel(WAITING_REQUESTS);
+        let bells = Arc::new(Bells::default());
+        let clock = options.clock.clone();
+        let thread = writer::start(folder.join(FILE), options, waiting, Arc::clone(&bells))?;
+        Ok(Self { requests: Some(requests), thread: Some(thread), bells, clock })
+    }
+
+    /// The bodies of all messages of a queue, hidden ones included, in the order in which they become visible.
+    pub async fn peek_all(&self, queue: &str) -> Result<Vec<Bytes>, StoreError> {
+        let queue = named(queue)?;
+        self.ask(|reply| WriterRequest::PeekAll { queue, reply }).await
+    }
+
+    async fn ask<T>(
+        &self,
+        request: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> WriterRequest,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let sent = match &self.requests {
+            Some(requests) => requests.send(request(reply)).await.is_ok(),
+            None => false,
+        };
+        match answer.await {
+            Ok(answer) if sent => answer,
+            _ => Err(StoreError::Unavailable {
+                doing: "using the embedded queues".to_owned(),
+                source: "their thread has ended: start this program again".into(),
+            }),
+        }
+    }
+}
+
+impl Drop for EmbeddedQueues {
+    fn drop(&mut self) {
+        self.requests = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread has been printed, and there is nobody to hand it to.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl fmt::Debug for EmbeddedQueues {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EmbeddedQueues").finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl QueueStore for EmbeddedQueues {
+    async fn ensure_queue(&self, queue: &str) -> Result<(), StoreError> {
+        let queue = named(queue)?;
+        self.ask(|reply| WriterRequest::Ensure { queue, reply }).await
+    }
+
+    async fn send(&self, queue: &str, messages: Vec<Outgoing>) -> Result<(), StoreError> {
+        rules::check_messages(queue, &messages)?;
+        let queue = named(queue)?;
+        self.ask(|reply| WriterRequest::Send { queue, messages, reply }).await
+    }
+
+    async fn receive(&self, queue: &str, max: u32, lease: Duration) -> Result<Vec<Delivery>, StoreError> {
+        let (queue, max, lease) = (named(queue)?, rules::receivable(max), rules::lease(lease));
+        self.ask(|reply| WriterRequest::Receive { queue, max, lease, reply }).await
+    }
+
+    async fn renew(&self, queue: &str, delivery: &Delivery, lease: Duration) -> Result<Leased<PopReceipt>, StoreError> {
+        let queue = named(queue)?;
+        let Some(held) = writer::LeasedMessage::of(delivery) else { return Ok(Leased::Lost) };
+        self.ask(|reply| WriterRequest::Renew { queue, held, delay: rules::delay(lease), reply }).await
+    }
+
+    async fn delete(&self, queue: &str, delivery: &Delivery) -> Result<Leased<()>, StoreError> {
+        let queue = named(queue)?;
+        let Some(held) = writer::LeasedMessage::of(delivery) else { return Ok(Leased::Lost) };
+        self.ask(|reply| WriterRequest::Delete { queue, held, reply }).await
+    }
+
+    async fn count(&self, queue: &str) -> Result<u64, StoreError> {
+        let queue = named(queue)?;
+        self.ask(|reply| WriterRequest::Count { queue, reply }).await
+    }
+
+    async fn oldest(&self, queue: &str) -> Result<Option<Timestamp>, StoreError> {
+        let queue = named(queue)?;
+        let due = self.ask(|reply| WriterRequest::NextDue { queue, reply }).await?;
+        let due = due.and_then(|due| Timestamp::from_millisecond(due).ok());
+        Ok(due.filter(|due| *due <= self.clock.now()))
+    }
+
+    async fn wait(&self, queue: &str, at_most: Duration) {
+        let end = Instant::now() + at_most;
+        let bell = self.bells.of(queue);
+        loop {
+            // Listening begins before looking, so a message that comes in between is not missed.
+            let rung = bell.notified();
+            tokio::pin!(rung);
+            rung.as_mut().enable();
+            let due = match named(queue) {
+                Ok(queue) => self.ask(|reply| WriterRequest::NextDue { queue, reply }).await,
+                Err(invalid) => Err(invalid),
+            };
+            let Ok(due) = due else { return sleep_until(end).await };
+            let now = self.clock.now().as_millisecond();
+            let until_due = due.map(|due| Duration::from_millis(u64::try_from(due - now).unwrap_or(0)));
+            if until_due == Some(Duration::ZERO) || Instant::now() >= end {
+                return;
+            }
+            let pause = Instant::now() + until_due.unwrap_or(LOOK_AGAIN).min(LOOK_AGAIN);
+            tokio::select! {
+                () = rung => {}
+                () = sleep_until(pause.min(end)) => {}
+            }
+        }
+    }
+}
+
+/// The valid name of a queue.
+fn named(queue: &str) -> Result<Box<str>, StoreError> {
+    rules::check_queue(queue)?;
+    Ok(queue.into())
+}
+
+/// One bell for each queue that somebody waits for.
+#[derive(Debug, Default)]
+struct Bells(Mutex<HashMap<Box<str>, Arc<Notify>>>);
+
+impl Bells {
+    fn of(&self, queue: &str) -> Arc<Notify> {
+        let mut bells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(bells.entry(queue.into()).or_default())
+    }
+
+    fn ring(&self, queue: &str) {
+        if let Some(bell) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(queue) {
+            bell.notify_waiters();
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! People: what ties a person in Entra ID to one on premises.
+//!
+//! These are personal data: they are never printed. An answer about somebody else than asked for is refused, because
+//! it would put a photo on the wrong person.
+
+use std::fmt;
+
+use photorelay_core::contract::Identity;
+use photorelay_core::id::UserId;
+use reqwest::Method;
+use serde::Deserialize;
+
+use super::error::GraphError;
+use super::request::{ItemResponse, ReplyBody, Request};
+use super::{Graph, Priority};
+
+const NEEDS: &str = "User.Read.All";
+const SELECT: &str = "id,userType,accountEnabled,onPremisesSyncEnabled,onPremisesImmutableId,\
+                      onPremisesSamAccountName,onPremisesDomainName,onPremisesSecurityIdentifier";
+/// None of the properties can be longer; a message that names the person has to stay small.
+const MAX_PROPERTY_BYTES: usize = 256;
+/// A user principal name has at most 113 characters; this leaves room for what people paste.
+const MAX_NAME_BYTES: usize = 512;
+
+/// A person as Entra ID knows them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct GraphUser {
+    pub id: UserId,
+    /// `Member` or `Guest`; none for very old accounts.
+    pub user_type: Option<String>,
+    pub account_enabled: Option<bool>,
+    /// Synchronised now; was once, but is no longer; never was.
+    pub sync_enabled: Option<bool>,
+    /// `onPremisesImmutableId`: the source anchor.
+    pub anchor: Option<String>,
+    pub sid: Option<String>,
+    pub sam_account_name: Option<String>,
+    pub domain: Option<String>,
+}
+
+impl GraphUser {
+    /// Who the person is on premises.
+    pub fn identity(&self) -> Identity {
+        Identity {
+            anchor: self.anchor.clone(),
+            sid: self.sid.clone(),
+            sam_account_name: self.sam_account_name.clone(),
+            domain: self.domain.clone(),
+        }
+    }
+}
+
+impl fmt::Debug for GraphUser {
+    /// Personal data: says only what is known, not what it is.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GraphUser")
+            .field("id", &self.id)
+            .field("user_type", &self.user_type)
+            .field("account_enabled", &self.account_enabled)
+            .field("sync_enabled", &self.sync_enabled)
+            .field("identity", &self.identity())
+            .finish()
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WirePerson {
+    id: UserId,
+    user_type: Option<String>,
+    account_enabled: Option<bool>,
+    on_premises_sync_enabled: Option<bool>,
+    on_premises_immutable_id: Option<String>,
+    on_premises_security_identifier: Option<String>,
+    on_premises_sam_account_name: Option<String>,
+    on_premises_domain_name: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct WireId {
+    id: UserId,
+}
+
+impl Graph {
+    /// Up to [`MAX_BATCH`](super::MAX_BATCH) people in one request; none for those who do not exist.
+    pub async fn people(
+        &self,
+        users: &[UserId],
+        priority: Priority,
+    ) -> Result<Vec<(UserId, Result<Option<GraphUser>, GraphError>)>, GraphError> {
+        let path = |user| format!("/users/{user}?$select={SELECT}");
+        let replies = self.batch("read the user", NEEDS, users, priority, path).await?;
+        Ok(replies.into_iter().map(|(user, reply)| (user, reply.and_then(|reply| person(reply, user)))).collect())
+    }
+
+    /// Finds a person by user principal name or object id; none if there is nobody of that name.
+    pub async fn find_person(&self, upn_or_id: &str) -> Result<Option<UserId>, GraphError> {
+        let name = upn_or_id.trim();
+        let is_id = name.parse::<UserId>().is_ok();
+        let may_be_upn = name.contains('@') && name.len() <= MAX_NAME_BYTES;
+        // Anything else could name something below `/users` that is not a person.
+        if !is_id && !may_be_upn {
+            return Ok(None);
+        }
+        let mut url = if name.starts_with('$') {
+            // A path segment that begins with a dollar sign would be read as an operation.
+            self.inner.url(&[&format!("users('{}')", name.replace('\'', "''"))])
+        } else {
+            self.inner.url(&["users", name])
+        };
+        url.set_query(Some("$select=id"));
+        let answer = self.inner.send(Request::new("find the user", NEEDS, Method::GET, url)).await?;
+        if answer.status.as_u16() == 404 {
+            let stranger = || answer.bad("a 404 that does not come from Graph".to_owned());
+            return if answer.is_from_graph() { Ok(None) } else { Err(stranger()) };
+        }
+        Ok(Some(answer.json::<WireId>()?.id))
+    }
+}
+
+fn person(reply: ItemResponse, user: UserId) -> Result<Option<GraphUser>, GraphError> {
+    match reply.status {
+        200..=299 => {}
+        404 => return Ok(None),
+        _ => return Err(reply.into_error()),
+    }
+    let ReplyBody::Json(value) = &reply.body else {
+        return Err(reply.bad("no JSON"));
+    };
+    let wire = WirePerson::deserialize(value).map_err(|_| reply.bad("JSON of another form than promised"))?;
+    if wire.id != user {
+        return Err(reply.bad("it is about somebody else"));
+    }
+    let property = |value: Option<String>| match value {
+        Some(text) if text.len() > MAX_PROPERTY_BYTES => Err(reply.bad("a property longer than any can be")),
+        other => Ok(other.filter(|text| !text.is_empty())),
+    };
+    Ok(Some(GraphUser {
+        id: wire.id,
+        user_type: property(wire.user_type)?,
+        account_enabled: wire.account_enabled,
+        sync_enabled: wire.on_premises_sync_enabled,
+        anchor: property(wire.on_premises_immutable_id)?,
+        sid: property(wire.on_premises_security_identifier)?,
+        sam_account_name: property(wire.on_premises_sam_account_name)?,
+        domain: property(wire.on_premises_domain_name)?,
+    }))
+}

@@ -1,0 +1,208 @@
+//! Notifications in, check messages out: the fast path, and only a hint.
+//!
+//! Every item is judged by itself. One that is not ours is counted and dropped, and the caller never learns why.
+//! This step must answer "accepted" only after every accepted hint is stored. It fetches nothing.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::AddAssign;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use photorelay_core::contract::{self, Cause, CauseKind, CheckMessage, FetchPolicy, MAX_PEOPLE_PER_CHECK, V1};
+use photorelay_core::id::{TenantId, UserId};
+use photorelay_core::names::CHECKS_QUEUE;
+use photorelay_core::queue::{Outgoing, QueueStore};
+use photorelay_core::store::StoreError;
+use photorelay_core::telemetry::{self, metrics};
+use photorelay_core::trace::TraceContext;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use subtle::{Choice, ConstantTimeEq};
+use tracing::Instrument;
+
+use super::scope::Scope;
+
+/// Takes what Graph posts to the webhook.
+#[derive(Debug)]
+pub struct Notify {
+    queues: Arc<dyn QueueStore>,
+    tenant: TenantId,
+    client_states: Arc<ClientStates>,
+    scope: Scope,
+}
+
+/// The longest `clientState` that Graph takes, in bytes. Longer ones are not ours.
+pub const MAX_CLIENT_STATE_BYTES: usize = 128;
+
+/// The secrets that a notification may carry: the current one, and the one before while it is being rotated.
+#[derive(Debug)]
+pub struct ClientStates(Vec<Padded>);
+
+/// A secret filled up to one length, so that comparing takes the same time whatever is compared.
+struct Padded {
+    length: u64,
+    bytes: [u8; MAX_CLIENT_STATE_BYTES],
+}
+
+impl Padded {
+    fn new(text: &str) -> Option<Self> {
+        let mut bytes = [0; MAX_CLIENT_STATE_BYTES];
+        bytes.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
+        Some(Self { length: text.len() as u64, bytes })
+    }
+}
+
+impl ConstantTimeEq for Padded {
+    fn ct_eq(&self, other: &Self) -> Choice {
+        self.length.ct_eq(&other.length) & self.bytes.ct_eq(&other.bytes)
+    }
+}
+
+impl fmt::Debug for Padded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+impl ClientStates {
+    /// Secrets that are longer than [`MAX_CLIENT_STATE_BYTES`] are never accepted; the configuration refuses them.
+    pub fn new<'a>(current: &'a str, previous: impl IntoIterator<Item = &'a str>) -> Self {
+        Self(std::iter::once(current).chain(previous).filter_map(Padded::new).collect())
+    }
+
+    pub(super) fn accept(&self, given: &str) -> bool {
+        let Some(given) = Padded::new(given) else { return false };
+        self.0.iter().fold(Choice::from(0), |found, secret| found | secret.ct_eq(&given)).into()
+    }
+}
+
+/// What became of a POST whose envelope could be read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Accepted {
+    /// Items that led to a check.
+    pub hints: usize,
+    /// Items that are not ours or not readable.
+    pub dropped: usize,
+}
+
+impl AddAssign for Accepted {
+    fn add_assign(&mut self, more: Self) {
+        self.hints += more.hints;
+        self.dropped += more.dropped;
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum NotifyError {
+    #[error("the body is not a collection of notifications")]
+    NotACollection,
+    /// Nothing may be acknowledged: Graph sends it again.
+    #[error("the hints could not be stored: {0}")]
+    NotStored(#[from] StoreError),
+}
+
+impl Notify {
+    pub fn new(queues: Arc<dyn QueueStore>, tenant: TenantId, client_states: Arc<ClientStates>) -> Self {
+        Self { queues, tenant, client_states, scope: Scope::default() }
+    }
+
+    /// Drops hints about people who are certainly not in this scope.
+    pub fn within(self, scope: Scope) -> Self {
+        Self { scope, ..self }
+    }
+
+    /// Stores a check for everybody whom the notifications name.
+    pub async fn accept(&self, body: &[u8], traceparent: Option<&str>) -> Result<Accepted, NotifyError> {
+        let items = items::<Item<'_>>(body)?;
+        let mut users: Vec<UserId> = items.iter().flatten().filter_map(|item| self.user_of(item)).collect();
+        let accepted = Accepted { hints: users.len(), dropped: items.len() - users.len() };
+        users.retain(|user| self.scope.admits(*user) != Some(false));
+        users.sort_unstable();
+        users.dedup();
+        if !users.is_empty() {
+            let span = tracing::debug_span!("notification", trace.id = tracing::field::Empty);
+            let trace = telemetry::step(&span, traceparent);
+            let checks = checks(&users, CauseKind::Notification, FetchPolicy::IfChanged, &trace);
+            self.queues.send(CHECKS_QUEUE, checks).instrument(span).await?;
+            for user in &users {
+                tracing::debug!(user.id = %user, %trace, "notified");
+            }
+        }
+        metrics::hints(accepted.hints, accepted.dropped);
+        Ok(accepted)
+    }
+
+    /// The person whom an item names, if the item is meant for us.
+    fn user_of(&self, item: &Item<'_>) -> Option<UserId> {
+        let authentic = self.client_states.accept(text(&item.client_state));
+        let ours = text(&item.tenant_id).parse() == Ok(self.tenant);
+        if !(authentic && ours) {
+            return None;
+        }
+        let (collection, id) = text(&item.resource).trim_start_matches('/').split_once('/')?;
+        let named: UserId = id.parse().ok()?;
+        let agrees = match item.resource_data.as_ref().and_then(|data| data.id.as_ref()) {
+            Some(Text(id)) => id.parse() == Ok(named),
+            None => true,
+        };
+        (collection.eq_ignore_ascii_case("users") && agrees).then_some(named)
+    }
+}
+
+/// Check messages of up to [`MAX_PEOPLE_PER_CHECK`] people each.
+pub fn checks(users: &[UserId], cause: CauseKind, fetch_policy: FetchPolicy, trace: &TraceContext) -> Vec<Outgoing> {
+    let messages = users.chunks(MAX_PEOPLE_PER_CHECK).map(|people| CheckMessage {
+        v: V1,
+        cause: Cause { kind: cause, id: trace.trace_id() },
+        users: people.to_vec(),
+        fetch_policy,
+        attempt: 0,
+        absence: None,
+        traceparent: Some(trace.to_string()),
+    });
+    messages.map(|message| Outgoing::now(Bytes::from(contract::to_bytes(&message)))).collect()
+}
+
+/// The items of a POST; none stands for one that cannot be read, which must not make the others unreadable.
+pub(super) fn items<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<Vec<Option<T>>, NotifyError> {
+    if let Ok(collection) = serde_json::from_slice::<Collection<T>>(body) {
+        return Ok(collection.value.into_iter().map(Some).collect());
+    }
+    let raw: Collection<&RawValue> = serde_json::from_slice(body).map_err(|_| NotifyError::NotACollection)?;
+    Ok(raw.value.into_iter().map(|item| serde_json::from_str(item.get()).ok()).collect())
+}
+
+pub(super) fn text<'a>(member: &'a Option<Text<'_>>) -> &'a str {
+    member.as_ref().map_or("", |Text(text)| text)
+}
+
+/// `changeNotificationCollection`: <https://learn.microsoft.com/graph/api/resources/changenotificationcollection>.
+#[derive(Deserialize)]
+struct Collection<T> {
+    value: Vec<T>,
+}
+
+/// `changeNotification`, as far as it is used.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Item<'a> {
+    #[serde(borrow)]
+    client_state: Option<Text<'a>>,
+    #[serde(borrow)]
+    tenant_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    resource: Option<Text<'a>>,
+    #[serde(borrow)]
+    resource_data: Option<ResourceData<'a>>,
+}
+
+#[derive(Deserialize)]
+struct ResourceData<'a> {
+    #[serde(borrow)]
+    id: Option<Text<'a>>,
+}
+
+/// A text that is borrowed from the body unless it is escaped there.
+#[derive(Deserialize)]
+pub(super) struct Text<'a>(#[serde(borrow)] Cow<'a, str>);

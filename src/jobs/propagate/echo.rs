@@ -1,0 +1,110 @@
+//! Recognises our own thumbnail coming back from the directory through Entra Connect, with other bytes.
+//!
+//! A false echo loses a real photo, so everything must agree: a receipt says that the target shows the rendition, what came
+//! back is not larger than it, the original was larger than it, and the pixels are close. Going back to an earlier
+//! photo is not an echo: that one comes in the size of an original.
+
+use std::collections::BTreeSet;
+
+use photorelay_core::audit;
+use photorelay_core::contract::{self, Outcome, Receipt, RenditionFacts};
+use photorelay_core::id::Digest;
+use photorelay_core::names::{self, Container};
+use photorelay_core::photo;
+use photorelay_core::store::{StoreError, list_all};
+use photorelay_core::vault::{self, VaultError};
+
+use super::capture::Usable;
+use super::outcome::ReconcileError;
+use super::reconciliation::Reconciliation;
+
+/// So many of the newest written entries can still come back.
+const RECENT_WRITES: usize = 4;
+
+/// The entry whose rendition this is, if it is one that was written.
+pub(super) async fn of_which(
+    look: &Reconciliation<'_>,
+    usable: &Usable,
+    newest: u32,
+) -> Result<Option<u32>, ReconcileError> {
+    let largest = look.step.settings.renditions.iter().map(|spec| spec.side).max().unwrap_or_default();
+    if newest == 0 || usable.width.max(usable.height) > largest {
+        return Ok(None);
+    }
+    let shown = shown(look).await?;
+    for &(seq, is_proven) in &shown.entries {
+        let Some(committed) = audit::read(&*look.step.storage.blobs, look.user, seq).await? else { continue };
+        let Some(original) = &committed.entry.photo else { continue };
+        for rendition in &committed.entry.renditions {
+            if !is_proven && !shown.replaced.contains(&rendition.sha256) {
+                continue;
+            }
+            let smaller = usable.width <= rendition.width && usable.height <= rendition.height;
+            let shrunk = original.width > rendition.width || original.height > rendition.height;
+            if smaller && shrunk && is_close(look, usable, original.sha256, rendition).await? {
+                return Ok(Some(seq));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// What receipts say that targets have shown.
+#[derive(Default)]
+struct Shown {
+    /// Newest first, each with whether its receipt says so by itself.
+    entries: Vec<(u32, bool)>,
+    /// Values that were there before others were written. An agent that died after writing left no receipt of its own,
+    /// and the next one calls that entry superseded; but it says what it replaced.
+    replaced: BTreeSet<Digest>,
+}
+
+async fn shown(look: &Reconciliation<'_>) -> Result<Shown, StoreError> {
+    let blobs = &*look.step.storage.blobs;
+    let listed = list_all(blobs, Container::Receipts, &names::person_prefix(look.user)).await?;
+    let mut shown = Shown::default();
+    for blob in listed.iter().rev().filter(|blob| blob.name.ends_with(".json")) {
+        if shown.entries.len() == RECENT_WRITES {
+            break;
+        }
+        let limit = contract::MAX_CONTRACT_BYTES as u64;
+        let Some(bytes) = blobs.get(Container::Receipts, &blob.name, limit).await? else { continue };
+        // A receipt that cannot be read proves nothing.
+        let Ok(receipt) = contract::parse::<Receipt>(&bytes) else { continue };
+        if receipt.user_id != look.user {
+            continue;
+        }
+        shown.replaced.extend(receipt.before);
+        // An agent that died after writing finds its own value when it comes back, and calls it unchanged.
+        let is_proven = match receipt.outcome {
+            Outcome::Written | Outcome::Unchanged => true,
+            Outcome::Superseded => false,
+            Outcome::Refused => continue,
+        };
+        match shown.entries.iter_mut().find(|(seq, _)| *seq == receipt.seq) {
+            Some((_, proven)) => *proven |= is_proven,
+            None => shown.entries.push((receipt.seq, is_proven)),
+        }
+    }
+    Ok(shown)
+}
+
+async fn is_close(
+    look: &Reconciliation<'_>,
+    usable: &Usable,
+    original: Digest,
+    rendition: &RenditionFacts,
+) -> Result<bool, StoreError> {
+    let blob = names::rendition(look.user, original, &rendition.name, rendition.sha256);
+    let limits = look.step.settings.limits;
+    let limit = limits.max_bytes as u64;
+    let bytes = match vault::read_verified(&*look.step.storage.blobs, &blob, rendition.sha256, limit).await {
+        Ok(bytes) => bytes,
+        Err(VaultError::Store(error)) => return Err(error),
+        // Without the rendition nothing can be an echo of it.
+        Err(VaultError::Missing { .. } | VaultError::Changed { .. }) => return Ok(false),
+    };
+    let theirs =
+        tokio::task::spawn_blocking(move || photo::decode(&bytes, &limits).map(|upright| upright.fingerprint()));
+    Ok(matches!(theirs.await, Ok(Ok(fingerprint)) if fingerprint.is_close(&usable.fingerprint)))
+}

@@ -1,0 +1,118 @@
+//! How a look at one person ended.
+
+use std::fmt;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use photorelay_core::audit::AuditError;
+use photorelay_core::store::StoreError;
+
+use crate::graph::GraphError;
+
+/// What a look found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReconcileOutcome {
+    /// The ETag or the bytes are what they were.
+    Nothing,
+    Captured {
+        seq: u32,
+    },
+    Refused {
+        seq: u32,
+        reason: String,
+    },
+    /// Our own thumbnail came back; recorded, not captured.
+    Echo {
+        of_seq: u32,
+    },
+    /// No photo, and none was expected.
+    NoPhoto,
+    /// The photo seems to be gone; a second look follows after the hold time.
+    Missing,
+    Removed {
+        seq: u32,
+    },
+    OutOfScope {
+        reason: String,
+    },
+    /// Too many captures within a day; a check comes back at this time.
+    Parked {
+        until: Timestamp,
+    },
+    Forgotten,
+    NoSuchUser,
+}
+
+impl ReconcileOutcome {
+    /// In one word, for counting.
+    pub fn word(&self) -> &'static str {
+        match self {
+            ReconcileOutcome::Nothing => "nothing",
+            ReconcileOutcome::Captured { .. } => "captured",
+            ReconcileOutcome::Refused { .. } => "refused",
+            ReconcileOutcome::Echo { .. } => "echo",
+            ReconcileOutcome::NoPhoto => "no_photo",
+            ReconcileOutcome::Missing => "missing",
+            ReconcileOutcome::Removed { .. } => "removed",
+            ReconcileOutcome::OutOfScope { .. } => "out_of_scope",
+            ReconcileOutcome::Parked { .. } => "parked",
+            ReconcileOutcome::Forgotten => "forgotten",
+            ReconcileOutcome::NoSuchUser => "no_such_user",
+        }
+    }
+}
+
+impl fmt::Display for ReconcileOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ReconcileOutcome::Nothing => f.write_str("nothing new"),
+            ReconcileOutcome::Captured { seq } => write!(f, "captured as entry {seq}"),
+            ReconcileOutcome::Refused { seq, reason } => write!(f, "refused as entry {seq}: {reason}"),
+            ReconcileOutcome::Echo { of_seq } => write!(f, "an echo of entry {of_seq}"),
+            ReconcileOutcome::NoPhoto => f.write_str("no photo, as before"),
+            ReconcileOutcome::Missing => f.write_str("photo not found; a second look follows after the hold time"),
+            ReconcileOutcome::Removed { seq } => write!(f, "removal committed as entry {seq}"),
+            ReconcileOutcome::OutOfScope { reason } => write!(f, "out of scope: {reason}"),
+            ReconcileOutcome::Parked { until } => {
+                write!(f, "too many changes within a day; looked at again at {until}")
+            }
+            ReconcileOutcome::Forgotten => f.write_str("forgotten: nothing is captured"),
+            ReconcileOutcome::NoSuchUser => f.write_str("no such user"),
+        }
+    }
+}
+
+/// Why a look could not be finished.
+#[derive(Debug, thiserror::Error)]
+pub enum ReconcileError {
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// Somebody has to look: run `photorelay audit verify`.
+    #[error("the head knows entry {seq}, but the audit trail does not have it: run `photorelay audit verify`")]
+    TrailCut { seq: u32 },
+    #[error("the photo changed during every one of {0} looks")]
+    Unstable(u32),
+}
+
+impl ReconcileError {
+    /// Whether looking again later may succeed without anybody doing anything.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            // A denied call is cured by a grant, and the queue is the right place to wait for it.
+            ReconcileError::Graph(_) | ReconcileError::Store(_) | ReconcileError::Unstable(_) => true,
+            ReconcileError::Audit(AuditError::Store(_)) => true,
+            ReconcileError::Audit(_) | ReconcileError::TrailCut { .. } => false,
+        }
+    }
+
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            ReconcileError::Graph(error) => error.retry_after(),
+            _ => None,
+        }
+    }
+}

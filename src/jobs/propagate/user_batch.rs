@@ -1,0 +1,53 @@
+//! Who the people of a message are, and in which groups: asked for when the first of them has changed, for all of them in one `$batch`.
+
+use photorelay_core::id::{GroupId, UserId};
+use tokio::sync::OnceCell;
+
+use crate::graph::{Graph, GraphError, GraphUser, Priority};
+
+/// The people of one message.
+#[derive(Debug)]
+pub(super) struct UserBatch {
+    users: Vec<UserId>,
+    priority: Priority,
+    known: OnceCell<Vec<(UserId, Option<GraphUser>)>>,
+    in_groups: OnceCell<Vec<(UserId, bool)>>,
+}
+
+impl UserBatch {
+    pub(super) fn of(users: &[UserId], priority: Priority) -> Self {
+        Self { users: users.to_vec(), priority, known: OnceCell::new(), in_groups: OnceCell::new() }
+    }
+
+    /// The person, or none if there is no such user.
+    pub(super) async fn get(&self, graph: &Graph, user: UserId) -> Result<Option<GraphUser>, GraphError> {
+        let known = self.known.get_or_try_init(|| async {
+            let answers = graph.people(&self.users, self.priority).await?;
+            Ok::<_, GraphError>(answers.into_iter().filter_map(|(user, person)| Some((user, person.ok()?))).collect())
+        });
+        if let Some((_, person)) = known.await?.iter().find(|(known, _)| *known == user) {
+            return Ok(person.clone());
+        }
+        // Only this one was throttled or failed; asking alone says why.
+        let answer = graph.people(&[user], self.priority).await?.pop();
+        answer.map_or(Ok(None), |(_, person)| person)
+    }
+
+    /// Whether the person is in one of the groups.
+    pub(super) async fn is_in_groups(
+        &self,
+        graph: &Graph,
+        groups: &[GroupId],
+        user: UserId,
+    ) -> Result<bool, GraphError> {
+        let known = self.in_groups.get_or_try_init(|| async {
+            let answers = graph.are_in_groups(&self.users, groups, self.priority).await?;
+            Ok::<_, GraphError>(answers.into_iter().filter_map(|(user, is_in)| Some((user, is_in.ok()?))).collect())
+        });
+        if let Some((_, is_in)) = known.await?.iter().find(|(known, _)| *known == user) {
+            return Ok(*is_in);
+        }
+        let answer = graph.are_in_groups(&[user], groups, self.priority).await?.pop();
+        answer.map_or(Ok(false), |(_, is_in)| is_in)
+    }
+}

@@ -1,0 +1,107 @@
+//! What was found and what was done about it, in words for the operator and for the log.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::endpoints::Match;
+use crate::graph::Subscription;
+
+/// A subscription of this application, and what it is to us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MatchedSubscription {
+    pub subscription: Subscription,
+    pub fit: Match,
+}
+
+/// One thing that was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    Created {
+        id: Uuid,
+        until: Timestamp,
+    },
+    Renewed {
+        id: Uuid,
+        until: Timestamp,
+    },
+    /// It vanished before it could be renewed.
+    Lost {
+        id: Uuid,
+    },
+    Deleted {
+        id: Uuid,
+    },
+}
+
+/// The state after a run.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SyncReport {
+    /// Whether there is a public URL that Graph could notify.
+    pub is_configured: bool,
+    pub found: Vec<MatchedSubscription>,
+    pub did: Vec<Action>,
+    /// The subscription that lives now, and until when.
+    pub alive: Option<(Uuid, Timestamp)>,
+}
+
+impl SyncReport {
+    /// One line for the log.
+    pub fn summary(&self) -> String {
+        match (self.alive, self.did.as_slice()) {
+            _ if !self.is_configured => NOT_CONFIGURED.to_owned(),
+            (Some((id, until)), []) => format!("subscription {id} is alive until {until}"),
+            (_, did) => did.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+        }
+    }
+}
+
+const NOT_CONFIGURED: &str = "no subscription: PHOTORELAY_PUBLIC_URL is not set, so Graph cannot notify";
+
+impl fmt::Display for MatchedSubscription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Subscription { id, change_type, expires_at, .. } = &self.subscription;
+        write!(f, "{id} for `{change_type}` until {expires_at:.0}, {}", self.fit)
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Action::Created { id, until } => write!(f, "created {id}, until {until:.0}"),
+            Action::Renewed { id, until } => write!(f, "renewed {id}, until {until:.0}"),
+            Action::Lost { id } => write!(f, "{id} had vanished when it was to be renewed"),
+            Action::Deleted { id } => write!(f, "deleted {id}"),
+        }
+    }
+}
+
+impl fmt::Display for SyncReport {
+    /// Several lines: what was found, then what was done.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.is_configured {
+            return f.write_str(NOT_CONFIGURED);
+        }
+        labelled(f, "found", &self.found, "no subscription of this application")?;
+        f.write_str("\n")?;
+        labelled(f, "did", &self.did, "nothing: it lives and was renewed within a day")
+    }
+}
+
+/// The label stands before the first line only.
+pub(super) fn labelled<T: fmt::Display>(
+    f: &mut fmt::Formatter<'_>,
+    label: &str,
+    lines: &[T],
+    none: &str,
+) -> fmt::Result {
+    if lines.is_empty() {
+        return write!(f, "{label:<6} {none}");
+    }
+    for (at, line) in lines.iter().enumerate() {
+        let (end, label) = if at == 0 { ("", label) } else { ("\n", "") };
+        write!(f, "{end}{label:<6} {line}")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,279 @@
+//! What somebody should do something about. Pure: from a status to its alerts.
+
+use jiff::{SignedDuration, Timestamp};
+use photorelay_core::contract::NotificationActivity;
+use serde::Serialize;
+
+use super::status::{Status, SubscriptionState, words};
+
+/// One thing to mend.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Alert {
+    /// A stable word that monitoring can look for.
+    pub alert: &'static str,
+    /// What is wrong, and what to do.
+    pub text: String,
+}
+
+/// An agent tells of itself every minute.
+const AGENT_SILENT_AFTER: SignedDuration = SignedDuration::from_mins(15);
+/// Checks are handled within seconds; a hold time and a few delays are in this.
+const CHECKS_WAIT_AT_MOST: SignedDuration = SignedDuration::from_hours(1);
+/// An agent that lives acknowledges within a minute; the sweep has announced again by then.
+const RECEIPT_DUE_AFTER: SignedDuration = SignedDuration::from_hours(2);
+/// What is usual is known after a week.
+const RHYTHM_KNOWN_AFTER: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// Fewer changes between two checkpoints say nothing about the webhook.
+const CHANGES_THAT_TELL: u64 = 5;
+/// As the agent's brake on removals: so many a day, or 5 % of the people if that is less, and never under 3.
+const REMOVALS: u64 = 20;
+
+pub(super) fn of(status: &Status) -> Vec<Alert> {
+    let mut alerts = Vec::new();
+    let mut alert = |alert, text: Option<String>| alerts.extend(text.map(|text| Alert { alert, text }));
+    alert("subscription_missing", subscription(status));
+    alert("webhook_blind", blind(status).or_else(|| silent_webhook(status)));
+    alert("checks_waiting", checks(status));
+    for target in &status.targets {
+        alert("agent_silent", silent_agent(status.at, target));
+    }
+    alert("receipt_overdue", receipt(status));
+    alert("poison_not_empty", poison(status));
+    alert("removals_surge", removals(status));
+    alerts
+}
+
+fn subscription(status: &Status) -> Option<String> {
+    (status.subscription == SubscriptionState::Missing).then(|| {
+        "Graph has no subscription that reaches this webhook, so changes are found by the sweep alone. It is made again \
+         within the hour; if it stays away, the log of `subscribe` says why"
+            .to_owned()
+    })
+}
+
+/// Most changes of the last day were found by sweeps, though there is a subscription.
+fn blind(status: &Status) -> Option<String> {
+    let found = status.sweep.as_ref()?.found_by?;
+    let all = found.notification + found.sweep;
+    let alive = matches!(status.subscription, SubscriptionState::Alive { .. });
+    (alive && all >= CHANGES_THAT_TELL && found.sweep * 2 > all).then(|| {
+        format!(
+            "{} of the {all} changes between the last two checkpoints ({} %) were found by sweeps and announced by no \
+             notification. Check that Graph reaches PHOTORELAY_PUBLIC_URL and that clientState is the one of the \
+             subscription (dropped hints are counted); if both are right, this tenant does not notify of photos, and \
+             the sweep's interval is the latency",
+            found.sweep,
+            found.sweep * 100 / all,
+        )
+    })
+}
+
+/// No notification for longer than is usual here.
+fn silent_webhook(status: &Status) -> Option<String> {
+    let NotificationActivity { first_at, last_at, longest_pause_seconds, .. } = status.notifications.as_ref()?;
+    let usual = SignedDuration::from_secs(*longest_pause_seconds);
+    let pause = status.at.duration_since(*last_at);
+    let is_known = last_at.duration_since(*first_at) >= RHYTHM_KNOWN_AFTER;
+    let configured = status.subscription != SubscriptionState::NotConfigured;
+    (configured && is_known && pause > usual * 2 + SignedDuration::from_hours(1)).then(|| {
+        format!(
+            "no notification for {}, while the longest pause of the last weeks was {}. Check that Graph reaches \
+             PHOTORELAY_PUBLIC_URL and that clientState is the one of the subscription",
+            words(pause),
+            words(usual)
+        )
+    })
+}
+
+fn checks(status: &Status) -> Option<String> {
+    let wait = status.at.duration_since(status.checks.oldest?);
+    (wait > CHECKS_WAIT_AT_MOST).then(|| {
+        format!(
+            "the oldest check waits for {} and {} messages are in the queue. Check that the function `propagate` runs \
+             and is not disabled, and what its log says",
+            words(wait),
+            status.checks.waiting
+        )
+    })
+}
+
+fn silent_agent(now: Timestamp, target: &super::TargetState) -> Option<String> {
+    let newest = target.agents.iter().map(|agent| agent.at).max();
+    let target = &target.name;
+    match newest {
+        None => Some(format!("no agent of the target {target} has ever told of itself. Install and start one")),
+        Some(at) if now.duration_since(at) > AGENT_SILENT_AFTER => Some(format!(
+            "no agent of the target {target} has told of itself for {}. Check that the service photorelay-agent runs \
+             there, and that it reaches the storage account",
+            words(now.duration_since(at))
+        )),
+        Some(_) => None,
+    }
+}
+
+fn receipt(status: &Status) -> Option<String> {
+    let age = status.at.duration_since(status.trail.oldest_unacknowledged?);
+    (age > RECEIPT_DUE_AFTER).then(|| {
+        format!(
+            "{} people have an entry that no agent has acknowledged, the oldest for {}. It is announced again by \
+             itself; see what the agent says of it, and what lies in its poison queue",
+            status.trail.unacknowledged,
+            words(age)
+        )
+    })
+}
+
+fn poison(status: &Status) -> Option<String> {
+    let targets = status.targets.iter().map(|target| (format!("to {}", target.name), target.queue.poison));
+    let all = std::iter::once(("checks".to_owned(), status.checks.poison)).chain(targets);
+    let full: Vec<String> =
+        all.filter(|(_, count)| *count > 0).map(|(queue, count)| format!("{count} ({queue})")).collect();
+    (!full.is_empty()).then(|| {
+        format!(
+            "messages that could not be handled lie in poison queues: {}. The blobs below `poison/` in the containers \
+             `state` and `agents` say why; mend that, then delete the messages: the sweep finds their people again",
+            full.join(", ")
+        )
+    })
+}
+
+fn removals(status: &Status) -> Option<String> {
+    let sweep = status.sweep.as_ref()?;
+    let gone = sweep.missing + status.trail.removals;
+    let people = sweep.with_photo + sweep.missing;
+    let limit = (people / 20).clamp(3, REMOVALS);
+    (gone > limit).then(|| {
+        format!(
+            "{gone} photos are gone from Graph at once, more than {limit}. Targets keep them until the brake lets a \
+             removal pass or an operator approves it; if nobody removed them on purpose, look at the health of \
+             Microsoft 365 before you approve anything"
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use photorelay_core::contract::{FoundBy, Heartbeat, SweptLast, V1};
+
+    use super::super::{QueueState, TargetState, Trail};
+    use super::*;
+
+    fn now() -> Timestamp {
+        Timestamp::from_second(1_780_000_000).unwrap()
+    }
+
+    fn ago(minutes: i64) -> Timestamp {
+        now() - SignedDuration::from_mins(minutes)
+    }
+
+    /// All is well, in a tenant whose notifications pause for ten hours at most.
+    fn well() -> Status {
+        let queue = QueueState { waiting: 0, oldest: None, poison: 0 };
+        let agent = Heartbeat {
+            v: V1,
+            target: "ad".to_owned(),
+            agent: "agent-1".to_owned(),
+            version: "0.1.0".to_owned(),
+            started_at: ago(600),
+            at: ago(1),
+            last_success_at: None,
+            oldest_unfinished_at: None,
+            paused: None,
+            dry_run: false,
+            certificate_expires_at: None,
+        };
+        Status {
+            at: now(),
+            subscription: SubscriptionState::Alive { expires_at: now() + SignedDuration::from_hours(500) },
+            notifications: Some(NotificationActivity {
+                v: V1,
+                first_at: ago(30 * 24 * 60),
+                last_at: ago(20 * 60),
+                longest_pause_seconds: 36_000,
+                pause_ended_at: ago(1_000),
+            }),
+            sweep: Some(SweptLast {
+                v: V1,
+                at: ago(1),
+                people: 1_000,
+                with_photo: 500,
+                differing: 1,
+                missing: 3,
+                found_by: Some(FoundBy { notification: 10, sweep: 2 }),
+            }),
+            checks: queue,
+            targets: vec![TargetState { name: "ad".to_owned(), queue, agents: vec![agent] }],
+            trail: Trail { people: 500, unacknowledged: 1, oldest_unacknowledged: Some(ago(1)), ..Trail::default() },
+            checkpoint: None,
+            alerts: Vec::new(),
+        }
+    }
+
+    /// The one alert that an edit of the good status leads to.
+    fn only(edit: impl FnOnce(&mut Status)) -> &'static str {
+        let mut status = well();
+        edit(&mut status);
+        match &of(&status)[..] {
+            [] => "none",
+            [alert] => alert.alert,
+            more => panic!("{more:#?}"),
+        }
+    }
+
+    #[test]
+    fn nothing_is_said_while_all_is_well() {
+        assert_eq!(only(|_| {}), "none");
+    }
+
+    #[test]
+    fn each_trouble_has_its_own_word() {
+        assert_eq!(only(|status| status.subscription = SubscriptionState::Missing), "subscription_missing");
+        assert_eq!(only(|status| status.checks.poison = 1), "poison_not_empty");
+        assert_eq!(only(|status| status.targets[0].queue.poison = 1), "poison_not_empty");
+        assert_eq!(only(|status| status.checks.oldest = Some(ago(61))), "checks_waiting");
+        assert_eq!(only(|status| status.checks.oldest = Some(ago(59))), "none");
+        assert_eq!(only(|status| status.targets[0].agents[0].at = ago(16)), "agent_silent");
+        assert_eq!(only(|status| status.targets[0].agents.clear()), "agent_silent");
+        assert_eq!(only(|status| status.trail.oldest_unacknowledged = Some(ago(121))), "receipt_overdue");
+    }
+
+    #[test]
+    fn the_webhook_is_blind_when_sweeps_find_most_changes() {
+        let found = |notification, sweep| {
+            only(|status| status.sweep.as_mut().unwrap().found_by = Some(FoundBy { notification, sweep }))
+        };
+        assert_eq!(
+            [found(0, 5), found(3, 4), found(0, 4), found(4, 3)],
+            ["webhook_blind", "webhook_blind", "none", "none"]
+        );
+        let no_webhook = |status: &mut Status| {
+            status.subscription = SubscriptionState::NotConfigured;
+            status.sweep.as_mut().unwrap().found_by = Some(FoundBy { notification: 0, sweep: 9 });
+        };
+        assert_eq!(only(no_webhook), "none", "whoever has no webhook expects nothing of it");
+    }
+
+    #[test]
+    fn a_pause_is_too_long_when_it_is_longer_than_is_usual_in_the_tenant() {
+        let last = |minutes| only(|status| status.notifications.as_mut().unwrap().last_at = ago(minutes));
+        assert_eq!([last(20 * 60), last(22 * 60)], ["none", "webhook_blind"]);
+        let new = |status: &mut Status| {
+            let activity = status.notifications.as_mut().unwrap();
+            (activity.last_at, activity.first_at) = (ago(22 * 60), ago(23 * 60));
+        };
+        assert_eq!(only(new), "none", "what is usual is not known yet");
+    }
+
+    #[test]
+    fn many_photos_gone_at_once_are_a_surge() {
+        let gone = |missing, with_photo, removals| {
+            only(|status| {
+                let sweep = status.sweep.as_mut().unwrap();
+                (sweep.missing, sweep.with_photo) = (missing, with_photo);
+                status.trail.removals = removals;
+            })
+        };
+        assert_eq!([gone(3, 10, 0), gone(4, 10, 0), gone(2, 10, 2)], ["none", "removals_surge", "removals_surge"]);
+        assert_eq!([gone(20, 9_000, 0), gone(21, 9_000, 0)], ["none", "removals_surge"]);
+    }
+}
