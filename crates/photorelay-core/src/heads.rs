@@ -3,32 +3,22 @@
 //!
 //! A head that cannot be read is treated as lost, never as an error: it is rebuilt from the trail.
 
-use bytes::Bytes;
-
-use crate::contract::{self, CaptureStatus, Head, MAX_CONTRACT_BYTES};
+use crate::contract::{CaptureStatus, Head};
+use crate::documents;
 use crate::id::{Digest, UserId};
 use crate::names::{self, Container};
 use crate::store::{BlobStore, Metadata, StoreError};
 
 /// The head, or none if there is none that can be read.
 pub async fn read(blobs: &dyn BlobStore, user: UserId) -> Result<Option<Head>, StoreError> {
-    let name = names::head(user);
-    let bytes = match blobs.get(Container::State, &name, MAX_CONTRACT_BYTES as u64).await {
-        Ok(Some(bytes)) => bytes,
-        Ok(None) | Err(StoreError::TooLarge { .. }) => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    match contract::parse::<Head>(&bytes) {
-        Ok(head) if head.user_id == user => Ok(Some(head)),
-        Ok(_) => {
-            tracing::warn!(user.id = %user, "head names somebody else and is rebuilt from the trail");
-            Ok(None)
+    let head: Option<Head> = documents::read(blobs, Container::State, &names::head(user)).await?;
+    Ok(head.filter(|head| {
+        let is_theirs = head.user_id == user;
+        if !is_theirs {
+            tracing::warn!(user.id = %user, "the head names another user and is rebuilt from the trail");
         }
-        Err(error) => {
-            tracing::warn!(user.id = %user, %error, "head cannot be read and is rebuilt from the trail");
-            Ok(None)
-        }
-    }
+        is_theirs
+    }))
 }
 
 /// Replaces the head.
@@ -48,8 +38,7 @@ pub async fn write(blobs: &dyn BlobStore, head: &Head) -> Result<(), StoreError>
     if let Some(etag) = &head.media_etag {
         metadata.insert("etag".to_owned(), etag_metadata(etag));
     }
-    let content = Bytes::from(contract::to_bytes(head));
-    blobs.put(Container::State, &names::head(head.user_id), "application/json", content, &metadata).await
+    documents::replace_with_metadata(blobs, Container::State, &names::head(head.user_id), head, &metadata).await
 }
 
 /// What a bulk listing says of a head.

@@ -6,9 +6,11 @@
 
 pub mod audit;
 pub mod clock;
+pub mod consumer;
 pub mod contract;
 pub mod dead_letter;
 pub mod diagnosis;
+pub mod documents;
 pub mod entra;
 pub mod heads;
 pub mod id;

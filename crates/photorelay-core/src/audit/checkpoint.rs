@@ -58,7 +58,7 @@ pub async fn take_checkpoint(blobs: &dyn BlobStore, now: Timestamp) -> Result<Op
         None => None,
     };
     let mut known = Ends::of(blobs, previous.as_ref().and_then(|stored| stored.checkpoint.as_ref().ok()), None);
-    let mut trail = Trail(Names::new(blobs, Container::Audit, String::new()));
+    let mut trail = Trail(Names::new(blobs, Container::Audit, ""));
     let mut taken = Taken { day, sha256: Digest::ZERO, people: 0, changes: Changes::default(), cut: Vec::new() };
     let mut pages = Vec::new();
     loop {
@@ -175,14 +175,14 @@ struct Trail<'a>(Names<'a>);
 
 impl Trail<'_> {
     async fn peek(&mut self) -> Result<Option<UserId>, StoreError> {
-        self.0.skip_nobodys().await?;
+        while self.0.next_unowned().await?.is_some() {}
         self.0.owner().await
     }
 
     async fn take(&mut self, user: UserId) -> Result<u32, StoreError> {
         let mut newest = 0;
-        while self.0.owner().await? == Some(user) {
-            if let Some((_, seq)) = names::parse_audit_entry(&self.0.take()) {
+        while let Some(name) = self.0.next_of(user).await? {
+            if let Some((_, seq)) = names::parse_audit_entry(&name) {
                 newest = seq.max(newest);
             }
         }
@@ -210,14 +210,14 @@ pub async fn newest_checkpoint(blobs: &dyn BlobStore) -> Result<Option<StoredChe
 
 /// The days that have a checkpoint, in order.
 pub(super) async fn days(blobs: &dyn BlobStore) -> Result<Vec<Date>, StoreError> {
-    let mut listed = Names::new(blobs, Container::Audit, names::CHECKPOINTS_PREFIX.to_owned());
+    let mut listed = Names::new(blobs, Container::Audit, names::CHECKPOINTS_PREFIX);
     let mut days = Vec::new();
-    while let Some(name) = listed.peek().await? {
+    while let Some(name) = listed.next().await? {
         // Pages come after the days, and are many.
-        if names::is_checkpoint_page(name) {
+        if names::is_checkpoint_page(&name) {
             break;
         }
-        days.extend(names::parse_checkpoint(&listed.take()));
+        days.extend(names::parse_checkpoint(&name));
     }
     Ok(days)
 }

@@ -1,58 +1,48 @@
-//! The names of one listing, page after page, so that one page is all that has to be held.
-
-use std::collections::VecDeque;
+//! The trail as listings show it: whose blobs they are, and everyone who has a trail.
 
 use crate::id::UserId;
 use crate::names::{self, Container};
-use crate::store::{BlobStore, Listing, StoreError};
+use crate::store::{BlobStore, Pager, StoreError};
 
-/// The names of one listing, page after page.
+/// The blob names of one listing, and the users to whom they belong.
 pub(super) struct Names<'a> {
-    blobs: &'a dyn BlobStore,
     container: Container,
-    prefix: String,
-    page: VecDeque<String>,
-    /// What to go on with; the outer none means that the last page is here.
-    next: Option<Option<String>>,
+    pager: Pager<'a, String>,
 }
 
 impl<'a> Names<'a> {
-    pub(super) fn new(blobs: &'a dyn BlobStore, container: Container, prefix: String) -> Self {
-        Self { blobs, container, prefix, page: VecDeque::new(), next: Some(None) }
+    pub(super) fn new(blobs: &'a dyn BlobStore, container: Container, prefix: impl Into<String>) -> Self {
+        Self { container, pager: Pager::new(blobs, container, prefix, |blob| Some(blob.name)) }
     }
 
     pub(super) async fn peek(&mut self) -> Result<Option<&str>, StoreError> {
-        while self.page.is_empty() {
-            let Some(continuation) = self.next.take() else { return Ok(None) };
-            let listing = Listing { continuation: continuation.as_deref(), ..Listing::of(&self.prefix) };
-            let page = self.blobs.list(self.container, listing).await?;
-            self.page = page.blobs.into_iter().map(|blob| blob.name).collect();
-            self.next = page.next.map(Some);
-        }
-        Ok(self.page.front().map(String::as_str))
+        Ok(self.pager.peek().await?.map(String::as_str))
     }
 
-    /// Whose blob comes next; none if it is nobody's or the end.
+    pub(super) async fn next(&mut self) -> Result<Option<String>, StoreError> {
+        self.pager.next().await
+    }
+
+    /// The user to whom the next blob belongs; none if it is no user's, or at the end.
     pub(super) async fn owner(&mut self) -> Result<Option<UserId>, StoreError> {
         let container = self.container;
         Ok(self.peek().await?.and_then(|name| owner(container, name)))
     }
 
-    pub(super) async fn skip_nobodys(&mut self) -> Result<(), StoreError> {
+    /// The next name, if it belongs to this user.
+    pub(super) async fn next_of(&mut self, user: UserId) -> Result<Option<String>, StoreError> {
         let container = self.container;
-        while self.peek().await?.is_some_and(|name| owner(container, name).is_none()) {
-            self.page.pop_front();
-        }
-        Ok(())
+        self.pager.next_if(|name| owner(container, name) == Some(user)).await
     }
 
-    /// The name that was just peeked at.
-    pub(super) fn take(&mut self) -> String {
-        self.page.pop_front().unwrap_or_default()
+    /// The next name, if it belongs to no user.
+    pub(super) async fn next_unowned(&mut self) -> Result<Option<String>, StoreError> {
+        let container = self.container;
+        self.pager.next_if(|name| owner(container, name).is_none()).await
     }
 }
 
-/// The person whom a blob name of this container begins with, whatever comes after.
+/// The user with whose id a blob name of this container begins, whatever comes after.
 fn owner(container: Container, name: &str) -> Option<UserId> {
     if container == Container::State {
         return names::parse_head(name);
@@ -60,4 +50,29 @@ fn owner(container: Container, name: &str) -> Option<UserId> {
     let (first, _) = name.split_once('/')?;
     let user: UserId = first.parse().ok()?;
     (user.to_string() == first).then_some(user)
+}
+
+/// Everyone who has a trail, in the order of their ids, a page at a time.
+#[derive(Debug)]
+pub struct TrailUsers<'a> {
+    pager: Pager<'a, UserId>,
+    /// The last one who was seen: the entries of one user may go on from one page to the next.
+    last: Option<UserId>,
+}
+
+impl<'a> TrailUsers<'a> {
+    /// Those who come after this one.
+    pub fn after(blobs: &'a dyn BlobStore, last: Option<UserId>) -> Self {
+        let parse = |blob: crate::store::Listed| names::parse_audit_entry(&blob.name).map(|(user, _)| user);
+        Self { pager: Pager::new(blobs, Container::Audit, "", parse), last }
+    }
+
+    /// The users of the next page, which may be empty; none after the last page.
+    pub async fn next_page(&mut self) -> Result<Option<Vec<UserId>>, StoreError> {
+        let Some(mut users) = self.pager.next_page().await? else { return Ok(None) };
+        users.dedup();
+        users.retain(|user| self.last.is_none_or(|last| *user > last));
+        self.last = users.last().copied().or(self.last);
+        Ok(Some(users))
+    }
 }

@@ -8,6 +8,7 @@ mod listing;
 mod verify;
 
 pub use checkpoint::{Changes, StoredCheckpoint, Taken, newest_checkpoint, take_checkpoint};
+pub use listing::TrailUsers;
 pub use verify::{Finding, Problem, Report, verify_all, verify_person};
 
 use bytes::Bytes;

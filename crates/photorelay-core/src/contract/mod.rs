@@ -8,6 +8,9 @@ mod approval;
 mod audit;
 mod check;
 mod checkpoint;
+mod dead_letter;
+mod embedded;
+mod folder;
 mod head;
 mod heartbeat;
 mod lifecycle;
@@ -22,6 +25,9 @@ pub use approval::{ApprovalReason, Decision, DeletionSlot, PendingApproval, Verd
 pub use audit::{AuditEntry, Cause, CauseKind, EntryKind, Identity, PhotoFacts, RenditionFacts, Seen};
 pub use check::{Absence, CheckMessage, FetchPolicy, MAX_PEOPLE_PER_CHECK};
 pub use checkpoint::{Checkpoint, CheckpointLink, CheckpointPage, ENDS_PER_PAGE, PageLink, TrailEnd};
+pub use dead_letter::DeadLetter;
+pub use embedded::{FileVersion, MetadataFile};
+pub use folder::FolderOwner;
 pub use head::{CaptureStatus, EchoSighting, Head};
 pub use heartbeat::Heartbeat;
 pub use lifecycle::{LifecycleEvent, LifecycleMessage};
@@ -55,6 +61,9 @@ pub trait Contract: Serialize + DeserializeOwned {
     /// Where the version stands: at the top by default.
     const VERSION_POINTER: &'static str = "/v";
 
+    /// The version of documents that were written before they named one.
+    const UNVERSIONED: Option<u64> = None;
+
     /// What is larger is refused before it is looked at, in bytes.
     const MAX_BYTES: usize = MAX_CONTRACT_BYTES;
 
@@ -70,7 +79,11 @@ pub fn parse<C: Contract>(bytes: &[u8]) -> Result<C, ContractError> {
         return Err(ContractError::TooLarge { bytes: bytes.len(), limit: C::MAX_BYTES });
     }
     let value: serde_json::Value = serde_json::from_slice(bytes).map_err(|e| ContractError::Invalid(e.to_string()))?;
-    match value.pointer(C::VERSION_POINTER).and_then(serde_json::Value::as_u64) {
+    let version = match value.pointer(C::VERSION_POINTER) {
+        None => C::UNVERSIONED,
+        Some(version) => version.as_u64(),
+    };
+    match version {
         Some(found) if found > C::VERSION => return Err(ContractError::Newer { found, known: C::VERSION }),
         Some(found) if found == C::VERSION => {}
         _ => return Err(ContractError::Invalid("no version `v`".to_owned())),

@@ -54,8 +54,18 @@ pub struct Delivery {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MessageBody {
     Bytes(Bytes),
-    /// Not base64: somebody else put it there. The text as it was, for the poison queue.
+    /// Not base64, so not sent by photorelay. The text as it was, for the poison queue.
     Undecodable(String),
+}
+
+impl MessageBody {
+    /// The body, or the text of one that could not be decoded.
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Bytes(bytes) => bytes,
+            Self::Undecodable(text) => text.as_bytes(),
+        }
+    }
 }
 
 /// Proof that a message is leased to us; each renewal gives a new one.

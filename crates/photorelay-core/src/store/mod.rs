@@ -7,6 +7,7 @@
 
 pub mod azure;
 pub mod embedded;
+mod pager;
 mod rules;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::names::Container;
+pub use pager::Pager;
 
 /// Blob metadata: short ASCII names and values.
 pub type Metadata = BTreeMap<String, String>;
@@ -126,17 +128,7 @@ pub trait BlobStore: Send + Sync + Debug {
     async fn delete(&self, container: Container, name: &str) -> Result<(), StoreError>;
 }
 
-/// Every blob below a prefix, page after page. For prefixes that are known to be small.
-pub async fn list_all(store: &dyn BlobStore, container: Container, prefix: &str) -> Result<Vec<Listed>, StoreError> {
-    let mut blobs = Vec::new();
-    let mut continuation: Option<String> = None;
-    loop {
-        let page =
-            store.list(container, Listing { continuation: continuation.as_deref(), ..Listing::of(prefix) }).await?;
-        blobs.extend(page.blobs);
-        match page.next {
-            Some(next) => continuation = Some(next),
-            None => return Ok(blobs),
-        }
-    }
+/// Every blob below a prefix. For prefixes that are known to be small.
+pub async fn list_all(blobs: &dyn BlobStore, container: Container, prefix: &str) -> Result<Vec<Listed>, StoreError> {
+    Pager::new(blobs, container, prefix, Some).collect().await
 }

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use photorelay_core::contract::{
     self, Absence, ApprovalReason, AuditEntry, Cause, CauseKind, CheckMessage, Checkpoint, CheckpointLink,
-    CheckpointPage, ContinueSweep, Contract, ContractError, DailyWrites, Decision, DeletionSlot, EntryKind,
-    FetchPolicy, Head, Heartbeat, Identity, LifecycleEvent, LifecycleMessage, Note, NoteKind, Outcome, PageLink,
-    PendingApproval, PhotoFacts, Population, Receipt, ReconciliationCursor, RenditionFacts, Seen, StopSwitch,
-    SweepCursor, SweepLease, SweepUnderWay, TrailEnd, V1, Verdict, WriteBack,
+    CheckpointPage, ContinueSweep, Contract, ContractError, DailyWrites, DeadLetter, Decision, DeletionSlot, EntryKind,
+    FetchPolicy, FileVersion, FolderOwner, FoundBy, Head, Heartbeat, Identity, LifecycleEvent, LifecycleMessage,
+    MetadataFile, Note, NoteKind, NotificationActivity, Outcome, PageLink, PendingApproval, PhotoFacts, Population,
+    Receipt, ReconciliationCursor, RenditionFacts, Seen, StopSwitch, SweepCursor, SweepLease, SweepUnderWay, SweptLast,
+    TrailEnd, V1, Verdict, WriteBack,
 };
 use photorelay_core::id::{Digest, TenantId, UserId};
 use serde_json::{Value, json};
@@ -264,6 +265,35 @@ fn what_the_agents_of_a_target_share_is_as_agreed() {
     golden("pass.json", &cursor);
     let day = "2026-05-24".parse().unwrap();
     golden("writes.json", &DailyWrites { v: V1, target, agent, day, writes: 1_234 });
+}
+
+#[test]
+fn a_dead_letter_is_as_agreed() {
+    let (queue, reason) = ("photo-checks".to_owned(), "not a check message: not valid: expected value".to_owned());
+    golden("dead-letter.json", &DeadLetter { v: V1, queue, reason, at: time(), body: b"nonsense".to_vec() });
+}
+
+#[test]
+fn what_the_watchdog_remembers_is_as_agreed() {
+    golden("rhythm.json", &NotificationActivity::starting(time()));
+    let found_by = Some(FoundBy { notification: 40, sweep: 2 });
+    let (people, with_photo, differing, missing) = (2_200, 1_100, 12, 1);
+    golden("watch.json", &SweptLast { v: V1, at: time(), people, with_photo, differing, missing, found_by });
+}
+
+#[test]
+fn the_files_beside_files_are_as_agreed_also_without_a_version() {
+    let owner = FolderOwner { v: V1, user_id: user(), anchor: Some("MyIRAFVEd2aImaq7zN3u/w==".to_owned()) };
+    golden("folder-owner.json", &owner);
+    let metadata = [("etag".to_owned(), "\"BA09D118\"".to_owned())].into();
+    let beside = MetadataFile { v: V1, of: FileVersion(1_779_661_471_306_000_000, 95_328), metadata };
+    golden("metadata-file.json", &beside);
+    let unversioned = |mut written: Value| {
+        written.as_object_mut().unwrap().remove("v");
+        written.to_string().into_bytes()
+    };
+    assert_eq!(contract::parse::<FolderOwner>(&unversioned(json!(owner))).unwrap(), owner);
+    assert_eq!(contract::parse::<MetadataFile>(&unversioned(json!(beside))).unwrap(), beside);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 mod azurite;
 mod bench;
 mod blobs;
+mod consumer;
 mod embedded_blobs;
 mod embedded_queues;
 mod queues;

@@ -48,9 +48,9 @@ pub(super) struct Walk<'a> {
 impl<'a> Walk<'a> {
     pub(super) fn of_everybody(blobs: &'a dyn BlobStore, known: CheckpointBaseline<'a>) -> Self {
         Self {
-            entries: Names::new(blobs, Container::Audit, String::new()),
-            receipts: Names::new(blobs, Container::Receipts, String::new()),
-            heads: Names::new(blobs, Container::State, names::HEADS_PREFIX.to_owned()),
+            entries: Names::new(blobs, Container::Audit, ""),
+            receipts: Names::new(blobs, Container::Receipts, ""),
+            heads: Names::new(blobs, Container::State, names::HEADS_PREFIX),
             known,
         }
     }
@@ -67,18 +67,14 @@ impl<'a> Walk<'a> {
 
     /// The next person, or the next blob that belongs to nobody.
     pub(super) async fn next(&mut self) -> Result<Option<WalkItem>, StoreError> {
-        loop {
-            // What is nobody's comes out at once; checkpoints and names in other containers are none of our business.
-            if self.entries.peek().await?.is_none() || self.entries.owner().await?.is_some() {
-                break;
-            }
-            let name = self.entries.take();
+        // Checkpoints, and foreign names in other containers, are not part of a trail.
+        while let Some(name) = self.entries.next_unowned().await? {
             if names::parse_checkpoint(&name).is_none() && !names::is_checkpoint_page(&name) {
                 return Ok(Some(WalkItem::Foreign(Finding::foreign(Container::Audit, &name))));
             }
         }
-        self.receipts.skip_nobodys().await?;
-        self.heads.skip_nobodys().await?;
+        while self.receipts.next_unowned().await?.is_some() {}
+        while self.heads.next_unowned().await?.is_some() {}
         let end = self.known.ends.peek().await?;
         if let Some((page, is_missing)) = self.known.ends.broken.pop() {
             return Ok(Some(WalkItem::Foreign(Finding::of_page(page, is_missing, self.known.day))));
@@ -103,21 +99,19 @@ impl<'a> Walk<'a> {
         if end.is_some_and(|end| end.user_id == user) {
             traces.known = self.known.ends.take().zip(self.known.day);
         }
-        while self.entries.owner().await? == Some(user) {
-            let name = self.entries.take();
+        while let Some(name) = self.entries.next_of(user).await? {
             match names::parse_audit_entry(&name) {
                 Some((_, seq)) => traces.entries.push(seq),
                 None => traces.foreign.push(name),
             }
         }
-        while self.receipts.owner().await? == Some(user) {
-            let name = self.receipts.take();
+        while let Some(name) = self.receipts.next_of(user).await? {
             if let Some((_, seq, _)) = names::parse_receipt(&name) {
                 traces.newest_receipt = Some((seq, name));
             }
         }
-        while self.heads.owner().await? == Some(user) {
-            traces.has_head |= names::parse_head(&self.heads.take()).is_some();
+        while let Some(name) = self.heads.next_of(user).await? {
+            traces.has_head |= names::parse_head(&name).is_some();
         }
         Ok(Some(WalkItem::User(traces)))
     }

@@ -10,8 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use uuid::Uuid;
 
-/// Tells one version of a file from another: its time of change, in nanoseconds, and its length.
-pub(super) type Stamp = (u64, u64);
+use crate::contract::FileVersion;
 
 /// A file that has its bytes on the disk and no name yet. Dropping it removes it.
 pub(super) struct Temporary {
@@ -31,9 +30,9 @@ impl Temporary {
         Ok(temporary)
     }
 
-    /// The stamp as the file system keeps it, which may be coarser than what was set.
-    pub(super) fn stamp(&self) -> io::Result<Stamp> {
-        stamp_of(&self.file.metadata()?)
+    /// The version as the file system keeps it, which may be coarser than what was set.
+    pub(super) fn version(&self) -> io::Result<FileVersion> {
+        version_of(&self.file.metadata()?)
     }
 
     /// Gives the file its name unless something has that name; says whether it did.
@@ -61,9 +60,9 @@ impl Drop for Temporary {
     }
 }
 
-pub(super) fn stamp_of(metadata: &fs::Metadata) -> io::Result<Stamp> {
+pub(super) fn version_of(metadata: &fs::Metadata) -> io::Result<FileVersion> {
     let since = metadata.modified()?.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Ok((u64::try_from(since.as_nanos()).unwrap_or(u64::MAX), metadata.len()))
+    Ok(FileVersion(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX), metadata.len()))
 }
 
 /// Creates the folders between an existing root and a file. The root itself is never created here.

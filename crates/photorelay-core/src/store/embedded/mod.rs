@@ -94,9 +94,9 @@ impl BlobPath {
     fn put(&self, content: &[u8], metadata: &Metadata) -> io::Result<()> {
         durable::create_folders(&self.root, &self.file)?;
         let written = Temporary::write(&self.temporary, content)?;
-        let stamp = written.stamp()?;
+        let version = written.version()?;
         written.replace(&self.file)?;
-        sidecar::write(&self.temporary, &self.sidecar, stamp, metadata)
+        sidecar::write(&self.temporary, &self.sidecar, version, metadata)
     }
 
     fn get(&self, limit: u64) -> Result<Option<Bytes>, StoreError> {

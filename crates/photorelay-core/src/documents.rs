@@ -1,0 +1,85 @@
+//! Contracts as blobs: small versioned JSON documents that are read, created once, or replaced.
+//!
+//! Blobs are untrusted: the size limit of the contract holds before anything is parsed. A document that cannot be read
+//! must never look like one that is absent where that makes a difference: [`inspect`] tells them apart, [`read`] is for
+//! documents that can be rebuilt. It owns the failure "the document is damaged or was written by a newer version".
+
+use bytes::Bytes;
+
+use crate::contract::{self, Contract, ContractError};
+use crate::names::Container;
+use crate::store::{BlobStore, Creation, Metadata, StoreError};
+
+const JSON: &str = "application/json";
+
+/// What stands under the name of a document.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Document<C> {
+    Absent,
+    /// Larger than its contract allows, of a newer version, or not the contract at all.
+    Unreadable(String),
+    Valid(C),
+}
+
+/// Reads a document and tells an absent one from an unreadable one.
+pub async fn inspect<C: Contract>(
+    blobs: &dyn BlobStore,
+    container: Container,
+    name: &str,
+) -> Result<Document<C>, StoreError> {
+    let bytes = match blobs.get(container, name, C::MAX_BYTES as u64).await {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => return Ok(Document::Absent),
+        Err(error @ StoreError::TooLarge { .. }) => return Ok(Document::Unreadable(error.to_string())),
+        Err(error) => return Err(error),
+    };
+    let parsed: Result<C, ContractError> = contract::parse(&bytes);
+    Ok(parsed.map_or_else(|error| Document::Unreadable(error.to_string()), Document::Valid))
+}
+
+/// Reads a document that can be rebuilt: an unreadable one is logged and counts as absent.
+pub async fn read<C: Contract>(
+    blobs: &dyn BlobStore,
+    container: Container,
+    name: &str,
+) -> Result<Option<C>, StoreError> {
+    Ok(match inspect(blobs, container, name).await? {
+        Document::Valid(document) => Some(document),
+        Document::Absent => None,
+        Document::Unreadable(reason) => {
+            tracing::warn!(blob = %format!("{container}/{name}"), reason, "the document is unreadable and is ignored");
+            None
+        }
+    })
+}
+
+/// Creates the document unless one of that name exists.
+pub async fn create<C: Contract>(
+    blobs: &dyn BlobStore,
+    container: Container,
+    name: &str,
+    document: &C,
+) -> Result<Creation, StoreError> {
+    blobs.create(container, name, JSON, Bytes::from(contract::to_bytes(document))).await
+}
+
+/// Writes the document, replacing what was there.
+pub async fn replace<C: Contract>(
+    blobs: &dyn BlobStore,
+    container: Container,
+    name: &str,
+    document: &C,
+) -> Result<(), StoreError> {
+    replace_with_metadata(blobs, container, name, document, &Metadata::new()).await
+}
+
+/// Writes the document with blob metadata, which bulk listings show without reading the document.
+pub async fn replace_with_metadata<C: Contract>(
+    blobs: &dyn BlobStore,
+    container: Container,
+    name: &str,
+    document: &C,
+    metadata: &Metadata,
+) -> Result<(), StoreError> {
+    blobs.put(container, name, JSON, Bytes::from(contract::to_bytes(document)), metadata).await
+}
