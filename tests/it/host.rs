@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use graph_sim::{Hold, Notify, Pattern, Point, Scope};
-use host_sim::Faults;
+use host_sim::HostFaults;
 use photorelay_core::id::UserId;
 use photorelay_core::names::{self, CHECKS_QUEUE};
 use photorelay_core::queue::Outgoing;
@@ -13,7 +13,7 @@ use crate::kills::show;
 use crate::process::until;
 use crate::world::{Setup, Store, World, guid};
 
-async fn world(host: fn(&mut host_sim::Options)) -> World {
+async fn world(host: fn(&mut host_sim::HostOptions)) -> World {
     World::with(Setup { store: Store::Hosted, host, ..Setup::default() }).await
 }
 
@@ -44,14 +44,14 @@ async fn a_photo_is_carried_after_a_kill_in_the_middle_of_it() {
 #[tokio::test]
 async fn every_oddity_of_the_host_at_once_changes_nothing() {
     let world = world(|options| {
-        options.faults = Faults {
+        options.faults = HostFaults {
             numeric_dequeue_count: true,
             null_schedule_status: true,
             no_traceparent: true,
             unknown_metadata: true,
             deliver_twice: true,
             fail_fast: true,
-            ..Faults::default()
+            ..HostFaults::default()
         }
     })
     .await;
@@ -84,7 +84,7 @@ async fn a_photo_that_nothing_announced_is_found_by_the_timer() {
 }
 
 /// The timer of the sweep is one of the functions.
-fn sweeping(options: &mut host_sim::Options) {
+fn sweeping(options: &mut host_sim::HostOptions) {
     options.environment.retain(|(name, _)| name != "AzureWebJobs.sweep.Disabled");
 }
 

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::net::TcpListener;
 
 use graph_sim::Sim;
-use host_sim::{Faults, Options, Running};
+use host_sim::{HostFaults, HostOptions, RunningHost};
 use photorelay_core::names::{CHECKS_QUEUE, SUBSCRIPTIONS_QUEUE};
 use photorelay_core::storage::Storage;
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ use crate::process::{PATIENCE, app, azure, until};
 
 /// A running host with the package.
 pub(crate) struct Hosted {
-    pub(crate) running: Running,
+    pub(crate) running: RunningHost,
     _folder: TempDir,
 }
 
@@ -29,9 +29,9 @@ pub(crate) fn url() -> Url {
 }
 
 impl Hosted {
-    pub(crate) async fn start(sim: &Sim, azurite: &Azurite, url: &Url, edit: fn(&mut Options)) -> Self {
+    pub(crate) async fn start(sim: &Sim, azurite: &Azurite, url: &Url, edit: fn(&mut HostOptions)) -> Self {
         let folder = unpacked();
-        let mut options = Options::new(folder.path());
+        let mut options = HostOptions::new(folder.path());
         options.listen = url.socket_addrs(|| None).unwrap()[0];
         let mut variables = app(sim);
         variables.extend(azure(&azurite.blob, &azurite.queue));
@@ -39,9 +39,9 @@ impl Hosted {
         options.environment = variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         options.queue_service = Some(azurite.queue.clone());
         // An answer that is no JSON object would be a failure, not a test that hangs.
-        options.faults = Faults { fail_fast: true, ..Faults::default() };
+        options.faults = HostFaults { fail_fast: true, ..HostFaults::default() };
         edit(&mut options);
-        Self { running: Running::start(options).await.unwrap(), _folder: folder }
+        Self { running: RunningHost::start(options).await.unwrap(), _folder: folder }
     }
 
     pub(crate) async fn run_timer(&self, name: &str, is_late: bool) {
@@ -62,7 +62,7 @@ impl Hosted {
             let running = &self.running;
             panic!(
                 "{what} do not come: {:?}\n{:?}\n{:#?}",
-                *running.said().borrow(),
+                *running.log().borrow(),
                 *running.invocations().borrow(),
                 *running.lines().borrow()
             );

@@ -72,7 +72,7 @@ pub(crate) struct Setup {
     pub(crate) edit: fn(&mut AppConfig),
     /// Whether a subscription is made at the start.
     pub(crate) subscribe: bool,
-    pub(crate) host: fn(&mut host_sim::Options),
+    pub(crate) host: fn(&mut host_sim::HostOptions),
 }
 
 impl Default for Setup {

@@ -1,4 +1,4 @@
-//! What the host makes of a reply's outputs: which bytes end in a queue, and what an HTTP caller gets.
+//! What the host makes of the outputs in a response: which bytes end in a queue, and what an HTTP caller gets.
 
 use anyhow::{Result, bail};
 use base64::Engine as _;
@@ -38,15 +38,15 @@ fn indented(value: &Value) -> Vec<u8> {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct HttpReply {
+pub(crate) struct HttpOutput {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: String,
 }
 
-/// `status` is never looked at: only `statusCode` counts.
-pub(crate) fn http(output: Option<&Value>) -> Result<HttpReply> {
-    let Some(output) = output else { return Ok(HttpReply { status: 200, headers: Vec::new(), body: "{}".into() }) };
+/// `status` is ignored: only `statusCode` counts.
+pub(crate) fn http(output: Option<&Value>) -> Result<HttpOutput> {
+    let Some(output) = output else { return Ok(HttpOutput { status: 200, headers: Vec::new(), body: "{}".into() }) };
     if !output.is_object() {
         bail!("the HTTP output is not an object");
     }
@@ -69,7 +69,7 @@ pub(crate) fn http(output: Option<&Value>) -> Result<HttpReply> {
         Some(Value::String(text)) => text.clone(),
         Some(other) => other.to_string(),
     };
-    Ok(HttpReply { status, headers, body })
+    Ok(HttpOutput { status, headers, body })
 }
 
 #[cfg(test)]

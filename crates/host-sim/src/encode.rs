@@ -1,16 +1,16 @@
-//! What the host sends: the envelope, with strings encoded twice and everything else that is surprising about it.
+//! What the host sends: the envelope, with strings encoded twice and its other surprises.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::Faults;
-use crate::package::Function;
+use crate::options::HostFaults;
+use crate::package::HostedFunction;
 
 /// A message as it was received.
 #[derive(Debug, Clone)]
-pub(crate) struct Message {
+pub(crate) struct QueueTriggerMessage {
     pub(crate) id: String,
     pub(crate) receipt: String,
     pub(crate) dequeue_count: i64,
@@ -28,7 +28,7 @@ pub(crate) fn value(value: &Value) -> Value {
     }
 }
 
-pub(crate) fn queue(function: &Function, message: &Message, faults: &Faults) -> Value {
+pub(crate) fn queue(function: &HostedFunction, message: &QueueTriggerMessage, faults: &HostFaults) -> Value {
     let count = json!(message.dequeue_count);
     let mut metadata = Map::new();
     metadata.insert("Id".into(), value(&json!(message.id)));
@@ -62,13 +62,18 @@ fn merge(metadata: &mut Map<String, Value>, text: &str) {
     }
 }
 
-pub(crate) fn timer(function: &Function, status: Option<Value>, past_due: bool, faults: &Faults) -> Value {
+pub(crate) fn timer(function: &HostedFunction, status: Option<Value>, past_due: bool, faults: &HostFaults) -> Value {
     let status = status.filter(|_| !faults.null_schedule_status);
     let data = json!({ "Schedule": { "AdjustForDST": true }, "ScheduleStatus": status, "IsPastDue": past_due });
     envelope(function, data, Map::new(), faults)
 }
 
-pub(crate) fn envelope(function: &Function, data: Value, mut metadata: Map<String, Value>, faults: &Faults) -> Value {
+pub(crate) fn envelope(
+    function: &HostedFunction,
+    data: Value,
+    mut metadata: Map<String, Value>,
+    faults: &HostFaults,
+) -> Value {
     metadata.retain(|name, _| !name.to_lowercase().ends_with("trigger"));
     metadata.insert(
         "sys".into(),

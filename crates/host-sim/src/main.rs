@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Parser;
-use host_sim::{Options, Running, State};
+use host_sim::{HostOptions, RunningHost, WorkerState};
 use url::Url;
 
 #[derive(Debug, Parser)]
@@ -15,7 +15,7 @@ struct Arguments {
     folder: PathBuf,
     #[arg(long, default_value = "127.0.0.1:7071")]
     listen: SocketAddr,
-    /// The queue service with its SAS; without it queues are not listened on
+    /// URI of the queue service, with a SAS; without it, queue triggers do not run
     #[arg(long)]
     queue_service: Option<Url>,
 }
@@ -23,14 +23,14 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    let mut options = Options::new(arguments.folder);
+    let mut options = HostOptions::new(arguments.folder);
     options.listen = arguments.listen;
     options.queue_service = arguments.queue_service;
-    let running = Running::start(options).await?;
-    println!("listening on {}", running.url);
-    let mut state = running.state();
+    let host = RunningHost::start(options).await?;
+    println!("listening on {}", host.url);
+    let mut state = host.state();
     tokio::select! {
-        ended = state.wait_for(|state| matches!(state, State::Down(_))) => anyhow::bail!("{:?}", *ended?),
+        ended = state.wait_for(|state| matches!(state, WorkerState::ShutDown(_))) => anyhow::bail!("{:?}", *ended?),
         interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
     }
 }

@@ -1,4 +1,4 @@
-//! A packaged app folder, read and refused as the host does: `host.json` and one `function.json` for each folder.
+//! A packaged app, read and refused as the host does: `host.json`, and a folder with a `function.json` for each function.
 
 use std::collections::HashSet;
 use std::fs;
@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 #[derive(Debug, Clone)]
-pub(crate) struct App {
+pub(crate) struct PackagedApp {
     pub(crate) root: PathBuf,
     pub(crate) executable: PathBuf,
     pub(crate) working_directory: PathBuf,
@@ -19,12 +19,13 @@ pub(crate) struct App {
     pub(crate) route_prefix: String,
     pub(crate) function_timeout: Duration,
     pub(crate) initialization_timeout: Duration,
-    pub(crate) queues: Queues,
-    pub(crate) functions: Vec<Function>,
+    pub(crate) queues: QueueSection,
+    pub(crate) functions: Vec<HostedFunction>,
 }
 
+/// `extensions.queues` of host.json.
 #[derive(Debug, Clone)]
-pub(crate) struct Queues {
+pub(crate) struct QueueSection {
     pub(crate) batch_size: usize,
     pub(crate) new_batch_threshold: usize,
     pub(crate) max_dequeue_count: i64,
@@ -34,19 +35,19 @@ pub(crate) struct Queues {
 }
 
 #[derive(Debug, Clone)]
-pub(crate) struct Function {
+pub(crate) struct HostedFunction {
     pub(crate) name: String,
     pub(crate) trigger: Value,
     pub(crate) outputs: Vec<Value>,
     bindings: usize,
 }
 
-impl Function {
+impl HostedFunction {
     pub(crate) fn kind(&self) -> &str {
         self.trigger["type"].as_str().unwrap_or_default()
     }
 
-    /// A request is handed on as it came only if there is nothing but an HTTP trigger and an HTTP output.
+    /// A request is proxied as it came only if there is nothing but an HTTP trigger and an HTTP output.
     pub(crate) fn is_plain_http(&self) -> bool {
         self.bindings == 2 && is(&self.trigger, "httpTrigger") && self.outputs.iter().any(|output| is(output, "http"))
     }
@@ -64,7 +65,7 @@ pub(crate) fn is(binding: &Value, kind: &str) -> bool {
     binding["type"].as_str().is_some_and(|found| found.eq_ignore_ascii_case(kind))
 }
 
-impl App {
+impl PackagedApp {
     /// `settings` are the app settings, which bindings may name.
     pub(crate) fn read(root: &Path, settings: &[(String, String)]) -> Result<Self> {
         let root = root.canonicalize().with_context(|| format!("{} is not there", root.display()))?;
@@ -100,14 +101,14 @@ impl App {
             route_prefix: host["extensions"]["http"]["routePrefix"].as_str().unwrap_or("api").to_owned(),
             function_timeout: span(&host["functionTimeout"], 1800.0)?,
             initialization_timeout: span(&custom["initializationTimeout"], 30.0)?,
-            queues: Queues::read(&host["extensions"]["queues"])?,
+            queues: QueueSection::read(&host["extensions"]["queues"])?,
             functions,
             root,
         })
     }
 }
 
-impl Queues {
+impl QueueSection {
     fn read(settings: &Value) -> Result<Self> {
         let batch_size = settings["batchSize"].as_u64().unwrap_or(16) as usize;
         ensure!((1..=32).contains(&batch_size), "host.json: queues.batchSize must be 1 to 32");
@@ -133,7 +134,7 @@ impl Queues {
     }
 }
 
-fn functions(root: &Path) -> Result<Vec<Function>> {
+fn functions(root: &Path) -> Result<Vec<HostedFunction>> {
     let mut functions = Vec::new();
     for entry in fs::read_dir(root)? {
         let entry = entry?;
@@ -147,7 +148,7 @@ fn functions(root: &Path) -> Result<Vec<Function>> {
     Ok(functions)
 }
 
-fn function(name: &str, file: &Value) -> Result<Function> {
+fn function(name: &str, file: &Value) -> Result<HostedFunction> {
     let bindings = file["bindings"].as_array().context("there are no bindings")?;
     let mut names = HashSet::new();
     let (mut triggers, mut outputs) = (Vec::new(), Vec::new());
@@ -163,9 +164,9 @@ fn function(name: &str, file: &Value) -> Result<Function> {
         }
     }
     ensure!(triggers.len() == 1, "there must be one trigger, not {}", triggers.len());
-    // It does nothing for the triggers of queues, and here for none.
+    // It has no effect on queue triggers, and here it would have none on any.
     ensure!(file["retry"].is_null(), "the stand-in does not simulate retry policies");
-    Ok(Function { name: name.to_owned(), trigger: triggers.remove(0), outputs, bindings: bindings.len() })
+    Ok(HostedFunction { name: name.to_owned(), trigger: triggers.remove(0), outputs, bindings: bindings.len() })
 }
 
 /// Puts app settings where a binding names them as `%NAME%`.

@@ -1,4 +1,4 @@
-//! The one handler process: started, waited for, counted, and killed without notice.
+//! The one handler process: started, restarted, given up after too many errors, and killed without notice.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use crate::package::App;
+use crate::package::PackagedApp;
 
 const PING: Duration = Duration::from_millis(25);
 const STRIKES: u32 = 3;
@@ -18,37 +18,37 @@ const FORGIVEN_AFTER: Duration = Duration::from_secs(30 * 60);
 const RESTART_ME: i32 = 200;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
+pub enum WorkerState {
     Starting,
-    /// Answers; the number counts the starts.
+    /// Answers requests; the number counts the starts.
     Ready(u32),
-    /// The process ended with 0, and this host does nothing about it.
-    Deserted,
-    /// Too many errors: the host ended itself.
-    Down(String),
+    /// The process ended with 0, and an older host does nothing about it.
+    Exited,
+    /// Too many errors: the host shut itself down.
+    ShutDown(String),
 }
 
 #[derive(Debug)]
-pub(crate) struct Worker {
+pub(crate) struct WorkerProcess {
     pub(crate) port: u16,
-    pub(crate) state: watch::Sender<State>,
+    pub(crate) state: watch::Sender<WorkerState>,
     /// Lines of stdout (`out`) and stderr (`err`).
     pub(crate) lines: watch::Sender<Vec<(&'static str, String)>>,
     kill: Notify,
 }
 
-enum Ended {
-    /// By itself, with this code or by a signal.
-    Exit(Option<i32>),
+enum WorkerExit {
+    /// The process ended, with this code or by a signal.
+    Ended(Option<i32>),
     Killed,
     NeverReady,
 }
 
-impl Worker {
+impl WorkerProcess {
     pub(crate) fn new(port: u16) -> Self {
         Self {
             port,
-            state: watch::Sender::new(State::Starting),
+            state: watch::Sender::new(WorkerState::Starting),
             lines: watch::Sender::new(Vec::new()),
             kill: Notify::new(),
         }
@@ -59,32 +59,32 @@ impl Worker {
         self.kill.notify_one();
     }
 
-    pub(crate) async fn supervise(&self, app: &App, environment: &[(String, String)], zero_restarts: bool) {
+    pub(crate) async fn supervise(&self, app: &PackagedApp, environment: &[(String, String)], zero_restarts: bool) {
         let (mut strikes, mut last, mut starts) = (0, Instant::now(), 0);
         loop {
             starts += 1;
-            self.state.send_replace(State::Starting);
+            self.state.send_replace(WorkerState::Starting);
             let ended = match self.run(app, environment, starts).await {
                 Ok(ended) => ended,
                 Err(error) => {
-                    self.state.send_replace(State::Down(error.to_string()));
+                    self.state.send_replace(WorkerState::ShutDown(error.to_string()));
                     return;
                 }
             };
             match ended {
-                Ended::Killed => {}
-                Ended::Exit(Some(RESTART_ME)) => {}
-                Ended::Exit(Some(0)) if zero_restarts => {}
-                Ended::Exit(Some(0)) => {
-                    self.state.send_replace(State::Deserted);
+                WorkerExit::Killed => {}
+                WorkerExit::Ended(Some(RESTART_ME)) => {}
+                WorkerExit::Ended(Some(0)) if zero_restarts => {}
+                WorkerExit::Ended(Some(0)) => {
+                    self.state.send_replace(WorkerState::Exited);
                     return;
                 }
-                Ended::Exit(_) | Ended::NeverReady => {
+                WorkerExit::Ended(_) | WorkerExit::NeverReady => {
                     strikes = if last.elapsed() > FORGIVEN_AFTER { 1 } else { strikes + 1 };
                     last = Instant::now();
                     if strikes >= STRIKES {
                         let why = "Exceeded http worker restart retry count. Shutting down Functions Host".to_owned();
-                        self.state.send_replace(State::Down(why));
+                        self.state.send_replace(WorkerState::ShutDown(why));
                         return;
                     }
                 }
@@ -92,7 +92,7 @@ impl Worker {
         }
     }
 
-    async fn run(&self, app: &App, environment: &[(String, String)], starts: u32) -> Result<Ended> {
+    async fn run(&self, app: &PackagedApp, environment: &[(String, String)], starts: u32) -> Result<WorkerExit> {
         let id = Uuid::new_v4().to_string();
         let mut command = Command::new(&app.executable);
         command.args(&app.arguments).current_dir(&app.working_directory).kill_on_drop(true);
@@ -119,16 +119,16 @@ impl Worker {
         Ok(ended)
     }
 
-    async fn live(&self, child: &mut Child, limit: Duration, starts: u32) -> Result<Ended> {
+    async fn live(&self, child: &mut Child, limit: Duration, starts: u32) -> Result<WorkerExit> {
         tokio::select! {
-            status = child.wait() => return Ok(Ended::Exit(status?.code())),
-            () = self.kill.notified() => return Ok(Ended::Killed),
-            ready = tokio::time::timeout(limit, self.answers()) => if ready.is_err() { return Ok(Ended::NeverReady) },
+            status = child.wait() => return Ok(WorkerExit::Ended(status?.code())),
+            () = self.kill.notified() => return Ok(WorkerExit::Killed),
+            ready = tokio::time::timeout(limit, self.answers()) => if ready.is_err() { return Ok(WorkerExit::NeverReady) },
         }
-        self.state.send_replace(State::Ready(starts));
+        self.state.send_replace(WorkerState::Ready(starts));
         tokio::select! {
-            status = child.wait() => Ok(Ended::Exit(status?.code())),
-            () = self.kill.notified() => Ok(Ended::Killed),
+            status = child.wait() => Ok(WorkerExit::Ended(status?.code())),
+            () = self.kill.notified() => Ok(WorkerExit::Killed),
         }
     }
 

@@ -1,27 +1,27 @@
 //! `cargo xtask ci`: every check that blocks a change, cheapest first, in one run that reads no input.
 //!
-//! A check that is not reliable enough to block a change has no place here. Advisories are looked up by the build
-//! server in a job of its own, because their answer changes without a change of ours.
+//! A check that is not reliable enough to block a change does not belong here. The build server looks up advisories in a
+//! job of its own, because they change without a change of ours.
 
 use std::process::Command;
 
 use anyhow::Result;
 
+use crate::checkout::Checkout;
 use crate::phases::Phases;
-use crate::place::Place;
 use crate::{infra, process, shape, test, tools};
 
-pub(crate) fn run(place: &Place, phases: &mut Phases) -> Result<()> {
+pub(crate) fn run(checkout: &Checkout, phases: &mut Phases) -> Result<()> {
     let cargo = |line: &str| {
         let (subcommand, arguments) = line.split_once(' ').unwrap_or((line, ""));
-        let mut command = place.cargo(subcommand);
+        let mut command = checkout.cargo(subcommand);
         command.args(arguments.split_whitespace());
         command
     };
 
-    phases.run("install components", || components(place))?;
+    phases.run("install components", || components(checkout))?;
     phases.run("format", || process::run(&mut cargo("fmt --all --check")))?;
-    phases.run("dependency shape", || shape::check(place))?;
+    phases.run("dependency shape", || shape::check(checkout))?;
     // In release, because the C code and the macros are then built once for the lints, the tests and the demo.
     phases.run("lints", || {
         process::run(&mut cargo("clippy --release --workspace --all-targets --locked -- -D warnings"))
@@ -30,34 +30,34 @@ pub(crate) fn run(place: &Place, phases: &mut Phases) -> Result<()> {
         let mut doc = cargo("doc --release --workspace --no-deps --document-private-items --locked");
         process::run(doc.env("RUSTDOCFLAGS", "-D warnings"))
     })?;
-    phases.run("install cargo-deny", || tools::DENY.ensure(place))?;
-    phases.run("licences and sources", || deny(place, "--hide-inclusion-graph bans licenses sources"))?;
-    infra::run(place, phases)?;
-    test::run(place, phases, &test::Options::default())?;
+    phases.run("install cargo-deny", || tools::DENY.ensure(checkout))?;
+    phases.run("licences and sources", || deny(checkout, "--hide-inclusion-graph bans licenses sources"))?;
+    infra::run(checkout, phases)?;
+    test::run(checkout, phases, &test::TestArgs::default())?;
     phases.run("demo", || {
-        // With the whole workspace in view, as the tests were built: alone it would want other features of the
+        // With the whole workspace, as the tests were built: on its own it would need other features of the
         // dependencies, and all of them would be compiled a second time.
         process::run(&mut cargo("build --release --workspace --locked --example demo"))?;
-        let mut demo = Command::new(place.target.join("release").join("examples").join("demo"));
-        process::run(demo.args(["--once", "--users", "20", "--changes", "60"]).current_dir(&place.root))
+        let mut demo = Command::new(checkout.target.join("release").join("examples").join("demo"));
+        process::run(demo.args(["--once", "--users", "20", "--changes", "60"]).current_dir(&checkout.root))
     })
 }
 
-/// Looks every dependency up in the RustSec database, which is fetched for it.
-pub(crate) fn advisories(place: &Place) -> Result<()> {
-    deny(place, "advisories")
+/// Looks up every dependency in the RustSec database, which is fetched for it.
+pub(crate) fn advisories(checkout: &Checkout) -> Result<()> {
+    deny(checkout, "advisories")
 }
 
-fn deny(place: &Place, checks: &str) -> Result<()> {
-    let mut deny = tools::DENY.ensure(place)?.command(place);
+fn deny(checkout: &Checkout, checks: &str) -> Result<()> {
+    let mut deny = tools::DENY.ensure(checkout)?.command(checkout);
     process::run(deny.args(["--locked", "check"]).args(checks.split_whitespace()))
 }
 
 /// A minimal toolchain has neither of them.
-fn components(place: &Place) -> Result<()> {
+fn components(checkout: &Checkout) -> Result<()> {
     for (subcommand, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
-        if !process::works(place.cargo(subcommand).arg("--version")) {
-            process::run(Command::new("rustup").args(["component", "add", component]).current_dir(&place.root))?;
+        if !process::works(checkout.cargo(subcommand).arg("--version")) {
+            process::run(Command::new("rustup").args(["component", "add", component]).current_dir(&checkout.root))?;
         }
     }
     Ok(())

@@ -19,8 +19,8 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// The same for a command that prepares something: what it says goes to standard error, because ours is an answer that
-/// somebody may read with `eval`.
+/// The same for a command that prepares something: its output goes to standard error, because our standard output may be
+/// read with `eval`.
 pub(crate) fn prepare(command: &mut Command) -> Result<()> {
     run(command.stdout(std::io::stderr()))
 }
@@ -40,7 +40,7 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     String::from_utf8(output.stdout).with_context(|| format!("`{}` did not answer in UTF-8", Shown(command)))
 }
 
-/// Whether a command exists and ends well; nothing is printed.
+/// Whether a command exists and succeeds; nothing is printed.
 pub(crate) fn works(command: &mut Command) -> bool {
     let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     quiet.status().is_ok_and(|status| status.success())
@@ -48,12 +48,12 @@ pub(crate) fn works(command: &mut Command) -> bool {
 
 /// One running process, as it is kept in a pid file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Known {
+pub(crate) struct TrackedProcess {
     pub(crate) pid: u32,
     started: String,
 }
 
-impl Known {
+impl TrackedProcess {
     pub(crate) fn of(pid: u32) -> Option<Self> {
         started(pid).map(|started| Self { pid, started })
     }
@@ -62,8 +62,8 @@ impl Known {
     pub(crate) fn read(file: &Path) -> Option<Self> {
         let text = std::fs::read_to_string(file).ok()?;
         let (pid, started) = text.trim().split_once(' ')?;
-        let known = Self { pid: pid.parse().ok()?, started: started.to_owned() };
-        known.runs().then_some(known)
+        let process = Self { pid: pid.parse().ok()?, started: started.to_owned() };
+        process.runs().then_some(process)
     }
 
     pub(crate) fn write(&self, file: &Path) -> Result<()> {
@@ -75,7 +75,7 @@ impl Known {
         started(self.pid).as_ref() == Some(&self.started)
     }
 
-    /// Asks the process to end, waits, and ends it if it does not listen.
+    /// Asks the process to end, waits, and kills it if it does not.
     pub(crate) fn stop(&self) -> Result<()> {
         for signal in ["TERM", "KILL"] {
             if self.runs() {
@@ -109,7 +109,7 @@ pub(crate) fn wait_until<T>(limit: Duration, mut poll: impl FnMut() -> Result<Op
 fn started(pid: u32) -> Option<String> {
     if Path::new("/proc/self/stat").exists() {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The name in parentheses may hold anything, so fields are counted behind its end: state is the first of
+        // The name in parentheses may hold anything, so fields are counted after its end: state is the first of
         // them, the start time the twentieth (proc_pid_stat(5)).
         let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
         let ended = matches!(*fields.first()?, "Z" | "X");
@@ -122,7 +122,7 @@ fn started(pid: u32) -> Option<String> {
     (!line.is_empty()).then(|| line.to_owned())
 }
 
-/// A command as a person would type it.
+/// A command as a user would type it.
 struct Shown<'a>(&'a Command);
 
 impl fmt::Display for Shown<'_> {

@@ -1,39 +1,39 @@
 //! `cargo xtask test`: everything the tests need, the tests, and how many of them ran on what.
 //!
-//! A run in which nothing ran, or a complete run in which no test touched one of the stores, is a failure.
+//! A run without tests, or a complete run in which no test used one of the stores, is a failure.
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 
+use crate::checkout::Checkout;
 use crate::package;
 use crate::phases::Phases;
-use crate::place::Place;
 use crate::process;
-use crate::services::{self, Running};
+use crate::services::{self, RunningServices};
 use crate::tools;
 
 /// Parts of a test's path that name what it ran on. A complete run must hold at least one test of each.
 const STORES: [&str; 2] = ["embedded", "azurite"];
 
 #[derive(Debug, Default, Args)]
-pub(crate) struct Options {
+pub(crate) struct TestArgs {
     /// Build with the dev profile: quicker to build after a change, slower to run
     #[arg(long)]
     dev: bool,
-    /// Handed to `cargo nextest run`: a filter, `-p crate`, `--no-capture` ...
+    /// Passed on to `cargo nextest run`: a filter, `-p crate`, `--no-capture` ...
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     nextest: Vec<String>,
 }
 
-pub(crate) fn run(place: &Place, phases: &mut Phases, options: &Options) -> Result<()> {
-    let nextest = phases.run("install cargo-nextest", || tools::NEXTEST.ensure(place))?;
-    tools::tidy(place)?;
-    phases.run("install services", || services::install(place))?;
+pub(crate) fn run(checkout: &Checkout, phases: &mut Phases, options: &TestArgs) -> Result<()> {
+    let nextest = phases.run("install cargo-nextest", || tools::NEXTEST.ensure(checkout))?;
+    tools::tidy(checkout)?;
+    phases.run("install services", || services::install(checkout))?;
 
     let one_package = |argument: &String| argument.starts_with("-p") || argument.starts_with("--package");
     let whole = !options.nextest.iter().any(one_package);
     let command = |targets: &[&str]| {
-        let mut command = nextest.command(place);
+        let mut command = nextest.command(checkout);
         command.args(["run", "--locked"]).args(targets);
         if !options.dev {
             // The demo uses it too, so that everything is built once.
@@ -45,20 +45,20 @@ pub(crate) fn run(place: &Place, phases: &mut Phases, options: &Options) -> Resu
         command.args(&options.nextest);
         command
     };
-    // Without the examples: each would be linked for nothing, and the lints compile them too.
+    // Without the examples: linking them is of no use here, and the lints compile them too.
     let all = &["--tests"];
     phases.run("build tests", || process::run(command(all).arg("--no-run")))?;
     // Only a run over the whole workspace has just built the program.
     let package = if whole {
-        let program = place.target.join(if options.dev { "debug" } else { "release" }).join("photorelay");
-        Some(phases.run("package", || package::make(place, &program))?.zip)
+        let program = checkout.target.join(if options.dev { "debug" } else { "release" }).join("photorelay");
+        Some(phases.run("package", || package::make(checkout, &program))?.zip)
     } else {
         None
     };
-    let services = phases.run("start services", || Running::start(place))?;
+    let services = phases.run("start services", || RunningServices::start(checkout))?;
 
     // Below the checkout, wherever cargo's own target folder may be.
-    let report = place.root.join("target").join("nextest").join("default").join("junit.xml");
+    let report = checkout.root.join("target").join("nextest").join("default").join("junit.xml");
     let tests = phases.run("tests", || {
         remove(&report)?;
         let mut tests = command(all);

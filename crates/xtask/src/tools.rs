@@ -1,15 +1,15 @@
 //! Tools that come from crates.io: used if an installed one is new enough, else built once at a pinned version into
 //! `target/tools`.
 //!
-//! They are built without optimisation: on a fresh machine the wait for their compilation is far longer than anything
-//! that they do here.
+//! They are built without optimisation: on a fresh machine their compilation takes far longer than anything that they do
+//! here.
 
 use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::place::{self, Place};
+use crate::checkout::{self, Checkout};
 use crate::process;
 
 #[derive(Debug)]
@@ -41,19 +41,19 @@ pub(crate) const ZIGBUILD: Tool =
     Tool { name: "cargo-zigbuild", subcommand: "zigbuild", version: "0.24.1", oldest: Version(0, 24, 0), options: &[] };
 
 impl Tool {
-    /// Makes sure that the tool is there; the answer is what to call.
-    pub(crate) fn ensure(&self, place: &Place) -> Result<Ready> {
-        let folder = place.tools().join(format!("{}-{}", self.name, self.version));
+    /// Makes sure that the tool is installed; returns what to call.
+    pub(crate) fn ensure(&self, checkout: &Checkout) -> Result<InstalledTool> {
+        let folder = checkout.tools().join(format!("{}-{}", self.name, self.version));
         let built = folder.join("bin").join(self.name).with_extension(std::env::consts::EXE_EXTENSION);
         if built.exists() {
-            return Ok(Ready { program: built, subcommand: self.subcommand });
+            return Ok(InstalledTool { program: built, subcommand: self.subcommand });
         }
         if self.installed().is_some_and(|version| self.oldest.covers(version)) {
-            return Ok(Ready { program: self.name.into(), subcommand: self.subcommand });
+            return Ok(InstalledTool { program: self.name.into(), subcommand: self.subcommand });
         }
-        let work = work(place);
+        let work = work(checkout);
         let mut install = Command::new("cargo");
-        // Not at the root of the checkout: its configuration is not meant for other people's programs.
+        // Not at the root of the checkout: its configuration is not meant for other programs.
         std::fs::create_dir_all(&work).with_context(|| format!("{} could not be made", work.display()))?;
         install
             .args(["install", "--quiet", "--locked", "--debug", self.name, "--version", self.version])
@@ -66,7 +66,7 @@ impl Tool {
             .current_dir(&work);
         eprintln!("building {} {} once (some minutes)", self.name, self.version);
         process::run(&mut install)?;
-        Ok(Ready { program: built, subcommand: self.subcommand })
+        Ok(InstalledTool { program: built, subcommand: self.subcommand })
     }
 
     fn installed(&self) -> Option<Version> {
@@ -77,27 +77,27 @@ impl Tool {
     }
 }
 
-/// What the tools were compiled in. They share it, because they have many dependencies in common; once all of them are
-/// there nobody needs it any more.
-pub(crate) fn tidy(place: &Place) -> Result<()> {
-    place::remove(&work(place))
+/// The folder that the tools were compiled in. They share it, because they have many dependencies in common; once all
+/// of them are built it is of no use.
+pub(crate) fn tidy(checkout: &Checkout) -> Result<()> {
+    checkout::remove(&work(checkout))
 }
 
-fn work(place: &Place) -> PathBuf {
-    place.tools().join("build")
+fn work(checkout: &Checkout) -> PathBuf {
+    checkout.tools().join("build")
 }
 
 /// A tool that is installed.
 #[derive(Debug)]
-pub(crate) struct Ready {
+pub(crate) struct InstalledTool {
     program: PathBuf,
     subcommand: &'static str,
 }
 
-impl Ready {
-    pub(crate) fn command(&self, place: &Place) -> Command {
+impl InstalledTool {
+    pub(crate) fn command(&self, checkout: &Checkout) -> Command {
         let mut command = Command::new(&self.program);
-        command.arg(self.subcommand).current_dir(&place.root);
+        command.arg(self.subcommand).current_dir(&checkout.root);
         command
     }
 }
@@ -117,14 +117,14 @@ impl Version {
     }
 }
 
-/// A virtual environment that holds exactly this requirement; the answer is its Python.
-pub(crate) fn python(place: &Place, name: &str, requirement: &str) -> Result<PathBuf> {
-    let folder = place.tools().join(format!("{name}-{}", requirement.replace("==", "-")));
+/// A virtual environment that holds exactly this requirement; returns its Python.
+pub(crate) fn python(checkout: &Checkout, name: &str, requirement: &str) -> Result<PathBuf> {
+    let folder = checkout.tools().join(format!("{name}-{}", requirement.replace("==", "-")));
     let python = folder.join("bin").join("python");
     // Written last, so that an install that was cut off is made again.
     let done = folder.join("installed");
     if !done.exists() {
-        place::remove(&folder)?;
+        checkout::remove(&folder)?;
         process::run(Command::new("python3").args(["-m", "venv"]).arg(&folder))
             .context("python3 with its venv module is needed (Debian: python3-venv)")?;
         process::run(Command::new(&python).args(["-m", "pip", "install", "--quiet", requirement]))?;

@@ -3,13 +3,13 @@
 use std::fs;
 use std::time::Duration;
 
-use host_sim::{Options, Running};
+use host_sim::{HostOptions, RunningHost};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{function, package, start};
 
-async fn get(running: &Running, path: &str) -> u16 {
+async fn get(running: &RunningHost, path: &str) -> u16 {
     reqwest::get(running.url.join(path).unwrap()).await.unwrap().status().as_u16()
 }
 
@@ -28,8 +28,8 @@ async fn with(
     mode: &str,
     functions: &[(&str, Value)],
     custom: Value,
-    edit: impl FnOnce(&mut Options),
-) -> (Running, TempDir) {
+    edit: impl FnOnce(&mut HostOptions),
+) -> (RunningHost, TempDir) {
     let dir = package(|root| {
         functions.iter().for_each(|(name, bindings)| function(root, name, bindings));
         let file = root.join("host.json");
@@ -37,10 +37,10 @@ async fn with(
         host["customHandler"].as_object_mut().unwrap().extend(custom.as_object().unwrap().clone());
         fs::write(file, host.to_string()).unwrap();
     });
-    let mut options = Options::new(dir.path());
+    let mut options = HostOptions::new(dir.path());
     options.environment.push(("HANDLER_MODE".to_owned(), mode.to_owned()));
     edit(&mut options);
-    (Running::start(options).await.unwrap(), dir)
+    (RunningHost::start(options).await.unwrap(), dir)
 }
 
 fn trigger(more: Value) -> Value {

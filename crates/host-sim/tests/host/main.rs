@@ -19,7 +19,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use host_sim::{Options, Running, State};
+use host_sim::{HostOptions, RunningHost, WorkerState};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -47,15 +47,15 @@ fn function(root: &Path, name: &str, bindings: &Value) {
     fs::write(root.join(name).join("function.json"), json!({ "bindings": bindings }).to_string()).unwrap();
 }
 
-async fn start(mode: &str, edit: impl FnOnce(&mut Options)) -> (Running, TempDir) {
+async fn start(mode: &str, edit: impl FnOnce(&mut HostOptions)) -> (RunningHost, TempDir) {
     let dir = package(|_| {});
-    let mut options = Options::new(dir.path());
+    let mut options = HostOptions::new(dir.path());
     options.environment.push(("HANDLER_MODE".to_owned(), mode.to_owned()));
     edit(&mut options);
-    (Running::start(options).await.unwrap(), dir)
+    (RunningHost::start(options).await.unwrap(), dir)
 }
 
-async fn comes_to(running: &Running, wanted: impl Fn(&State) -> bool) {
+async fn comes_to(running: &RunningHost, wanted: impl Fn(&WorkerState) -> bool) {
     let mut state = running.state();
     tokio::time::timeout(PATIENCE, state.wait_for(wanted)).await.expect("in time").unwrap();
 }
@@ -79,10 +79,10 @@ async fn an_object_is_success_and_an_error_or_text_or_broken_json_is_failure() {
 async fn an_empty_answer_or_null_hangs_until_the_process_is_killed_and_started_again() {
     for mode in ["empty", "null", "slow"] {
         let (running, _dir) = start(mode, |options| options.function_timeout = Some(Duration::from_millis(300))).await;
-        comes_to(&running, |state| *state == State::Ready(1)).await;
+        comes_to(&running, |state| *state == WorkerState::Ready(1)).await;
         let error = running.run_timer("tick", None, false).await.unwrap_err().to_string();
         assert!(error.contains("killed"), "{mode}: {error}");
-        comes_to(&running, |state| *state == State::Ready(2)).await;
+        comes_to(&running, |state| *state == WorkerState::Ready(2)).await;
     }
 }
 
@@ -95,30 +95,30 @@ async fn a_redirect_is_followed_as_a_get() {
 #[tokio::test]
 async fn a_third_error_ends_the_host() {
     let (running, _dir) = start("exits-at-start 1", |_| {}).await;
-    comes_to(&running, |state| matches!(state, State::Down(why) if why.contains("retry count"))).await;
+    comes_to(&running, |state| matches!(state, WorkerState::ShutDown(why) if why.contains("retry count"))).await;
 }
 
 #[tokio::test]
 async fn a_crash_fails_the_invocation_and_starts_the_process_again() {
     let (running, _dir) = start("crashes", |_| {}).await;
     running.run_timer("tick", None, false).await.unwrap_err();
-    comes_to(&running, |state| *state == State::Ready(2)).await;
+    comes_to(&running, |state| *state == WorkerState::Ready(2)).await;
 }
 
 #[tokio::test]
 async fn exit_200_is_an_intended_restart_and_never_counted() {
     let (running, _dir) = start("restarts", |_| {}).await;
     for starts in 1..=5 {
-        comes_to(&running, |state| *state == State::Ready(starts)).await;
+        comes_to(&running, |state| *state == WorkerState::Ready(starts)).await;
         running.run_timer("tick", None, false).await.unwrap_err();
     }
-    comes_to(&running, |state| *state == State::Ready(6)).await;
+    comes_to(&running, |state| *state == WorkerState::Ready(6)).await;
 }
 
 #[tokio::test]
 async fn a_timeout_kills_the_one_process_and_everything_else_in_flight_with_it() {
     let (running, _dir) = start("slow", |options| options.function_timeout = Some(Duration::from_millis(300))).await;
-    comes_to(&running, |state| *state == State::Ready(1)).await;
+    comes_to(&running, |state| *state == WorkerState::Ready(1)).await;
     // Handed on as it is, so no limit of its own ends it.
     let other = reqwest::get(running.url.join("/api/plain").unwrap());
     let (timed_out, other) = tokio::join!(running.run_timer("tick", None, false), other);
@@ -130,9 +130,9 @@ async fn a_timeout_kills_the_one_process_and_everything_else_in_flight_with_it()
 async fn after_exit_0_an_older_host_goes_on_calling_a_dead_port_and_a_newer_one_starts_the_process_again() {
     let (running, _dir) = start("exits", |_| {}).await;
     running.run_timer("tick", None, false).await.unwrap_err();
-    comes_to(&running, |state| *state == State::Deserted).await;
+    comes_to(&running, |state| *state == WorkerState::Exited).await;
     running.run_timer("tick", None, false).await.unwrap_err();
     let (running, _dir) = start("exits", |options| options.faults.zero_restarts = true).await;
     running.run_timer("tick", None, false).await.unwrap_err();
-    comes_to(&running, |state| *state == State::Ready(2)).await;
+    comes_to(&running, |state| *state == WorkerState::Ready(2)).await;
 }

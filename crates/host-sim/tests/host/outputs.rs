@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use host_sim::{Options, Running};
+use host_sim::{HostOptions, RunningHost};
 use serde_json::json;
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -12,7 +12,7 @@ use crate::{function, package};
 
 /// A timer function with two queues to write to, whose handler replies so.
 struct Sender {
-    running: Running,
+    running: RunningHost,
     queues: [String; 2],
     _dir: TempDir,
 }
@@ -26,10 +26,10 @@ async fn sender(mode: &str) -> Sender {
         let [a, b] = [output("a", &queues[0]), output("b", &queues[1])];
         function(root, "sends", &json!([timer, a, b]));
     });
-    let mut options = Options::new(dir.path());
+    let mut options = HostOptions::new(dir.path());
     options.queue_service = Some(service());
     options.environment.push(("HANDLER_MODE".to_owned(), mode.to_owned()));
-    Sender { running: Running::start(options).await.unwrap(), queues, _dir: dir }
+    Sender { running: RunningHost::start(options).await.unwrap(), queues, _dir: dir }
 }
 
 impl Sender {
@@ -47,14 +47,14 @@ async fn messages_are_encoded_into_queues_that_are_made_for_them_and_logs_are_lo
     // A bare string that happens to be base64 is decoded first.
     assert_eq!(sender.texts(1).await.unwrap(), ["Test"]);
     assert!(peek(&sender.queues[0]).await.unwrap().iter().all(|message| message.lives == 7 * 24 * 3600));
-    assert!(sender.running.said().borrow().contains(&"Function.sends.User: told".to_owned()));
+    assert!(sender.running.log().borrow().contains(&"Function.sends.User: told".to_owned()));
 }
 
 #[tokio::test]
 async fn nothing_is_put_out_or_logged_after_a_failure() {
     let sender = sender("error").await;
     sender.running.run_timer("sends", None, false).await.unwrap_err();
-    assert!(sender.texts(0).await.is_none() && sender.running.said().borrow().is_empty());
+    assert!(sender.texts(0).await.is_none() && sender.running.log().borrow().is_empty());
 }
 
 #[tokio::test]

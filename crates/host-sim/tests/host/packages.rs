@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use host_sim::{Options, Running};
+use host_sim::{HostOptions, RunningHost};
 use serde_json::{Value, json};
 
 use crate::{function, package};
@@ -16,7 +16,7 @@ async fn a_package_with_two_triggers_or_none_or_a_name_twice_is_refused() {
         (json!([timer("a"), timer("A")]), "two bindings"),
     ] {
         let dir = package(|root| function(root, "wrong", &bindings));
-        let error = Running::start(Options::new(dir.path())).await.unwrap_err();
+        let error = RunningHost::start(HostOptions::new(dir.path())).await.unwrap_err();
         assert!(format!("{error:#}").contains(why), "{error:#}");
     }
 }
@@ -39,7 +39,7 @@ async fn limits_of_queues_are_kept_and_routes_of_host_json_are_not_mixed_with_fu
             merge(&mut host, &change);
             fs::write(file, host.to_string()).unwrap();
         });
-        let error = Running::start(Options::new(dir.path())).await.unwrap_err();
+        let error = RunningHost::start(HostOptions::new(dir.path())).await.unwrap_err();
         assert!(format!("{error:#}").contains(why), "{error:#}");
     }
 }
@@ -55,11 +55,11 @@ fn merge(into: &mut Value, change: &Value) {
 async fn a_binding_may_name_an_app_setting_that_is_there() {
     let timer = json!({ "type": "timerTrigger", "direction": "in", "name": "timer", "schedule": "%TIMES%" });
     let dir = package(|root| function(root, "tick", &json!([timer])));
-    let error = Running::start(Options::new(dir.path())).await.unwrap_err();
+    let error = RunningHost::start(HostOptions::new(dir.path())).await.unwrap_err();
     assert!(format!("{error:#}").contains("%TIMES% is no app setting"), "{error:#}");
-    let mut options = Options::new(dir.path());
+    let mut options = HostOptions::new(dir.path());
     options.environment.push(("TIMES".to_owned(), "0 0 0 1 1 *".to_owned()));
-    let running = Running::start(options).await.unwrap();
+    let running = RunningHost::start(options).await.unwrap();
     running.run_timer("tick", None, false).await.unwrap();
 }
 
@@ -71,6 +71,6 @@ async fn a_retry_policy_is_refused_because_it_is_not_simulated() {
         tick["retry"] = json!({ "strategy": "fixedDelay", "maxRetryCount": 3, "delayInterval": "00:01:00" });
         fs::write(file, tick.to_string()).unwrap();
     });
-    let error = Running::start(Options::new(dir.path())).await.unwrap_err();
+    let error = RunningHost::start(HostOptions::new(dir.path())).await.unwrap_err();
     assert!(format!("{error:#}").contains("does not simulate"), "{error:#}");
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use host_sim::{Faults, Invocation, Options, Running};
+use host_sim::{HostFaults, HostOptions, InvocationRecord, RunningHost};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use url::Url;
@@ -22,12 +22,12 @@ pub(crate) fn service() -> Url {
 
 struct Queue {
     name: String,
-    running: Running,
+    running: RunningHost,
     _dir: TempDir,
 }
 
 impl Queue {
-    async fn start(mode: &str, queues: Value, binding: Value, edit: impl FnOnce(&mut Options)) -> Self {
+    async fn start(mode: &str, queues: Value, binding: Value, edit: impl FnOnce(&mut HostOptions)) -> Self {
         let name = format!("q-{}", Uuid::new_v4());
         let dir = Self::package(&name, &queues, &binding);
         assert_eq!(make(&name).await, 201);
@@ -46,12 +46,12 @@ impl Queue {
         })
     }
 
-    async fn of(name: String, dir: TempDir, mode: &str, edit: impl FnOnce(&mut Options)) -> Self {
-        let mut options = Options::new(dir.path());
+    async fn of(name: String, dir: TempDir, mode: &str, edit: impl FnOnce(&mut HostOptions)) -> Self {
+        let mut options = HostOptions::new(dir.path());
         options.queue_service = Some(service());
         options.environment.push(("HANDLER_MODE".to_owned(), mode.to_owned()));
         edit(&mut options);
-        Self { name, running: Running::start(options).await.unwrap(), _dir: dir }
+        Self { name, running: RunningHost::start(options).await.unwrap(), _dir: dir }
     }
 
     async fn put(&self, text: &str) {
@@ -59,7 +59,7 @@ impl Queue {
     }
 
     /// The invocations, once there are this many.
-    async fn invoked(&self, count: usize) -> Vec<Invocation> {
+    async fn invoked(&self, count: usize) -> Vec<InvocationRecord> {
         let mut invocations = self.running.invocations();
         let enough = invocations.wait_for(|all| all.len() >= count);
         tokio::time::timeout(PATIENCE, enough).await.expect("in time").unwrap().clone()
@@ -67,7 +67,7 @@ impl Queue {
 
     /// Waits until the host says something with these words.
     async fn says(&self, words: &str) {
-        let mut said = self.running.said();
+        let mut said = self.running.log();
         let told = said.wait_for(|all| all.iter().any(|line| line.contains(words)));
         tokio::time::timeout(PATIENCE, told).await.unwrap_or_else(|_| panic!("the host does not say {words}")).unwrap();
     }
@@ -179,9 +179,9 @@ async fn strings_are_encoded_twice_and_properties_of_a_message_override_metadata
 
 #[tokio::test]
 async fn a_binary_trigger_gets_base64_once_and_nothing_leaks_into_metadata() {
-    let edit = |options: &mut Options| {
-        let faults = Faults { numeric_dequeue_count: true, unknown_metadata: true, ..Faults::default() };
-        options.faults = Faults { deliver_twice: true, ..faults };
+    let edit = |options: &mut HostOptions| {
+        let faults = HostFaults { numeric_dequeue_count: true, unknown_metadata: true, ..HostFaults::default() };
+        options.faults = HostFaults { deliver_twice: true, ..faults };
     };
     let queue = Queue::start("", json!({}), json!({ "dataType": "binary" }), edit).await;
     let text = STANDARD.encode(r#"{"id":"mine"}"#);
@@ -195,7 +195,7 @@ async fn a_binary_trigger_gets_base64_once_and_nothing_leaks_into_metadata() {
 
 #[tokio::test]
 async fn a_lease_is_renewed_for_as_long_as_the_invocation_lasts() {
-    let edit = |options: &mut Options| {
+    let edit = |options: &mut HostOptions| {
         options.lease = Duration::from_secs(2);
         options.function_timeout = Some(Duration::from_secs(3));
     };
@@ -281,7 +281,7 @@ async fn no_more_than_a_batch_and_the_threshold_are_worked_on_at_once() {
 
 #[tokio::test]
 async fn a_message_whose_host_died_comes_back_and_counts_that_delivery() {
-    let lease = |options: &mut Options| options.lease = Duration::from_secs(1);
+    let lease = |options: &mut HostOptions| options.lease = Duration::from_secs(1);
     let quick = json!({ "maxPollingInterval": "00:00:00.1" });
     let first = Queue::start("slow", quick.clone(), json!({}), lease).await;
     first.put(&STANDARD.encode("work")).await;

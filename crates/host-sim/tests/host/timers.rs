@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use host_sim::{Options, Running};
+use host_sim::{HostOptions, RunningHost};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -13,7 +13,7 @@ async fn what_a_timer_missed_is_caught_up_by_one_run_that_is_past_due() {
     let state = TempDir::new().unwrap();
     let status = json!({ "schedule": "0 0 * * * *", "last": "2020-01-01T00:00:00Z", "next": "2020-01-01T01:00:00Z" });
     fs::write(state.path().join("tick.json"), status.to_string()).unwrap();
-    let (running, _dir) = start("", |options| options.state = Some(state.path().to_owned())).await;
+    let (running, _dir) = start("", |options| options.timer_status = Some(state.path().to_owned())).await;
     let mut invocations = running.invocations();
     let first = invocations.wait_for(|all| !all.is_empty());
     let timer = tokio::time::timeout(PATIENCE, first).await.unwrap().unwrap()[0].request["Data"]["timer"].clone();
@@ -28,7 +28,7 @@ async fn the_first_run_ever_has_a_last_time_without_an_offset() {
             "runOnStartup": true });
         function(root, "tick", &json!([timer]));
     });
-    let running = Running::start(Options::new(dir.path())).await.unwrap();
+    let running = RunningHost::start(HostOptions::new(dir.path())).await.unwrap();
     let mut invocations = running.invocations();
     let first = invocations.wait_for(|all| !all.is_empty());
     let timer = tokio::time::timeout(PATIENCE, first).await.unwrap().unwrap()[0].request["Data"]["timer"].clone();
@@ -42,9 +42,9 @@ async fn a_failed_run_is_remembered_and_not_repeated() {
         let timer = json!({ "type": "timerTrigger", "direction": "in", "name": "timer", "schedule": "* * * * * *" });
         function(root, "tick", &json!([timer]));
     });
-    let mut options = Options::new(dir.path());
+    let mut options = HostOptions::new(dir.path());
     options.environment.push(("HANDLER_MODE".to_owned(), "error".to_owned()));
-    let running = Running::start(options).await.unwrap();
+    let running = RunningHost::start(options).await.unwrap();
     let mut invocations = running.invocations();
     let two =
         tokio::time::timeout(PATIENCE, invocations.wait_for(|all| all.len() >= 2)).await.unwrap().unwrap().clone();

@@ -7,23 +7,26 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::{Table, Verdict, processor, requirements};
-use crate::place::{self, Place};
+use super::output::program;
+use super::processor;
+use super::table::{BudgetVerdict, FigureRow, FigureTable};
+use crate::apt;
+use crate::checkout::{self, Checkout};
 use crate::process;
 
 const PHOTOS: [&str; 3] = ["astronaut-648.jpg", "cat-648.jpg", "coffee-648.jpg"];
 const BUDGET_MS: f64 = 2.6;
 const REPETITIONS: usize = 100;
 
-pub(super) fn measure(place: &Place, table: &mut Table) -> Result<()> {
-    requirements::ensure("vipsthumbnail", "libvips-tools")?;
-    requirements::ensure("mogrify", "imagemagick")?;
-    let out = place.target.join("bench").join("photo");
-    place::remove(&out)?;
+pub(super) fn measure(checkout: &Checkout, table: &mut FigureTable) -> Result<()> {
+    apt::ensure_program("vipsthumbnail", "libvips-tools")?;
+    apt::ensure_program("mogrify", "imagemagick")?;
+    let out = checkout.target.join("bench").join("photo");
+    checkout::remove(&out)?;
     std::fs::create_dir_all(&out)?;
     for name in PHOTOS {
-        let photo = place.root.join("tests/fixtures/photos").join(name);
-        let ours = ours(place, &photo)?;
+        let photo = checkout.root.join("tests/fixtures/photos").join(name);
+        let ours = ours(checkout, &photo)?;
         let vips = peer(
             Command::new("vipsthumbnail")
                 .args(["--size", "96x96", "--smartcrop", "centre", "--output"])
@@ -37,19 +40,19 @@ pub(super) fn measure(place: &Place, table: &mut Table) -> Result<()> {
                 .args("-resize 96x96^ -gravity center -extent 96x96 -quality 85 -strip".split(' ')),
             &photo,
         )?;
-        table.row(
-            format!("{name} to thumbnailPhoto, processor time"),
-            format!("{ours:.2} ms"),
-            format!("<= {BUDGET_MS} ms"),
-            format!("vipsthumbnail {vips:.1} ms, ImageMagick {magick:.1} ms"),
-            Verdict::budget(ours <= BUDGET_MS),
-        );
+        table.add(FigureRow {
+            measure: format!("{name} to thumbnailPhoto, processor time"),
+            figure: format!("{ours:.2} ms"),
+            budget: format!("<= {BUDGET_MS} ms"),
+            peer: format!("vipsthumbnail {vips:.1} ms, ImageMagick {magick:.1} ms"),
+            verdict: BudgetVerdict::of(ours <= BUDGET_MS),
+        });
     }
-    place::remove(&out)
+    checkout::remove(&out)
 }
 
-fn ours(place: &Place, photo: &Path) -> Result<f64> {
-    let output = process::output(Command::new(place.target.join("release/examples/photo_bench")).arg(photo))?;
+fn ours(checkout: &Checkout, photo: &Path) -> Result<f64> {
+    let output = process::output(program(checkout, "photo_bench").arg(photo))?;
     let (_, milliseconds) = output.trim().rsplit_once('\t').context("photo_bench printed no figure")?;
     Ok(milliseconds.parse()?)
 }

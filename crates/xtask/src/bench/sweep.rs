@@ -6,16 +6,16 @@ use std::process::Command;
 use anyhow::Result;
 use serde_json::Value;
 
-use super::cost::{json, number};
-use super::{Table, Verdict};
-use crate::place::{self, Place};
+use super::output::{json, number, program};
+use super::table::{BudgetVerdict, FigureRow, FigureTable};
+use crate::checkout::{self, Checkout};
 
 /// The customer of the published script: 1,100 photos among 2,200 people.
 const PEOPLE: u32 = 2_200;
 const PHOTOS: u32 = 1_100;
 /// Latency of every call, and within how many seconds the tenant should be filled.
 const FILLS: [(u32, f64); 2] = [(100, 20.0), (900, 120.0)];
-/// What the script's authors tell: two minutes to list and seventeen to fetch; others report 4 photos a minute.
+/// What the script's authors report: two minutes to list and seventeen to fetch; others report 4 photos a minute.
 const PUBLISHED: &str = "script: 2 + 17 min, 4 to 65 photos a minute";
 const SIZES: [u32; 3] = [1_000, 10_000, 100_000];
 const MOST_MICROSECONDS: f64 = 50.0;
@@ -23,67 +23,68 @@ const MOST_REQUESTS: f64 = 0.05;
 /// The list of people is all that may grow: 16 bytes each, a few times over.
 const MOST_BYTES: f64 = 256.0;
 
-pub(super) fn measure(place: &Place, table: &mut Table) -> Result<()> {
+pub(super) fn measure(checkout: &Checkout, table: &mut FigureTable) -> Result<()> {
     for (latency, within) in FILLS {
-        let folder = place.target.join("bench").join("sweep");
-        place::remove(&folder)?;
+        let folder = checkout.target.join("bench").join("sweep");
+        checkout::remove(&folder)?;
         std::fs::create_dir_all(&folder)?;
-        let mut bench = bench(place);
+        let mut bench = bench(checkout);
         bench.arg("fill").args(["--people", &PEOPLE.to_string(), "--photos", &PHOTOS.to_string()]);
         bench.args(["--latency-ms", &latency.to_string()]).arg("--dir").arg(&folder);
         let fill = json(&mut bench)?;
-        place::remove(&folder)?;
+        checkout::remove(&folder)?;
         let seconds = number(&fill, "/seconds")?;
-        table.row(
-            format!("first fill, {PHOTOS} photos of {PEOPLE} people, {latency} ms a call"),
-            format!(
+        table.add(FigureRow {
+            measure: format!("first fill, {PHOTOS} photos of {PEOPLE} people, {latency} ms a call"),
+            figure: format!(
                 "{seconds:.1} s, {:.0} people/min, {} requests, {} throttled",
                 f64::from(PEOPLE) / seconds * 60.0,
                 number(&fill, "/graph")?,
                 number(&fill, "/throttled")?
             ),
-            format!("< {within} s"),
-            PUBLISHED,
-            Verdict::budget(seconds < within),
-        );
+            budget: format!("< {within} s"),
+            peer: PUBLISHED.to_owned(),
+            verdict: BudgetVerdict::of(seconds < within),
+        });
     }
     let sweeps = SIZES.map(|people| {
-        let mut bench = bench(place);
+        let mut bench = bench(checkout);
         json(bench.arg("unchanged").args(["--people", &people.to_string()]))
     });
     let mut smallest: Option<Value> = None;
     for (people, sweep) in SIZES.into_iter().zip(sweeps) {
         let sweep = sweep?;
-        tell(table, people, &sweep, smallest.as_ref())?;
+        add_rows(table, people, &sweep, smallest.as_ref())?;
         smallest.get_or_insert(sweep);
     }
     Ok(())
 }
 
-fn tell(table: &mut Table, people: u32, sweep: &Value, smallest: Option<&Value>) -> Result<()> {
+fn add_rows(table: &mut FigureTable, people: u32, sweep: &Value, smallest: Option<&Value>) -> Result<()> {
     let (cpu, peak, requests) = (number(sweep, "/cpu_seconds")?, number(sweep, "/peak_mib")?, number(sweep, "/graph")?);
     let operations: f64 = sweep["storage"].as_object().into_iter().flatten().filter_map(|(_, n)| n.as_f64()).sum();
     let each = f64::from(people);
     let figure = format!("{requests} requests, {operations} storage operations, {cpu:.2} s CPU, {peak:.0} MiB");
-    table.row(format!("sweep of {people} unchanged people"), figure, "", "", Verdict::Told);
+    table.add(FigureRow { measure: format!("sweep of {people} unchanged people"), figure, ..FigureRow::default() });
     let Some(smallest) = smallest else { return Ok(()) };
     // The start of the program costs the same for all; what one person more costs is the difference.
     let more = each - number(smallest, "/people")?;
     let microseconds = (cpu - number(smallest, "/cpu_seconds")?) * 1e6 / more;
     let bytes = (peak - number(smallest, "/peak_mib")?) * 1024.0 * 1024.0 / more;
     let share = (requests - number(smallest, "/graph")?) / more;
-    table.row(
-        format!("  each person more, up to {people}"),
-        format!("{microseconds:.1} us CPU, {share:.3} requests, {bytes:.0} bytes"),
-        format!("< {MOST_MICROSECONDS} us, <= {MOST_REQUESTS}, < {MOST_BYTES} bytes"),
-        "",
-        Verdict::budget(microseconds < MOST_MICROSECONDS && share <= MOST_REQUESTS + 0.005 && bytes < MOST_BYTES),
-    );
+    let kept = microseconds < MOST_MICROSECONDS && share <= MOST_REQUESTS + 0.005 && bytes < MOST_BYTES;
+    table.add(FigureRow {
+        measure: format!("  each person more, up to {people}"),
+        figure: format!("{microseconds:.1} us CPU, {share:.3} requests, {bytes:.0} bytes"),
+        budget: format!("< {MOST_MICROSECONDS} us, <= {MOST_REQUESTS}, < {MOST_BYTES} bytes"),
+        verdict: BudgetVerdict::of(kept),
+        ..FigureRow::default()
+    });
     Ok(())
 }
 
-fn bench(place: &Place) -> Command {
-    let mut bench = Command::new(place.target.join("release/examples/sweep_bench"));
-    bench.arg("--program").arg(place.target.join("release/photorelay"));
+fn bench(checkout: &Checkout) -> Command {
+    let mut bench = program(checkout, "sweep_bench");
+    bench.arg("--program").arg(checkout.target.join("release/photorelay"));
     bench
 }

@@ -11,8 +11,11 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{Table, Verdict, processor, requirements};
-use crate::place::{self, Place};
+use super::output::program;
+use super::processor;
+use super::table::{BudgetVerdict, FigureRow, FigureTable};
+use crate::apt;
+use crate::checkout::{self, Checkout};
 use crate::process;
 
 const CONNECTIONS: [u32; 4] = [1, 16, 64, 256];
@@ -21,7 +24,7 @@ const SECONDS: &str = "3s";
 const SERVER_CORE: &str = "0";
 const LOAD_CORE: &str = "1";
 
-/// Of what a bare server answers in the same processor time. With one connection the waking costs most.
+/// Share of what a bare server answers in the same processor time. With one connection, waking up costs most.
 const GATE: f64 = 0.8;
 const GATED_FROM: u32 = 16;
 const DURABLE_AT: u32 = 64;
@@ -33,68 +36,76 @@ const TENANT: &str = "5f9c7a64-5b2e-4d3f-9d0b-2f6f4c1d9a01";
 const PERSON: &str = "0c2b0f5e-7a35-4f0e-8c57-6f2d1c3b4a99";
 const CLIENT_STATE: &str = "f3b1c09e5a7d4412b6e80c53d7a9912f";
 
-pub(super) fn measure(place: &Place, table: &mut Table) -> Result<()> {
-    requirements::ensure("wrk", "wrk")?;
-    requirements::ensure("taskset", "util-linux")?;
+pub(super) fn measure(checkout: &Checkout, table: &mut FigureTable) -> Result<()> {
+    apt::ensure_program("wrk", "wrk")?;
+    apt::ensure_program("taskset", "util-linux")?;
     let cores = std::thread::available_parallelism()?.get();
     ensure!(cores >= 2, "the server and the load need a core each; this machine has {cores}");
-    let folder = place.target.join("bench").join("webhook");
-    place::remove(&folder)?;
+    let folder = checkout.target.join("bench").join("webhook");
+    checkout::remove(&folder)?;
     std::fs::create_dir_all(&folder)?;
     let body = folder.join("notification.json");
     std::fs::write(&body, notification())?;
 
-    let start = |kind| Server::start(place, &folder, kind);
+    let start = |kind| BenchServer::start(checkout, &folder, kind);
     let servers = [start("bare")?, start("discarding")?, start("durable")?];
     for connections in CONNECTIONS {
         let mut rounds = [const { Vec::new() }; 3];
         for _ in 0..ROUNDS {
             for (server, rounds) in servers.iter().zip(&mut rounds) {
-                rounds.push(server.load(place, &body, connections)?);
+                rounds.push(server.load(checkout, &body, connections)?);
             }
         }
-        tell(table, connections, &rounds.map(Summary::of));
+        add_rows(table, connections, &rounds.map(LoadSummary::of));
     }
     drop(servers);
-    place::remove(&folder)
+    checkout::remove(&folder)
 }
 
-fn tell(table: &mut Table, connections: u32, [bare, handler, durable]: &[Summary; 3]) {
-    let ratio = |summary: &Summary| bare.microseconds / summary.microseconds;
+fn add_rows(table: &mut FigureTable, connections: u32, [bare, handler, durable]: &[LoadSummary; 3]) {
+    let ratio = |summary: &LoadSummary| bare.microseconds / summary.microseconds;
     let measure = |what: &str| format!("webhook, {what}, {connections} connections");
-    table.row(measure("bare axum"), bare.figure(1.0), "", "", Verdict::Told);
+    let peer = || "bare axum".to_owned();
+    table.add(FigureRow { measure: measure("bare axum"), figure: bare.figure(1.0), ..FigureRow::default() });
 
     let verdict = match connections >= GATED_FROM {
-        true if ratio(handler) < GATE => Verdict::Failed,
-        true => Verdict::budget(handler.p99_ms < HANDLER_P99_MS),
-        false => Verdict::Told,
+        true if ratio(handler) < GATE => BudgetVerdict::GateFailed,
+        true => BudgetVerdict::of(handler.p99_ms < HANDLER_P99_MS),
+        false => BudgetVerdict::NoBudget,
     };
     let budget = format!(">= {GATE} of bare, p99 < {HANDLER_P99_MS} ms");
-    table.row(measure("queue forgets"), handler.figure(ratio(handler)), budget, "bare axum", verdict);
+    let (name, figure) = (measure("queue forgets"), handler.figure(ratio(handler)));
+    table.add(FigureRow { measure: name, figure, budget, peer: peer(), verdict });
 
     let (budget, verdict) = if connections == DURABLE_AT {
         let kept = durable.per_second >= DURABLE_PER_SECOND && durable.p99_ms < DURABLE_P99_MS;
-        (format!(">= {DURABLE_PER_SECOND}/s, p99 < {DURABLE_P99_MS} ms"), Verdict::budget(kept))
+        (format!(">= {DURABLE_PER_SECOND}/s, p99 < {DURABLE_P99_MS} ms"), BudgetVerdict::of(kept))
     } else {
-        (String::new(), Verdict::Told)
+        (String::new(), BudgetVerdict::NoBudget)
     };
-    table.row(measure("durable"), durable.figure(ratio(durable)), budget, "bare axum", verdict);
+    let (name, figure) = (measure("durable"), durable.figure(ratio(durable)));
+    table.add(FigureRow { measure: name, figure, budget, peer: peer(), verdict });
 }
 
 /// One server, stopped when dropped.
-struct Server {
+struct BenchServer {
     child: Child,
     address: String,
 }
 
-impl Server {
-    fn start(place: &Place, folder: &Path, kind: &str) -> Result<Self> {
-        let program = place.target.join("release/examples/webhook_bench");
+impl BenchServer {
+    fn start(checkout: &Checkout, folder: &Path, kind: &str) -> Result<Self> {
+        let bench = program(checkout, "webhook_bench");
         let mut command = Command::new("taskset");
-        command.args(["--cpu-list", SERVER_CORE]).arg(program).arg(kind).arg("--dir").arg(folder.join(kind));
+        command
+            .args(["--cpu-list", SERVER_CORE])
+            .arg(bench.get_program())
+            .arg(kind)
+            .arg("--dir")
+            .arg(folder.join(kind));
         command.args(["--tenant", TENANT, "--client-state", CLIENT_STATE]);
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("taskset does not start")?;
-        // A server from here on, so that it is stopped whatever comes.
+        // A server from here on, so that it is stopped even if a later step fails.
         let mut server = Self { child, address: String::new() };
         let stdout = server.child.stdout.take().context("the server has no standard output")?;
         BufReader::new(stdout).read_line(&mut server.address)?;
@@ -102,11 +113,11 @@ impl Server {
         Ok(server)
     }
 
-    fn load(&self, place: &Place, body: &Path, connections: u32) -> Result<Round> {
+    fn load(&self, checkout: &Checkout, body: &Path, connections: u32) -> Result<LoadRound> {
         let mut wrk = Command::new("taskset");
         wrk.args(["--cpu-list", LOAD_CORE, "wrk", "--threads", "1", "--duration", SECONDS]);
         wrk.args(["--connections", &connections.to_string(), "--script"]);
-        wrk.arg(place.xtask().join("bench/notification.lua"));
+        wrk.arg(checkout.xtask().join("bench/notification.lua"));
         wrk.arg(format!("http://{}/api/notifications", self.address.trim())).arg("--").arg(body);
         let before = processor::used(self.child.id())?;
         let output = process::output(&mut wrk)?;
@@ -118,20 +129,20 @@ impl Server {
         };
         ensure!(failed == 0.0, "{failed} of {requests} requests failed or were not answered 2xx");
         let per_second = requests / microseconds * 1e6;
-        Ok(Round { requests, used, per_second, p50_ms: p50 / 1000.0, p99_ms: p99 / 1000.0 })
+        Ok(LoadRound { requests, used, per_second, p50_ms: p50 / 1000.0, p99_ms: p99 / 1000.0 })
     }
 }
 
-impl Drop for Server {
+impl Drop for BenchServer {
     fn drop(&mut self) {
-        // Nothing that it stored is wanted. An error means that it has ended already.
+        // Nothing that it stored is needed. An error means that it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Round {
+struct LoadRound {
     requests: f64,
     /// Seconds of the server's processor time.
     used: f64,
@@ -141,7 +152,7 @@ struct Round {
 }
 
 #[derive(Debug)]
-struct Summary {
+struct LoadSummary {
     /// Processor time of one answer.
     microseconds: f64,
     per_second: f64,
@@ -149,12 +160,12 @@ struct Summary {
     p99_ms: f64,
 }
 
-impl Summary {
-    fn of(rounds: Vec<Round>) -> Self {
-        let sum = |figure: fn(&Round) -> f64| rounds.iter().map(figure).sum::<f64>();
+impl LoadSummary {
+    fn of(rounds: Vec<LoadRound>) -> Self {
+        let sum = |figure: fn(&LoadRound) -> f64| rounds.iter().map(figure).sum::<f64>();
         let fastest = rounds.iter().max_by(|a, b| a.per_second.total_cmp(&b.per_second));
-        let none = Round { requests: 0.0, used: 0.0, per_second: f64::NAN, p50_ms: f64::NAN, p99_ms: f64::NAN };
-        let Round { per_second, p50_ms, p99_ms, .. } = *fastest.unwrap_or(&none);
+        let none = LoadRound { requests: 0.0, used: 0.0, per_second: f64::NAN, p50_ms: f64::NAN, p99_ms: f64::NAN };
+        let LoadRound { per_second, p50_ms, p99_ms, .. } = *fastest.unwrap_or(&none);
         Self { microseconds: sum(|round| round.used) * 1e6 / sum(|round| round.requests), per_second, p50_ms, p99_ms }
     }
 

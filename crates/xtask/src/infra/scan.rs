@@ -1,5 +1,5 @@
-//! Weak settings of templates, images and manifests, by checkov's policies. Exceptions stand beside what they are about,
-//! as `checkov:skip` with a reason.
+//! Weak settings of templates, images and manifests, by checkov's policies. Exceptions stand beside the setting, as
+//! `checkov:skip` with a reason.
 
 use std::fs;
 use std::path::Path;
@@ -8,14 +8,14 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::place::{self, Place};
+use crate::checkout::{self, Checkout};
 use crate::{process, tools};
 
 /// From PyPI.
 const CHECKOV: &str = "checkov==3.3.30";
 /// The Graph extension, which the scanner's parser does not know; the grammar reads it.
 const NOT_SCANNED: &str = "graph";
-/// A file that it must not pass over in silence.
+/// A file that it must not skip silently.
 const UNREADABLE: &str = "unreadable.bicep";
 /// Faults that the scanner has to find: (file, right, wrong, check).
 const PLANTED: [[&str; 4]; 3] = [
@@ -23,13 +23,13 @@ const PLANTED: [[&str; 4]; 3] = [
     ["container/Dockerfile", "USER 65532:65532", "USER root", "CKV_DOCKER_8"],
     ["container/kubernetes.yaml", "readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false", "CKV_K8S_22"],
 ];
-/// The scanner passes over a manifest that is not YAML.
+/// The scanner skips a manifest that is not YAML.
 const PARSE_YAML: &str =
     "import sys, yaml\nfor file in sys.argv[1:]: assert list(yaml.safe_load_all(open(file))), file";
 
-pub(super) fn check(place: &Place, infra: &Path) -> Result<()> {
-    let python = tools::python(place, "checkov", CHECKOV)?;
-    let copy = place.target.join("infra");
+pub(super) fn check(checkout: &Checkout, infra: &Path) -> Result<()> {
+    let python = tools::python(checkout, "checkov", CHECKOV)?;
+    let copy = checkout.target.join("infra");
     let files = lay_out(infra, &copy)?;
     let failed = failures(&scan(&python, &copy)?);
     ensure!(failed.is_empty(), "settings that need a better value or an explained exception:\n{}", failed.join("\n"));
@@ -47,7 +47,7 @@ pub(super) fn check(place: &Place, infra: &Path) -> Result<()> {
     }
     ensure!(
         found.iter().any(|line| line.contains(UNREADABLE)),
-        "a file that is not Bicep was passed over, and so may others be: {found:?}"
+        "a file that is not Bicep was skipped, so others may be too: {found:?}"
     );
     process::run(Command::new(&python).args(["-c", PARSE_YAML]).args(super::files(infra, &["yaml"])?))?;
     println!("{files} files scanned, no unexplained finding; planted faults were found");
@@ -56,7 +56,7 @@ pub(super) fn check(place: &Place, infra: &Path) -> Result<()> {
 
 /// A copy of everything that the scanner can read; the number of files.
 fn lay_out(infra: &Path, copy: &Path) -> Result<usize> {
-    place::remove(copy)?;
+    checkout::remove(copy)?;
     let mut files = 0;
     let mut all = super::files(infra, &["bicep", "yaml"])?;
     all.push(infra.join("container").join("Dockerfile"));
@@ -78,7 +78,7 @@ fn scan(python: &Path, folder: &Path) -> Result<Value> {
     let mut command = Command::new(python);
     command.arg(program).args(["--framework", "bicep", "dockerfile", "kubernetes"]);
     command.args(["--output", "json", "--compact", "--skip-download", "--directory"]).arg(folder);
-    // Its exit code tells of findings, which are read below.
+    // Its exit code reports findings, which are read below.
     let output = command.output().context("checkov does not start")?;
     let text = String::from_utf8_lossy(&output.stdout);
     let reports: Value =

@@ -6,9 +6,9 @@ use anyhow::Result;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
-use super::File;
+use super::PackageFile;
 
-pub(super) fn zip(files: &[File]) -> Result<Vec<u8>> {
+pub(super) fn zip(files: &[PackageFile]) -> Result<Vec<u8>> {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     for file in files {
         let options = SimpleFileOptions::default()

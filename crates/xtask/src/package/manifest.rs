@@ -2,20 +2,24 @@
 //!
 //! The host wants one folder for each function; the repository keeps one file for all.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value, json};
+use xtask::bicep::BicepFile;
 
-pub(super) struct Manifest {
+use crate::infra;
+
+pub(super) struct PackageManifest {
     functions: Map<String, Value>,
     host: String,
     executable: String,
     route_prefix: String,
 }
 
-impl Manifest {
+impl PackageManifest {
     pub(super) fn read(root: &Path) -> Result<Self> {
         let text = |name: &str| fs::read_to_string(root.join(name)).context(name.to_owned());
         let parse = |name: &str, text: &str| serde_json::from_str::<Value>(text).context(name.to_owned());
@@ -68,24 +72,24 @@ impl Manifest {
         self.functions.iter().map(|(name, function)| Ok((name.as_str(), path(name, function)?))).collect()
     }
 
-    /// Every queue that a function listens on is made there, and every connection has its settings there.
+    /// Fails unless infra/ makes every queue that a function listens on, and sets what every connection needs.
     pub(super) fn agrees_with_infra(&self, infra: &Path) -> Result<()> {
-        let bicep = read_bicep(infra)?;
-        if bicep.is_empty() {
-            return Ok(());
-        }
+        let files = infra::files(infra, &["bicep"])?;
+        let files: Vec<BicepFile> = files.iter().map(|path| BicepFile::read(path)).collect::<Result<_>>()?;
+        let strings: BTreeSet<&str> = files.iter().flat_map(BicepFile::strings).collect();
+        let settings: BTreeSet<&str> = files.iter().flat_map(BicepFile::properties).map(|(name, _)| name).collect();
         for (name, function) in &self.functions {
             for binding in self.bindings(name, function)? {
                 if let Some(queue) = binding["queueName"].as_str() {
                     ensure!(
-                        bicep.contains(&format!("'{queue}'")),
+                        strings.contains(queue),
                         "function.json lets `{name}` listen on the queue {queue}, which nothing in infra/ makes"
                     );
                 }
                 if let Some(connection) = binding["connection"].as_str() {
                     let setting = format!("{connection}__queueServiceUri");
                     ensure!(
-                        bicep.contains(&setting),
+                        settings.contains(setting.as_str()),
                         "function.json gives `{name}` the connection {connection}, but nothing in infra/ sets {setting}"
                     );
                 }
@@ -97,18 +101,4 @@ impl Manifest {
     fn bindings<'a>(&self, name: &str, function: &'a Value) -> Result<&'a Vec<Value>> {
         function["bindings"].as_array().with_context(|| format!("function.json: `{name}` has no bindings"))
     }
-}
-
-/// The text of all Bicep files below a folder.
-fn read_bicep(folder: &Path) -> Result<String> {
-    let mut text = String::new();
-    for entry in fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))? {
-        let path = entry?.path();
-        if path.is_dir() {
-            text += &read_bicep(&path)?;
-        } else if path.extension().is_some_and(|extension| extension == "bicep") {
-            text += &fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))?;
-        }
-    }
-    Ok(text)
 }

@@ -17,42 +17,40 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use sha2::{Digest, Sha256};
 
-use crate::bench::{START_MS, median};
-use crate::handler::Handler;
+use crate::checkout::{self, Checkout};
+use crate::figures::{BINARY_MIB, MIB, START_MS, median};
+use crate::handler::HandlerProcess;
 use crate::phases::Phases;
-use crate::place::{self, Place};
 
 pub(crate) use build::program;
 
-const BINARY_MIB: f64 = crate::bench::BINARY_MIB;
-const MIB: f64 = 1024.0 * 1024.0;
 const STARTS: usize = 9;
 
 #[derive(Debug, Args)]
-pub(crate) struct Options {
+pub(crate) struct PackageArgs {
     /// Package this program, which was built before, instead of building one that starts on older systems
     #[arg(long, value_name = "FILE")]
     program: Option<PathBuf>,
 }
 
-pub(crate) fn run(place: &Place, phases: &mut Phases, options: &Options) -> Result<()> {
+pub(crate) fn run(checkout: &Checkout, phases: &mut Phases, options: &PackageArgs) -> Result<()> {
     let program = match &options.program {
         Some(program) => program.clone(),
-        None => program(place, phases)?,
+        None => program(checkout, phases)?,
     };
-    let package = phases.run("package", || make(place, &program))?;
+    let package = phases.run("package", || make(checkout, &program))?;
     println!("{}", package.listing);
     println!("package  {}", package.zip.display());
     println!("sha-256  {}", package.sha256);
     println!("zip      {:.1} MiB", package.zip_bytes as f64 / MIB);
     println!("program  {:.1} MiB (budget {BINARY_MIB} MiB)", package.program_bytes as f64 / MIB);
-    let start = phases.run("start", || first_answer(place, &package.folder))?;
+    let start = phases.run("start", || first_answer(checkout, &package.folder))?;
     println!("start    {start:.1} ms to the first answer (budget {START_MS} ms)");
     Ok(())
 }
 
 #[derive(Debug)]
-pub(crate) struct Package {
+pub(crate) struct BuiltPackage {
     /// Laid out as the host reads it.
     folder: PathBuf,
     pub(crate) zip: PathBuf,
@@ -63,28 +61,28 @@ pub(crate) struct Package {
 }
 
 /// Lays the package out, checks it, and writes the zip.
-pub(crate) fn make(place: &Place, program: &Path) -> Result<Package> {
-    let manifest = manifest::Manifest::read(&place.root)?;
-    manifest.agrees_with_infra(&place.root.join("infra"))?;
+pub(crate) fn make(checkout: &Checkout, program: &Path) -> Result<BuiltPackage> {
+    let manifest = manifest::PackageManifest::read(&checkout.root)?;
+    manifest.agrees_with_infra(&checkout.root.join("infra"))?;
 
-    let home = place.target.join("package");
+    let home = checkout.target.join("package");
     let folder = home.join("function");
-    place::remove(&folder)?;
-    let mut files = vec![File { name: "host.json".to_owned(), mode: 0o644, bytes: manifest.host_json().into() }];
+    checkout::remove(&folder)?;
+    let mut files = vec![PackageFile { name: "host.json".to_owned(), mode: 0o644, bytes: manifest.host_json().into() }];
     for (name, json) in manifest.functions()? {
-        files.push(File { name: format!("{name}/function.json"), mode: 0o644, bytes: json.into() });
+        files.push(PackageFile { name: format!("{name}/function.json"), mode: 0o644, bytes: json.into() });
     }
     let bytes = fs::read(program).with_context(|| format!("{} cannot be read", program.display()))?;
     let program_bytes = bytes.len() as u64;
-    files.push(File { name: manifest.executable().to_owned(), mode: 0o755, bytes });
+    files.push(PackageFile { name: manifest.executable().to_owned(), mode: 0o755, bytes });
     files.sort_by(|a, b| a.name.cmp(&b.name));
     files.iter().try_for_each(|file| file.write(&folder))?;
 
     let listing = listing(&files);
-    let expected = fs::read_to_string(place.xtask().join("package.txt")).context("package.txt")?;
+    let expected = fs::read_to_string(checkout.xtask().join("package.txt")).context("package.txt")?;
     ensure!(
         listing == expected,
-        "the package does not hold what crates/xtask/package.txt says. If that is meant, this is its new text:\n{listing}"
+        "the package does not hold what crates/xtask/package.txt says. If this is intended, its new text is:\n{listing}"
     );
     serves(&folder, &manifest)?;
 
@@ -95,16 +93,16 @@ pub(crate) fn make(place: &Place, program: &Path) -> Result<Package> {
         let _ = write!(hex, "{byte:02x}");
         hex
     });
-    Ok(Package { folder, zip, listing, sha256, zip_bytes: archive.len() as u64, program_bytes })
+    Ok(BuiltPackage { folder, zip, listing, sha256, zip_bytes: archive.len() as u64, program_bytes })
 }
 
-struct File {
+struct PackageFile {
     name: String,
     mode: u32,
     bytes: Vec<u8>,
 }
 
-impl File {
+impl PackageFile {
     fn write(&self, folder: &Path) -> Result<()> {
         let path = folder.join(&self.name);
         let parent = path.parent().context("a file has a folder")?;
@@ -115,17 +113,17 @@ impl File {
     }
 }
 
-fn listing(files: &[File]) -> String {
+fn listing(files: &[PackageFile]) -> String {
     files.iter().fold(String::new(), |mut text, file| {
         let _ = writeln!(text, "{:04o} {}", file.mode, file.name);
         text
     })
 }
 
-/// Starts the packaged program and asks for every function: a route that exists but wants a POST answers 405.
-fn serves(folder: &Path, manifest: &manifest::Manifest) -> Result<()> {
+/// Starts the packaged program and requests every function: a route that exists but takes only POST answers 405.
+fn serves(folder: &Path, manifest: &manifest::PackageManifest) -> Result<()> {
     let store = scratch(folder)?;
-    let handler = Handler::start(&folder.join(manifest.executable()), &store)?;
+    let handler = HandlerProcess::start(&folder.join(manifest.executable()), &store)?;
     for (name, path) in manifest.routes()? {
         let status = handler.get(&path)?;
         ensure!(
@@ -133,26 +131,29 @@ fn serves(folder: &Path, manifest: &manifest::Manifest) -> Result<()> {
             "function.json names `{name}`, but the program does not serve {path} (a GET of it answers {status})"
         );
     }
-    let unknown = handler.get("/a-function-that-nobody-named")?;
-    ensure!(unknown == 404, "the program answers {unknown} for a function that does not exist: the check sees nothing");
+    let unknown = handler.get("/no-such-function")?;
+    ensure!(
+        unknown == 404,
+        "the program answers {unknown} for a function that does not exist: this check proves nothing"
+    );
     Ok(())
 }
 
-fn first_answer(place: &Place, folder: &Path) -> Result<f64> {
-    let manifest = manifest::Manifest::read(&place.root)?;
+fn first_answer(checkout: &Checkout, folder: &Path) -> Result<f64> {
+    let manifest = manifest::PackageManifest::read(&checkout.root)?;
     let store = scratch(folder)?;
     let mut starts = Vec::new();
     for _ in 0..STARTS {
-        let handler = Handler::start(&folder.join(manifest.executable()), &store)?;
+        let handler = HandlerProcess::start(&folder.join(manifest.executable()), &store)?;
         starts.push(handler.first_answer.as_secs_f64() * 1000.0);
     }
     Ok(median(starts))
 }
 
-/// A place for the store of a trial start, outside what is packaged.
+/// A folder for the store of a trial start, outside what is packaged.
 fn scratch(folder: &Path) -> Result<PathBuf> {
     let store = folder.with_file_name("trial");
-    place::remove(&store)?;
+    checkout::remove(&store)?;
     fs::create_dir_all(&store)?;
     Ok(store)
 }

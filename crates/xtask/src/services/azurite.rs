@@ -1,7 +1,7 @@
 //! Azurite, the storage emulator: blobs and queues in memory, on ports that the system chooses.
 //!
 //! Readiness is a signed request that is answered with 200, so that a wrong signature fails here and not in a test.
-//! Azurite accepts immutability headers without enforcing them: no test of write-once retention may rest on it.
+//! Azurite accepts immutability headers without enforcing them: no test of write-once retention may rely on it.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{Service, Variables, sas};
-use crate::place::{self, Place};
+use super::{Service, ServiceVariables, sas};
+use crate::checkout::{self, Checkout};
 use crate::process;
 
 const VERSION: &str = "3.37.0";
@@ -25,10 +25,11 @@ impl Service for Azurite {
         "azurite"
     }
 
-    fn install(&self, place: &Place) -> Result<()> {
-        let folder = folder(place);
+    fn install(&self, checkout: &Checkout) -> Result<()> {
+        let folder = folder(checkout);
         let stamp = folder.join(".installed");
-        let lock = std::fs::read(source(place).join("package-lock.json")).context("Azurite's lock file is missing")?;
+        let lock =
+            std::fs::read(source(checkout).join("package-lock.json")).context("Azurite's lock file is missing")?;
         if std::fs::read(&stamp).is_ok_and(|installed| installed == lock) {
             return Ok(());
         }
@@ -36,37 +37,40 @@ impl Service for Azurite {
             process::works(Command::new("npm").arg("--version")),
             "npm does not answer: install Node.js 20 or later with npm (Debian: apt-get install nodejs npm)"
         );
-        place::remove(&folder)?;
+        checkout::remove(&folder)?;
         std::fs::create_dir_all(&folder).with_context(|| format!("{} could not be made", folder.display()))?;
         for file in MANIFEST {
-            std::fs::copy(source(place).join(file), folder.join(file)).with_context(|| format!("{file} is missing"))?;
+            std::fs::copy(source(checkout).join(file), folder.join(file))
+                .with_context(|| format!("{file} is missing"))?;
         }
-        // Nothing that a package brings is run while it is installed.
+        // No script of a package runs while it is installed.
         let mut npm = Command::new("npm");
         npm.args(["ci", "--ignore-scripts", "--omit=dev", "--loglevel=error"]).current_dir(&folder);
         process::prepare(&mut npm)?;
-        ensure!(program(place).exists(), "npm installed no {}", program(place).display());
+        ensure!(program(checkout).exists(), "npm installed no {}", program(checkout).display());
         // Written last, so that an installation that was cut off is done again.
         std::fs::write(&stamp, lock).with_context(|| format!("{} could not be written", stamp.display()))
     }
 
-    fn command(&self, place: &Place, _folder: &Path, tied: bool) -> Result<Command> {
-        // Node itself and not npm's wrapper, so that the process we know is the one that listens.
+    fn command(&self, checkout: &Checkout, _folder: &Path, tied: bool) -> Result<Command> {
+        // Node itself and not npm's wrapper, so that the process we track is the one that listens.
         let mut node = Command::new("node");
         if tied {
-            node.arg("--require").arg(source(place).join("exit-with-stdin.cjs"));
+            node.arg("--require").arg(source(checkout).join("exit-with-stdin.cjs"));
         }
-        node.arg(program(place)).args(["--silent", "--inMemoryPersistence", "--disableTelemetry"]);
+        node.arg(program(checkout)).args(["--silent", "--inMemoryPersistence", "--disableTelemetry"]);
         for service in ["blob", "queue", "table"] {
             node.args([format!("--{service}Host"), "127.0.0.1".to_owned(), format!("--{service}Port"), "0".to_owned()]);
         }
         Ok(node)
     }
 
-    fn ready(&self, place: &Place, log: &str) -> Result<Option<Variables>> {
+    fn ready(&self, checkout: &Checkout, log: &str) -> Result<Option<ServiceVariables>> {
         // Tests that break or stop their storage start one of their own.
-        let mut variables =
-            Variables::from([("PHOTORELAY_TEST_AZURITE_PROGRAM".to_owned(), program(place).display().to_string())]);
+        let mut variables = ServiceVariables::from([(
+            "PHOTORELAY_TEST_AZURITE_PROGRAM".to_owned(),
+            program(checkout).display().to_string(),
+        )]);
         for (service, variable) in
             [("Blob", "PHOTORELAY_TEST_AZURITE_BLOB"), ("Queue", "PHOTORELAY_TEST_AZURITE_QUEUE")]
         {
@@ -81,17 +85,17 @@ impl Service for Azurite {
     }
 }
 
-fn folder(place: &Place) -> PathBuf {
-    place.tools().join(format!("azurite-{VERSION}"))
+fn folder(checkout: &Checkout) -> PathBuf {
+    checkout.tools().join(format!("azurite-{VERSION}"))
 }
 
 /// The committed manifest, which pins Azurite and everything below it.
-fn source(place: &Place) -> PathBuf {
-    place.xtask().join("azurite")
+fn source(checkout: &Checkout) -> PathBuf {
+    checkout.xtask().join("azurite")
 }
 
-fn program(place: &Place) -> PathBuf {
-    folder(place).join("node_modules/azurite/dist/src/azurite.js")
+fn program(checkout: &Checkout) -> PathBuf {
+    folder(checkout).join("node_modules/azurite/dist/src/azurite.js")
 }
 
 /// Where one of its services listens, as Azurite prints it when it does.
@@ -100,13 +104,13 @@ fn address<'a>(log: &'a str, service: &str) -> Option<&'a str> {
     log.lines().find_map(|line| line.strip_prefix(&announced)).map(str::trim)
 }
 
-/// `false` while nobody listens; an answer other than 200 is an error, because it will not become better.
+/// `false` while nothing listens; any answer but 200 is an error, because waiting does not help.
 fn answers(address: &str, target: &str) -> Result<bool> {
     let Ok(mut stream) = TcpStream::connect(address) else { return Ok(false) };
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     write!(stream, "GET {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
     let mut answer = Vec::new();
-    stream.take(64 * 1024).read_to_end(&mut answer).context("Azurite broke its answer off")?;
+    stream.take(64 * 1024).read_to_end(&mut answer).context("Azurite broke off its response")?;
     let answer = String::from_utf8_lossy(&answer);
     match answer.split_whitespace().nth(1) {
         Some("200") => Ok(true),

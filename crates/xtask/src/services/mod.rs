@@ -16,28 +16,28 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 
-use crate::place::{self, Place};
-use crate::process::{self, Known};
+use crate::checkout::{self, Checkout};
+use crate::process::{self, TrackedProcess};
 
-/// The run that `cargo xtask services` looks after; a test run has one of its own.
+/// The run that `cargo xtask services` manages; a test run has one of its own.
 const BY_HAND: &str = "by-hand";
 const TEST_RUN: &str = "test-";
 const STARTUP: Duration = Duration::from_secs(60);
 
 /// What a test reads to find a service.
-pub(crate) type Variables = Vec<(String, String)>;
+pub(crate) type ServiceVariables = Vec<(String, String)>;
 
 trait Service {
     fn name(&self) -> &'static str;
 
     /// Installs this version if it is not there yet.
-    fn install(&self, place: &Place) -> Result<()>;
+    fn install(&self, checkout: &Checkout) -> Result<()>;
 
     /// The command that keeps the service in the foreground. With `tied`, it must end when its standard input ends.
-    fn command(&self, place: &Place, folder: &Path, tied: bool) -> Result<Command>;
+    fn command(&self, checkout: &Checkout, folder: &Path, tied: bool) -> Result<Command>;
 
     /// `None` as long as the service does not answer requests. `log` is what it has printed up to now.
-    fn ready(&self, place: &Place, log: &str) -> Result<Option<Variables>>;
+    fn ready(&self, checkout: &Checkout, log: &str) -> Result<Option<ServiceVariables>>;
 }
 
 fn all() -> [Box<dyn Service>; 2] {
@@ -45,7 +45,7 @@ fn all() -> [Box<dyn Service>; 2] {
 }
 
 #[derive(Debug, Clone, Copy, Subcommand)]
-pub(crate) enum Action {
+pub(crate) enum ServicesCommand {
     /// Install and start them; prints the variables that tests read, fit for `eval "$(...)"`
     Start,
     /// Stop them
@@ -54,80 +54,85 @@ pub(crate) enum Action {
     Status,
 }
 
-pub(crate) fn run(place: &Place, action: Action) -> Result<()> {
+pub(crate) fn run(checkout: &Checkout, action: ServicesCommand) -> Result<()> {
     for service in all() {
         let name = service.name();
-        let folder = place.service(BY_HAND, name);
-        let known = Known::read(&pid_file(&folder));
-        match (action, known) {
-            (Action::Start, Some(known)) => {
-                eprintln!("{name}: already running, process {}", known.pid);
-                print(&ready(service.as_ref(), place, &folder, &known)?);
+        let folder = checkout.service(BY_HAND, name);
+        let process = TrackedProcess::read(&pid_file(&folder));
+        match (action, process) {
+            (ServicesCommand::Start, Some(process)) => {
+                eprintln!("{name}: already running, process {}", process.pid);
+                print(&ready(service.as_ref(), checkout, &folder, &process)?);
             }
-            (Action::Start, None) => {
-                service.install(place)?;
-                let mut child = start(service.as_ref(), place, &folder, false)?;
-                let known = note(&mut child, &folder)?;
-                let variables = ready(service.as_ref(), place, &folder, &known).inspect_err(|_| {
+            (ServicesCommand::Start, None) => {
+                service.install(checkout)?;
+                let mut child = start(service.as_ref(), checkout, &folder, false)?;
+                let process = track(&mut child, &folder)?;
+                let variables = ready(service.as_ref(), checkout, &folder, &process).inspect_err(|_| {
                     // The error itself is what the caller must see, whether or not this works.
-                    let _ = known.stop();
+                    let _ = process.stop();
                 })?;
-                eprintln!("{name}: started, process {}, log in {}", known.pid, log_file(&folder).display());
+                eprintln!("{name}: started, process {}, log in {}", process.pid, log_file(&folder).display());
                 print(&variables);
             }
-            (Action::Stop, Some(known)) => {
-                known.stop()?;
-                place::remove(&folder)?;
+            (ServicesCommand::Stop, Some(process)) => {
+                process.stop()?;
+                checkout::remove(&folder)?;
                 println!("{name}: stopped");
             }
-            (Action::Status, Some(known)) => println!("{name}: running, process {}", known.pid),
-            (Action::Stop | Action::Status, None) => println!("{name}: not running"),
+            (ServicesCommand::Status, Some(process)) => println!("{name}: running, process {}", process.pid),
+            (ServicesCommand::Stop | ServicesCommand::Status, None) => println!("{name}: not running"),
         }
     }
     Ok(())
 }
 
-pub(crate) fn install(place: &Place) -> Result<()> {
-    all().iter().try_for_each(|service| service.install(place))
+pub(crate) fn install(checkout: &Checkout) -> Result<()> {
+    all().iter().try_for_each(|service| service.install(checkout))
 }
 
 /// The services of one test run. They end with this value, and with this process however it ends.
 #[derive(Debug)]
-pub(crate) struct Running {
+pub(crate) struct RunningServices {
     children: Vec<Child>,
-    pub(crate) variables: Variables,
+    pub(crate) variables: ServiceVariables,
     folder: PathBuf,
 }
 
-impl Running {
-    pub(crate) fn start(place: &Place) -> Result<Self> {
-        forget_ended_runs(place)?;
+impl RunningServices {
+    pub(crate) fn start(checkout: &Checkout) -> Result<Self> {
+        remove_ended_runs(checkout)?;
         let run = format!("{TEST_RUN}{}", std::process::id());
-        let mut running = Self { children: Vec::new(), variables: Vec::new(), folder: place.services(&run) };
+        let mut running = Self { children: Vec::new(), variables: Vec::new(), folder: checkout.services(&run) };
         let mut started = Vec::new();
         for service in all() {
-            let folder = place.service(&run, service.name());
-            let child = start(service.as_ref(), place, &folder, true)?;
+            let folder = checkout.service(&run, service.name());
+            let child = start(service.as_ref(), checkout, &folder, true)?;
             running.children.push(child);
             let child = running.children.last_mut().context("a child was just pushed")?;
-            started.push((note(child, &folder)?, folder, service));
+            started.push((track(child, &folder)?, folder, service));
         }
-        for (known, folder, service) in started {
-            running.variables.extend(ready(service.as_ref(), place, &folder, &known)?);
+        for (process, folder, service) in started {
+            running.variables.extend(ready(service.as_ref(), checkout, &folder, &process)?);
         }
         Ok(running)
     }
 
-    /// Stops them and forgets their logs, which nobody needs after a success.
+    pub(crate) fn variable(&self, name: &str) -> Result<&str> {
+        let found = self.variables.iter().find(|(variable, _)| variable == name);
+        found.map(|(_, value)| value.as_str()).with_context(|| format!("the services gave no {name}"))
+    }
+
+    /// Stops them and removes their logs, which are of no use after a success.
     pub(crate) fn discard(mut self) -> Result<()> {
         self.stop()?;
-        place::remove(&self.folder)
+        checkout::remove(&self.folder)
     }
 
     fn stop(&mut self) -> Result<()> {
         for mut child in self.children.drain(..) {
-            if let Some(known) = Known::of(child.id()) {
-                known.stop()?;
+            if let Some(process) = TrackedProcess::of(child.id()) {
+                process.stop()?;
             }
             child.wait()?;
         }
@@ -135,7 +140,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningServices {
     fn drop(&mut self) {
         if self.children.is_empty() {
             return;
@@ -148,24 +153,24 @@ impl Drop for Running {
 }
 
 /// A run that failed or was killed leaves its logs until the next one.
-fn forget_ended_runs(place: &Place) -> Result<()> {
-    let Ok(runs) = std::fs::read_dir(place.services("")) else { return Ok(()) };
+fn remove_ended_runs(checkout: &Checkout) -> Result<()> {
+    let Ok(runs) = std::fs::read_dir(checkout.services("")) else { return Ok(()) };
     for run in runs {
         let run = run?;
         let name = run.file_name();
         let pid = name.to_str().and_then(|name| name.strip_prefix(TEST_RUN)?.parse().ok());
-        if pid.is_some_and(|pid| Known::of(pid).is_none()) {
-            place::remove(&run.path())?;
+        if pid.is_some_and(|pid| TrackedProcess::of(pid).is_none()) {
+            checkout::remove(&run.path())?;
         }
     }
     Ok(())
 }
 
-fn start(service: &dyn Service, place: &Place, folder: &Path, tied: bool) -> Result<Child> {
-    place::remove(folder)?;
+fn start(service: &dyn Service, checkout: &Checkout, folder: &Path, tied: bool) -> Result<Child> {
+    checkout::remove(folder)?;
     std::fs::create_dir_all(folder).with_context(|| format!("{} could not be made", folder.display()))?;
     let log = File::create(log_file(folder))?;
-    let mut command = service.command(place, folder, tied)?;
+    let mut command = service.command(checkout, folder, tied)?;
     command.current_dir(folder).stdout(log.try_clone()?).stderr(log);
     if tied {
         command.stdin(Stdio::piped());
@@ -177,21 +182,26 @@ fn start(service: &dyn Service, place: &Place, folder: &Path, tied: bool) -> Res
 }
 
 /// Writes the pid file. A process that has ended by now never ran: its log says why.
-fn note(child: &mut Child, folder: &Path) -> Result<Known> {
-    let Some(known) = Known::of(child.id()) else {
+fn track(child: &mut Child, folder: &Path) -> Result<TrackedProcess> {
+    let Some(process) = TrackedProcess::of(child.id()) else {
         child.wait()?;
         bail!("it ended at once; its log says: {}", tail(folder));
     };
-    known.write(&pid_file(folder))?;
-    Ok(known)
+    process.write(&pid_file(folder))?;
+    Ok(process)
 }
 
-fn ready(service: &dyn Service, place: &Place, folder: &Path, known: &Known) -> Result<Variables> {
+fn ready(
+    service: &dyn Service,
+    checkout: &Checkout,
+    folder: &Path,
+    process: &TrackedProcess,
+) -> Result<ServiceVariables> {
     let name = service.name();
     let answer = process::wait_until(STARTUP, || {
         let log = std::fs::read_to_string(log_file(folder)).unwrap_or_default();
-        match service.ready(place, &log)? {
-            None if !known.runs() => bail!("{name} ended while starting; its log says: {}", tail(folder)),
+        match service.ready(checkout, &log)? {
+            None if !process.runs() => bail!("{name} ended while starting; its log says: {}", tail(folder)),
             answer => Ok(answer),
         }
     })?;
@@ -213,7 +223,7 @@ fn log_file(folder: &Path) -> PathBuf {
 }
 
 /// The values are URLs and paths that we made; none of them holds a single quote.
-fn print(variables: &Variables) {
+fn print(variables: &ServiceVariables) {
     for (name, value) in variables {
         println!("export {name}='{value}'");
     }

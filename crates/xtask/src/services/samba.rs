@@ -9,12 +9,12 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{Service, Variables};
-use crate::place::{self, Place};
-use crate::process;
+use super::{Service, ServiceVariables};
+use crate::checkout::{self, Checkout};
+use crate::{apt, process};
 
 /// What Debian and Ubuntu call the parts.
-const PACKAGES: [&str; 9] = [
+const PACKAGES: [&str; 10] = [
     "samba",
     "samba-ad-dc",
     "samba-ad-provision",
@@ -22,6 +22,7 @@ const PACKAGES: [&str; 9] = [
     "samba-vfs-modules",
     "ldb-tools",
     "ldap-utils",
+    "openssl",
     // For the agent's feature `kerberos`.
     "libkrb5-dev",
     "libclang-dev",
@@ -29,7 +30,7 @@ const PACKAGES: [&str; 9] = [
 const BASE: &str = "DC=contoso,DC=test";
 const AGENT: &str = "photorelay-agent@contoso.test";
 const ADMINISTRATOR: &str = "administrator@contoso.test";
-/// What `ldapsearch` ends with while nobody listens.
+/// The exit status of `ldapsearch` while nothing listens.
 const NO_CONTACT: i32 = 255;
 
 pub(super) struct Samba;
@@ -39,46 +40,47 @@ impl Service for Samba {
         "samba"
     }
 
-    fn install(&self, place: &Place) -> Result<()> {
-        let user = process::output(Command::new("id").arg("-u"))?;
+    fn install(&self, checkout: &Checkout) -> Result<()> {
         ensure!(
-            user.trim() == "0",
+            apt::is_root()?,
             "a domain controller listens on ports 389 and 636, which only root may do: run this as root, for example in \
              a container"
         );
         if !is_installed() {
-            packages()?;
+            eprintln!("installing Samba once (some seconds)");
+            apt::install(&PACKAGES)?;
+            ensure!(is_installed(), "apt-get installed no domain controller that works");
         }
-        let recipe = script(place, "provision.sh");
+        let recipe = script(checkout, "provision.sh");
         let mut stamp = std::fs::read(&recipe).with_context(|| format!("{} is missing", recipe.display()))?;
         stamp.extend(process::output(Command::new("samba").arg("--version"))?.into_bytes());
-        let folder = provisioned(place);
+        let folder = provisioned(checkout);
         if std::fs::read(folder.join("stamp")).is_ok_and(|made| made == stamp) {
             return Ok(());
         }
-        // Beside it and then renamed, so that whoever looks finds a whole domain or none.
+        // Made beside it and then renamed, so that there is always a whole domain or none.
         let making = folder.with_extension(format!("making-{}", std::process::id()));
-        place::remove(&making)?;
-        std::fs::create_dir_all(place.tools())?;
+        checkout::remove(&making)?;
+        std::fs::create_dir_all(checkout.tools())?;
         eprintln!("provisioning the domain of the tests once (some seconds)");
         let made = Command::new("sh").arg(&recipe).arg(&making).stdin(Stdio::null()).output()?;
         ensure!(made.status.success(), "no domain was made: {}", String::from_utf8_lossy(&made.stderr));
         std::fs::write(making.join("stamp"), stamp)?;
-        place::remove(&folder)?;
+        checkout::remove(&folder)?;
         std::fs::rename(&making, &folder).with_context(|| format!("{} could not be made", folder.display()))
     }
 
-    fn command(&self, place: &Place, folder: &Path, _tied: bool) -> Result<Command> {
+    fn command(&self, checkout: &Checkout, folder: &Path, _tied: bool) -> Result<Command> {
         // It ends with its standard input by itself, if that is a pipe. The shell becomes Samba and keeps its id.
         let mut shell = Command::new("sh");
-        shell.arg(script(place, "serve.sh")).arg(provisioned(place)).arg(folder);
+        shell.arg(script(checkout, "serve.sh")).arg(provisioned(checkout)).arg(folder);
         Ok(shell)
     }
 
-    fn ready(&self, place: &Place, log: &str) -> Result<Option<Variables>> {
+    fn ready(&self, checkout: &Checkout, log: &str) -> Result<Option<ServiceVariables>> {
         let Some((address, folder)) = announced(log) else { return Ok(None) };
         let file = |folder: &Path, name: &str| folder.join(name).display().to_string();
-        let (provisioned, folder) = (provisioned(place), Path::new(folder));
+        let (provisioned, folder) = (provisioned(checkout), Path::new(folder));
         let (authority, password) = (file(folder, "ca.pem"), file(&provisioned, "agent-password"));
         let (kerberos, keytab) = (file(folder, "krb5.conf"), file(&provisioned, "agent.keytab"));
         if !answers(address, &authority, &password)? {
@@ -92,23 +94,23 @@ impl Service for Samba {
             ("PHOTORELAY_TEST_LDAP_PASSWORD_FILE", password),
             ("PHOTORELAY_TEST_LDAP_KRB5_CONFIG", kerberos),
             ("PHOTORELAY_TEST_LDAP_KEYTAB", keytab),
-            // Who makes and breaks what the agent then meets.
+            // With this account the tests prepare and break what the agent works on.
             ("PHOTORELAY_TEST_LDAP_ADMIN_DN", ADMINISTRATOR.to_owned()),
             ("PHOTORELAY_TEST_LDAP_ADMIN_PASSWORD_FILE", file(&provisioned, "admin-password")),
             // Tests that stop their domain controller start one of their own: `sh serve.sh PROVISIONED FOLDER`.
             ("PHOTORELAY_TEST_LDAP_PROVISIONED", provisioned.display().to_string()),
-            ("PHOTORELAY_TEST_LDAP_SERVE", script(place, "serve.sh").display().to_string()),
+            ("PHOTORELAY_TEST_LDAP_SERVE", script(checkout, "serve.sh").display().to_string()),
         ];
         Ok(Some(variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()))
     }
 }
 
-fn provisioned(place: &Place) -> PathBuf {
-    place.tools().join("samba-domain")
+fn provisioned(checkout: &Checkout) -> PathBuf {
+    checkout.tools().join("samba-domain")
 }
 
-fn script(place: &Place, name: &str) -> PathBuf {
-    place.xtask().join("samba").join(name)
+fn script(checkout: &Checkout, name: &str) -> PathBuf {
+    checkout.xtask().join("samba").join(name)
 }
 
 fn is_installed() -> bool {
@@ -120,29 +122,12 @@ fn is_installed() -> bool {
         && process::works(Command::new("krb5-config").arg("--version"))
 }
 
-fn packages() -> Result<()> {
-    ensure!(
-        process::works(Command::new("apt-get").arg("--version")),
-        "there is no apt-get here: install Samba with its domain controller, ldb's and OpenLDAP's tools, and openssl"
-    );
-    eprintln!("installing Samba once (some seconds)");
-    let apt = |arguments: &[&str]| {
-        let mut apt = Command::new("apt-get");
-        apt.args(["--quiet=2", "--option", "DPkg::Lock::Timeout=300"]).args(arguments).stdout(Stdio::null());
-        process::run(apt.env("DEBIAN_FRONTEND", "noninteractive"))
-    };
-    apt(&["update"])?;
-    apt(&[&["install", "--yes", "--no-install-recommends", "openssl"][..], &PACKAGES[..]].concat())?;
-    ensure!(is_installed(), "apt-get installed no domain controller that works");
-    Ok(())
-}
-
 /// The address and the folder that `serve.sh` prints before it becomes Samba.
 fn announced(log: &str) -> Option<(&str, &str)> {
     log.lines().find_map(|line| line.strip_prefix("serves ")?.split_once(" from "))
 }
 
-/// `false` while nobody listens; an answer other than a success is an error, because it will not become better.
+/// `false` while nothing listens; any answer but a success is an error, because waiting does not help.
 fn answers(address: &str, authority: &str, password: &str) -> Result<bool> {
     let mut search = Command::new("ldapsearch");
     search.args(["-x", "-LLL", "-H", &format!("ldaps://{address}"), "-D", AGENT, "-y", password]);

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -19,17 +19,14 @@ use axum::response::{IntoResponse, Response};
 use clap::Parser;
 use graph_sim::Sim;
 use photorelay::app::App;
-use photorelay::config::AppConfig;
 use photorelay::jobs::notify::checks;
 use photorelay_agent::connectors::folder::FolderConnector;
 use photorelay_agent::queue::Agent;
-use photorelay_agent::writeback::{WriteBacks, WritebackSettings};
+use photorelay_bench::{agent, app_settings, finish, graph_requests, install_crypto_provider, users};
 use photorelay_core::contract::{CauseKind, FetchPolicy, MAX_PEOPLE_PER_CHECK};
-use photorelay_core::entra::CredentialConfig;
-use photorelay_core::id::{TenantId, UserId};
-use photorelay_core::names::{CHECKS_QUEUE, WRITEBACKS_QUEUE};
-use photorelay_core::settings::ServiceUri;
-use photorelay_core::settings::StorageSettings;
+use photorelay_core::id::UserId;
+use photorelay_core::names::CHECKS_QUEUE;
+use photorelay_core::settings::{ServiceUri, StorageSettings};
 use photorelay_core::storage::Storage;
 use photorelay_core::trace::TraceContext;
 use tokio::net::TcpListener;
@@ -55,33 +52,31 @@ struct Cli {
 #[tokio::main]
 async fn main() -> Result<()> {
     let cli = Cli::parse();
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    install_crypto_provider();
     let tasks = TaskTracker::new();
     let sim = Sim::start(graph_sim::Config { users: PEOPLE, ..graph_sim::Config::default() }).await?;
-    let function = Counted::start(&cli, &tasks).await?;
-    let agents = Counted::start(&cli, &tasks).await?;
-    let app = App::build(&configuration(&sim, &function)?).await?;
-    let agent = agent(&cli, &sim, &agents)?;
+    let function = CountingProxy::start(&cli, &tasks).await?;
+    let agents = CountingProxy::start(&cli, &tasks).await?;
+    let app = App::build(&app_settings(&sim, function.settings())?).await?;
+    let storage = Storage::open(&agents.settings().resolve(&Url::parse(&sim.authority_url())?)?)?;
+    let agent = agent(&sim, &storage, FolderConnector::open(&cli.dir, "thumbnailPhoto", u64::from(u32::MAX))?);
 
-    let everybody: Vec<UserId> = sim.tenant().user_ids().into_iter().map(UserId::from_uuid).collect();
-    let world = World { sim: &sim, app: &app, agent: &agent, everybody, function: &function, agents: &agents };
-    // A first look fills everything, and signs in.
+    let world = World { sim: &sim, app: &app, agent: &agent, users: users(&sim), function: &function, agents: &agents };
+    // A first round fills everything, and signs in.
     world.costs(1).await?;
     let alone = world.changed_and_unchanged(1).await?;
     let together = world.changed_and_unchanged(MAX_PEOPLE_PER_CHECK).await?;
-    ensure!(sim.violations().is_empty(), "the simulator saw calls that Graph would refuse: {:?}", sim.violations());
     println!("{}", serde_json::json!({ "people": PEOPLE, "alone": alone, "together": together }));
-    sim.shutdown().await;
-    Ok(())
+    finish(&sim).await
 }
 
 struct World<'a> {
     sim: &'a Sim,
     app: &'a App,
     agent: &'a Agent,
-    everybody: Vec<UserId>,
-    function: &'a Counted,
-    agents: &'a Counted,
+    users: Vec<UserId>,
+    function: &'a CountingProxy,
+    agents: &'a CountingProxy,
 }
 
 impl World<'_> {
@@ -93,37 +88,35 @@ impl World<'_> {
         Ok(serde_json::json!({ "changed": changed, "unchanged": unchanged }))
     }
 
-    /// Looks at everybody and writes what changed; what that cost for each person.
+    /// Checks all users and writes what changed; the cost for each of them.
     async fn costs(&self, people_per_message: usize) -> Result<serde_json::Value> {
         self.sim.clear_requests();
         self.function.reset();
         self.agents.reset();
-        for people in self.everybody.chunks(people_per_message) {
+        for people in self.users.chunks(people_per_message) {
             let message = checks(people, CauseKind::Notification, FetchPolicy::IfChanged, &TraceContext::start());
             self.app.storage.queues.send(CHECKS_QUEUE, message).await?;
         }
         self.app.pump.drain().await?;
         self.agent.drain().await?;
-        let requests = self.sim.requests();
-        let graph: u64 = requests.counters.iter().filter(|(call, _)| !call.starts_with("batch ")).map(|(_, n)| n).sum();
         let each = |count: u64| count as f64 / PEOPLE as f64;
         Ok(serde_json::json!({
-            "graph": each(graph),
+            "graph": each(graph_requests(self.sim)),
             "function": each(self.function.count()),
             "agent": each(self.agents.count()),
-            "calls": requests.counters,
+            "calls": self.sim.requests().counters,
         }))
     }
 }
 
 /// The storage account behind proxies that count every request.
-struct Counted {
+struct CountingProxy {
     blob: Url,
     queue: Url,
     requests: Arc<AtomicU64>,
 }
 
-impl Counted {
+impl CountingProxy {
     async fn start(cli: &Cli, tasks: &TaskTracker) -> Result<Self> {
         let requests = Arc::new(AtomicU64::new(0));
         let blob = proxy(&cli.blob, &requests, tasks).await?;
@@ -192,35 +185,4 @@ async fn answer(upstream: &Upstream, request: Request) -> Result<Response> {
     }
     *response.body_mut() = Body::from(answer.bytes().await?);
     Ok(response)
-}
-
-fn agent(cli: &Cli, sim: &Sim, counted: &Counted) -> Result<Agent> {
-    let authority = Url::parse(&sim.authority_url())?;
-    let storage = Storage::open(&counted.settings().resolve(&authority)?)?;
-    let folder = FolderConnector::open(&cli.dir, "thumbnailPhoto", u64::from(u32::MAX))?;
-    let settings = WritebackSettings {
-        tenant: TenantId::from_uuid(sim.tenant_id()),
-        target: "ad".to_owned(),
-        agent: "bench".to_owned(),
-        dry_run: false,
-        certificate_expires_at: None,
-    };
-    let writebacks = WriteBacks::new(storage.clone(), Arc::new(folder), settings);
-    Ok(Agent::new(storage, writebacks, WRITEBACKS_QUEUE.to_owned()))
-}
-
-fn configuration(sim: &Sim, counted: &Counted) -> Result<AppConfig> {
-    let credential = CredentialConfig::ClientSecret {
-        tenant_id: sim.tenant_id().to_string(),
-        client_id: sim.client_id().to_string(),
-        secret: sim.client_secret().into(),
-    };
-    Ok(AppConfig::with_defaults(
-        TenantId::from_uuid(sim.tenant_id()),
-        credential,
-        Url::parse(&sim.graph_url())?,
-        Url::parse(&sim.authority_url())?,
-        counted.settings(),
-        "0123456789abcdef0123456789abcdef".into(),
-    ))
 }

@@ -8,12 +8,12 @@ use anyhow::{Context, Result};
 use crate::process;
 
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct Checkout {
     pub(crate) root: PathBuf,
     pub(crate) target: PathBuf,
 }
 
-impl Place {
+impl Checkout {
     /// Asks cargo, because the target folder may have been moved by an environment variable or a configuration file.
     pub(crate) fn find() -> Result<Self> {
         let mut cargo = Command::new("cargo");

@@ -1,4 +1,4 @@
-//! The front door: routes, keys, requests handed on as they came, and requests in envelopes.
+//! The HTTP front end: routes, keys, requests that are proxied as they came, and requests in envelopes.
 
 use std::sync::Arc;
 
@@ -13,41 +13,42 @@ use serde_json::{Map, Value, json};
 use url::form_urlencoded;
 use uuid::Uuid;
 
-use crate::package::{Function, is};
-use crate::{Host, VERSION, decode, encode};
+use crate::host::{HOST_VERSION, Host};
+use crate::package::{HostedFunction, is};
+use crate::{decode, encode};
 
 const LARGEST_BODY: usize = 104_857_600;
 
 pub(crate) async fn serve(State(host): State<Arc<Host>>, request: Request) -> Response {
     let path = request.uri().path().trim_start_matches('/').to_owned();
-    let found = host.app.functions.iter().filter(|function| function.kind() == "httpTrigger").find_map(|function| {
+    let matching = host.app.functions.iter().filter(|function| function.kind() == "httpTrigger").find_map(|function| {
         let route = format!("{}/{}", host.app.route_prefix, function.route());
-        let parameters = matched(route.trim_start_matches('/'), &path)?;
+        let parameters = route_parameters(route.trim_start_matches('/'), &path)?;
         allows(function, request.method().as_str()).then_some((function, parameters))
     });
-    let Some((function, parameters)) = found else { return StatusCode::NOT_FOUND.into_response() };
+    let Some((function, parameters)) = matching else { return StatusCode::NOT_FOUND.into_response() };
     if function.trigger["authLevel"].as_str() != Some("anonymous") && !knows_key(&request, &host.options.key) {
         return StatusCode::UNAUTHORIZED.into_response();
     }
     if host.ready().await.is_err() {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
-    let handed_on = (host.app.proxying || host.app.forwarding) && function.is_plain_http();
+    let is_proxied = (host.app.proxying || host.app.forwarding) && function.is_plain_http();
     let (working, function) = (Arc::clone(&host), function.clone());
-    let answer = host.requests.spawn(async move {
-        match handed_on {
+    let response = host.requests.spawn(async move {
+        match is_proxied {
             true => proxied(&working, request).await,
             false => enveloped(&working, &function, parameters, request).await,
         }
     });
-    match tokio::time::timeout(host.options.http_limit, answer).await {
-        Ok(Ok(Ok(answer))) => answer,
+    match tokio::time::timeout(host.options.http_limit, response).await {
+        Ok(Ok(Ok(response))) => response,
         Ok(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         Err(_) => StatusCode::GATEWAY_TIMEOUT.into_response(),
     }
 }
 
-fn allows(function: &Function, method: &str) -> bool {
+fn allows(function: &HostedFunction, method: &str) -> bool {
     let Some(methods) = function.trigger["methods"].as_array() else { return true };
     methods.iter().filter_map(Value::as_str).any(|allowed| allowed.eq_ignore_ascii_case(method))
 }
@@ -62,7 +63,7 @@ fn query(request: &Request) -> Vec<(String, String)> {
 }
 
 /// The values of `{name}`, `{name:constraint}` and `{*rest}`.
-fn matched(route: &str, path: &str) -> Option<Map<String, Value>> {
+fn route_parameters(route: &str, path: &str) -> Option<Map<String, Value>> {
     let (mut values, mut parts) = (Map::new(), path.split('/'));
     for segment in route.split('/') {
         let Some(name) = segment.strip_prefix('{').and_then(|name| name.strip_suffix('}')) else {
@@ -81,16 +82,16 @@ fn matched(route: &str, path: &str) -> Option<Map<String, Value>> {
     parts.next().is_none().then_some(values)
 }
 
-/// Streamed both ways, whatever the handler says; a redirect goes to the caller. Forwarding, the older way, loses a body
-/// that does not tell its length.
+/// Streamed both ways, whatever the handler answers; a redirect goes to the caller. Forwarding, the older way, loses a
+/// body without a length.
 async fn proxied(host: &Host, request: Request) -> Result<Response> {
     let target = format!("http://127.0.0.1:{}{}", host.worker.port, request.uri());
     let (parts, body) = request.into_parts();
     let mut headers = parts.headers;
     headers.remove("host");
     headers.insert("x-azure-functions-invocationid", Uuid::new_v4().to_string().parse()?);
-    headers.insert("x-azure-functions-hostversion", VERSION.parse()?);
-    let body = match host.app.proxying || tells_length(&headers) {
+    headers.insert("x-azure-functions-hostversion", HOST_VERSION.parse()?);
+    let body = match host.app.proxying || has_length(&headers) {
         true => reqwest::Body::wrap_stream(body.into_data_stream()),
         false => reqwest::Body::from(""),
     };
@@ -102,7 +103,12 @@ async fn proxied(host: &Host, request: Request) -> Result<Response> {
     Ok(response.body(Body::from_stream(reply.bytes_stream()))?)
 }
 
-async fn enveloped(host: &Host, function: &Function, params: Map<String, Value>, request: Request) -> Result<Response> {
+async fn enveloped(
+    host: &Host,
+    function: &HostedFunction,
+    params: Map<String, Value>,
+    request: Request,
+) -> Result<Response> {
     let queried: Map<String, Value> = query(&request).into_iter().fold(Map::new(), |mut all, (name, value)| {
         let joined = all.get(&name).and_then(Value::as_str).map(|first| format!("{first},{value}"));
         all.insert(name, Value::String(joined.unwrap_or(value)));
@@ -114,7 +120,7 @@ async fn enveloped(host: &Host, function: &Function, params: Map<String, Value>,
         "Headers": headers(&parts.headers), "Params": params,
         "Identities": [{ "AuthenticationType": null, "IsAuthenticated": false, "Claims": [] }],
     });
-    if tells_length(&parts.headers) {
+    if has_length(&parts.headers) {
         let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let bytes = to_bytes(body, LARGEST_BODY).await?;
         let binary =
@@ -141,7 +147,7 @@ async fn enveloped(host: &Host, function: &Function, params: Map<String, Value>,
 }
 
 /// Without a length, as when it is chunked, a body is lost.
-fn tells_length(headers: &HeaderMap) -> bool {
+fn has_length(headers: &HeaderMap) -> bool {
     let length = headers.get("content-length").and_then(|value| value.to_str().ok());
     length.and_then(|length| length.parse::<u64>().ok()).is_some_and(|length| length > 0)
 }

@@ -13,7 +13,7 @@ const DAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 const HORIZON_DAYS: u32 = 8 * 366;
 
 #[derive(Debug, Clone)]
-pub(crate) struct Schedule {
+pub(crate) struct Ncrontab {
     seconds: Vec<u8>,
     minutes: Vec<u8>,
     hours: Vec<u8>,
@@ -22,7 +22,7 @@ pub(crate) struct Schedule {
     weekdays: Vec<u8>,
 }
 
-impl Schedule {
+impl Ncrontab {
     pub(crate) fn parse(text: &str) -> Result<Self> {
         let mut fields: Vec<&str> = text.split_whitespace().collect();
         if fields.len() == 5 {
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     fn next(schedule: &str, after: &str) -> String {
-        Schedule::parse(schedule).unwrap().after(after.parse().unwrap()).unwrap().to_string()
+        Ncrontab::parse(schedule).unwrap().after(after.parse().unwrap()).unwrap().to_string()
     }
 
     #[test]
@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn what_is_no_schedule_is_refused() {
         for wrong in ["* * * *", "60 * * * * *", "0 0 0 * * 7", "0 */0 * * * *", "x * * * * *"] {
-            assert!(Schedule::parse(wrong).is_err(), "{wrong}");
+            assert!(Ncrontab::parse(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -1,12 +1,11 @@
 //! The way to a real directory: how long one change takes from Graph to Active Directory, and how many photos a first
-//! fill writes in a second, beside the same modifications without anything around them.
+//! fill writes in a second, compared with the same modifications without anything around them.
 //!
 //! Graph is simulated and answers at once, the store is embedded, the domain controller is real and empty but for the
 //! people that this makes. Prints one JSON object.
 
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -19,11 +18,9 @@ use photorelay::app::App;
 use photorelay::config::AppConfig;
 use photorelay_agent::connectors::ldap::{DEFAULT_TIMEOUT, LdapConnector, LdapSettings, SignIn};
 use photorelay_agent::connectors::{Connector as _, EntryRef};
-use photorelay_agent::queue::Agent;
-use photorelay_agent::writeback::{WriteBacks, WritebackSettings};
-use photorelay_core::entra::CredentialConfig;
-use photorelay_core::id::{TenantId, UserId};
-use photorelay_core::names::{self, Container, WRITEBACKS_QUEUE};
+use photorelay_bench::{agent, app_settings, finish, install_crypto_provider};
+use photorelay_core::id::UserId;
+use photorelay_core::names::{self, Container};
 use photorelay_core::photo;
 use photorelay_core::settings::StorageSettings;
 use tokio::io::AsyncWriteExt as _;
@@ -74,7 +71,7 @@ struct Person {
 #[tokio::main]
 async fn main() -> Result<()> {
     let cli = Cli::parse();
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    install_crypto_provider();
     let people = people(&cli).await?;
     let before = raw(&cli, &people).await?;
 
@@ -82,8 +79,10 @@ async fn main() -> Result<()> {
     let users = synchronised(&sim, &people)?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let public_url = Url::parse(&format!("http://{}", listener.local_addr()?))?;
-    let app = App::build(&configuration(&cli, &sim, public_url)?).await?;
-    let agent = agent(&cli, &sim, &app);
+    let settings = app_settings(&sim, StorageSettings::Embedded { path: cli.dir.clone() })?;
+    let settings = AppConfig { public_url: Some(public_url), captures_per_day: 1_000, ..settings };
+    let app = App::build(&settings).await?;
+    let agent = agent(&sim, &app.storage, LdapConnector::new(ldap_settings(&cli)));
 
     for user in &users {
         sim.tenant().change_photo(user.to_string().parse()?)?;
@@ -116,8 +115,7 @@ async fn main() -> Result<()> {
             "changes": cli.changes, "p50_ms": at(0.5), "p99_ms": at(0.99),
         })
     );
-    sim.shutdown().await;
-    Ok(())
+    finish(&sim).await
 }
 
 /// Milliseconds from the change in Graph until there is a receipt, which comes after the value was read back.
@@ -135,9 +133,9 @@ async fn one_change(sim: &Sim, app: &App, user: UserId) -> Result<f64> {
 }
 
 /// The same values in the same attribute by the same connection, and nothing else: no look-up, no reading back.
-/// Everybody's photo is removed before and after.
+/// Every photo is removed before and after.
 async fn raw(cli: &Cli, people: &[Person]) -> Result<f64> {
-    let target = LdapConnector::new(settings(cli));
+    let target = LdapConnector::new(ldap_settings(cli));
     let value = photo::decode(&photo::sample(1)?, &photo::PhotoLimits::default())?
         .render(&photo::RenditionSpec::thumbnail_photo())?
         .bytes;
@@ -220,7 +218,7 @@ fn tool(cli: &Cli, name: &str) -> Command {
     command
 }
 
-fn settings(cli: &Cli) -> LdapSettings {
+fn ldap_settings(cli: &Cli) -> LdapSettings {
     LdapSettings {
         servers: cli.url.parse().into_iter().collect(),
         base: cli.base.clone(),
@@ -231,33 +229,4 @@ fn settings(cli: &Cli) -> LdapSettings {
         scope: Default::default(),
         timeout: DEFAULT_TIMEOUT,
     }
-}
-
-fn agent(cli: &Cli, sim: &Sim, app: &App) -> Agent {
-    let own = WritebackSettings {
-        tenant: TenantId::from_uuid(sim.tenant_id()),
-        target: "ad".to_owned(),
-        agent: "bench".to_owned(),
-        dry_run: false,
-        certificate_expires_at: None,
-    };
-    let writebacks = WriteBacks::new(app.storage.clone(), Arc::new(LdapConnector::new(settings(cli))), own);
-    Agent::new(app.storage.clone(), writebacks, WRITEBACKS_QUEUE.to_owned())
-}
-
-fn configuration(cli: &Cli, sim: &Sim, public_url: Url) -> Result<AppConfig> {
-    let credential = CredentialConfig::ClientSecret {
-        tenant_id: sim.tenant_id().to_string(),
-        client_id: sim.client_id().to_string(),
-        secret: sim.client_secret().into(),
-    };
-    let defaults = AppConfig::with_defaults(
-        TenantId::from_uuid(sim.tenant_id()),
-        credential,
-        Url::parse(&sim.graph_url())?,
-        Url::parse(&sim.authority_url())?,
-        StorageSettings::Embedded { path: cli.dir.clone() },
-        "0123456789abcdef0123456789abcdef".into(),
-    );
-    Ok(AppConfig { public_url: Some(public_url), captures_per_day: 1_000, ..defaults })
 }

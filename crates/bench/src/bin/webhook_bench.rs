@@ -30,7 +30,7 @@ use tokio::net::TcpListener;
 
 #[derive(Parser)]
 struct Cli {
-    kind: EntryKind,
+    kind: ServerKind,
     /// Folder of the embedded store.
     #[arg(long)]
     dir: PathBuf,
@@ -41,7 +41,7 @@ struct Cli {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum EntryKind {
+enum ServerKind {
     Bare,
     Discarding,
     Durable,
@@ -50,11 +50,11 @@ enum EntryKind {
 #[tokio::main]
 async fn main() -> Result<()> {
     let cli = Cli::parse();
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    photorelay_bench::install_crypto_provider();
     let router = match cli.kind {
-        EntryKind::Bare => Router::new().route("/api/notifications", post(async |_body: Bytes| StatusCode::ACCEPTED)),
-        EntryKind::Discarding => discarding(&cli).await?,
-        EntryKind::Durable => App::build(&configuration(&cli)?).await?.router,
+        ServerKind::Bare => Router::new().route("/api/notifications", post(async |_body: Bytes| StatusCode::ACCEPTED)),
+        ServerKind::Discarding => discarding(&cli).await?,
+        ServerKind::Durable => App::build(&configuration(&cli)?).await?.router,
     };
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", listener.local_addr()?);

@@ -1,4 +1,4 @@
-//! The listener of one timer: one run at a time, its times remembered, and one run for all that was missed.
+//! The listener of one timer: one run at a time, a status that is kept, and one run for all that were missed.
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,45 +10,46 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::package::Function;
-use crate::schedule::Schedule;
-use crate::{Host, encode};
+use crate::encode;
+use crate::host::Host;
+use crate::ncrontab::Ncrontab;
+use crate::package::HostedFunction;
 
-/// What a first run has for its last one: no offset, which parsers of RFC 3339 refuse.
+/// The `Last` of a timer that has never run: it has no offset, so parsers of RFC 3339 refuse it.
 const NEVER: &str = "0001-01-01T00:00:00";
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Status {
+struct TimerStatus {
     schedule: String,
     last: Option<Timestamp>,
     next: Timestamp,
 }
 
-pub(crate) struct Timer {
-    function: Function,
+pub(crate) struct TimerListener {
+    function: HostedFunction,
     text: String,
-    schedule: Schedule,
+    schedule: Ncrontab,
     monitored: bool,
     file: Option<PathBuf>,
 }
 
-impl Timer {
-    pub(crate) fn new(host: &Host, function: Function) -> Result<Self> {
+impl TimerListener {
+    pub(crate) fn new(host: &Host, function: HostedFunction) -> Result<Self> {
         let text = function.trigger["schedule"].as_str().context("a timer trigger has no schedule")?.to_owned();
-        let schedule = Schedule::parse(&text).with_context(|| format!("the function {}", function.name))?;
+        let schedule = Ncrontab::parse(&text).with_context(|| format!("the function {}", function.name))?;
         let monitored = function.trigger["useMonitor"].as_bool().unwrap_or(true) && !schedule.is_below_a_minute();
-        let file = host.options.state.as_ref().map(|folder| folder.join(format!("{}.json", function.name)));
+        let file = host.options.timer_status.as_ref().map(|folder| folder.join(format!("{}.json", function.name)));
         Ok(Self { function, text, schedule, monitored, file: file.filter(|_| monitored) })
     }
 
     pub(crate) async fn run(self, host: Arc<Host>) {
-        if let Err(error) = self.go(&host).await {
-            host.say(format!("the timer {}: {error:#}", self.function.name));
+        if let Err(error) = self.run_forever(&host).await {
+            host.log(format!("the timer {}: {error:#}", self.function.name));
         }
     }
 
-    async fn go(&self, host: &Host) -> Result<()> {
-        // Times of another schedule say nothing about this one.
+    async fn run_forever(&self, host: &Host) -> Result<()> {
+        // The status of another schedule says nothing about this one.
         let known = self.remembered().filter(|status| status.schedule == self.text);
         let mut last = known.as_ref().and_then(|status| status.last);
         let mut from = Timestamp::now();
@@ -62,16 +63,16 @@ impl Timer {
         }
         loop {
             let next = self.schedule.after(last.unwrap_or(from))?;
-            self.remember(&Status { schedule: self.text.clone(), last, next })?;
+            self.remember(&TimerStatus { schedule: self.text.clone(), last, next })?;
             let wait = next.duration_since(Timestamp::now());
             tokio::time::sleep(Duration::try_from(wait).unwrap_or_default()).await;
-            // Computed from the start of this run: what passes meanwhile leads to one more run at once.
+            // Computed from the start of this run: occurrences missed meanwhile lead to one more run at once.
             from = self.fire(host, last, next, false).await;
             last = Some(from);
         }
     }
 
-    /// Runs the function, whatever comes of it; the time at which it began.
+    /// Runs the function, whether it succeeds or fails; the time at which it began.
     async fn fire(&self, host: &Host, last: Option<Timestamp>, next: Timestamp, past_due: bool) -> Timestamp {
         let began = Timestamp::now();
         let last = last.map_or_else(|| NEVER.to_owned(), offset);
@@ -82,11 +83,11 @@ impl Timer {
         began
     }
 
-    fn remembered(&self) -> Option<Status> {
+    fn remembered(&self) -> Option<TimerStatus> {
         serde_json::from_slice(&fs::read(self.file.as_ref()?).ok()?).ok()
     }
 
-    fn remember(&self, status: &Status) -> Result<()> {
+    fn remember(&self, status: &TimerStatus) -> Result<()> {
         let Some(file) = &self.file else { return Ok(()) };
         Ok(fs::write(file, serde_json::to_vec(status)?)?)
     }

@@ -5,7 +5,8 @@
 //! changes, waits until everything is written, and proves that nothing was lost by comparing the files with what the
 //! simulator itself shows.
 
-use std::collections::HashMap;
+mod hops;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -38,7 +39,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use url::Url;
 
-use hops::{Hop, HopAt, Hops};
+use hops::{Hop, HopRecorder, HopTable, MadeChange, latencies, percentile};
 
 #[derive(Parser)]
 struct Cli {
@@ -71,7 +72,7 @@ struct Summary {
 
 /// Between two changes, with --once: a burst, but not all at the same moment.
 const BURST_PAUSE: Duration = Duration::from_millis(5);
-/// Between two changes, for people who watch.
+/// Between two changes, without --once.
 const CALM_PAUSE: Duration = Duration::from_secs(2);
 /// With --once, everything has to be written by then after the last change.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -95,11 +96,11 @@ async fn run(cli: Cli) -> Result<bool> {
         Some(dir) => dir,
         None => Path::new("target/demo").join(jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%SZ").to_string()),
     };
-    let (hops, arrivals) = Hops::channel();
-    tracing_subscriber::registry().with(hops).init();
+    let (recorder, hops) = HopRecorder::channel();
+    tracing_subscriber::registry().with(recorder).init();
 
     let world = World::start(&dir, cli.users).await?;
-    let all_is_well = if cli.once { world.once(cli.changes, arrivals).await? } else { world.watch(arrivals).await? };
+    let all_is_well = if cli.once { world.once(cli.changes, hops).await? } else { world.watch(hops).await? };
     world.stop().await?;
     eprintln!("photos:        {}", dir.join("photos").display());
     eprintln!("audit trail:   {}", dir.join("audit").display());
@@ -157,25 +158,24 @@ impl World {
         Ok(())
     }
 
-    /// A first look at everybody, as an operator would order it; nothing announces photos that are already there.
+    /// Checks every user once, as an operator would order it; nothing announces photos that are already there.
     async fn first_look(&self) -> Result<()> {
-        let everybody: Vec<UserId> = self.sim.tenant().user_ids().into_iter().map(UserId::from_uuid).collect();
-        let trace = TraceContext::start();
-        let messages = checks(&everybody, CauseKind::Operator, FetchPolicy::IfChanged, &trace);
-        Ok(self.storage.queues.send(CHECKS_QUEUE, messages).await?)
+        let users: Vec<UserId> = self.sim.tenant().user_ids().into_iter().map(UserId::from_uuid).collect();
+        let messages = checks(&users, CauseKind::Operator, FetchPolicy::IfChanged, &TraceContext::start());
+        self.storage.queues.send(CHECKS_QUEUE, messages).await?;
+        self.drained().await
     }
 
-    /// Changes photos for ever and shows the way of each.
-    async fn watch(&self, mut arrivals: mpsc::UnboundedReceiver<HopAt>) -> Result<bool> {
+    /// Changes photos until it is interrupted, and shows the way of each.
+    async fn watch(&self, mut hops: mpsc::UnboundedReceiver<Hop>) -> Result<bool> {
         println!("{} people; Microsoft Graph is simulated at {}", self.sim.tenant().user_ids().len(), self.sim.url());
         println!("One photo changes every {} seconds. Ctrl-C ends the demo.\n", CALM_PAUSE.as_secs());
-        println!("{:<10} {:>10} {:>10} {:>10} {:>10}", "person", "notified", "stored", "queued", "written");
+        println!("{}", HopTable::HEAD);
         self.first_look().await?;
-        self.drained().await?;
-        while arrivals.try_recv().is_ok() {}
+        while hops.try_recv().is_ok() {}
         let mut ticks = tokio::time::interval(CALM_PAUSE);
-        let mut changes: HashMap<UserId, Change> = HashMap::new();
-        let mut people = fastrand::Rng::with_seed(1);
+        let mut table = HopTable::default();
+        let mut random = fastrand::Rng::with_seed(1);
         loop {
             tokio::select! {
                 interrupted = tokio::signal::ctrl_c() => {
@@ -183,16 +183,10 @@ impl World {
                     println!();
                     return Ok(true);
                 }
-                _ = ticks.tick() => {
-                    let user = self.change_somebody(&mut people)?;
-                    changes.insert(user, Change::now());
-                }
-                Some(arrival) = arrivals.recv() => {
-                    if let Some(change) = changes.get_mut(&arrival.user)
-                        && change.arrived(&arrival)
-                    {
-                        println!("{}", change.line(arrival.user));
-                        changes.remove(&arrival.user);
+                _ = ticks.tick() => table.changed(self.change_any_photo(&mut random)?),
+                Some(hop) = hops.recv() => {
+                    if let Some(row) = table.record(&hop) {
+                        println!("{row}");
                     }
                 }
             }
@@ -200,24 +194,20 @@ impl World {
     }
 
     /// Makes the changes, waits until all is written, and compares.
-    async fn once(&self, changes: usize, mut arrivals: mpsc::UnboundedReceiver<HopAt>) -> Result<bool> {
+    async fn once(&self, changes: usize, mut hops: mpsc::UnboundedReceiver<Hop>) -> Result<bool> {
         self.first_look().await?;
-        self.drained().await?;
-        while arrivals.try_recv().is_ok() {}
-        let mut people = fastrand::Rng::with_seed(1);
+        while hops.try_recv().is_ok() {}
+        let mut random = fastrand::Rng::with_seed(1);
         let mut made = Vec::with_capacity(changes);
         for _ in 0..changes {
-            let user = self.change_somebody(&mut people)?;
-            made.push((user, self.shown(user), Instant::now()));
+            let user = self.change_any_photo(&mut random)?;
+            made.push(MadeChange { user, photo: self.shown(user), at: Instant::now() });
             tokio::time::sleep(BURST_PAUSE).await;
         }
         self.sim.idle().await;
         self.drained().await?;
 
-        let mut seen = Vec::new();
-        while let Ok(arrival) = arrivals.try_recv() {
-            seen.push(arrival);
-        }
+        let seen: Vec<Hop> = std::iter::from_fn(|| hops.try_recv().ok()).collect();
         let latencies = latencies(&made, &seen);
         let lost = self.lost()?;
         let report = audit::verify_all(&*self.storage.blobs).await?;
@@ -236,12 +226,11 @@ impl World {
         Ok(lost == 0 && report.is_clean())
     }
 
-    fn change_somebody(&self, people: &mut fastrand::Rng) -> Result<UserId> {
+    fn change_any_photo(&self, random: &mut fastrand::Rng) -> Result<UserId> {
         let tenant = self.sim.tenant();
-        let everybody = tenant.user_ids();
-        let somebody = *people.choice(&everybody).context("the demo needs at least one person")?;
-        tenant.change_photo(somebody)?;
-        Ok(UserId::from_uuid(somebody))
+        let user = *random.choice(&tenant.user_ids()).context("the demo needs at least one person")?;
+        tenant.change_photo(user)?;
+        Ok(UserId::from_uuid(user))
     }
 
     /// SHA-256 of what the simulator shows for this person.
@@ -267,22 +256,22 @@ impl World {
 
     /// Until both queues are empty.
     async fn drained(&self) -> Result<()> {
-        let give_up = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + PATIENCE;
         loop {
             let checks = self.storage.queues.count(CHECKS_QUEUE).await?;
             let writebacks = self.storage.queues.count(WRITEBACKS_QUEUE).await?;
             if checks + writebacks == 0 {
                 return Ok(());
             }
-            ensure!(Instant::now() < give_up, "{checks} checks and {writebacks} write-backs are still waiting");
+            ensure!(Instant::now() < deadline, "{checks} checks and {writebacks} write-backs are still waiting");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 
     async fn until(&self, what: &str, mut holds: impl FnMut() -> bool) -> Result<()> {
-        let give_up = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + Duration::from_secs(10);
         while !holds() {
-            ensure!(Instant::now() < give_up, "waited in vain until {what}");
+            ensure!(Instant::now() < deadline, "waited in vain until {what}");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         Ok(())
@@ -305,152 +294,4 @@ fn configuration(sim: &Sim, dir: &Path, public_url: Url) -> Result<AppConfig> {
     );
     // A few people who change their photos all the time are the point of a demo.
     Ok(AppConfig { public_url: Some(public_url), captures_per_day: u32::MAX, ..defaults })
-}
-
-/// One change on its way.
-struct Change {
-    made: Instant,
-    hops: Vec<(Hop, Duration)>,
-}
-
-impl Change {
-    fn now() -> Self {
-        Self { made: Instant::now(), hops: Vec::new() }
-    }
-
-    /// Whether this was the last hop.
-    fn arrived(&mut self, arrival: &HopAt) -> bool {
-        if !self.hops.iter().any(|(hop, _)| *hop == arrival.hop) {
-            self.hops.push((arrival.hop, arrival.at.saturating_duration_since(self.made)));
-        }
-        arrival.hop == Hop::Written
-    }
-
-    fn line(&self, user: UserId) -> String {
-        let time = |wanted| match self.hops.iter().find(|(hop, _)| *hop == wanted) {
-            Some((_, after)) => format!("{:.1} ms", after.as_secs_f64() * 1000.0),
-            None => "-".to_owned(),
-        };
-        format!(
-            "{:<10} {:>10} {:>10} {:>10} {:>10}",
-            &user.to_string()[..8],
-            time(Hop::Notified),
-            time(Hop::Stored),
-            time(Hop::Queued),
-            time(Hop::Written)
-        )
-    }
-}
-
-/// For each change, the time until it or a later photo of the same person was written, in milliseconds, sorted.
-fn latencies(made: &[(UserId, Option<String>, Instant)], seen: &[HopAt]) -> Vec<f64> {
-    let mut photos: HashMap<(UserId, u64), &str> = HashMap::new();
-    for arrival in seen.iter().filter(|arrival| arrival.hop == Hop::Stored) {
-        photos.insert((arrival.user, arrival.seq), &arrival.photo);
-    }
-    let mut latencies = Vec::new();
-    for (at, (user, _, changed)) in made.iter().enumerate() {
-        let covering: Vec<&str> = made[at..]
-            .iter()
-            .filter(|(other, ..)| other == user)
-            .filter_map(|(_, photo, _)| photo.as_deref())
-            .collect();
-        let written = seen.iter().find(|arrival| {
-            arrival.hop == Hop::Written
-                && arrival.user == *user
-                && arrival.at >= *changed
-                && photos.get(&(*user, arrival.seq)).is_some_and(|photo| covering.contains(photo))
-        });
-        latencies.extend(written.map(|arrival| arrival.at.duration_since(*changed).as_secs_f64() * 1000.0));
-    }
-    latencies.sort_by(f64::total_cmp);
-    latencies
-}
-
-fn percentile(sorted: &[f64], percent: usize) -> Option<f64> {
-    let at = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
-    sorted.get(at).map(|value| (value * 10.0).round() / 10.0)
-}
-
-/// Sees the hops in the program's own log events, so that nothing has to be measured inside it.
-mod hops {
-    use std::fmt;
-    use std::time::Instant;
-
-    use photorelay_core::id::UserId;
-    use tokio::sync::mpsc;
-    use tracing::field::{Field, Visit};
-    use tracing_subscriber::Layer;
-    use tracing_subscriber::layer::Context;
-
-    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub(super) enum Hop {
-        Notified,
-        Stored,
-        Queued,
-        Written,
-    }
-
-    pub(super) struct HopAt {
-        pub(super) hop: Hop,
-        pub(super) user: UserId,
-        pub(super) seq: u64,
-        pub(super) photo: String,
-        pub(super) at: Instant,
-    }
-
-    pub(super) struct Hops(mpsc::UnboundedSender<HopAt>);
-
-    impl Hops {
-        pub(super) fn channel() -> (Self, mpsc::UnboundedReceiver<HopAt>) {
-            let (hops, arrivals) = mpsc::unbounded_channel();
-            (Self(hops), arrivals)
-        }
-    }
-
-    impl<S: tracing::Subscriber> Layer<S> for Hops {
-        fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
-            if !event.metadata().target().starts_with("photorelay") {
-                return;
-            }
-            let mut fields = Fields::default();
-            event.record(&mut fields);
-            let hop = match fields.message.as_str() {
-                "notified" => Hop::Notified,
-                "committed" => Hop::Stored,
-                "announced" => Hop::Queued,
-                "brought up" => Hop::Written,
-                _ => return,
-            };
-            let Ok(user) = fields.user.parse() else { return };
-            // The receiver is gone only when the demo ends.
-            let _ = self.0.send(HopAt { hop, user, seq: fields.seq, photo: fields.photo, at: Instant::now() });
-        }
-    }
-
-    #[derive(Default)]
-    struct Fields {
-        message: String,
-        user: String,
-        photo: String,
-        seq: u64,
-    }
-
-    impl Visit for Fields {
-        fn record_u64(&mut self, field: &Field, value: u64) {
-            if field.name() == "seq" {
-                self.seq = value;
-            }
-        }
-
-        fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-            let place = match field.name() {
-                "message" => &mut self.message,
-                "user.id" => &mut self.user,
-                "photo.sha256" => &mut self.photo,
-                _ => return,
-            };
-            *place = format!("{value:?}");
-        }
-    }
 }

@@ -1,0 +1,179 @@
+//! A storage account in which every user has a settled head, one entry and one receipt.
+//!
+//! None of them is stored: they are made up as they are listed, in the wire format of Azure. So a hundred thousand users
+//! cost no disk, and the program reads what it would read in production. Everything else that it writes is kept, and
+//! every operation is counted.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use anyhow::Result;
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, Query, State};
+use axum::http::{Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use photorelay_core::heads::etag_metadata;
+use photorelay_core::id::UserId;
+use photorelay_core::names;
+use tokio::net::TcpListener;
+use tokio_util::task::TaskTracker;
+
+const PAGE: usize = 5_000;
+const SENT: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?><QueueMessagesList><QueueMessage>\
+    <MessageId>5974b586-0df3-4e2d-ad0c-18e3892bfca2</MessageId><InsertionTime>Sun, 24 May 2026 22:24:31 GMT</InsertionTime>\
+    <ExpirationTime>Fri, 31 Dec 9999 23:59:59 GMT</ExpirationTime><PopReceipt>AgAAAAMAAAA=</PopReceipt>\
+    <TimeNextVisible>Sun, 24 May 2026 22:24:31 GMT</TimeNextVisible></QueueMessage></QueueMessagesList>";
+
+#[derive(Clone)]
+pub(crate) struct SyntheticAccount {
+    /// Users and the ETags of their photos, in the order of ids.
+    users: Arc<Vec<(UserId, String)>>,
+    written: Arc<Mutex<BTreeMap<String, Bytes>>>,
+    counts: Arc<Mutex<BTreeMap<String, u64>>>,
+}
+
+impl SyntheticAccount {
+    pub(crate) fn new(mut users: Vec<(UserId, String)>) -> Self {
+        users.sort_unstable();
+        Self { users: Arc::new(users), written: Arc::default(), counts: Arc::default() }
+    }
+
+    /// Starts the service; its URI, with a SAS that is not checked.
+    pub(crate) async fn serve(&self, tasks: &TaskTracker) -> Result<String> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let service = format!("http://{}/?sv=2021-12-02&sig=bench", listener.local_addr()?);
+        let router = Router::new().fallback(answer).layer(DefaultBodyLimit::disable()).with_state(self.clone());
+        tasks.spawn(axum::serve(listener, router).into_future());
+        Ok(service)
+    }
+
+    pub(crate) fn reset(&self) {
+        lock(&self.counts).clear();
+    }
+
+    pub(crate) fn counts(&self) -> BTreeMap<String, u64> {
+        lock(&self.counts).clone()
+    }
+
+    fn count(&self, operation: &str) {
+        *lock(&self.counts).entry(operation.to_owned()).or_default() += 1;
+    }
+
+    fn list(&self, container: &str, query: &HashMap<String, String>) -> String {
+        let prefix = query.get("prefix").map_or("", String::as_str);
+        let start: usize = query.get("marker").and_then(|marker| marker.parse().ok()).unwrap_or_default();
+        let (mut blobs, mut next) = (String::new(), String::new());
+        if matches!((container, prefix), ("state", names::HEADS_PREFIX) | ("audit" | "receipts", _)) {
+            for (user, etag) in self.users.iter().skip(start).take(PAGE) {
+                let (name, metadata) = synthetic(container, *user, etag);
+                push(&mut blobs, &name, &metadata);
+            }
+            if start + PAGE < self.users.len() {
+                next = (start + PAGE).to_string();
+            }
+        } else {
+            let full = format!("/{container}/");
+            for name in lock(&self.written).keys().filter_map(|path| path.strip_prefix(&full)) {
+                if name.starts_with(prefix) {
+                    push(&mut blobs, name, "");
+                }
+            }
+        }
+        format!(
+            "<?xml version=\"1.0\" encoding=\"utf-8\"?><EnumerationResults ServiceEndpoint=\"http://localhost/\" \
+             ContainerName=\"{container}\"><Blobs>{blobs}</Blobs><NextMarker>{next}</NextMarker></EnumerationResults>"
+        )
+    }
+
+    fn read(&self, path: &str) -> Response {
+        match lock(&self.written).get(path).cloned() {
+            Some(bytes) if bytes.is_empty() => StatusCode::OK.into_response(),
+            Some(bytes) => {
+                let range = format!("bytes 0-{}/{}", bytes.len() - 1, bytes.len());
+                let headers = [("content-range", range), ("etag", "\"0x1\"".to_owned())];
+                (StatusCode::PARTIAL_CONTENT, headers, Body::from(bytes)).into_response()
+            }
+            None => (StatusCode::NOT_FOUND, [("x-ms-error-code", "BlobNotFound")]).into_response(),
+        }
+    }
+}
+
+/// The name and the metadata of the user's one blob in this container.
+fn synthetic(container: &str, user: UserId, etag: &str) -> (String, String) {
+    match container {
+        "state" => {
+            let etag = escaped(&etag_metadata(etag));
+            let metadata = format!("<Metadata><etag>{etag}</etag><seq>1</seq><settled>true</settled></Metadata>");
+            (names::head(user), metadata)
+        }
+        "audit" => (names::audit_entry(user, 1), String::new()),
+        _ => (names::receipt(user, 1, "ad"), String::new()),
+    }
+}
+
+/// With the properties that Azure sends, because parsing them is part of the cost.
+fn push(blobs: &mut String, name: &str, metadata: &str) {
+    let _ = write!(
+        blobs,
+        "<Blob><Name>{name}</Name><Properties><Creation-Time>Sun, 24 May 2026 22:24:31 GMT</Creation-Time>\
+         <Last-Modified>Sun, 24 May 2026 22:24:31 GMT</Last-Modified><Etag>0x8DCB6F1B2C3D4E5</Etag>\
+         <Content-Length>612</Content-Length><Content-Type>application/json</Content-Type><Content-Encoding />\
+         <Content-Language /><Content-CRC64 /><Content-MD5>rL0Y20zC+Fzt72VPzMSk2A==</Content-MD5><Cache-Control />\
+         <Content-Disposition /><BlobType>BlockBlob</BlobType><AccessTier>Hot</AccessTier>\
+         <AccessTierInferred>true</AccessTierInferred><LeaseStatus>unlocked</LeaseStatus><LeaseState>available</LeaseState>\
+         <ServerEncrypted>true</ServerEncrypted></Properties>{metadata}<OrMetadata /></Blob>"
+    );
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
+}
+
+async fn answer(
+    State(account): State<SyntheticAccount>,
+    method: Method,
+    uri: Uri,
+    Query(query): Query<HashMap<String, String>>,
+    body: Bytes,
+) -> Response {
+    let path = uri.path();
+    let (container, blob) = path.trim_start_matches('/').split_once('/').unwrap_or((path.trim_start_matches('/'), ""));
+    match (method, query.get("comp").map(String::as_str)) {
+        (Method::GET, Some("list")) => {
+            account.count("list");
+            ([("content-type", "application/xml")], account.list(container, &query)).into_response()
+        }
+        (Method::PUT, _) if query.contains_key("restype") || blob.is_empty() => {
+            account.count("create container or queue");
+            StatusCode::CREATED.into_response()
+        }
+        (Method::PUT, _) => {
+            account.count("write");
+            lock(&account.written).insert(path.to_owned(), body);
+            (StatusCode::CREATED, [("etag", "\"0x1\"")]).into_response()
+        }
+        (Method::DELETE, _) => {
+            account.count("delete");
+            lock(&account.written).remove(path);
+            StatusCode::ACCEPTED.into_response()
+        }
+        (Method::GET, _) => {
+            account.count("read");
+            account.read(path)
+        }
+        (Method::POST, _) => {
+            account.count("send");
+            (StatusCode::CREATED, [("content-type", "application/xml")], SENT).into_response()
+        }
+        (method, _) => {
+            account.count(&format!("unexpected {method}"));
+            StatusCode::NOT_IMPLEMENTED.into_response()
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

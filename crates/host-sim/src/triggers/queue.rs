@@ -1,0 +1,192 @@
+//! The listener of one queue: batches, leases, retries and poison, as the queue extension of the host does it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use azure_storage_queue::QueueClient;
+use azure_storage_queue::models::{QueueClientReceiveMessagesOptions, ReceivedMessage};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use crate::encode::{self, QueueTriggerMessage};
+use crate::host::Host;
+use crate::package::HostedFunction;
+
+const MIN_POLL: Duration = Duration::from_millis(100);
+const LONGEST_NAME: usize = 63;
+const POISON: &str = "-poison";
+
+/// A message under lease: the receipt changes with each renewal.
+struct LeasedMessage<'a> {
+    client: &'a QueueClient,
+    queue: &'a str,
+    id: String,
+    receipt: String,
+    text: String,
+}
+
+impl LeasedMessage<'_> {
+    async fn hide(&mut self, duration: Duration) -> Result<()> {
+        let reply = self.client.update_message(&self.id, &self.receipt, seconds(duration), None).await?;
+        let receipt = reply.headers().get_optional_string(&"x-ms-popreceipt".into());
+        self.receipt = receipt.context("no new receipt")?;
+        Ok(())
+    }
+
+    async fn delete(&self) -> Result<()> {
+        Ok(self.client.delete_message(&self.id, &self.receipt, None).await.map(drop)?)
+    }
+}
+
+impl Host {
+    pub(crate) async fn listen(self: Arc<Self>, function: HostedFunction) -> Result<()> {
+        let queue = function.trigger["queueName"].as_str().context("a queue trigger has no queueName")?.to_owned();
+        let client = Arc::new(self.queue_client(&queue)?);
+        let settings = &self.app.queues;
+        let (mut running, mut pause) = (JoinSet::new(), MIN_POLL);
+        loop {
+            while running.len() > settings.new_batch_threshold {
+                running.join_next().await;
+            }
+            while running.try_join_next().is_some() {}
+            let batch = match receive(&client, settings.batch_size, self.options.lease).await {
+                Ok(batch) => batch,
+                // If the queue does not exist or the store is down, the host only waits.
+                Err(error) => {
+                    self.log(format!("{queue} cannot be read: {error:#}"));
+                    Vec::new()
+                }
+            };
+            if batch.is_empty() {
+                sleep(pause).await;
+                pause = longer(pause, fastrand::f64()).min(settings.max_polling_interval);
+                continue;
+            }
+            pause = MIN_POLL;
+            for message in batch {
+                let (host, function) = (Arc::clone(&self), function.clone());
+                let (client, queue) = (Arc::clone(&client), queue.clone());
+                running.spawn(async move {
+                    if let Err(error) = host.handle(&client, &queue, &function, message).await {
+                        host.log(format!("{queue}: {error:#}"));
+                    }
+                });
+            }
+        }
+    }
+
+    async fn handle(
+        &self,
+        client: &QueueClient,
+        queue: &str,
+        function: &HostedFunction,
+        received: ReceivedMessage,
+    ) -> Result<()> {
+        let settings = &self.app.queues;
+        let mut leased = LeasedMessage {
+            client,
+            queue,
+            id: received.message_id.clone().context("no id")?,
+            receipt: received.pop_receipt.clone().context("no receipt")?,
+            text: received.message_text.clone().unwrap_or_default(),
+        };
+        let body = if settings.base64 { STANDARD.decode(&leased.text).ok() } else { Some(leased.text.clone().into()) };
+        let Some(body) = body else {
+            self.log(format!("Message decoding has failed! Check MessageEncoding settings. MessageId={}", leased.id));
+            return self.poison(&leased).await;
+        };
+        let count = received.dequeue_count.unwrap_or(1);
+        if count > settings.max_dequeue_count {
+            return self.poison(&leased).await;
+        }
+        let envelope = encode::queue(function, &trigger_message(&received, body), &self.options.faults);
+        let mut work = Box::pin(self.deliver(function, envelope));
+        let result = loop {
+            tokio::select! {
+                result = &mut work => break result,
+                () = sleep(self.options.lease / 2) => leased.hide(self.options.lease).await?,
+            }
+        };
+        match result {
+            Ok(()) => leased.delete().await,
+            Err(_) if count >= settings.max_dequeue_count => {
+                self.log(format!(
+                    "Message has reached MaxDequeueCount of {}. Moving message to queue '{queue}{POISON}'.",
+                    settings.max_dequeue_count
+                ));
+                self.poison(&leased).await
+            }
+            Err(_) => leased.hide(settings.visibility_timeout).await,
+        }
+    }
+
+    async fn deliver(&self, function: &HostedFunction, envelope: serde_json::Value) -> Result<()> {
+        let deliver = || self.invoke_with_outputs(function, envelope.clone());
+        if self.options.faults.deliver_twice {
+            let (first, second) = tokio::join!(deliver(), deliver());
+            first.and(second)?;
+        } else {
+            deliver().await?;
+        }
+        Ok(())
+    }
+
+    /// A new message with a new id and the service's default time to live.
+    async fn poison(&self, message: &LeasedMessage<'_>) -> Result<()> {
+        let LeasedMessage { queue, id, text, .. } = message;
+        if queue.ends_with(POISON) || queue.len() + POISON.len() > LONGEST_NAME {
+            self.log(format!("{queue} has no poison queue: the message only stays invisible"));
+            return Ok(());
+        }
+        self.send_message(&format!("{queue}{POISON}"), text.clone()).await?;
+        message.delete().await?;
+        self.log(format!("{queue}{POISON} has the message {id}"));
+        Ok(())
+    }
+}
+
+fn trigger_message(received: &ReceivedMessage, body: Vec<u8>) -> QueueTriggerMessage {
+    let time = |seconds: Option<i64>| seconds.and_then(|s| Timestamp::from_second(s).ok()).unwrap_or_default();
+    QueueTriggerMessage {
+        id: received.message_id.clone().unwrap_or_default(),
+        receipt: received.pop_receipt.clone().unwrap_or_default(),
+        dequeue_count: received.dequeue_count.unwrap_or(1),
+        inserted: time(received.insertion_time.map(|t| t.unix_timestamp())),
+        expires: time(received.expiration_time.map(|t| t.unix_timestamp())),
+        next_visible: time(received.time_next_visible.map(|t| t.unix_timestamp())),
+        body,
+    }
+}
+
+/// The wait before the next attempt on an empty queue: twice as long, give or take a fifth.
+fn longer(pause: Duration, dice: f64) -> Duration {
+    (pause * 2).mul_f64(0.8 + 0.4 * dice)
+}
+
+async fn receive(client: &QueueClient, most: usize, lease: Duration) -> Result<Vec<ReceivedMessage>> {
+    let options = QueueClientReceiveMessagesOptions {
+        number_of_messages: i32::try_from(most).ok(),
+        visibility_timeout: Some(seconds(lease)),
+        ..Default::default()
+    };
+    Ok(client.receive_messages(Some(options)).await?.into_model()?.items.unwrap_or_default())
+}
+
+fn seconds(duration: Duration) -> i32 {
+    i32::try_from(duration.as_secs()).unwrap_or(i32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wait_for_a_message_doubles_give_or_take_a_fifth() {
+        let waits = [0.0, 0.5, 1.0].map(|dice| longer(Duration::from_millis(100), dice).as_millis());
+        assert_eq!(waits, [160, 200, 240]);
+    }
+}

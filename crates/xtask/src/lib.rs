@@ -1,0 +1,3 @@
+//! The part of xtask that tests use too: reading the Bicep files of infra/.
+
+pub mod bicep;
