@@ -119,7 +119,7 @@ struct World {
 
 impl World {
     async fn start(dir: &Path, users: usize) -> Result<Self> {
-        let sim = Sim::start(graph_sim::Config { users, ..graph_sim::Config::default() }).await?;
+        let sim = Sim::start(graph_sim::SimConfig { users, ..graph_sim::SimConfig::default() }).await?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let public_url = Url::parse(&format!("http://{}", listener.local_addr()?))?;
         let app = App::build(&configuration(&sim, dir, public_url)?).await?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use graph_sim::{Config, NoPhoto, Sim};
+use graph_sim::{NoPhoto, Sim, SimConfig};
 use photorelay::graph::{CachedTokens, FetchedPhoto, Graph, GraphConfig, PhotoState, Priority, TokenSource, scope};
 use photorelay_core::entra::{CredentialConfig, credential};
 use photorelay_core::id::UserId;
@@ -44,7 +44,7 @@ fn ids(sim: &Sim) -> Vec<UserId> {
 
 #[tokio::test]
 async fn people_and_photos_are_read_without_a_violation() {
-    let sim = Sim::start(Config::default()).await.unwrap();
+    let sim = Sim::start(SimConfig::default()).await.unwrap();
     let graph = graph(&sim, certificate(&sim));
     let users = ids(&sim);
     let person = users[0];
@@ -74,7 +74,7 @@ async fn people_and_photos_are_read_without_a_violation() {
 
 #[tokio::test]
 async fn no_photo_and_nobody_are_understood_in_each_of_the_simulators_shapes() {
-    let sim = Sim::start(Config::default()).await.unwrap();
+    let sim = Sim::start(SimConfig::default()).await.unwrap();
     let graph = graph(&sim, secret(&sim));
     let users = ids(&sim);
     for (id, shape) in sim.tenant().user_ids().into_iter().zip(NoPhoto::ALL) {
@@ -94,7 +94,7 @@ async fn no_photo_and_nobody_are_understood_in_each_of_the_simulators_shapes() {
 
 #[tokio::test]
 async fn revoked_tokens_are_replaced_once_for_all_who_were_refused() {
-    let sim = Sim::start(Config::default()).await.unwrap();
+    let sim = Sim::start(SimConfig::default()).await.unwrap();
     let graph = graph(&sim, secret(&sim));
     let users = ids(&sim);
     graph.photo_state(users[0]).await.unwrap();

@@ -110,7 +110,7 @@ async fn behind_a_broken_link_of_the_chain_nothing_is_written() {
 }
 
 async fn world() -> World {
-    let sim = graph_sim::Config { users: 2, with_photo: 0.0, ..Default::default() };
+    let sim = graph_sim::SimConfig { users: 2, with_photo: 0.0, ..Default::default() };
     World::with(Setup { sim, ..Setup::default() }).await
 }
 

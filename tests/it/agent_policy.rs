@@ -368,7 +368,7 @@ async fn command(world: &World, arguments: &[&str]) -> String {
 
 /// A world in which a photo that is not found twice is believed to be gone.
 async fn world(users: usize, policy: WritePolicy) -> World {
-    let sim = graph_sim::Config { users, with_photo: 0.0, ..Default::default() };
+    let sim = graph_sim::SimConfig { users, with_photo: 0.0, ..Default::default() };
     let edit = |config: &mut photorelay::config::AppConfig| config.hold = std::time::Duration::ZERO;
     let world = World::with(Setup { sim, edit, ..Setup::default() }).await;
     with(world, policy)

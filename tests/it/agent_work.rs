@@ -190,7 +190,7 @@ async fn announced_everybody(users: usize) -> (World, Vec<UserId>) {
 }
 
 async fn world(users: usize) -> World {
-    let sim = graph_sim::Config { users, with_photo: 0.0, ..Default::default() };
+    let sim = graph_sim::SimConfig { users, with_photo: 0.0, ..Default::default() };
     World::with(Setup { sim, ..Setup::default() }).await
 }
 

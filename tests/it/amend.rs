@@ -1,6 +1,6 @@
 //! What operators change in a person's trail, at the command line: history, restore, forget.
 
-use graph_sim::Notify;
+use graph_sim::NotificationMode;
 use photorelay::jobs::sweep::Run;
 use photorelay_core::contract::{CaptureStatus, EntryKind, FetchPolicy};
 use photorelay_core::id::{Digest, UserId};
@@ -179,7 +179,7 @@ async fn a_forgotten_person_has_no_photos_and_gets_none_whatever_happens() {
 #[tokio::test]
 async fn somebody_whom_nobody_ever_looked_at_can_be_forgotten() {
     let world = World::start().await;
-    world.sim.set(|settings| settings.notify = Notify::Never);
+    world.sim.set(|settings| settings.notify = NotificationMode::Never);
     let user = world.user(0);
     succeeds(&world, &["forget", &user.to_string(), "--yes"]).await;
     world.app.sweep.run(&Run::default()).await.unwrap();

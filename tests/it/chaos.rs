@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use fastrand::Rng;
-use graph_sim::{Fault, Pattern, RetryAfter, Rule, Scope};
+use graph_sim::{Fault, FaultRule, PatternScope, RequestPattern, RetryAfter};
 use photorelay_core::contract::{EntryKind, FetchPolicy};
 use photorelay_core::id::UserId;
 use photorelay_core::names::{CHECKS_QUEUE, WRITEBACKS_QUEUE};
@@ -37,11 +37,11 @@ async fn everything_goes_wrong_at_once(seed: u64) {
     println!("PHOTORELAY_TEST_SEED={seed}");
     let mut dice = Rng::with_seed(seed);
     let pictures = small_pictures();
-    let sim = graph_sim::Config {
+    let sim = graph_sim::SimConfig {
         seed,
         users: PEOPLE,
         photos: Some(pictures.path().to_owned()),
-        ..graph_sim::Config::default()
+        ..graph_sim::SimConfig::default()
     };
     let world = World::with(Setup { sim, subscribe: false, ..Setup::default() }).await;
     let people: Vec<UserId> = (0..PEOPLE).map(|at| world.user(at)).collect();
@@ -72,7 +72,7 @@ async fn everything_goes_wrong_at_once(seed: u64) {
 
     world.sim.clear_faults();
     keep_sweeps_out(&world.sim);
-    world.sim.set(|settings| *settings = graph_sim::Settings::default());
+    world.sim.set(|settings| *settings = graph_sim::SimSettings::default());
     programs.function.brings("the rest of the notifications", world.sim.flush()).await;
     world.check(&people, FetchPolicy::Always).await;
     programs.function.brings("an empty queue of checks", is_below(&world, CHECKS_QUEUE, 1)).await;
@@ -143,8 +143,8 @@ fn go_wrong(world: &World, seed: u64) {
         settings.etags_return = seed.is_multiple_of(2);
     });
     keep_sweeps_out(&world.sim);
-    let everything = || Pattern { method: None, path: "/v1.0/*".to_owned(), scope: Scope::Any };
-    let requests = || everything().within(Scope::Requests);
+    let everything = || RequestPattern { method: None, path: "/v1.0/*".to_owned(), scope: PatternScope::Any };
+    let requests = || everything().within(PatternScope::Requests);
     let status =
         |status: u16, code: &str| Fault::Status { status, code: code.to_owned(), retry_after: RetryAfter::Absent };
     for (calls, fault, probability) in [
@@ -155,10 +155,10 @@ fn go_wrong(world: &World, seed: u64) {
         (everything(), status(504, "UnknownError"), 0.01),
         (requests(), Fault::CutBody, 0.02),
         // Half a photo in a whole answer cannot be told from a bad photo, and is refused; half of a batch can.
-        (Pattern::new("POST", "/v1.0/$batch").within(Scope::Requests), Fault::Truncated, 0.01),
+        (RequestPattern::new("POST", "/v1.0/$batch").within(PatternScope::Requests), Fault::Truncated, 0.01),
         (everything(), Fault::Latency { ms: 200 }, 0.02),
     ] {
-        world.sim.add_fault(Rule::new(calls, fault).probability(probability));
+        world.sim.add_fault(FaultRule::new(calls, fault).probability(probability));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::process::Output;
 
-use graph_sim::{Pattern, Point};
+use graph_sim::{HoldPoint, RequestPattern};
 use photorelay_core::id::UserId;
 use tokio::process::Command;
 
@@ -111,7 +111,7 @@ async fn every_missing_setting_is_told_at_once_and_no_secret_with_it() {
 
 #[tokio::test]
 async fn the_first_sweep_forecasts_fetches_every_photo_and_says_so() {
-    let sim = graph_sim::Config { users: 120, with_photo: 0.5, ..Default::default() };
+    let sim = graph_sim::SimConfig { users: 120, with_photo: 0.5, ..Default::default() };
     let world = World::with(Setup { sim, subscribe: false, ..Setup::default() }).await;
     let output = photorelay(&world, &["sweep", "--first"], &[]).await;
     let printed = text(&output.stdout);
@@ -140,9 +140,9 @@ async fn the_first_sweep_forecasts_fetches_every_photo_and_says_so() {
 #[cfg(unix)]
 #[tokio::test]
 async fn a_first_sweep_that_is_interrupted_pauses_and_goes_on() {
-    let sim = graph_sim::Config { users: 120, with_photo: 0.3, ..Default::default() };
+    let sim = graph_sim::SimConfig { users: 120, with_photo: 0.3, ..Default::default() };
     let world = World::with(Setup { sim, subscribe: false, ..Setup::default() }).await;
-    let hold = world.sim.hold(Pattern::new("GET", "/v1.0/users/*/photo/$value"), Point::Before);
+    let hold = world.sim.hold(RequestPattern::new("GET", "/v1.0/users/*/photo/$value"), HoldPoint::Before);
     let mut command = Command::new(env!("CARGO_BIN_EXE_photorelay"));
     command.args(["sweep", "--first"]).env_clear().envs(settings(&world)).kill_on_drop(true);
     let child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();

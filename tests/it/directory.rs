@@ -311,7 +311,7 @@ async fn a_domain_controller_that_went_away_is_found_again() {
 
 pub(crate) async fn world(store: Store, samba: &Samba, dry_run: bool) -> World {
     // Nobody shows a photo before a test says so.
-    let sim = graph_sim::Config { users: 4, with_photo: 0.0, ..Default::default() };
+    let sim = graph_sim::SimConfig { users: 4, with_photo: 0.0, ..Default::default() };
     let mut world = World::with(Setup { store, sim, ..Setup::default() }).await;
     world.agent = agent(&world, samba.settings(), dry_run);
     world

@@ -40,7 +40,7 @@ async fn the_directory_ends_with_the_newest_photos_and_never_shows_an_older_one_
     let mut samba = Samba::own().await;
     let pictures = small_pictures();
     let photos = Some(pictures.path().to_owned());
-    let sim = graph_sim::Config { seed, users: PEOPLE, with_photo: 0.0, photos, ..graph_sim::Config::default() };
+    let sim = graph_sim::SimConfig { seed, users: PEOPLE, with_photo: 0.0, photos, ..graph_sim::SimConfig::default() };
     let world = World::with(Setup { sim, subscribe: false, ..Setup::default() }).await;
     let people = everybody(&world, &samba.add_many(PEOPLE).await);
 

@@ -3,7 +3,7 @@
 use std::process::Output;
 use std::sync::Arc;
 
-use graph_sim::{Config, Notify, PhotoSource, PhotoUpdateSettings, roles};
+use graph_sim::{NotificationMode, SimConfig, SimPhotoSettings, SimPhotoSource, roles};
 use photorelay_core::contract::EntryKind;
 use serde_json::Value;
 
@@ -17,7 +17,7 @@ async fn doctor_finds_nothing_wrong_where_everything_is_right() {
         ..Setup::default()
     })
     .await;
-    let cloud = PhotoUpdateSettings { source: Some(PhotoSource::Cloud), ..Default::default() };
+    let cloud = SimPhotoSettings { source: Some(SimPhotoSource::Cloud), ..Default::default() };
     world.sim.set_photo_update_settings(cloud);
     world.sim.tenant().change_photo(guid(world.user(0))).unwrap();
     world.settle().await;
@@ -38,7 +38,7 @@ async fn doctor_finds_nothing_wrong_where_everything_is_right() {
 async fn doctor_names_each_trouble_with_its_mend_and_one_does_not_hide_the_others() {
     let wrong = &[roles::USER_READ, roles::PHOTO_READ, roles::USER_WRITE, roles::PEOPLE_SETTINGS_READ];
     let world = World::with(Setup { sim: sim(wrong), subscribe: false, ..Setup::default() }).await;
-    let on_premises = PhotoUpdateSettings { source: Some(PhotoSource::OnPremises), ..Default::default() };
+    let on_premises = SimPhotoSettings { source: Some(SimPhotoSource::OnPremises), ..Default::default() };
     world.sim.set_photo_update_settings(on_premises);
     let output = photorelay(&world, &["doctor", "--json", &uuid::Uuid::nil().to_string()], &[]).await;
     assert_eq!(output.status.code(), Some(2));
@@ -90,7 +90,7 @@ async fn a_probe_sees_the_notification_and_puts_the_photo_back() {
 #[tokio::test]
 async fn a_probe_says_that_nothing_notified_and_that_a_missing_role_changed_nothing() {
     let mut silent = sim(&[roles::USER_READ, roles::PHOTO_WRITE]);
-    silent.settings.notify = Notify::Never;
+    silent.settings.notify = NotificationMode::Never;
     let world = World::with(Setup { sim: silent, ..Setup::default() }).await;
     let output = probe(&world, &world.user(0).to_string(), "1").await;
     assert_eq!(output.status.code(), Some(2));
@@ -107,8 +107,8 @@ async fn a_probe_says_that_nothing_notified_and_that_a_missing_role_changed_noth
     world.end_with_leftovers().await;
 }
 
-fn sim(roles: &[&str]) -> Config {
-    let mut sim = Config { users: 3, ..Config::default() };
+fn sim(roles: &[&str]) -> SimConfig {
+    let mut sim = SimConfig { users: 3, ..SimConfig::default() };
     sim.app.roles = roles.iter().map(|role| (*role).to_owned()).collect();
     sim
 }

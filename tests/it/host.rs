@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use graph_sim::{Hold, Notify, Pattern, Point, Scope};
+use graph_sim::{HoldPoint, NotificationMode, PatternScope, RequestHold, RequestPattern};
 use host_sim::HostFaults;
 use photorelay_core::id::UserId;
 use photorelay_core::names::{self, CHECKS_QUEUE};
@@ -18,9 +18,10 @@ async fn world(host: fn(&mut host_sim::HostOptions)) -> World {
 }
 
 /// A new photo of this person is about to be fetched.
-async fn fetching(world: &World, user: UserId, photo: &str) -> Hold {
-    let fetch = Pattern::new("GET", &format!("/v1.0/users/{}/photo/$value", guid(user))).within(Scope::Requests);
-    let hold = world.sim.hold(fetch, Point::Before);
+async fn fetching(world: &World, user: UserId, photo: &str) -> RequestHold {
+    let fetch =
+        RequestPattern::new("GET", &format!("/v1.0/users/{}/photo/$value", guid(user))).within(PatternScope::Requests);
+    let hold = world.sim.hold(fetch, HoldPoint::Before);
     show(world, user, photo);
     world.sim.flush().await;
     hold.arrived().await;
@@ -67,7 +68,7 @@ async fn every_oddity_of_the_host_at_once_changes_nothing() {
 #[tokio::test]
 async fn a_photo_that_nothing_announced_is_found_by_the_timer() {
     let world = world(sweeping).await;
-    world.sim.set(|settings| settings.notify = Notify::Never);
+    world.sim.set(|settings| settings.notify = NotificationMode::Never);
     let (user, hosted) = (world.user(0), world.hosted.as_ref().unwrap());
     show(&world, user, "astronaut-240.jpg");
     world.settle().await;

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use axum::http::Method;
-use graph_sim::{Pattern, Point, Scope};
+use graph_sim::{HoldPoint, PatternScope, RequestPattern};
 use photorelay_core::contract::{EntryKind, FetchPolicy, Outcome};
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::names::{CHECKS_QUEUE, WRITEBACKS_QUEUE};
@@ -20,11 +20,11 @@ use crate::world::{Setup, Store, World, fixture, guid};
 /// A request at which the program dies.
 enum At {
     /// A request to Graph, or an item of a batch; `{user}` in the path stands for the person.
-    Graph(&'static str, &'static str, Scope, Point),
+    Graph(&'static str, &'static str, PatternScope, HoldPoint),
     /// A request to the blob service, below the account.
-    Blob(Method, &'static str, Point),
+    Blob(Method, &'static str, HoldPoint),
     /// A request to the queue service, below the account.
-    Queue(Method, &'static str, Point),
+    Queue(Method, &'static str, HoldPoint),
 }
 
 /// Whether the photo is in the trail when the program dies.
@@ -48,28 +48,28 @@ macro_rules! killed {
 }
 
 killed! {
-    before_the_batch_is_asked: At::Graph("POST", "/v1.0/$batch", Scope::Requests, Point::Before), NotCommitted;
-    after_the_batch_was_answered: At::Graph("POST", "/v1.0/$batch", Scope::Requests, Point::After), NotCommitted;
-    while_the_head_is_read: At::Blob(Method::GET, "state/users/{user}.json", Point::Before), NotCommitted;
-    while_the_trail_is_read: At::Blob(Method::GET, "audit/{user}/*", Point::After), NotCommitted;
-    while_the_person_is_looked_up: At::Graph("GET", "/v1.0/users/{user}", Scope::BatchItems, Point::Before), NotCommitted;
-    after_the_person_was_looked_up: At::Graph("GET", "/v1.0/users/{user}", Scope::BatchItems, Point::After), NotCommitted;
-    while_the_photo_is_fetched: At::Graph("GET", "/v1.0/users/{user}/photo/$value", Scope::Requests, Point::Before), NotCommitted;
-    after_the_photo_was_fetched: At::Graph("GET", "/v1.0/users/{user}/photo/$value", Scope::Requests, Point::After), NotCommitted;
-    before_the_photo_is_stored: At::Blob(Method::PUT, "photos/{user}/*", Point::Before), NotCommitted;
-    after_the_photo_was_stored: At::Blob(Method::PUT, "photos/{user}/*", Point::After), NotCommitted;
-    before_the_rendition_is_stored: At::Blob(Method::PUT, "photos/{user}/*/thumbnailPhoto-*", Point::Before), NotCommitted;
-    after_the_rendition_was_stored: At::Blob(Method::PUT, "photos/{user}/*/thumbnailPhoto-*", Point::After), NotCommitted;
-    before_the_commit: At::Blob(Method::PUT, "audit/{user}/*", Point::Before), NotCommitted;
-    after_the_commit_and_before_its_answer: At::Blob(Method::PUT, "audit/{user}/*", Point::After), Committed;
-    before_the_write_back_is_sent: At::Queue(Method::POST, "photo-writebacks/messages", Point::Before), Committed;
-    after_the_write_back_was_sent: At::Queue(Method::POST, "photo-writebacks/messages", Point::After), Committed;
-    before_the_photo_is_confirmed: At::Graph("GET", "/v1.0/users/{user}/photo", Scope::Requests, Point::Before), Committed;
-    after_the_photo_was_confirmed: At::Graph("GET", "/v1.0/users/{user}/photo", Scope::Requests, Point::After), Committed;
-    before_the_head_is_written: At::Blob(Method::PUT, "state/users/{user}.json", Point::Before), Committed;
-    after_the_head_was_written: At::Blob(Method::PUT, "state/users/{user}.json", Point::After), Committed;
-    before_the_message_is_deleted: At::Queue(Method::DELETE, "photo-checks/messages/*", Point::Before), Committed;
-    after_the_message_was_deleted: At::Queue(Method::DELETE, "photo-checks/messages/*", Point::After), Committed;
+    before_the_batch_is_asked: At::Graph("POST", "/v1.0/$batch", PatternScope::Requests, HoldPoint::Before), NotCommitted;
+    after_the_batch_was_answered: At::Graph("POST", "/v1.0/$batch", PatternScope::Requests, HoldPoint::After), NotCommitted;
+    while_the_head_is_read: At::Blob(Method::GET, "state/users/{user}.json", HoldPoint::Before), NotCommitted;
+    while_the_trail_is_read: At::Blob(Method::GET, "audit/{user}/*", HoldPoint::After), NotCommitted;
+    while_the_person_is_looked_up: At::Graph("GET", "/v1.0/users/{user}", PatternScope::BatchItems, HoldPoint::Before), NotCommitted;
+    after_the_person_was_looked_up: At::Graph("GET", "/v1.0/users/{user}", PatternScope::BatchItems, HoldPoint::After), NotCommitted;
+    while_the_photo_is_fetched: At::Graph("GET", "/v1.0/users/{user}/photo/$value", PatternScope::Requests, HoldPoint::Before), NotCommitted;
+    after_the_photo_was_fetched: At::Graph("GET", "/v1.0/users/{user}/photo/$value", PatternScope::Requests, HoldPoint::After), NotCommitted;
+    before_the_photo_is_stored: At::Blob(Method::PUT, "photos/{user}/*", HoldPoint::Before), NotCommitted;
+    after_the_photo_was_stored: At::Blob(Method::PUT, "photos/{user}/*", HoldPoint::After), NotCommitted;
+    before_the_rendition_is_stored: At::Blob(Method::PUT, "photos/{user}/*/thumbnailPhoto-*", HoldPoint::Before), NotCommitted;
+    after_the_rendition_was_stored: At::Blob(Method::PUT, "photos/{user}/*/thumbnailPhoto-*", HoldPoint::After), NotCommitted;
+    before_the_commit: At::Blob(Method::PUT, "audit/{user}/*", HoldPoint::Before), NotCommitted;
+    after_the_commit_and_before_its_answer: At::Blob(Method::PUT, "audit/{user}/*", HoldPoint::After), Committed;
+    before_the_write_back_is_sent: At::Queue(Method::POST, "photo-writebacks/messages", HoldPoint::Before), Committed;
+    after_the_write_back_was_sent: At::Queue(Method::POST, "photo-writebacks/messages", HoldPoint::After), Committed;
+    before_the_photo_is_confirmed: At::Graph("GET", "/v1.0/users/{user}/photo", PatternScope::Requests, HoldPoint::Before), Committed;
+    after_the_photo_was_confirmed: At::Graph("GET", "/v1.0/users/{user}/photo", PatternScope::Requests, HoldPoint::After), Committed;
+    before_the_head_is_written: At::Blob(Method::PUT, "state/users/{user}.json", HoldPoint::Before), Committed;
+    after_the_head_was_written: At::Blob(Method::PUT, "state/users/{user}.json", HoldPoint::After), Committed;
+    before_the_message_is_deleted: At::Queue(Method::DELETE, "photo-checks/messages/*", HoldPoint::Before), Committed;
+    after_the_message_was_deleted: At::Queue(Method::DELETE, "photo-checks/messages/*", HoldPoint::After), Committed;
 }
 
 macro_rules! agent_killed {
@@ -86,14 +86,14 @@ macro_rules! agent_killed {
 }
 
 agent_killed! {
-    after_the_target_was_read: At::Blob(Method::GET, "audit", Point::Before), 0;
-    after_the_trail_was_listed: At::Blob(Method::GET, "audit", Point::After), 0;
-    before_the_target_is_written: At::Blob(Method::GET, "photos/{user}/*", Point::After), 0;
-    after_the_target_was_written: At::Blob(Method::GET, "audit", Point::Before), 1;
-    before_the_receipt_is_left: At::Blob(Method::PUT, "receipts/{user}/*", Point::Before), 0;
-    after_the_receipt_was_left: At::Blob(Method::PUT, "receipts/{user}/*", Point::After), 0;
-    before_the_item_is_deleted: At::Queue(Method::DELETE, "photo-writebacks/messages/*", Point::Before), 0;
-    after_the_item_was_deleted: At::Queue(Method::DELETE, "photo-writebacks/messages/*", Point::After), 0;
+    after_the_target_was_read: At::Blob(Method::GET, "audit", HoldPoint::Before), 0;
+    after_the_trail_was_listed: At::Blob(Method::GET, "audit", HoldPoint::After), 0;
+    before_the_target_is_written: At::Blob(Method::GET, "photos/{user}/*", HoldPoint::After), 0;
+    after_the_target_was_written: At::Blob(Method::GET, "audit", HoldPoint::Before), 1;
+    before_the_receipt_is_left: At::Blob(Method::PUT, "receipts/{user}/*", HoldPoint::Before), 0;
+    after_the_receipt_was_left: At::Blob(Method::PUT, "receipts/{user}/*", HoldPoint::After), 0;
+    before_the_item_is_deleted: At::Queue(Method::DELETE, "photo-writebacks/messages/*", HoldPoint::Before), 0;
+    after_the_item_was_deleted: At::Queue(Method::DELETE, "photo-writebacks/messages/*", HoldPoint::After), 0;
 }
 
 /// What a program sees of Azurite: a proxy before each of its services.
@@ -118,7 +118,7 @@ impl Wire {
         let below_account = |path: &str| format!("/devstoreaccount1/{}", path.replace("{user}", &user.to_string()));
         match at {
             At::Graph(method, path, scope, point) => {
-                let calls = Pattern::new(method, &path.replace("{user}", &user.to_string())).within(*scope);
+                let calls = RequestPattern::new(method, &path.replace("{user}", &user.to_string())).within(*scope);
                 let hold = world.sim.hold(calls, *point);
                 let mut program = start();
                 program.brings("the request to Graph", hold.arrived()).await;
@@ -209,7 +209,7 @@ const PHOTOS: [&str; 3] = ["astronaut-240.jpg", "cat-432-alpha.png", "coffee-504
 
 /// One person whose first photo has gone the whole way.
 async fn one_person(photo: &str) -> (World, UserId) {
-    let sim = graph_sim::Config { users: 1, ..Default::default() };
+    let sim = graph_sim::SimConfig { users: 1, ..Default::default() };
     let world = World::with(Setup { store: Store::Azurite, sim, subscribe: false, ..Setup::default() }).await;
     world.sim.set(|settings| settings.etags_return = true);
     keep_sweeps_out(&world.sim);

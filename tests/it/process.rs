@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
-use graph_sim::{Fault, Pattern, RetryAfter, Rule, Sim};
+use graph_sim::{Fault, FaultRule, RequestPattern, RetryAfter, Sim};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
@@ -164,7 +164,7 @@ pub(crate) fn azure(blob: &Url, queue: &Url) -> Variables {
 /// look: what such a test does to people is for it alone to say.
 pub(crate) fn keep_sweeps_out(sim: &Sim) {
     let fault = Fault::Status { status: 500, code: "generalException".to_owned(), retry_after: RetryAfter::Absent };
-    sim.add_fault(Rule::new(Pattern::new("GET", "/v1.0/users/delta"), fault));
+    sim.add_fault(FaultRule::new(RequestPattern::new("GET", "/v1.0/users/delta"), fault));
 }
 
 /// Asks again and again until the answer is yes. Whoever calls sets the bound.

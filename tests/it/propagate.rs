@@ -68,7 +68,7 @@ async fn an_irrelevant_notification_writes_nothing_and_costs_one_batch(store: St
 #[tokio::test]
 async fn twenty_unchanged_people_cost_one_batch() {
     let world =
-        World::with(Setup { sim: graph_sim::Config { users: 20, ..Default::default() }, ..Setup::default() }).await;
+        World::with(Setup { sim: graph_sim::SimConfig { users: 20, ..Default::default() }, ..Setup::default() }).await;
     let everybody: Vec<_> = (0..20).map(|at| world.user(at)).collect();
     world.check(&everybody, FetchPolicy::IfChanged).await;
     world.settle().await;
@@ -108,7 +108,7 @@ async fn an_identical_upload_makes_no_entry(store: Store) {
 async fn a_change_that_nothing_announces_is_found_by_a_check_and_not_before(store: Store) {
     let world = World::on(store).await;
     let user = world.user(0);
-    world.sim.set(|settings| settings.notify = graph_sim::Notify::Never);
+    world.sim.set(|settings| settings.notify = graph_sim::NotificationMode::Never);
     world.sim.tenant().change_photo(guid(user)).unwrap();
     world.settle().await;
     assert_eq!(world.trail(user).await.len(), 0);
@@ -153,7 +153,7 @@ async fn every_entry_is_chained_to_the_one_before(store: Store) {
 #[tokio::test]
 async fn people_out_of_scope_are_noted_and_never_fetched() {
     let world = World::with(Setup {
-        sim: graph_sim::Config { users: 1, guests: 1, cloud_only: 1, ..Default::default() },
+        sim: graph_sim::SimConfig { users: 1, guests: 1, cloud_only: 1, ..Default::default() },
         ..Setup::default()
     })
     .await;

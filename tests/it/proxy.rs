@@ -11,7 +11,7 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use graph_sim::Point;
+use graph_sim::HoldPoint;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -40,7 +40,7 @@ struct Way {
 struct ApprovalItem {
     method: Method,
     path: String,
-    point: Point,
+    point: HoldPoint,
     /// So many matching requests pass before one is held.
     pass: usize,
     state: Arc<watch::Sender<Held>>,
@@ -85,7 +85,7 @@ impl Proxy {
 
     /// Holds one request of this method and path at this point, after `pass` others like it. `*` in the path stands
     /// for any run of characters; it is compared without the query.
-    pub(crate) fn hold(&self, method: &Method, path: &str, point: Point, pass: usize) -> Hold {
+    pub(crate) fn hold(&self, method: &Method, path: &str, point: HoldPoint, pass: usize) -> Hold {
         let state = Arc::new(watch::Sender::new(Held::NotYet));
         let waiting =
             ApprovalItem { method: method.clone(), path: path.to_owned(), point, pass, state: Arc::clone(&state) };
@@ -128,7 +128,7 @@ impl Drop for Hold {
 
 impl Way {
     /// Waits if a hold is on this request. `false` if it goes no further.
-    async fn passes(&self, method: &Method, path: &str, point: Point) -> bool {
+    async fn passes(&self, method: &Method, path: &str, point: HoldPoint) -> bool {
         let caught = {
             let mut holds = self.holds.lock().unwrap();
             holds.retain(|hold| *hold.state.borrow() == Held::NotYet);
@@ -178,11 +178,11 @@ async fn forward(State(way): State<Arc<Way>>, request: Request) -> Response {
     let Ok(body) = to_bytes(body, LARGEST_BODY).await else { return StatusCode::BAD_REQUEST.into_response() };
     // The Azure SDK writes the slashes within a blob name like this.
     let (method, path) = (head.method.clone(), head.uri.path().replace("%2F", "/"));
-    if !way.passes(&method, &path, Point::Before).await {
+    if !way.passes(&method, &path, HoldPoint::Before).await {
         return std::future::pending().await;
     }
     let answer = way.send_on(head, body).await;
-    if !way.passes(&method, &path, Point::After).await {
+    if !way.passes(&method, &path, HoldPoint::After).await {
         return std::future::pending().await;
     }
     answer.unwrap_or_else(|| StatusCode::BAD_GATEWAY.into_response())

@@ -4,7 +4,7 @@
 //! interleaving here is the one that is named, and none is left to chance.
 
 use axum::http::Method;
-use graph_sim::{Hold, Pattern, Point, Scope};
+use graph_sim::{HoldPoint, PatternScope, RequestHold, RequestPattern};
 use photorelay::app::App;
 use photorelay::config::AppConfig;
 use photorelay::jobs::propagate::Handled;
@@ -38,14 +38,14 @@ struct Race {
 
 /// A worker that waits for an answer of Graph.
 struct Held {
-    hold: Hold,
+    hold: RequestHold,
     worker: JoinHandle<Handled>,
 }
 
 impl Race {
     /// The first photo has gone the whole way.
     async fn start(store: Store, etags_return: bool) -> Self {
-        let sim = graph_sim::Config { users: 1, ..Default::default() };
+        let sim = graph_sim::SimConfig { users: 1, ..Default::default() };
         let world = World::with(Setup { store, sim, subscribe: false, ..Setup::default() }).await;
         world.sim.set(|settings| settings.etags_return = etags_return);
         let mut config: AppConfig = configuration(&world.sim, world.dir(), world.url.clone());
@@ -74,8 +74,8 @@ impl Race {
     /// The first worker looks until Graph has carried out this call, and waits for the answer.
     async fn held_after(&self, method: &str, path: &str) -> Held {
         let path = path.replace("{user}", &self.user.to_string());
-        let calls = Pattern::new(method, &path).within(Scope::Requests);
-        let hold = self.world.sim.hold(calls, Point::After);
+        let calls = RequestPattern::new(method, &path).within(PatternScope::Requests);
+        let hold = self.world.sim.hold(calls, HoldPoint::After);
         let (propagate, body) = (self.world.app.propagate.clone(), check(self.user));
         #[expect(clippy::disallowed_methods, reason = "the test waits for it")]
         let worker = tokio::spawn(async move { propagate.handle(&body, 1).await.unwrap() });
@@ -258,7 +258,7 @@ mod agents_on_azurite {
         race.show(B);
         race.look(&race.other).await;
         let photo = format!("/devstoreaccount1/photos/{}/*", race.user);
-        let hold = blob.hold(&Method::GET, &photo, Point::After, 0);
+        let hold = blob.hold(&Method::GET, &photo, HoldPoint::After, 0);
         #[expect(clippy::disallowed_methods, reason = "the test waits for it")]
         let slow = tokio::spawn(async move { slow.drain().await.unwrap() });
         hold.arrived().await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use graph_sim::{Fault, Pattern, Rule};
+use graph_sim::{Fault, FaultRule, RequestPattern};
 use jiff::SignedDuration;
 use photorelay::config::AppConfig;
 use photorelay::jobs::sweep::Run;
@@ -61,8 +61,8 @@ async fn a_photo_that_came_in_half_is_asked_for_again_at_every_sweep_of_a_day() 
     let edit = |config: &mut AppConfig| config.hold = Duration::ZERO;
     let world = World::with(Setup { edit, subscribe: false, ..Setup::default() }).await;
     let user = world.user(0);
-    let half = Pattern::new("GET", &format!("/v1.0/users/{user}/photo/$value"));
-    let half = world.sim.add_fault(Rule::new(half, Fault::Truncated));
+    let half = RequestPattern::new("GET", &format!("/v1.0/users/{user}/photo/$value"));
+    let half = world.sim.add_fault(FaultRule::new(half, Fault::Truncated));
     for _ in 0..3 {
         world.app.sweep.run(&Run::default()).await.unwrap();
         world.settle().await;

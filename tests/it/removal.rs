@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use graph_sim::{Fault, NoPhoto, Notify, Pattern, Rule, Scope};
+use graph_sim::{Fault, FaultRule, NoPhoto, NotificationMode, PatternScope, RequestPattern};
 use jiff::{SignedDuration, Timestamp};
 use photorelay::app::App;
 use photorelay::jobs::sweep::Run;
@@ -18,9 +18,9 @@ use crate::world::{Setup, World, configuration, guid};
 
 /// Everybody has a photo that is captured, written and settled; nothing is announced by Graph.
 async fn settled(users: usize) -> World {
-    let sim = graph_sim::Config { users, with_photo: 1.0, ..Default::default() };
+    let sim = graph_sim::SimConfig { users, with_photo: 1.0, ..Default::default() };
     let world = World::with(Setup { sim, subscribe: false, ..Setup::default() }).await;
-    world.sim.set(|settings| settings.notify = Notify::Never);
+    world.sim.set(|settings| settings.notify = NotificationMode::Never);
     for _ in 0..2 {
         sweep(&world).await;
     }
@@ -85,8 +85,8 @@ async fn assert_nobody_is_removed(world: &World) {
 #[tokio::test]
 async fn everybodys_photo_gone_for_ten_minutes_removes_nobody() {
     let world = settled(25).await;
-    let gone = Pattern::new("GET", "/v1.0/users/*/photo");
-    let gone = world.sim.add_fault(Rule::new(gone, not_found()));
+    let gone = RequestPattern::new("GET", "/v1.0/users/*/photo");
+    let gone = world.sim.add_fault(FaultRule::new(gone, not_found()));
     sweep(&world).await;
     sweep(&world).await;
     assert_nobody_is_removed(&world).await;
@@ -168,8 +168,8 @@ async fn a_batch_that_tells_of_no_photo_is_not_believed_when_the_person_alone_ha
     let looks = second_looks(&world).await;
     assert_eq!(looks.len(), 1);
     world.sim.tenant().set_photo(guid(user), &photo).unwrap();
-    let items = Pattern::new("GET", "/v1.0/users/*/photo").within(Scope::BatchItems);
-    world.sim.add_fault(Rule::new(items, not_found()));
+    let items = RequestPattern::new("GET", "/v1.0/users/*/photo").within(PatternScope::BatchItems);
+    world.sim.add_fault(FaultRule::new(items, not_found()));
     let app = after_the_hold_time(&world).await;
     app.propagate.handle(&looks[0], 1).await.unwrap();
     sweep(&world).await;
@@ -246,5 +246,5 @@ async fn a_lost_licence_and_its_return_within_the_hold_time_remove_nothing() {
 }
 
 fn not_found() -> Fault {
-    Fault::Answer { name: "photo_image_not_found".to_owned() }
+    Fault::GraphError { name: "photo_image_not_found".to_owned() }
 }

@@ -49,7 +49,7 @@ impl Account {
     /// From now on this person of the simulator is synchronised from the account.
     pub(crate) fn is(&self, world: &World, at: usize, anchor: &str) -> UserId {
         let user = world.user(at);
-        let edit = |person: &mut graph_sim::User| {
+        let edit = |person: &mut graph_sim::SimUser| {
             person.on_premises_immutable_id = Some(anchor.to_owned());
             person.on_premises_security_identifier = Some(self.sid.clone());
             person.on_premises_sam_account_name = Some(self.name.clone());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use graph_sim::{Fault, Pattern, RetryAfter, Rule, Subscription};
+use graph_sim::{Fault, FaultRule, RequestPattern, RetryAfter, SimSubscription};
 use photorelay::app::App;
 use photorelay::jobs::subscribe::{Action, Match, SubscribeError, SyncReport};
 use photorelay_core::clock::Clock;
@@ -30,7 +30,7 @@ async fn unsubscribed() -> World {
     World::with(Setup { subscribe: false, ..Setup::default() }).await
 }
 
-fn one(world: &World) -> Subscription {
+fn one(world: &World) -> SimSubscription {
     let mut all = world.sim.subscriptions();
     assert_eq!(all.len(), 1, "{all:?}");
     all.remove(0)
@@ -107,8 +107,8 @@ async fn what_vanished_is_made_anew_even_between_list_and_renewal() {
 
     world.sim.advance(2 * DAY);
     let later = again(&world, &world.url, CLIENT_STATE, None, 2 * DAY).await;
-    let gone = Fault::Answer { name: "subscription_unknown".to_owned() };
-    world.sim.add_fault(Rule::new(Pattern::new("PATCH", "/v1.0/subscriptions/*"), gone).times(1));
+    let gone = Fault::GraphError { name: "subscription_unknown".to_owned() };
+    world.sim.add_fault(FaultRule::new(RequestPattern::new("PATCH", "/v1.0/subscriptions/*"), gone).times(1));
     let (before, lost) = (one(&world).id, later.subscribe.keep().await.unwrap());
     assert!(matches!(lost.did[..], [Action::Lost { id }, ..] if id == before), "{lost}");
     world.end().await;
@@ -192,7 +192,7 @@ async fn a_full_quota_and_an_outage_are_told_and_what_lives_goes_on() {
     let refused = tomorrow.subscribe.keep().await.unwrap_err();
     assert!(matches!(refused, SubscribeError::QuotaExceeded { .. }), "{refused}");
     let down = Fault::Status { status: 500, code: "Down".to_owned(), retry_after: RetryAfter::Absent };
-    world.sim.add_fault(Rule::new(Pattern::new("GET", "/v1.0/subscriptions"), down).times(1));
+    world.sim.add_fault(FaultRule::new(RequestPattern::new("GET", "/v1.0/subscriptions"), down).times(1));
     assert!(matches!(tomorrow.subscribe.keep().await, Err(SubscribeError::Graph(error)) if error.is_transient()));
     assert_eq!(one(&world).client_state.as_deref(), Some(CLIENT_STATE));
     world.end().await;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use graph_sim::{Fault, Notify, Pattern, Point, RetryAfter, Rule, Scope};
+use graph_sim::{Fault, FaultRule, HoldPoint, NotificationMode, PatternScope, RequestPattern, RetryAfter};
 use jiff::{SignedDuration, Timestamp};
 use photorelay::config::{AppConfig, defaults};
 use photorelay::jobs::sweep::{Run, Sweep, SweepError, SweepReport, SweepSettings};
@@ -26,10 +26,10 @@ on_every_store!(
 
 /// Nothing is announced by Graph, and a head settles with the next look.
 async fn silent(store: Store, users: usize) -> World {
-    let sim = graph_sim::Config { users, ..Default::default() };
+    let sim = graph_sim::SimConfig { users, ..Default::default() };
     let edit = |config: &mut AppConfig| config.hold = Duration::ZERO;
     let world = World::with(Setup { store, sim, edit, subscribe: false, ..Setup::default() }).await;
-    world.sim.set(|settings| settings.notify = Notify::Never);
+    world.sim.set(|settings| settings.notify = NotificationMode::Never);
     world
 }
 
@@ -125,8 +125,9 @@ async fn unchanged_people_cost_a_twentieth_of_a_request_and_no_write(store: Stor
     let requests = world.sim.requests();
     assert_eq!(requests.entries.len(), 3, "{:#?}", requests.counters);
     assert_eq!((requests.count("GET /v1.0/users/delta"), requests.count("POST /v1.0/$batch")), (1, 2));
-    let is_low =
-        |request: &graph_sim::Request| request.headers.get("x-ms-throttle-priority").is_some_and(|p| p == "Low");
+    let is_low = |request: &graph_sim::RecordedRequest| {
+        request.headers.get("x-ms-throttle-priority").is_some_and(|p| p == "Low")
+    };
     assert!(requests.entries.iter().all(is_low));
     assert_eq!(everything_stored(&world).await, before);
     world.end().await;
@@ -288,7 +289,7 @@ async fn a_sweep_that_was_cut_off_goes_on_where_it_was() {
 #[tokio::test]
 async fn of_two_sweeps_at_once_one_gives_way() {
     let world = silent(Store::Embedded, 6).await;
-    let held = world.sim.hold(Pattern::new("POST", "/v1.0/$batch"), Point::Before);
+    let held = world.sim.hold(RequestPattern::new("POST", "/v1.0/$batch"), HoldPoint::Before);
     let (report, ()) = tokio::join!(sweep(&world), async {
         held.arrived().await;
         let error = world.app.sweep.run(&Run::default()).await.unwrap_err();
@@ -332,7 +333,7 @@ async fn the_lease_of_a_dead_sweep_runs_out() {
 async fn a_sweep_that_stood_still_gives_way_to_the_one_that_took_over() {
     let world = silent(Store::Embedded, 2).await;
     let hasty = sweep_with(&world, |settings| settings.lease = Duration::from_millis(30));
-    let held = world.sim.hold(Pattern::new("POST", "/v1.0/$batch"), Point::Before);
+    let held = world.sim.hold(RequestPattern::new("POST", "/v1.0/$batch"), HoldPoint::Before);
     let run = Run::default();
     let (result, ()) = tokio::join!(hasty.run(&run), async {
         held.arrived().await;
@@ -348,7 +349,7 @@ async fn a_sweep_that_stood_still_gives_way_to_the_one_that_took_over() {
 
 #[tokio::test]
 async fn a_sweep_that_runs_out_of_time_hands_over_until_everybody_was_looked_at() {
-    let sim = graph_sim::Config { users: 2_100, with_photo: 0.0, ..Default::default() };
+    let sim = graph_sim::SimConfig { users: 2_100, with_photo: 0.0, ..Default::default() };
     let edit = |config: &mut AppConfig| config.sweep_time_limit = Duration::ZERO;
     let world = World::with(Setup { sim, edit, subscribe: false, ..Setup::default() }).await;
     world.sim.set(|settings| settings.delta_page = 1_000);
@@ -380,11 +381,11 @@ async fn a_sweep_that_is_stopped_keeps_what_it_has_and_goes_on_later() {
         settings.people_per_stretch = 20;
         settings.batches_at_once = 1;
     });
-    let first = world.sim.hold(Pattern::new("POST", "/v1.0/$batch"), Point::Before);
+    let first = world.sim.hold(RequestPattern::new("POST", "/v1.0/$batch"), HoldPoint::Before);
     let run = Run::default();
     let (report, ()) = tokio::join!(slow.run(&run), async {
         first.arrived().await;
-        let second = world.sim.hold(Pattern::new("POST", "/v1.0/$batch"), Point::Before);
+        let second = world.sim.hold(RequestPattern::new("POST", "/v1.0/$batch"), HoldPoint::Before);
         first.release();
         second.arrived().await;
         run.stop.cancel();
@@ -418,8 +419,8 @@ fn a_function_hands_over_before_the_host_ends_it() {
 #[tokio::test]
 async fn throttled_people_are_asked_again_and_nobody_is_missed() {
     let world = silent(Store::Embedded, 45).await;
-    let items = Pattern::new("GET", "/v1.0/users/*/photo").within(Scope::BatchItems);
-    world.sim.add_fault(Rule::new(items, Fault::Throttled { retry_after: RetryAfter::Absent }).times(7));
+    let items = RequestPattern::new("GET", "/v1.0/users/*/photo").within(PatternScope::BatchItems);
+    world.sim.add_fault(FaultRule::new(items, Fault::Throttled { retry_after: RetryAfter::Absent }).times(7));
     let report = sweep(&world).await;
     assert_eq!((report.people, report.differing, report.unreadable), (45, 45, 0));
     assert!(report.throttled > 0 && report.requests > 3, "{report}");
@@ -449,8 +450,8 @@ async fn a_sweep_slows_down_when_graph_says_that_the_tenant_is_near_its_limit() 
 #[tokio::test]
 async fn a_graph_that_asks_to_wait_for_an_hour_ends_the_sweep_for_now() {
     let world = silent(Store::Embedded, 25).await;
-    let batches = Pattern::new("POST", "/v1.0/$batch");
-    let id = world.sim.add_fault(Rule::new(batches, Fault::Throttled { retry_after: RetryAfter::Seconds(3600) }));
+    let batches = RequestPattern::new("POST", "/v1.0/$batch");
+    let id = world.sim.add_fault(FaultRule::new(batches, Fault::Throttled { retry_after: RetryAfter::Seconds(3600) }));
     world.app.sweep.run(&Run::default()).await.unwrap_err();
     assert_eq!(world.storage().queues.count(CHECKS_QUEUE).await.unwrap(), 0);
     world.sim.remove_fault(id);
@@ -473,7 +474,7 @@ async fn the_timer_sweeps_at_its_time_but_not_first_thing_after_a_start() {
 
 #[tokio::test]
 async fn ten_thousand_people_are_swept_in_a_few_seconds() {
-    let sim = graph_sim::Config { users: 10_000, with_photo: 0.0, ..Default::default() };
+    let sim = graph_sim::SimConfig { users: 10_000, with_photo: 0.0, ..Default::default() };
     let world = World::with(Setup { sim, subscribe: false, ..Setup::default() }).await;
     world.sim.set(|settings| settings.delta_page = 1_000);
     let report = sweep(&world).await;

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use fastrand::Rng;
-use graph_sim::{Fault, Pattern, Point, RetryAfter, Rule, Scope};
+use graph_sim::{Fault, FaultRule, HoldPoint, PatternScope, RequestPattern, RetryAfter};
 use photorelay_core::contract::EntryKind;
 use photorelay_core::id::UserId;
 use photorelay_core::names::CHECKS_QUEUE;
@@ -33,12 +33,12 @@ async fn everything_goes_wrong(seed: u64, losses: &[f64]) {
     println!("seed {seed}");
     let mut dice = Rng::with_seed(seed);
     let pictures = small_pictures();
-    let sim = graph_sim::Config {
+    let sim = graph_sim::SimConfig {
         seed,
         users: PEOPLE,
         with_photo: 0.5,
         photos: Some(pictures.path().to_owned()),
-        ..graph_sim::Config::default()
+        ..graph_sim::SimConfig::default()
     };
     let world = World::with(Setup { sim, subscribe: false, ..Setup::default() }).await;
     world.sim.set(|settings| {
@@ -81,7 +81,8 @@ async fn everything_goes_wrong(seed: u64, losses: &[f64]) {
 
         // Sweeps that die, at whatever request, while people change their photos.
         for _ in 0..2 {
-            let hold = world.sim.hold(any_request(&mut dice), if dice.bool() { Point::Before } else { Point::After });
+            let hold =
+                world.sim.hold(any_request(&mut dice), if dice.bool() { HoldPoint::Before } else { HoldPoint::After });
             let mut sweep = Program::sweep(&world.sim, &storage);
             sweep.brings("a request to Graph", hold.arrived()).await;
             change_something(&world, &mut dice);
@@ -94,7 +95,7 @@ async fn everything_goes_wrong(seed: u64, losses: &[f64]) {
 
         // The next one lives, though photos still change while it begins.
         world.sim.clear_faults();
-        let hold = world.sim.hold(Pattern::new("POST", "/v1.0/$batch"), Point::After);
+        let hold = world.sim.hold(RequestPattern::new("POST", "/v1.0/$batch"), HoldPoint::After);
         let mut sweep = Program::sweep(&world.sim, &storage);
         sweep.brings("the first answer", hold.arrived()).await;
         change_something(&world, &mut dice);
@@ -151,21 +152,21 @@ fn change_something(world: &World, dice: &mut Rng) {
     }
 }
 
-fn any_request(dice: &mut Rng) -> Pattern {
+fn any_request(dice: &mut Rng) -> RequestPattern {
     match dice.u8(..3) {
-        0 => Pattern::new("GET", "/v1.0/users/delta"),
-        1 => Pattern::new("POST", "/v1.0/$batch").within(Scope::Requests),
-        _ => Pattern::new("GET", "/v1.0/users/*/photo").within(Scope::BatchItems),
+        0 => RequestPattern::new("GET", "/v1.0/users/delta"),
+        1 => RequestPattern::new("POST", "/v1.0/$batch").within(PatternScope::Requests),
+        _ => RequestPattern::new("GET", "/v1.0/users/*/photo").within(PatternScope::BatchItems),
     }
 }
 
 fn throttle_and_fail(world: &World) {
-    let everything = || Pattern { method: None, path: "/v1.0/*".to_owned(), scope: Scope::Any };
+    let everything = || RequestPattern { method: None, path: "/v1.0/*".to_owned(), scope: PatternScope::Any };
     let unavailable =
         Fault::Status { status: 503, code: "serviceNotAvailable".to_owned(), retry_after: RetryAfter::Absent };
     for fault in [Fault::Throttled { retry_after: RetryAfter::Fraction(0.05) }, unavailable] {
-        world.sim.add_fault(Rule::new(everything(), fault).probability(0.02));
+        world.sim.add_fault(FaultRule::new(everything(), fault).probability(0.02));
     }
-    world.sim.add_fault(Rule::new(everything().within(Scope::Requests), Fault::CutBody).probability(0.01));
-    world.sim.add_fault(Rule::new(everything(), Fault::Latency { ms: 20 }).probability(0.05));
+    world.sim.add_fault(FaultRule::new(everything().within(PatternScope::Requests), Fault::CutBody).probability(0.01));
+    world.sim.add_fault(FaultRule::new(everything(), Fault::Latency { ms: 20 }).probability(0.05));
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use graph_sim::{App, roles};
+use graph_sim::{SimApp, roles};
 use photorelay::config::AppConfig;
 use photorelay::jobs::scope::Scope;
 use photorelay::jobs::sweep::{Run, SweepReport};
@@ -16,10 +16,10 @@ use crate::world::{Setup, World, guid};
 
 /// A tenant of so many people, whose app may read groups.
 async fn world(users: usize, edit: fn(&mut AppConfig)) -> World {
-    let sim = graph_sim::Config { users, ..Default::default() };
+    let sim = graph_sim::SimConfig { users, ..Default::default() };
     let roles = [roles::USER_READ, roles::PHOTO_READ, roles::GROUP_MEMBERS_READ].map(str::to_owned).to_vec();
-    let app = App { roles, ..sim.app.clone() };
-    World::with(Setup { sim: graph_sim::Config { app, ..sim }, edit, ..Setup::default() }).await
+    let app = SimApp { roles, ..sim.app.clone() };
+    World::with(Setup { sim: graph_sim::SimConfig { app, ..sim }, edit, ..Setup::default() }).await
 }
 
 async fn sweep(world: &World) -> SweepReport {

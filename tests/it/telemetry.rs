@@ -13,7 +13,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Bytes;
 use axum::routing::post;
-use graph_sim::{Fault, Pattern, RetryAfter, Rule};
+use graph_sim::{Fault, FaultRule, RequestPattern, RetryAfter};
 use photorelay_core::id::UserId;
 use photorelay_core::names::CHECKS_QUEUE;
 use photorelay_core::settings::Environment;
@@ -119,7 +119,7 @@ async fn notify(address: SocketAddr, body: String, traceparent: Option<&str>) ->
 /// Photos change well and badly, Graph throttles and fails, strangers post, and operators look. All that is printed.
 async fn full_run(world: &World, format: &str) -> Vec<u8> {
     let more = [("PHOTORELAY_LOG_FORMAT", format.to_owned())];
-    let rule = |path: &str, fault| Rule::new(Pattern::new("GET", path), fault).times(2);
+    let rule = |path: &str, fault| FaultRule::new(RequestPattern::new("GET", path), fault).times(2);
     let retry_after = RetryAfter::Seconds(1);
     world.sim.add_fault(rule("/v1.0/users/*/photo/$value", Fault::Throttled { retry_after }));
     world.sim.add_fault(rule("/v1.0/users/*/photo/$value", Fault::CutBody));
@@ -195,7 +195,7 @@ async fn agent_run(world: &World, format: LogFormat) -> Vec<u8> {
 }
 
 fn setup() -> Setup {
-    Setup { sim: graph_sim::Config { users: 4, ..Default::default() }, ..Setup::default() }
+    Setup { sim: graph_sim::SimConfig { users: 4, ..Default::default() }, ..Setup::default() }
 }
 
 async fn prints_nothing_secret(format: &str) -> (Vec<u8>, Vec<u8>) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use graph_sim::Notify;
+use graph_sim::NotificationMode;
 use jiff::{SignedDuration, Timestamp};
 use photorelay::jobs::sweep::Run;
 use photorelay::jobs::watch::{Status, SubscriptionState};
@@ -86,7 +86,7 @@ async fn each_trouble_is_told_and_told_no_more_when_it_is_mended(store: Store) {
 
 #[tokio::test]
 async fn changes_that_no_notification_announced_make_the_webhook_blind_with_the_share() {
-    let sim = graph_sim::Config { users: 6, ..Default::default() };
+    let sim = graph_sim::SimConfig { users: 6, ..Default::default() };
     let world = World::with(Setup { sim, ..Setup::default() }).await;
     heartbeat(&world, in_hours(25)).await;
     let day = async |hours: i64| {
@@ -98,12 +98,12 @@ async fn changes_that_no_notification_announced_make_the_webhook_blind_with_the_
     day(0).await;
     assert_eq!(alerts(&status(&world).await), [""; 0]);
 
-    world.sim.set(|settings| settings.notify = Notify::Never);
+    world.sim.set(|settings| settings.notify = NotificationMode::Never);
     for at in 0..5 {
         world.sim.tenant().change_photo(guid(world.user(at))).unwrap();
     }
     day(0).await;
-    world.sim.set(|settings| settings.notify = Notify::Always);
+    world.sim.set(|settings| settings.notify = NotificationMode::Always);
     world.sim.tenant().change_photo(guid(world.user(5))).unwrap();
     world.settle().await;
     day(24).await;
@@ -116,14 +116,14 @@ async fn changes_that_no_notification_announced_make_the_webhook_blind_with_the_
 
 #[tokio::test]
 async fn photos_of_everybody_gone_at_once_are_a_surge_before_anything_is_removed() {
-    let sim = graph_sim::Config { users: 8, ..Default::default() };
+    let sim = graph_sim::SimConfig { users: 8, ..Default::default() };
     let world = World::with(Setup { sim, ..Setup::default() }).await;
     heartbeat(&world, Timestamp::now()).await;
     for _ in 0..2 {
         world.app.sweep.run(&Run::default()).await.unwrap();
         world.settle().await;
     }
-    world.sim.set(|settings| settings.notify = Notify::Never);
+    world.sim.set(|settings| settings.notify = NotificationMode::Never);
     for id in world.sim.tenant().user_ids() {
         world.sim.tenant().remove_photo(id).unwrap();
     }

@@ -68,7 +68,7 @@ pub(crate) enum Store {
 /// What a test may want otherwise.
 pub(crate) struct Setup {
     pub(crate) store: Store,
-    pub(crate) sim: graph_sim::Config,
+    pub(crate) sim: graph_sim::SimConfig,
     pub(crate) edit: fn(&mut AppConfig),
     /// Whether a subscription is made at the start.
     pub(crate) subscribe: bool,
@@ -79,7 +79,7 @@ impl Default for Setup {
     fn default() -> Self {
         Self {
             store: Store::default(),
-            sim: graph_sim::Config { users: 3, ..Default::default() },
+            sim: graph_sim::SimConfig { users: 3, ..Default::default() },
             edit: |_| {},
             subscribe: true,
             host: |_| {},

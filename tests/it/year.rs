@@ -18,7 +18,7 @@ use azure_core::credentials::{AccessToken, Secret, TokenCredential, TokenRequest
 use azure_core::error::ErrorKind;
 use azure_core::time::OffsetDateTime;
 use fastrand::Rng;
-use graph_sim::{Fault, Pattern, RetryAfter, Rule, Sim};
+use graph_sim::{Fault, FaultRule, RequestPattern, RetryAfter, Sim};
 use jiff::{SignedDuration, Timestamp};
 use photorelay::app::App;
 use photorelay::graph::{CachedTokens, Graph, GraphConfig, scope};
@@ -148,8 +148,12 @@ struct Year {
 impl Year {
     async fn start(seed: u64) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let mut config =
-            graph_sim::Config { users: 2, seed, token_lifetime: Duration::from_secs(24 * 3600), ..Default::default() };
+        let mut config = graph_sim::SimConfig {
+            users: 2,
+            seed,
+            token_lifetime: Duration::from_secs(24 * 3600),
+            ..Default::default()
+        };
         config.settings.authorization_minutes = 12 * 60;
         config.settings.time_scale = 0.000_001;
         let sim = Arc::new(Sim::start(config).await.unwrap());
@@ -222,7 +226,7 @@ impl Year {
         let down = |path: &str| {
             let status = *dice.clone().choice(&[500, 502]).unwrap();
             let fault = Fault::Status { status, code: "Down".to_owned(), retry_after: RetryAfter::Absent };
-            Rule::new(Pattern { method: None, path: path.to_owned(), scope: Default::default() }, fault)
+            FaultRule::new(RequestPattern { method: None, path: path.to_owned(), scope: Default::default() }, fault)
         };
         match planned.trouble {
             Trouble::GraphDown => drop(self.sim.add_fault(down("/v1.0/subscriptions*"))),

@@ -1,6 +1,6 @@
-//! What a simulator is started with: the tenant's size and apps, and the switches that can be changed while it runs.
+//! What a simulator is started with: the tenant's size and apps, and the settings that can be changed while it runs.
 //!
-//! Everything random follows from `seed`. The secrets here are made up; they guard nothing, yet stay out of `Debug`.
+//! Everything random follows from `seed`. The secrets are made up and protect nothing, but `Debug` does not print them.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::settings::Settings;
+use crate::settings::SimSettings;
 
 /// Application permissions as they appear in a token (`roles`).
 pub mod roles {
@@ -20,18 +20,27 @@ pub mod roles {
     pub const PHOTO_READ: &str = "ProfilePhoto.Read.All";
     pub const GROUP_MEMBERS_READ: &str = "GroupMember.Read.All";
     pub const PHOTO_WRITE: &str = "ProfilePhoto.ReadWrite.All";
+
+    /// Any of them may read users.
+    pub(crate) const READ_USERS: [&str; 2] = [USER_READ, USER_WRITE];
+    /// Any of them may read the members of groups.
+    pub(crate) const READ_GROUPS: [&str; 1] = [GROUP_MEMBERS_READ];
+    /// Any of them may read photos.
+    pub(crate) const READ_PHOTOS: [&str; 4] = [PHOTO_READ, USER_READ, PHOTO_WRITE, USER_WRITE];
+    /// Any of them may write photos.
+    pub(crate) const WRITE_PHOTOS: [&str; 2] = [PHOTO_WRITE, USER_WRITE];
 }
 
-/// How a simulator starts. `Config::default()` suits tests: 20 people, generated pictures, instant notifications.
+/// How a simulator starts. `SimConfig::default()` suits tests: 20 people, generated pictures, instant notifications.
 #[derive(Debug, Clone)]
-pub struct Config {
+pub struct SimConfig {
     /// Only loopback addresses are accepted; port 0 picks a free one.
     pub listen: SocketAddr,
     pub seed: u64,
-    /// Synchronised members.
+    /// Synchronized members.
     pub users: usize,
     pub guests: usize,
-    /// Members that never came from the on-premises directory.
+    /// Members that were never synchronized.
     pub cloud_only: usize,
     /// Share of the people who have a photo at the start, 0.0 to 1.0.
     pub with_photo: f64,
@@ -39,16 +48,16 @@ pub struct Config {
     pub photos: Option<PathBuf>,
     pub tenant_id: Uuid,
     /// The app under test.
-    pub app: App,
+    pub app: SimApp,
     /// A second app that may write, for changing photos through Graph itself.
-    pub people_app: App,
+    pub people_app: SimApp,
     /// Value that `X-IDENTITY-HEADER` must carry at `/msi/token`; tokens given there are for `app`.
     pub identity_header: String,
     pub token_lifetime: Duration,
-    pub settings: Settings,
+    pub settings: SimSettings,
 }
 
-impl Default for Config {
+impl Default for SimConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -59,14 +68,14 @@ impl Default for Config {
             with_photo: 1.0,
             photos: None,
             tenant_id: Uuid::from_u128(0x5c1e_0a7e_7e11_4a11_8a11_c0ff_ee00_0001),
-            app: App {
+            app: SimApp {
                 client_id: Uuid::from_u128(0xa991_1ca7_1000_4a11_8a11_c0ff_ee00_0002),
                 secret: "simulator~secret+with/odd=characters".into(),
                 roles: vec![roles::USER_READ.into(), roles::PHOTO_READ.into()],
                 certificate_thumbprints: Vec::new(),
                 federated: None,
             },
-            people_app: App {
+            people_app: SimApp {
                 client_id: Uuid::from_u128(0xa991_1ca7_1000_4a11_8a11_c0ff_ee00_0003),
                 secret: "people-may-write".into(),
                 roles: vec![roles::USER_READ.into(), roles::PHOTO_WRITE.into()],
@@ -75,14 +84,14 @@ impl Default for Config {
             },
             identity_header: "simulated-identity-header".into(),
             token_lifetime: Duration::from_secs(3599),
-            settings: Settings::default(),
+            settings: SimSettings::default(),
         }
     }
 }
 
 /// An app registration of the simulated tenant.
 #[derive(Clone)]
-pub struct App {
+pub struct SimApp {
     pub client_id: Uuid,
     pub secret: String,
     /// Application permissions granted to the app; see [`roles`].
@@ -93,8 +102,8 @@ pub struct App {
     pub federated: Option<(String, String)>,
 }
 
-impl fmt::Debug for App {
+impl fmt::Debug for SimApp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("App").field("client_id", &self.client_id).field("roles", &self.roles).finish_non_exhaustive()
+        f.debug_struct("SimApp").field("client_id", &self.client_id).field("roles", &self.roles).finish_non_exhaustive()
     }
 }

@@ -4,17 +4,17 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Parser;
-use graph_sim::{Config, Notify, Sim};
+use graph_sim::{NotificationMode, Sim, SimConfig};
 use uuid::Uuid;
 
 /// Strict, stateful stand-in for Microsoft Graph's users, photos and change notifications.
 #[derive(Debug, Parser)]
 #[command(version)]
-struct Options {
+struct GraphSimArgs {
     /// Loopback address to listen on; port 0 picks a free one.
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: SocketAddr,
-    /// Synchronised members.
+    /// Synchronized members.
     #[arg(long, default_value_t = 20)]
     users: usize,
     #[arg(long, default_value_t = 0)]
@@ -39,9 +39,9 @@ struct Options {
     /// Multiplies the waits of the notification delivery.
     #[arg(long, default_value_t = 1.0)]
     time_scale: f64,
-    /// Whether a photo change raises a notification: always, never or late.
-    #[arg(long, default_value = "always")]
-    notify: Notify,
+    /// Whether a photo change raises a notification.
+    #[arg(long, value_enum, default_value_t = NotificationMode::Always)]
+    notify: NotificationMode,
     /// Time that every Graph call takes.
     #[arg(long, default_value_t = 0)]
     latency_ms: u64,
@@ -49,23 +49,23 @@ struct Options {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let options = Options::parse();
-    let mut config = Config {
-        listen: options.listen,
-        seed: options.seed,
-        users: options.users,
-        guests: options.guests,
-        cloud_only: options.cloud_only,
-        with_photo: options.with_photo,
-        photos: options.photos,
-        ..Config::default()
+    let args = GraphSimArgs::parse();
+    let mut config = SimConfig {
+        listen: args.listen,
+        seed: args.seed,
+        users: args.users,
+        guests: args.guests,
+        cloud_only: args.cloud_only,
+        with_photo: args.with_photo,
+        photos: args.photos,
+        ..SimConfig::default()
     };
-    config.tenant_id = options.tenant_id.unwrap_or(config.tenant_id);
-    config.app.client_id = options.client_id.unwrap_or(config.app.client_id);
-    config.app.secret = options.client_secret.unwrap_or(config.app.secret);
-    config.settings.time_scale = options.time_scale;
-    config.settings.notify = options.notify;
-    config.settings.latency_ms = [options.latency_ms; 2];
+    config.tenant_id = args.tenant_id.unwrap_or(config.tenant_id);
+    config.app.client_id = args.client_id.unwrap_or(config.app.client_id);
+    config.app.secret = args.client_secret.unwrap_or(config.app.secret);
+    config.settings.time_scale = args.time_scale;
+    config.settings.notify = args.notify;
+    config.settings.latency_ms = [args.latency_ms; 2];
 
     let sim = Sim::start(config).await?;
     println!("listening on {}", sim.url());

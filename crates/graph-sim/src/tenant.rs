@@ -1,4 +1,4 @@
-//! The plain model behind the HTTP surface: tests edit the tenant here and read here what Graph would answer.
+//! The tenant as tests hold it: they edit it here and read here what Graph would answer.
 //!
 //! Edits act as if a person or an administrator had made them in another program: they raise notifications.
 
@@ -7,164 +7,154 @@ use std::sync::Arc;
 use bytes::Bytes;
 use uuid::Uuid;
 
-use crate::directory::{Deleted, Shown};
-use crate::inner::Inner;
-use crate::no_photo::NoPhoto;
-use crate::people::User;
-use crate::pictures::Studio;
-use crate::{delivery, locked, photos};
+use crate::delivery::Notifier;
+use crate::locked::locked;
+use crate::model::{Deleted, NoPhoto, ShownPhoto, SimPhoto, SimUser, TenantModel};
+use crate::pictures::Picture;
 
 /// A handle on the tenant of one simulator. People are named by their object id; an unknown id is `None` or an error.
 #[derive(Debug, Clone)]
 pub struct Tenant {
-    inner: Arc<Inner>,
+    notifier: Arc<Notifier>,
 }
 
 impl Tenant {
-    pub(crate) fn new(inner: Arc<Inner>) -> Self {
-        Self { inner }
+    pub(crate) fn new(notifier: Arc<Notifier>) -> Self {
+        Self { notifier }
     }
 
-    /// Everybody who is not deleted.
-    pub fn users(&self) -> Vec<User> {
-        let directory = locked(&self.inner.directory);
-        directory.people.iter().filter(|person| person.deleted.is_none()).map(|person| person.user.clone()).collect()
+    /// Everyone who is not deleted.
+    pub fn users(&self) -> Vec<SimUser> {
+        self.current(SimUser::clone)
     }
 
     pub fn user_ids(&self) -> Vec<Uuid> {
-        let directory = locked(&self.inner.directory);
-        directory.people.iter().filter(|person| person.deleted.is_none()).map(|person| person.user.id).collect()
+        self.current(|user| user.id)
     }
 
-    pub fn user(&self, id: Uuid) -> Option<User> {
-        let directory = locked(&self.inner.directory);
-        directory.index_of(id).map(|index| directory.people[index].user.clone())
+    pub fn user(&self, id: Uuid) -> Option<SimUser> {
+        let directory = locked(&self.model().directory);
+        directory.index_of(id).map(|index| directory.user(index).clone())
     }
 
-    /// One more synchronised member, with a photo according to `with_photo`.
+    /// Adds a synchronized member, with a photo according to `with_photo`.
     pub fn add_user(&self) -> Uuid {
-        self.added(User::synchronised)
+        self.add(SimUser::synchronized)
     }
 
     pub fn add_guest(&self) -> Uuid {
-        self.added(User::guest)
+        self.add(SimUser::guest)
     }
 
     pub fn add_cloud_only(&self) -> Uuid {
-        self.added(User::cloud_only)
+        self.add(SimUser::cloud_only)
     }
 
     /// A new group with these direct members, people or groups.
     pub fn add_group(&self, members: &[Uuid]) -> Uuid {
-        let id = self.inner.fresh_guid();
+        let id = self.model().dice.guid();
         self.set_group(id, members);
         id
     }
 
-    /// Replaces who is in a group.
+    /// Replaces the members of a group.
     pub fn set_group(&self, id: Uuid, members: &[Uuid]) {
-        locked(&self.inner.groups).0.insert(id, members.to_vec());
+        locked(&self.model().groups).set(id, members);
     }
 
-    fn added(&self, make: fn(usize, &mut fastrand::Rng) -> User) -> Uuid {
-        let id = locked(&self.inner.directory).add_with(make);
-        delivery::user_changed(&self.inner, id, "updated");
-        id
-    }
-
-    /// Adds somebody exactly as given, or replaces the person with that id.
-    pub fn put_user(&self, user: User) {
+    /// Adds a person exactly as given, or replaces the person with that id.
+    pub fn put_user(&self, user: SimUser) {
         let id = user.id;
-        locked(&self.inner.directory).add(user);
-        delivery::user_changed(&self.inner, id, "updated");
+        locked(&self.model().directory).put(user);
+        self.notifier.user_changed(id, "updated");
     }
 
     /// Changes properties of a person; the id cannot change.
-    pub fn edit_user(&self, id: Uuid, edit: impl FnOnce(&mut User)) -> anyhow::Result<()> {
+    pub fn edit_user(&self, id: Uuid, edit: impl FnOnce(&mut SimUser)) -> anyhow::Result<()> {
         let index = self.index(id)?;
-        locked(&self.inner.directory).edit(index, edit);
-        delivery::user_changed(&self.inner, id, "updated");
+        locked(&self.model().directory).edit(index, edit);
+        self.notifier.user_changed(id, "updated");
         Ok(())
     }
 
     /// Changes the job title: a notification that has nothing to do with photos.
     pub fn touch(&self, id: Uuid) -> anyhow::Result<()> {
         self.edit_user(id, |user| {
-            user.job_title =
-                Some(if user.job_title.as_deref() == Some("Engineer") { "Lead Engineer" } else { "Engineer" }.into());
+            let is_engineer = user.job_title.as_deref() == Some("Engineer");
+            user.job_title = Some(if is_engineer { "Lead Engineer" } else { "Engineer" }.into());
         })
     }
 
     /// Soft deletion is reported as `updated`, permanent deletion, which may follow it, as `deleted`.
     pub fn delete_user(&self, id: Uuid, permanently: bool) -> anyhow::Result<()> {
         {
-            let mut directory = locked(&self.inner.directory);
-            let known = if permanently { directory.restorable(id) } else { directory.index_of(id) };
-            let index = known.ok_or_else(|| anyhow::anyhow!("nobody in the simulated tenant has the id {id}"))?;
-            directory.delete(index, if permanently { Deleted::ForGood } else { Deleted::Restorable });
+            let mut directory = locked(&self.model().directory);
+            let known = if permanently { directory.index_of_restorable(id) } else { directory.index_of(id) };
+            let index = known.ok_or_else(|| unknown(id))?;
+            directory.delete(index, if permanently { Deleted::Permanently } else { Deleted::Restorable });
         }
-        delivery::user_changed(&self.inner, id, if permanently { "deleted" } else { "updated" });
+        self.notifier.user_changed(id, if permanently { "deleted" } else { "updated" });
         Ok(())
     }
 
-    /// Brings back somebody who was deleted, but not permanently.
+    /// Restores a person who was deleted, but not permanently.
     pub fn restore_user(&self, id: Uuid) -> anyhow::Result<()> {
-        let restored = locked(&self.inner.directory).restore(id);
-        anyhow::ensure!(restored, "nobody in the simulated tenant with the id {id} can be restored");
-        delivery::user_changed(&self.inner, id, "updated");
+        let is_restored = locked(&self.model().directory).restore(id);
+        anyhow::ensure!(is_restored, "the simulated tenant has no deleted user {id} that can be restored");
+        self.notifier.user_changed(id, "updated");
         Ok(())
     }
 
     /// The person uploads a photo: it is re-encoded as Graph does, or refused if it cannot be decoded.
     pub fn set_photo(&self, id: Uuid, bytes: &[u8]) -> anyhow::Result<()> {
         let index = self.index(id)?;
-        let content = self.inner.studio.upload(bytes, photos::upload_noise(&self.inner))?;
-        photos::change(&self.inner, index, Ok(content));
+        let content = self.model().studio.upload(bytes, self.upload_noise())?;
+        self.show(index, SimPhoto::Present(content));
         Ok(())
     }
 
-    /// The person picks another picture, one nobody has shown before. Cheap: it is made when it is first read.
+    /// The person picks another picture that was never shown before. Cheap: it is made when it is first read.
     pub fn change_photo(&self, id: Uuid) -> anyhow::Result<()> {
         let index = self.index(id)?;
-        let noise = photos::upload_noise(&self.inner);
-        let content = locked(&self.inner.directory).next_picture(index, &self.inner.studio, noise);
-        photos::change(&self.inner, index, Ok(content));
+        let noise = self.upload_noise();
+        let content = locked(&self.model().directory).next_picture(index, noise);
+        self.show(index, SimPhoto::Present(content));
         Ok(())
     }
 
     /// Shows these bytes untouched with this content type, whatever they are.
     pub fn set_raw_photo(&self, id: Uuid, bytes: impl Into<Bytes>, content_type: &str) -> anyhow::Result<()> {
         let index = self.index(id)?;
-        photos::change(&self.inner, index, Ok(Studio::raw(bytes.into(), content_type)));
+        self.show(index, SimPhoto::Present(Picture::raw(bytes.into(), content_type)));
         Ok(())
     }
 
     /// The person uploads the photo shown now once more: the same picture with new ETags.
     pub fn upload_again(&self, id: Uuid) -> anyhow::Result<()> {
         let index = self.index(id)?;
-        let what = locked(&self.inner.directory).shown(index, &self.inner.studio).what.clone();
-        photos::change(&self.inner, index, what);
+        let photo = locked(&self.model().directory).photo(index).photo.clone();
+        self.show(index, photo);
         Ok(())
     }
 
     pub fn remove_photo(&self, id: Uuid) -> anyhow::Result<()> {
         let index = self.index(id)?;
-        photos::change(&self.inner, index, Err(None));
+        self.show(index, SimPhoto::Absent(None));
         Ok(())
     }
 
     /// Removes the photo and answers with this shape of absence from then on.
     pub fn remove_photo_as(&self, id: Uuid, shape: NoPhoto) -> anyhow::Result<()> {
         let index = self.index(id)?;
-        photos::change(&self.inner, index, Err(Some(shape)));
+        self.show(index, SimPhoto::Absent(Some(shape)));
         Ok(())
     }
 
     /// What is shown now; the last entry of [`Self::history`].
-    pub fn shown(&self, id: Uuid) -> Option<Shown> {
+    pub fn shown(&self, id: Uuid) -> Option<ShownPhoto> {
         let index = self.index(id).ok()?;
-        let mut directory = locked(&self.inner.directory);
-        Some(Shown::new(directory.shown(index, &self.inner.studio), &self.inner.studio))
+        let mut directory = locked(&self.model().directory);
+        Some(ShownPhoto::new(directory.photo(index), &self.model().studio))
     }
 
     /// What `GET photo/$value` answers now, or `None` for no photo.
@@ -173,15 +163,49 @@ impl Tenant {
     }
 
     /// Everything that was ever shown for a person, oldest first; removals are entries without a photo.
-    pub fn history(&self, id: Uuid) -> Vec<Shown> {
+    pub fn history(&self, id: Uuid) -> Vec<ShownPhoto> {
         let Ok(index) = self.index(id) else { return Vec::new() };
-        let mut directory = locked(&self.inner.directory);
-        let records = directory.history(index, &self.inner.studio);
-        records.iter().map(|record| Shown::new(record, &self.inner.studio)).collect()
+        let mut directory = locked(&self.model().directory);
+        let records = directory.photo_history(index).iter();
+        records.map(|record| ShownPhoto::new(record, &self.model().studio)).collect()
+    }
+
+    /// Shows something else from now on and raises the notification that the settings ask for.
+    pub(crate) fn show(&self, index: usize, photo: SimPhoto) {
+        let etags_return = self.notifier.settings.get().etags_return;
+        let id = {
+            let mut directory = locked(&self.model().directory);
+            directory.set_photo(index, photo, etags_return);
+            directory.user(index).id
+        };
+        self.notifier.photo_changed(id);
+    }
+
+    /// Zero unless uploads are to be re-encoded differently every time.
+    pub(crate) fn upload_noise(&self) -> u64 {
+        if self.notifier.settings.get().reencode_noise { self.model().dice.between([1, u64::MAX]) } else { 0 }
+    }
+
+    fn model(&self) -> &TenantModel {
+        &self.notifier.tenant
+    }
+
+    fn current<T>(&self, of: impl Fn(&SimUser) -> T) -> Vec<T> {
+        let directory = locked(&self.model().directory);
+        directory.people().iter().filter(|person| person.deleted.is_none()).map(|person| of(&person.user)).collect()
+    }
+
+    fn add(&self, make: fn(usize, &mut fastrand::Rng) -> SimUser) -> Uuid {
+        let id = locked(&self.model().directory).add_with(make);
+        self.notifier.user_changed(id, "updated");
+        id
     }
 
     fn index(&self, id: Uuid) -> anyhow::Result<usize> {
-        let index = locked(&self.inner.directory).index_of(id);
-        index.ok_or_else(|| anyhow::anyhow!("nobody in the simulated tenant has the id {id}"))
+        locked(&self.model().directory).index_of(id).ok_or_else(|| unknown(id))
     }
+}
+
+fn unknown(id: Uuid) -> anyhow::Error {
+    anyhow::anyhow!("the simulated tenant has no user {id}")
 }

@@ -47,7 +47,7 @@ impl NeverPrinted {
                 user.on_premises_distinguished_name,
             ];
             never.texts.extend(addresses.into_iter().flatten().map(|address| ("address", address)));
-            for photo in sim.tenant().history(user.id).iter().filter_map(graph_sim::Shown::bytes) {
+            for photo in sim.tenant().history(user.id).iter().filter_map(graph_sim::ShownPhoto::bytes) {
                 never.add_photo(&photo);
             }
         }
@@ -98,7 +98,7 @@ fn line_at(text: &str, at: usize) -> &str {
 
 #[tokio::test]
 async fn whatever_is_planted_is_found() {
-    let sim = Sim::start(graph_sim::Config { users: 2, ..Default::default() }).await.unwrap();
+    let sim = Sim::start(graph_sim::SimConfig { users: 2, ..Default::default() }).await.unwrap();
     let user = sim.tenant().users().remove(0);
     let photo = sim.tenant().photo(user.id).unwrap();
     let never = NeverPrinted::of(&sim, &["my-client-state"]);

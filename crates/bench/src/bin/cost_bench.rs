@@ -1,9 +1,9 @@
-//! What one person costs at the wire: requests to Microsoft Graph, and storage transactions of the function app and of
+//! What one user costs at the wire: requests to Microsoft Graph, and storage transactions of the function app and of
 //! the agent, for a photo that changed and for one that did not. Everything is real but Graph, which is simulated, and
 //! the target, which is a folder.
 //!
-//! The storage is Azurite behind a proxy that counts; Graph's requests are the simulator's own log. People come alone in
-//! a message, as from the webhook, and many in one, as from a sweep. Prints one JSON object.
+//! The storage is Azurite behind a proxy that counts; Graph's requests are the simulator's own log. Users come one
+//! per message, as from the webhook, and many per message, as from a sweep. Prints one JSON object.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -54,7 +54,7 @@ async fn main() -> Result<()> {
     let cli = Cli::parse();
     install_crypto_provider();
     let tasks = TaskTracker::new();
-    let sim = Sim::start(graph_sim::Config { users: PEOPLE, ..graph_sim::Config::default() }).await?;
+    let sim = Sim::start(graph_sim::SimConfig { users: PEOPLE, ..graph_sim::SimConfig::default() }).await?;
     let function = CountingProxy::start(&cli, &tasks).await?;
     let agents = CountingProxy::start(&cli, &tasks).await?;
     let app = App::build(&app_settings(&sim, function.settings())?).await?;

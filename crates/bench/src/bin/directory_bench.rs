@@ -75,7 +75,7 @@ async fn main() -> Result<()> {
     let people = people(&cli).await?;
     let before = raw(&cli, &people).await?;
 
-    let sim = Sim::start(graph_sim::Config { users: cli.people, with_photo: 0.0, ..Default::default() }).await?;
+    let sim = Sim::start(graph_sim::SimConfig { users: cli.people, with_photo: 0.0, ..Default::default() }).await?;
     let users = synchronised(&sim, &people)?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let public_url = Url::parse(&format!("http://{}", listener.local_addr()?))?;

@@ -1,5 +1,5 @@
 //! What a rendition costs: processor time of one thread, from the bytes that Graph returned to the bytes of the
-//! thumbnail. `cargo xtask bench` runs it beside other programs on the same files.
+//! thumbnail. `cargo xtask bench` also runs other programs on the same files.
 //!
 //! Prints one line for each file given: its path, a tab, milliseconds.
 
@@ -28,7 +28,7 @@ fn main() {
     }
 }
 
-/// Processor time where the system tells it, otherwise the time on the clock.
+/// Processor time where the system reports it, otherwise the time on the clock.
 fn cost(work: impl FnOnce()) -> Duration {
     let (before, started) = (on_processor(), Instant::now());
     work();

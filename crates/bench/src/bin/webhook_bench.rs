@@ -1,7 +1,6 @@
-//! The servers that `cargo xtask bench` puts side by side, one for each call of this program:
-//! `bare` answers 202 and does nothing else, `discarding` is our webhook with a queue that forgets, and `durable` is
-//! the webhook as it ships, on the embedded queue. All are served in the same way, so that they differ only in what is
-//! measured.
+//! The servers that `cargo xtask bench` compares, one for each run of this program: `bare` answers 202 and does nothing
+//! else, `discarding` is our webhook with a queue that discards all messages, and `durable` is the webhook as it ships,
+//! on the embedded queue. All are served in the same way, so that they differ only in what is measured.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -95,7 +94,7 @@ fn configuration(cli: &Cli) -> Result<AppConfig> {
     ))
 }
 
-/// Takes every message and keeps none.
+/// Accepts every message and keeps none.
 #[derive(Debug)]
 struct Discarding;
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use graph_sim::{Config, Fault, Pattern, RetryAfter, Rule, Scope};
+use graph_sim::{Fault, FaultRule, PatternScope, RequestPattern, RetryAfter, SimConfig};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -26,7 +26,7 @@ fn header<'a>(item: &'a Value, wanted: &str) -> Option<&'a str> {
 
 #[tokio::test]
 async fn items_come_back_complete_and_in_another_order() {
-    let bench = bench(Config::default()).await;
+    let bench = bench(SimConfig::default()).await;
     let requests =
         bench.sim.tenant().user_ids().iter().enumerate().map(|(n, id)| get(n, format!("/users/{id}/photo"))).collect();
     let responses = batch(&bench, requests).await;
@@ -40,8 +40,8 @@ async fn items_come_back_complete_and_in_another_order() {
 
 #[tokio::test]
 async fn photo_bytes_travel_in_base64() {
-    let bench = bench(Config::default()).await;
-    let id = bench.anybody();
+    let bench = bench(SimConfig::default()).await;
+    let id = bench.first_user();
     let responses = batch(&bench, vec![get("a", format!("/users/{id}/photo/$value"))]).await;
     assert_eq!(header(&responses[0], "content-type"), Some("image/jpeg"));
     let bytes = STANDARD.decode(responses[0]["body"].as_str().unwrap()).unwrap();
@@ -51,10 +51,10 @@ async fn photo_bytes_travel_in_base64() {
 
 #[tokio::test]
 async fn one_throttled_item_leaves_the_others_alone() {
-    let bench = bench(Config::default()).await;
+    let bench = bench(SimConfig::default()).await;
     let ids = bench.sim.tenant().user_ids();
-    let calls = Pattern::new("GET", &format!("/v1.0/users/{}/photo", ids[1])).within(Scope::BatchItems);
-    bench.sim.add_fault(Rule::new(calls, Fault::Throttled { retry_after: RetryAfter::Seconds(7) }));
+    let calls = RequestPattern::new("GET", &format!("/v1.0/users/{}/photo", ids[1])).within(PatternScope::BatchItems);
+    bench.sim.add_fault(FaultRule::new(calls, Fault::Throttled { retry_after: RetryAfter::Seconds(7) }));
     let requests = (0..3).map(|n| get(n, format!("/users/{}/photo", ids[n]))).collect();
     let mut responses = batch(&bench, requests).await;
     responses.sort_by_key(|one| one["id"].to_string());
@@ -66,9 +66,9 @@ async fn one_throttled_item_leaves_the_others_alone() {
 
 #[tokio::test]
 async fn a_photo_can_be_missing_falsely_in_a_batch_only() {
-    let bench = bench(Config::default()).await;
+    let bench = bench(SimConfig::default()).await;
     bench.sim.set(|settings| settings.false_not_found_in_batch = 1.0);
-    let path = format!("/users/{}/photo", bench.anybody());
+    let path = format!("/users/{}/photo", bench.first_user());
     assert_eq!(batch(&bench, vec![get(1, path.clone())]).await[0]["body"]["error"]["code"], "ImageNotFound");
     assert_eq!(bench.get(&path).await.status(), 200);
     bench.end().await;
@@ -76,7 +76,7 @@ async fn a_photo_can_be_missing_falsely_in_a_batch_only() {
 
 #[tokio::test]
 async fn photo_items_run_four_at_a_time() {
-    let bench = bench(Config::default()).await;
+    let bench = bench(SimConfig::default()).await;
     bench.sim.set(|settings| settings.latency_ms = [25, 25]);
     let requests =
         bench.sim.tenant().user_ids().iter().enumerate().map(|(n, id)| get(n, format!("/users/{id}/photo"))).collect();
@@ -92,8 +92,8 @@ async fn photo_items_run_four_at_a_time() {
 
 #[tokio::test]
 async fn items_wait_for_what_they_depend_on_and_fail_with_it() {
-    let bench = bench(Config::default()).await;
-    let id = bench.anybody();
+    let bench = bench(SimConfig::default()).await;
+    let id = bench.first_user();
     let mut second = get("B", format!("/users/{id}"));
     second["dependsOn"] = json!(["a"]);
     let mut fourth = get("d", format!("/users/{id}"));
@@ -109,7 +109,7 @@ async fn items_wait_for_what_they_depend_on_and_fail_with_it() {
 
 #[tokio::test]
 async fn malformed_batches_are_refused_and_recorded() {
-    let bench = bench(Config::default()).await;
+    let bench = bench(SimConfig::default()).await;
     let one = get(1, "/users".into());
     let cases = [
         json!({ "requests": (0..21).map(|n| get(n, "/users".into())).collect::<Vec<_>>() }),
@@ -130,7 +130,7 @@ async fn malformed_batches_are_refused_and_recorded() {
 
 #[tokio::test]
 async fn a_mistake_in_an_item_is_that_items_and_is_recorded() {
-    let bench = bench(Config::default()).await;
+    let bench = bench(SimConfig::default()).await;
     let responses = batch(&bench, vec![get(1, "/users?$top=x".into())]).await;
     assert_eq!(responses[0]["status"], 400);
     assert!(bench.sim.violations()[0].call.starts_with("batch item GET"));

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use graph_sim::Config;
+use graph_sim::SimConfig;
 use reqwest::Method;
 use serde_json::Value;
 
@@ -11,7 +11,7 @@ use crate::helpers::{Bench, bench};
 
 const FIRST: &str = "/users/delta?$select=id,userType";
 
-/// Everything of a round, and the link to the next one.
+/// The items of a round, and the link to the next one.
 struct Round {
     items: Vec<Value>,
     pages: usize,
@@ -43,8 +43,8 @@ fn below(bench: &Bench, link: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_first_round_shows_everybody_once_and_the_next_one_nobody() {
-    let bench = bench(Config { users: 47, ..Config::default() }).await;
+async fn the_first_round_shows_everyone_once_and_the_next_one_no_one() {
+    let bench = bench(SimConfig { users: 47, ..SimConfig::default() }).await;
     bench.sim.set(|settings| settings.delta_page = 10);
     let first = round(&bench, FIRST).await;
     let unique: BTreeSet<_> = first.ids().into_iter().collect();
@@ -55,8 +55,8 @@ async fn the_first_round_shows_everybody_once_and_the_next_one_nobody() {
 }
 
 #[tokio::test]
-async fn who_came_changed_or_went_shows_up_with_the_reason() {
-    let bench = bench(Config { users: 5, ..Config::default() }).await;
+async fn people_who_were_added_changed_or_removed_show_up_with_the_reason() {
+    let bench = bench(SimConfig { users: 5, ..SimConfig::default() }).await;
     let tenant = bench.sim.tenant();
     let ids = tenant.user_ids();
     let first = round(&bench, FIRST).await;
@@ -77,17 +77,17 @@ async fn who_came_changed_or_went_shows_up_with_the_reason() {
     tenant.restore_user(ids[2]).unwrap_err();
     let third = round(&bench, &second.link).await;
     assert_eq!(third.ids(), [ids[1].to_string()]);
-    assert_eq!(third.items[0]["userType"], "Member", "somebody restored looks new");
+    assert_eq!(third.items[0]["userType"], "Member", "a restored person looks new");
     bench.end().await;
 }
 
 #[tokio::test]
 async fn changes_of_other_properties_and_of_photos_do_not_surface() {
-    let bench = bench(Config { users: 3, ..Config::default() }).await;
+    let bench = bench(SimConfig { users: 3, ..SimConfig::default() }).await;
     let tenant = bench.sim.tenant();
     let first = round(&bench, FIRST).await;
-    tenant.touch(bench.anybody()).unwrap();
-    tenant.change_photo(bench.anybody()).unwrap();
+    tenant.touch(bench.first_user()).unwrap();
+    tenant.change_photo(bench.first_user()).unwrap();
     assert_eq!(round(&bench, &first.link).await.items.len(), 0);
     bench.sim.set(|settings| settings.delta_shows_photo_changes = true);
     assert_eq!(round(&bench, &first.link).await.items.len(), 1);
@@ -96,10 +96,10 @@ async fn changes_of_other_properties_and_of_photos_do_not_surface() {
 
 #[tokio::test]
 async fn what_happens_during_a_round_is_in_it_or_in_the_next_one() {
-    let bench = bench(Config { users: 4, ..Config::default() }).await;
+    let bench = bench(SimConfig { users: 4, ..SimConfig::default() }).await;
     bench.sim.set(|settings| settings.delta_page = 2);
     let page = bench.get_json(FIRST).await;
-    let gone = bench.anybody();
+    let gone = bench.first_user();
     bench.sim.tenant().delete_user(gone, false).unwrap();
     let rest = round(&bench, page["@odata.nextLink"].as_str().unwrap()).await;
     let next = round(&bench, &rest.link).await;
@@ -108,8 +108,8 @@ async fn what_happens_during_a_round_is_in_it_or_in_the_next_one() {
 }
 
 #[tokio::test]
-async fn latest_gives_a_link_and_nobody() {
-    let bench = bench(Config { users: 3, ..Config::default() }).await;
+async fn latest_gives_a_link_and_no_people() {
+    let bench = bench(SimConfig { users: 3, ..SimConfig::default() }).await;
     let latest = round(&bench, "/users/delta?$deltatoken=latest").await;
     assert_eq!(latest.items.len(), 0);
     let came = bench.sim.tenant().add_user();
@@ -118,8 +118,8 @@ async fn latest_gives_a_link_and_nobody() {
 }
 
 #[tokio::test]
-async fn a_link_of_eight_days_is_gone_and_so_is_every_link_when_a_test_wants_it() {
-    let bench = bench(Config { users: 3, ..Config::default() }).await;
+async fn a_link_of_eight_days_has_expired_and_so_has_every_link_of_an_older_generation() {
+    let bench = bench(SimConfig { users: 3, ..SimConfig::default() }).await;
     for expire in [false, true] {
         let first = round(&bench, FIRST).await;
         if expire {
@@ -133,8 +133,8 @@ async fn a_link_of_eight_days_is_gone_and_so_is_every_link_when_a_test_wants_it(
         assert_eq!(answer.status(), 410);
         let location = answer.headers()["location"].to_str().unwrap().to_owned();
         assert!(location.ends_with("deltatoken="), "{location}");
-        let anew: Value = bench.http.get(location).bearer_auth(&token).send().await.unwrap().json().await.unwrap();
-        assert_eq!(anew["value"].as_array().unwrap().len(), 3);
+        let restarted: Value = bench.http.get(location).bearer_auth(&token).send().await.unwrap().json().await.unwrap();
+        assert_eq!(restarted["value"].as_array().unwrap().len(), 3);
     }
     bench.end().await;
 }
@@ -154,8 +154,8 @@ async fn fresh_token(bench: &Bench) -> String {
 }
 
 #[tokio::test]
-async fn replays_and_empty_pages_come_as_often_as_asked_for() {
-    let bench = bench(Config { users: 30, ..Config::default() }).await;
+async fn replays_and_empty_pages_come_as_often_as_the_settings_say() {
+    let bench = bench(SimConfig { users: 30, ..SimConfig::default() }).await;
     bench.sim.set(|settings| {
         settings.delta_page = 5;
         settings.delta_replays = 0.5;
@@ -165,13 +165,13 @@ async fn replays_and_empty_pages_come_as_often_as_asked_for() {
     let unique: BTreeSet<_> = first.ids().into_iter().collect();
     assert_eq!(unique.len(), 30);
     assert!(first.items.len() > 30 && first.pages > 6, "{} items, {} pages", first.items.len(), first.pages);
-    assert!(!round(&bench, &first.link).await.items.is_empty(), "somebody unchanged is named again");
+    assert!(!round(&bench, &first.link).await.items.is_empty(), "an unchanged person is listed again");
     bench.end().await;
 }
 
 #[tokio::test]
-async fn options_that_delta_does_not_know_and_links_that_were_changed_are_refused() {
-    let bench = bench(Config::default()).await;
+async fn unknown_options_and_changed_links_are_refused() {
+    let bench = bench(SimConfig::default()).await;
     let link = below(&bench, &round(&bench, FIRST).await.link);
     let cases = [
         "/users/delta?$top=5".to_owned(),

@@ -1,16 +1,16 @@
-//! What becomes of the notifications for an endpoint that answers slowly.
+//! What happens to the notifications for an endpoint that responds slowly.
 
 use std::time::Duration;
 
-use graph_sim::{Config, EndpointState};
+use graph_sim::{EndpointState, SimConfig};
 
 use crate::helpers::{Bench, Receiver, bench};
 
 const TEN_MINUTES: Duration = Duration::from_secs(600);
 
-/// Short limits, so that no test waits, and ten answers are enough for a verdict.
+/// Short limits, so that no test waits, and ten responses are enough to judge an endpoint.
 async fn impatient() -> (Bench, Receiver) {
-    let (bench, receiver) = (bench(Config::default()).await, Receiver::start().await);
+    let (bench, receiver) = (bench(SimConfig::default()).await, Receiver::start().await);
     bench.subscribe(&receiver.url).await;
     bench.sim.set(|settings| {
         settings.first_answer_ms = 50;
@@ -23,11 +23,11 @@ async fn impatient() -> (Bench, Receiver) {
     (bench, receiver)
 }
 
-/// So many changes, of which each leads to one POST that is answered as said; 202 at once when nothing is said.
-async fn changes(bench: &Bench, receiver: &Receiver, count: usize, answers: &[Option<u16>]) {
-    receiver.answer_next(answers);
+/// Makes `count` changes, each of which leads to one POST. `responses` are given first, then 202.
+async fn changes(bench: &Bench, receiver: &Receiver, count: usize, responses: &[Option<u16>]) {
+    receiver.respond_next(responses);
     for _ in 0..count {
-        bench.sim.tenant().change_photo(bench.anybody()).unwrap();
+        bench.sim.tenant().change_photo(bench.first_user()).unwrap();
         bench.sim.idle().await;
     }
 }
@@ -39,22 +39,22 @@ fn state(bench: &Bench) -> EndpointState {
 }
 
 #[tokio::test]
-async fn one_slow_answer_in_ten_is_forgiven() {
+async fn one_slow_response_in_ten_changes_nothing() {
     let (bench, receiver) = impatient().await;
-    // The change that is not answered in time is sent again: ten POSTs, one of them slow.
+    // The change without a response in time is sent again: ten POSTs, one of them slow.
     changes(&bench, &receiver, 9, &[None]).await;
     assert_eq!(state(&bench), EndpointState::Normal);
     bench.end().await;
 }
 
 #[tokio::test]
-async fn more_than_a_tenth_over_the_first_limit_delays_what_is_new() {
+async fn more_than_a_tenth_over_the_first_limit_delays_new_notifications() {
     let (bench, receiver) = impatient().await;
     changes(&bench, &receiver, 8, &[None, Some(202), None]).await;
     assert_eq!(state(&bench), EndpointState::Slow);
     let before = receiver.items().len();
     bench.sim.set(|settings| settings.time_scale = 1.0);
-    bench.sim.tenant().change_photo(bench.anybody()).unwrap();
+    bench.sim.tenant().change_photo(bench.first_user()).unwrap();
     assert_eq!(bench.sim.pending_notifications().len(), 1);
     bench.sim.flush().await;
     assert_eq!(receiver.items().len(), before + 1, "late, not lost");
@@ -64,9 +64,9 @@ async fn more_than_a_tenth_over_the_first_limit_delays_what_is_new() {
 }
 
 #[tokio::test]
-async fn more_than_15_percent_over_the_limit_of_a_retry_loses_what_is_new() {
+async fn more_than_15_percent_over_the_limit_of_a_retry_drops_new_notifications() {
     let (bench, receiver) = impatient().await;
-    // The first attempts fail at once, the retries are not answered at all.
+    // The first attempts fail at once, the retries get no response at all.
     changes(&bench, &receiver, 4, &[Some(500), None, None, Some(202), Some(202), Some(202), Some(500)]).await;
     changes(&bench, &receiver, 2, &[]).await;
     assert_eq!(state(&bench), EndpointState::Drop);

@@ -2,44 +2,43 @@
 
 use std::time::{Duration, Instant};
 
-use graph_sim::{Config, Fault, Pattern, Point, RetryAfter, Rule, Scope};
+use graph_sim::{Fault, FaultRule, HoldPoint, PatternScope, RequestPattern, RetryAfter, SimConfig};
 use reqwest::Method;
-use serde_json::json;
 
 use crate::helpers::{Bench, bench};
 
-fn users() -> Pattern {
-    Pattern::new("GET", "/v1.0/users")
+fn users() -> RequestPattern {
+    RequestPattern::new("GET", "/v1.0/users")
 }
 
 async fn faulty(fault: Fault) -> (Bench, reqwest::Response) {
-    let bench = bench(Config::default()).await;
-    bench.sim.add_fault(Rule::new(users(), fault).times(1));
+    let bench = bench(SimConfig::default()).await;
+    bench.sim.add_fault(FaultRule::new(users(), fault).times(1));
     let response = bench.get("/users").await;
     (bench, response)
 }
 
 #[tokio::test]
-async fn throttling_gives_every_form_of_the_hint() {
-    let hint = async |retry_after| {
+async fn throttling_sends_every_form_of_retry_after() {
+    let retry_after_header = async |retry_after| {
         let (bench, response) = faulty(Fault::Throttled { retry_after }).await;
         assert_eq!(response.status(), 429);
-        let hint = response.headers().get("retry-after").map(|value| value.to_str().unwrap().to_owned());
+        let retry_after_header = response.headers().get("retry-after").map(|value| value.to_str().unwrap().to_owned());
         assert_eq!(bench.get("/users").await.status(), 200, "once only");
         bench.end().await;
-        hint
+        retry_after_header
     };
-    assert_eq!(hint(RetryAfter::Seconds(10)).await.as_deref(), Some("10"));
-    assert_eq!(hint(RetryAfter::Fraction(2.128)).await.as_deref(), Some("2.128"));
-    assert!(hint(RetryAfter::Date(60)).await.unwrap().ends_with(" GMT"));
-    assert_eq!(hint(RetryAfter::Absent).await, None);
+    assert_eq!(retry_after_header(RetryAfter::Seconds(10)).await.as_deref(), Some("10"));
+    assert_eq!(retry_after_header(RetryAfter::Fraction(2.128)).await.as_deref(), Some("2.128"));
+    assert!(retry_after_header(RetryAfter::Date(60)).await.unwrap().ends_with(" GMT"));
+    assert_eq!(retry_after_header(RetryAfter::Absent).await, None);
 }
 
 #[tokio::test]
-async fn any_status_and_any_known_answer_can_be_asked_for() {
+async fn any_status_and_any_known_error_can_be_injected() {
     let (_, response) = faulty(Fault::Status { status: 503, code: "x".into(), retry_after: RetryAfter::Absent }).await;
     assert_eq!(response.status(), 503);
-    let (_, response) = faulty(Fault::Answer { name: "gateway_timeout".into() }).await;
+    let (_, response) = faulty(Fault::GraphError { name: "gateway_timeout".into() }).await;
     assert_eq!(response.status(), 504);
 }
 
@@ -68,12 +67,12 @@ async fn an_endless_body_goes_on_until_the_reader_leaves() {
 }
 
 #[tokio::test]
-async fn a_call_can_be_carried_out_although_its_answer_says_otherwise() {
-    let bench = bench(Config::default()).await;
-    let id = bench.anybody();
+async fn a_call_can_be_carried_out_although_its_response_is_an_error() {
+    let bench = bench(SimConfig::default()).await;
+    let id = bench.first_user();
     let path = format!("/users/{id}/photo/$value");
-    let calls = Pattern::new("DELETE", &format!("/v1.0{path}"));
-    bench.sim.add_fault(Rule::new(calls, Fault::Answer { name: "gateway_timeout".into() }).carried_out());
+    let calls = RequestPattern::new("DELETE", &format!("/v1.0{path}"));
+    bench.sim.add_fault(FaultRule::new(calls, Fault::GraphError { name: "gateway_timeout".into() }).carried_out());
     let url = format!("{}{path}", bench.sim.graph_url());
     assert_eq!(bench.http.delete(url).bearer_auth(&bench.people_token).send().await.unwrap().status(), 504);
     assert_eq!(bench.sim.tenant().photo(id), None);
@@ -83,9 +82,9 @@ async fn a_call_can_be_carried_out_although_its_answer_says_otherwise() {
 #[tokio::test]
 async fn a_rate_of_faults_follows_from_the_seed() {
     let run = async || {
-        let bench = bench(Config { seed: 5, ..Config::default() }).await;
+        let bench = bench(SimConfig { seed: 5, ..SimConfig::default() }).await;
         let fault = Fault::Throttled { retry_after: RetryAfter::Absent };
-        bench.sim.add_fault(Rule::new(users(), fault).probability(0.5));
+        bench.sim.add_fault(FaultRule::new(users(), fault).probability(0.5));
         let mut statuses = Vec::new();
         for _ in 0..20 {
             statuses.push(bench.get("/users").await.status().as_u16());
@@ -99,10 +98,10 @@ async fn a_rate_of_faults_follows_from_the_seed() {
 
 #[tokio::test]
 async fn latency_is_added_and_scopes_are_kept_apart() {
-    let bench = bench(Config::default()).await;
-    bench.sim.add_fault(Rule::new(users(), Fault::Latency { ms: 20 }));
-    let only_items = users().within(Scope::BatchItems);
-    bench.sim.add_fault(Rule::new(only_items, Fault::Throttled { retry_after: RetryAfter::Absent }));
+    let bench = bench(SimConfig::default()).await;
+    bench.sim.add_fault(FaultRule::new(users(), Fault::Latency { ms: 20 }));
+    let only_items = users().within(PatternScope::BatchItems);
+    bench.sim.add_fault(FaultRule::new(only_items, Fault::Throttled { retry_after: RetryAfter::Absent }));
     let started = Instant::now();
     assert_eq!(bench.get("/users").await.status(), 200);
     assert!(started.elapsed() >= Duration::from_millis(20));
@@ -111,11 +110,11 @@ async fn latency_is_added_and_scopes_are_kept_apart() {
 
 #[tokio::test]
 async fn a_held_call_waits_before_or_after_it_is_carried_out() {
-    let bench = bench(Config::default()).await;
-    for (point, photo_while_held) in [(Point::Before, true), (Point::After, false)] {
+    let bench = bench(SimConfig::default()).await;
+    for (point, photo_while_held) in [(HoldPoint::Before, true), (HoldPoint::After, false)] {
         let id = bench.sim.tenant().add_user();
         let path = format!("/users/{id}/photo/$value");
-        let hold = bench.sim.hold(Pattern::new("DELETE", &format!("/v1.0{path}")), point);
+        let hold = bench.sim.hold(RequestPattern::new("DELETE", &format!("/v1.0{path}")), point);
         let url = format!("{}{path}", bench.sim.graph_url());
         let call = bench.http.delete(url).bearer_auth(&bench.people_token).send();
         let watch = async {
@@ -132,11 +131,11 @@ async fn a_held_call_waits_before_or_after_it_is_carried_out() {
 
 #[tokio::test]
 async fn a_call_goes_on_when_its_caller_has_gone() {
-    let bench = bench(Config::default()).await;
-    let id = bench.anybody();
+    let bench = bench(SimConfig::default()).await;
+    let id = bench.first_user();
     let path = format!("/users/{id}/photo/$value");
-    let before = bench.sim.hold(Pattern::new("DELETE", &format!("/v1.0{path}")), Point::Before);
-    let after = bench.sim.hold(Pattern::new("DELETE", &format!("/v1.0{path}")), Point::After);
+    let before = bench.sim.hold(RequestPattern::new("DELETE", &format!("/v1.0{path}")), HoldPoint::Before);
+    let after = bench.sim.hold(RequestPattern::new("DELETE", &format!("/v1.0{path}")), HoldPoint::After);
     let url = format!("{}{path}", bench.sim.graph_url());
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     tokio::select! {
@@ -152,43 +151,26 @@ async fn a_call_goes_on_when_its_caller_has_gone() {
 }
 
 #[tokio::test]
-async fn holds_work_from_another_process() {
-    let bench = bench(Config::default()).await;
-    let (_, hold) = bench.control(Method::POST, "holds", json!({ "calls": { "path": "/v1.0/users" } })).await;
-    let id = hold["id"].as_u64().unwrap();
-    let (_, early) = bench.control(Method::GET, &format!("holds/{id}"), json!(null)).await;
-    assert_eq!(early["arrived"], false);
-    let steer = async {
-        let (_, arrived) = bench.control(Method::GET, &format!("holds/{id}?wait_ms=20000"), json!(null)).await;
-        assert_eq!(arrived["arrived"], true);
-        bench.control(Method::DELETE, &format!("holds/{id}"), json!(null)).await;
-    };
-    let (response, ()) = tokio::join!(bench.get("/users"), steer);
-    assert_eq!(response.status(), 200);
-    bench.end().await;
-}
-
-#[tokio::test]
 async fn a_mailbox_takes_four_calls_at_once() {
-    let bench = bench(Config::default()).await;
+    let bench = bench(SimConfig::default()).await;
     bench.sim.set(|settings| settings.latency_ms = [100, 100]);
-    let path = format!("/users/{}/photo", bench.anybody());
-    let answers = futures::future::join_all((0..6).map(|_| bench.get(&path))).await;
-    let throttled = answers.iter().filter(|answer| answer.status() == 429).count();
+    let path = format!("/users/{}/photo", bench.first_user());
+    let responses = futures::future::join_all((0..6).map(|_| bench.get(&path))).await;
+    let throttled = responses.iter().filter(|response| response.status() == 429).count();
     assert_eq!(throttled, 2);
     assert!(
-        answers
+        responses
             .iter()
-            .filter(|answer| answer.status() == 429)
-            .all(|answer| answer.headers().contains_key("retry-after"))
+            .filter(|response| response.status() == 429)
+            .all(|response| response.headers().contains_key("retry-after"))
     );
     bench.end().await;
 }
 
 #[tokio::test]
 async fn shutting_down_releases_what_is_held() {
-    let bench = bench(Config::default()).await;
-    let hold = bench.sim.hold(users(), Point::Before);
+    let bench = bench(SimConfig::default()).await;
+    let hold = bench.sim.hold(users(), HoldPoint::Before);
     let stop = async {
         hold.arrived().await;
         bench.sim.shutdown().await;

@@ -1,11 +1,11 @@
-//! A simulator with somebody who calls it, and an endpoint that receives notifications.
+//! A simulator with a client that calls it, and an endpoint that receives notifications.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
-use graph_sim::{Config, Sim};
+use graph_sim::{Sim, SimConfig};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -20,7 +20,7 @@ pub(crate) struct Bench {
     pub(crate) people_token: String,
 }
 
-pub(crate) async fn bench(config: Config) -> Bench {
+pub(crate) async fn bench(config: SimConfig) -> Bench {
     let sim = Sim::start(config).await.unwrap();
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let config = sim.config();
@@ -53,7 +53,7 @@ impl Bench {
         self.request(Method::GET, path).send().await.unwrap()
     }
 
-    /// The body of an answer that must have this status.
+    /// The body of a response that must have this status.
     pub(crate) async fn json(&self, status: u16, method: Method, path: &str, body: Option<Value>) -> Value {
         let request = self.request(method, path);
         let request = match body {
@@ -83,7 +83,7 @@ impl Bench {
         body["id"].as_str().unwrap().parse().unwrap()
     }
 
-    pub(crate) fn anybody(&self) -> Uuid {
+    pub(crate) fn first_user(&self) -> Uuid {
         self.sim.tenant().user_ids()[0]
     }
 
@@ -106,7 +106,7 @@ pub(crate) fn in_hours(hours: i64) -> String {
     (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(hours)).to_string()
 }
 
-/// How an endpoint answers the handshake.
+/// How an endpoint responds to the handshake.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Handshake {
     Good,
@@ -125,8 +125,8 @@ struct Endpoint {
     received: Mutex<Received>,
     arrived: Notify,
     handshake: Mutex<Handshake>,
-    /// Answers for the next POSTs; 202 when there is none left. `None` never answers.
-    answers: Mutex<Vec<Option<u16>>>,
+    /// Responses to the next POSTs; 202 when there is none left. `None` never responds.
+    responses: Mutex<Vec<Option<u16>>>,
 }
 
 /// A notification endpoint on loopback.
@@ -142,7 +142,7 @@ impl Receiver {
             received: Mutex::new(Received { handshakes: Vec::new(), posts: Vec::new() }),
             arrived: Notify::new(),
             handshake: Mutex::new(Handshake::Good),
-            answers: Mutex::default(),
+            responses: Mutex::default(),
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hook?code=K%3D", listener.local_addr().unwrap());
@@ -156,8 +156,8 @@ impl Receiver {
         *self.endpoint.handshake.lock().unwrap() = how;
     }
 
-    pub(crate) fn answer_next(&self, answers: &[Option<u16>]) {
-        *self.endpoint.answers.lock().unwrap() = answers.iter().rev().copied().collect();
+    pub(crate) fn respond_next(&self, responses: &[Option<u16>]) {
+        *self.endpoint.responses.lock().unwrap() = responses.iter().rev().copied().collect();
     }
 
     pub(crate) fn handshakes(&self) -> Vec<String> {
@@ -172,15 +172,15 @@ impl Receiver {
         self.posts().iter().flat_map(|post| post["value"].as_array().unwrap().clone()).collect()
     }
 
-    /// The people named so far, without repetition.
+    /// The people reported so far, without repetition.
     pub(crate) fn people(&self) -> BTreeSet<String> {
         self.items().iter().map(|item| item["resourceData"]["id"].as_str().unwrap().to_owned()).collect()
     }
 }
 
 async fn receive(State(endpoint): State<Arc<Endpoint>>, uri: Uri, body: bytes::Bytes) -> axum::response::Response {
-    let answer = |status: u16, kind: &str, body: String| {
-        let response = axum::response::Response::builder().status(status).header("content-type", kind);
+    let respond = |status: u16, content_type: &str, body: String| {
+        let response = axum::response::Response::builder().status(status).header("content-type", content_type);
         response.body(axum::body::Body::from(body)).unwrap()
     };
     let query = uri.query().unwrap_or_default();
@@ -189,18 +189,18 @@ async fn receive(State(endpoint): State<Arc<Endpoint>>, uri: Uri, body: bytes::B
         endpoint.received.lock().unwrap().handshakes.push(uri.to_string());
         let how = *endpoint.handshake.lock().unwrap();
         return match how {
-            Handshake::Good => answer(200, "text/plain; charset=utf-8", token.into_owned()),
-            Handshake::WrongText => answer(200, "text/plain", "something else".into()),
-            Handshake::Json => answer(200, "application/json", token.into_owned()),
-            Handshake::Forbidden => answer(StatusCode::FORBIDDEN.as_u16(), "text/plain", String::new()),
+            Handshake::Good => respond(200, "text/plain; charset=utf-8", token.into_owned()),
+            Handshake::WrongText => respond(200, "text/plain", "something else".into()),
+            Handshake::Json => respond(200, "application/json", token.into_owned()),
+            Handshake::Forbidden => respond(StatusCode::FORBIDDEN.as_u16(), "text/plain", String::new()),
             Handshake::Never => std::future::pending().await,
         };
     }
     endpoint.received.lock().unwrap().posts.push(serde_json::from_slice(&body).unwrap());
     endpoint.arrived.notify_one();
-    let next = endpoint.answers.lock().unwrap().pop();
+    let next = endpoint.responses.lock().unwrap().pop();
     match next.unwrap_or(Some(202)) {
-        Some(status) => answer(status, "text/plain", String::new()),
+        Some(status) => respond(status, "text/plain", String::new()),
         None => std::future::pending().await,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use graph_sim::Config;
+use graph_sim::SimConfig;
 use reqwest::{Method, Response};
 use serde_json::json;
 
@@ -20,9 +20,9 @@ async fn list(bench: &Bench, query: &str) -> Response {
 
 #[tokio::test]
 async fn directory_calls_cost_units_and_are_refused_beyond_them_until_the_window_ends() {
-    let bench = bench(Config::default()).await;
+    let bench = bench(SimConfig::default()).await;
     bench.sim.set(|settings| settings.resource_units = Some(10));
-    // Four times two units are told by nobody, the tenth unit is.
+    // Four times two units are not reported, the tenth unit is.
     for _ in 0..4 {
         assert_eq!(header(&list(&bench, "").await, SHARE), None);
     }
@@ -37,7 +37,7 @@ async fn directory_calls_cost_units_and_are_refused_beyond_them_until_the_window
     let wait: u64 = header(&refused, "retry-after").unwrap().parse().unwrap();
     assert!((1..=10).contains(&wait));
     // Photos are not the directory's, and another app has units of its own.
-    assert_eq!(bench.get(&format!("/users/{}/photo", bench.anybody())).await.status(), 200);
+    assert_eq!(bench.get(&format!("/users/{}/photo", bench.first_user())).await.status(), 200);
     let url = format!("{}/users", bench.sim.graph_url());
     assert_eq!(bench.http.get(url).bearer_auth(&bench.people_token).send().await.unwrap().status(), 200);
 
@@ -47,10 +47,10 @@ async fn directory_calls_cost_units_and_are_refused_beyond_them_until_the_window
 }
 
 #[tokio::test]
-async fn who_asks_with_low_priority_is_refused_first_and_items_of_a_batch_count() {
-    let bench = bench(Config::default()).await;
+async fn calls_of_low_priority_are_refused_first_and_items_of_a_batch_count() {
+    let bench = bench(SimConfig::default()).await;
     bench.sim.set(|settings| settings.resource_units = Some(20));
-    let user = bench.anybody();
+    let user = bench.first_user();
     let items = |priority: &str| {
         let item = |id: u32| {
             json!({"id": id.to_string(), "method": "GET", "url": format!("/users/{user}"),
@@ -72,8 +72,8 @@ async fn who_asks_with_low_priority_is_refused_first_and_items_of_a_batch_count(
 }
 
 #[tokio::test]
-async fn one_mailbox_answers_so_often_within_ten_minutes() {
-    let bench = bench(Config::default()).await;
+async fn one_mailbox_has_a_limit_within_ten_minutes() {
+    let bench = bench(SimConfig::default()).await;
     bench.sim.set(|settings| settings.mailbox_requests = 2);
     let ids = bench.sim.tenant().user_ids();
     let photo = async |at: usize| bench.get(&format!("/users/{}/photo", ids[at])).await.status().as_u16();
@@ -84,11 +84,11 @@ async fn one_mailbox_answers_so_often_within_ten_minutes() {
 }
 
 #[tokio::test]
-async fn groups_tell_their_members_and_those_of_groups_in_them_to_whom_may_know() {
-    let config = Config::default();
+async fn groups_list_nested_members_to_callers_with_the_role() {
+    let config = SimConfig::default();
     let roles = vec!["User.Read.All".to_owned(), graph_sim::roles::GROUP_MEMBERS_READ.to_owned()];
-    let app = graph_sim::App { roles, ..config.app.clone() };
-    let bench = bench(Config { app, ..config }).await;
+    let app = graph_sim::SimApp { roles, ..config.app.clone() };
+    let bench = bench(SimConfig { app, ..config }).await;
     let tenant = bench.sim.tenant();
     let ids = tenant.user_ids();
     let inner = tenant.add_group(&ids[2..4]);
@@ -115,7 +115,7 @@ async fn groups_tell_their_members_and_those_of_groups_in_them_to_whom_may_know(
     assert_eq!((is_in(0).await, is_in(1).await, is_in(2).await), (2, 0, 2));
     bench.end().await;
 
-    let bench = crate::helpers::bench(Config::default()).await;
+    let bench = crate::helpers::bench(SimConfig::default()).await;
     let group = bench.sim.tenant().add_group(&[]);
     assert_eq!(bench.get(&format!("/groups/{group}/transitiveMembers")).await.status(), 403);
     bench.end().await;

@@ -1,21 +1,21 @@
-//! Delivery of change notifications: what is raised, packed, repeated, lost and tried again.
+//! Delivery of change notifications: raised, packed, duplicated, lost and retried.
 
 use std::collections::BTreeSet;
 
-use graph_sim::{Config, Notify, Offsets, SequenceNumbers};
+use graph_sim::{ExpiryOffset, NotificationMode, SequenceNumbers, SimConfig};
 use serde_json::json;
 
 use crate::helpers::{Receiver, bench, members, sample};
 
 #[tokio::test]
 async fn a_photo_change_is_reported_with_the_documented_members() {
-    let (bench, receiver) = (bench(Config::default()).await, Receiver::start().await);
+    let (bench, receiver) = (bench(SimConfig::default()).await, Receiver::start().await);
     bench.sim.set(|settings| {
         settings.sequence_numbers = SequenceNumbers::Number;
-        settings.offsets = Offsets::Zero;
+        settings.offsets = ExpiryOffset::Zero;
     });
     let subscription = bench.subscribe(&receiver.url).await;
-    let id = bench.anybody();
+    let id = bench.first_user();
     bench.sim.tenant().change_photo(id).unwrap();
     bench.sim.idle().await;
     let items = receiver.items();
@@ -33,13 +33,13 @@ async fn a_photo_change_is_reported_with_the_documented_members() {
 
 #[tokio::test]
 async fn photo_changes_can_be_silent_while_other_changes_are_reported() {
-    let (bench, receiver) = (bench(Config::default()).await, Receiver::start().await);
+    let (bench, receiver) = (bench(SimConfig::default()).await, Receiver::start().await);
     bench.subscribe(&receiver.url).await;
-    bench.sim.set(|settings| settings.notify = Notify::Never);
-    bench.sim.tenant().change_photo(bench.anybody()).unwrap();
+    bench.sim.set(|settings| settings.notify = NotificationMode::Never);
+    bench.sim.tenant().change_photo(bench.first_user()).unwrap();
     bench.sim.idle().await;
     assert!(receiver.items().is_empty());
-    bench.sim.tenant().touch(bench.anybody()).unwrap();
+    bench.sim.tenant().touch(bench.first_user()).unwrap();
     bench.sim.idle().await;
     assert_eq!(receiver.items().len(), 1);
     bench.end().await;
@@ -47,13 +47,13 @@ async fn photo_changes_can_be_silent_while_other_changes_are_reported() {
 
 #[tokio::test]
 async fn late_notifications_wait_until_they_are_flushed() {
-    let (bench, receiver) = (bench(Config::default()).await, Receiver::start().await);
+    let (bench, receiver) = (bench(SimConfig::default()).await, Receiver::start().await);
     bench.subscribe(&receiver.url).await;
     bench.sim.set(|settings| {
-        settings.notify = Notify::Late;
+        settings.notify = NotificationMode::Late;
         settings.time_scale = 10.0;
     });
-    bench.sim.tenant().change_photo(bench.anybody()).unwrap();
+    bench.sim.tenant().change_photo(bench.first_user()).unwrap();
     assert!(!bench.sim.pending_notifications().is_empty());
     bench.sim.flush().await;
     assert_eq!(receiver.people().len(), 1);
@@ -63,7 +63,7 @@ async fn late_notifications_wait_until_they_are_flushed() {
 
 #[tokio::test]
 async fn collected_notifications_are_packed_and_can_be_reordered() {
-    let (bench, receiver) = (bench(Config { users: 50, ..Config::default() }).await, Receiver::start().await);
+    let (bench, receiver) = (bench(SimConfig { users: 50, ..SimConfig::default() }).await, Receiver::start().await);
     bench.subscribe(&receiver.url).await;
     bench.sim.set(|settings| {
         settings.items_per_post = [20, 20];
@@ -89,11 +89,11 @@ async fn collected_notifications_are_packed_and_can_be_reordered() {
 }
 
 #[tokio::test]
-async fn notifications_can_be_doubled_and_lost() {
-    let (bench, receiver) = (bench(Config::default()).await, Receiver::start().await);
+async fn notifications_can_be_duplicated_and_lost() {
+    let (bench, receiver) = (bench(SimConfig::default()).await, Receiver::start().await);
     bench.subscribe(&receiver.url).await;
     bench.sim.set(|settings| settings.duplicates = 1.0);
-    bench.sim.tenant().change_photo(bench.anybody()).unwrap();
+    bench.sim.tenant().change_photo(bench.first_user()).unwrap();
     bench.sim.idle().await;
     let copies = receiver.items().len();
     assert!((2..=3).contains(&copies));
@@ -101,7 +101,7 @@ async fn notifications_can_be_doubled_and_lost() {
         settings.duplicates = 0.0;
         settings.loss = 1.0;
     });
-    bench.sim.tenant().change_photo(bench.anybody()).unwrap();
+    bench.sim.tenant().change_photo(bench.first_user()).unwrap();
     bench.sim.idle().await;
     assert_eq!(receiver.items().len(), copies);
     let tally = bench.sim.notification_tally();
@@ -110,15 +110,15 @@ async fn notifications_can_be_doubled_and_lost() {
 }
 
 #[tokio::test]
-async fn what_was_not_taken_in_time_is_sent_again() {
-    let (bench, receiver) = (bench(Config::default()).await, Receiver::start().await);
+async fn what_was_not_accepted_in_time_is_sent_again() {
+    let (bench, receiver) = (bench(SimConfig::default()).await, Receiver::start().await);
     bench.subscribe(&receiver.url).await;
     bench.sim.set(|settings| {
         settings.first_answer_ms = 40;
         settings.retry_answer_ms = 40;
     });
-    receiver.answer_next(&[Some(503), None, Some(404), Some(202)]);
-    bench.sim.tenant().change_photo(bench.anybody()).unwrap();
+    receiver.respond_next(&[Some(503), None, Some(404), Some(202)]);
+    bench.sim.tenant().change_photo(bench.first_user()).unwrap();
     bench.sim.idle().await;
     let posts = bench.sim.posts();
     let statuses: Vec<_> = posts.iter().map(|post| (post.attempt, post.status)).collect();
@@ -130,11 +130,11 @@ async fn what_was_not_taken_in_time_is_sent_again() {
 
 #[tokio::test]
 async fn hours_of_failure_end_in_giving_up() {
-    let (bench, receiver) = (bench(Config::default()).await, Receiver::start().await);
+    let (bench, receiver) = (bench(SimConfig::default()).await, Receiver::start().await);
     bench.subscribe(&receiver.url).await;
     bench.sim.set(|settings| settings.time_scale = 0.000_001);
-    receiver.answer_next(&[Some(500); 1000]);
-    bench.sim.tenant().change_photo(bench.anybody()).unwrap();
+    receiver.respond_next(&[Some(500); 1000]);
+    bench.sim.tenant().change_photo(bench.first_user()).unwrap();
     bench.sim.idle().await;
     let tally = bench.sim.notification_tally();
     assert_eq!((tally.given_up, tally.delivered), (1, 0));
@@ -143,11 +143,11 @@ async fn hours_of_failure_end_in_giving_up() {
 }
 
 #[tokio::test]
-async fn a_deleted_subscription_hears_nothing_more() {
-    let (bench, receiver) = (bench(Config::default()).await, Receiver::start().await);
+async fn a_deleted_subscription_receives_nothing_more() {
+    let (bench, receiver) = (bench(SimConfig::default()).await, Receiver::start().await);
     let id = bench.subscribe(&receiver.url).await;
     bench.sim.pause_notifications();
-    bench.sim.tenant().change_photo(bench.anybody()).unwrap();
+    bench.sim.tenant().change_photo(bench.first_user()).unwrap();
     bench.json(204, reqwest::Method::DELETE, &format!("/subscriptions/{id}"), None).await;
     bench.sim.flush().await;
     assert!(receiver.items().is_empty());
@@ -156,8 +156,8 @@ async fn a_deleted_subscription_hears_nothing_more() {
 }
 
 #[tokio::test]
-async fn deletion_for_good_is_reported_only_to_those_who_asked_for_it() {
-    let (bench, receiver) = (bench(Config::default()).await, Receiver::start().await);
+async fn permanent_deletion_is_reported_only_to_subscriptions_of_deleted() {
+    let (bench, receiver) = (bench(SimConfig::default()).await, Receiver::start().await);
     bench.subscribe(&receiver.url).await;
     let ids = bench.sim.tenant().user_ids();
     bench.sim.tenant().delete_user(ids[0], true).unwrap();
@@ -169,9 +169,9 @@ async fn deletion_for_good_is_reported_only_to_those_who_asked_for_it() {
 
 #[tokio::test]
 async fn a_put_through_graph_is_reported_too() {
-    let (bench, receiver) = (bench(Config::default()).await, Receiver::start().await);
+    let (bench, receiver) = (bench(SimConfig::default()).await, Receiver::start().await);
     bench.subscribe(&receiver.url).await;
-    let url = format!("{}/users/{}/photo/$value", bench.sim.graph_url(), bench.anybody());
+    let url = format!("{}/users/{}/photo/$value", bench.sim.graph_url(), bench.first_user());
     let picture = crate::helpers::picture(100, 100, 3);
     let put = bench.http.put(url).bearer_auth(&bench.people_token).header("Content-Type", "image/jpeg").body(picture);
     assert_eq!(put.send().await.unwrap().status(), 200);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use graph_sim::{Config, Sim};
+use graph_sim::{Sim, SimConfig};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -10,15 +10,15 @@ use crate::helpers::{bench, members, sample};
 
 #[tokio::test]
 async fn default_projection_has_no_on_premises_property() {
-    let bench = bench(Config::default()).await;
-    let body = bench.get_json(&format!("/users/{}", bench.anybody())).await;
+    let bench = bench(SimConfig::default()).await;
+    let body = bench.get_json(&format!("/users/{}", bench.first_user())).await;
     assert_eq!(members(&body), members(&sample("user")));
     bench.end().await;
 }
 
 #[tokio::test]
 async fn select_gives_exactly_what_was_asked_for() {
-    let bench = bench(Config { guests: 1, cloud_only: 1, ..Config::default() }).await;
+    let bench = bench(SimConfig { guests: 1, cloud_only: 1, ..SimConfig::default() }).await;
     let names =
         "id,onPremisesSyncEnabled,onPremisesImmutableId,onPremisesSamAccountName,onPremisesSecurityIdentifier,userType";
     for user in bench.sim.tenant().users() {
@@ -31,14 +31,14 @@ async fn select_gives_exactly_what_was_asked_for() {
             "onPremisesSecurityIdentifier": user.on_premises_security_identifier, "userType": user.user_type,
         });
         assert_eq!(body, expected);
-        assert_eq!(user.anchor_guid().is_some(), user.on_premises_sync_enabled == Some(true));
+        assert_eq!(user.on_premises_immutable_id.is_some(), user.on_premises_sync_enabled == Some(true));
     }
     bench.end().await;
 }
 
 #[tokio::test]
 async fn a_principal_name_with_an_apostrophe_finds_its_user() {
-    let bench = bench(Config::default()).await;
+    let bench = bench(SimConfig::default()).await;
     let users = bench.sim.tenant().users();
     let user = users.iter().find(|user| user.user_principal_name.contains('\'')).unwrap();
     let key = user.user_principal_name.replace('\'', "%27");
@@ -47,8 +47,8 @@ async fn a_principal_name_with_an_apostrophe_finds_its_user() {
 }
 
 #[tokio::test]
-async fn pages_show_everybody_exactly_once() {
-    let bench = bench(Config { users: 47, ..Config::default() }).await;
+async fn pages_show_everyone_exactly_once() {
+    let bench = bench(SimConfig { users: 47, ..SimConfig::default() }).await;
     let gone = bench.sim.tenant().user_ids()[3];
     bench.sim.tenant().delete_user(gone, false).unwrap();
     let mut link = Some(format!("{}/users?$select=id&$top=10", bench.sim.graph_url()));
@@ -67,7 +67,7 @@ async fn pages_show_everybody_exactly_once() {
 #[tokio::test]
 async fn the_same_seed_makes_the_same_people_and_another_seed_others() {
     let ids = async |seed| {
-        let sim = Sim::start(Config { seed, ..Config::default() }).await.unwrap();
+        let sim = Sim::start(SimConfig { seed, ..SimConfig::default() }).await.unwrap();
         (sim.tenant().users(), sim.tenant().photo(sim.tenant().user_ids()[1]))
     };
     assert_eq!(ids(7).await, ids(7).await);
@@ -75,9 +75,9 @@ async fn the_same_seed_makes_the_same_people_and_another_seed_others() {
 }
 
 #[tokio::test]
-async fn what_a_correct_client_never_asks_is_refused_and_recorded() {
-    let bench = bench(Config::default()).await;
-    let id = bench.anybody();
+async fn calls_that_a_correct_client_never_makes_are_refused_and_recorded() {
+    let bench = bench(SimConfig::default()).await;
+    let id = bench.first_user();
     let cases = [
         (Method::GET, format!("/users/{id}?$select=id,shoeSize"), 400),
         (Method::GET, format!("/users/{id}?$expand=photo"), 400),
@@ -96,7 +96,7 @@ async fn what_a_correct_client_never_asks_is_refused_and_recorded() {
 
 #[tokio::test]
 async fn an_unknown_user_is_not_found_and_no_violation() {
-    let bench = bench(Config::default()).await;
+    let bench = bench(SimConfig::default()).await;
     let body = bench.json(404, Method::GET, "/users/33333333-3333-4333-8333-333333333333", None).await;
     assert_eq!(body["error"]["code"], "Request_ResourceNotFound");
     bench.end().await;
@@ -104,7 +104,7 @@ async fn an_unknown_user_is_not_found_and_no_violation() {
 
 #[tokio::test]
 async fn every_answer_carries_the_ids_of_the_request() {
-    let bench = bench(Config::default()).await;
+    let bench = bench(SimConfig::default()).await;
     let response = bench.request(Method::GET, "/users").header("client-request-id", "abc").send().await.unwrap();
     let headers = response.headers();
     assert_eq!(headers["client-request-id"], "abc");
@@ -115,7 +115,7 @@ async fn every_answer_carries_the_ids_of_the_request() {
 
 #[tokio::test]
 async fn a_hundred_thousand_people_start_at_once() {
-    let bench = bench(Config { users: 100_000, ..Config::default() }).await;
+    let bench = bench(SimConfig { users: 100_000, ..SimConfig::default() }).await;
     let last = *bench.sim.tenant().user_ids().last().unwrap();
     assert_eq!(bench.get(&format!("/users/{last}/photo")).await.status(), 200);
     bench.end().await;

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use graph_sim::{Config, PhotoSource, PhotoUpdateSettings, roles};
+use graph_sim::{SimConfig, SimPhotoSettings, SimPhotoSource, roles};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ async fn asked(bench: &Bench, method: Method, body: Option<Value>) -> (u16, Valu
 
 #[tokio::test]
 async fn the_settings_are_read_and_changed_with_their_own_roles() {
-    let mut config = Config::default();
+    let mut config = SimConfig::default();
     config.app.roles = vec![roles::USER_READ.into(), roles::PEOPLE_SETTINGS_READ.into()];
     let bench = bench(config).await;
     let (status, unset) = asked(&bench, Method::GET, None).await;
@@ -30,14 +30,14 @@ async fn the_settings_are_read_and_changed_with_their_own_roles() {
     assert_eq!(asked(&bench, Method::PATCH, Some(json!({ "source": "cloud" }))).await.0, 403);
     bench
         .sim
-        .set_photo_update_settings(PhotoUpdateSettings { source: Some(PhotoSource::OnPremises), ..Default::default() });
+        .set_photo_update_settings(SimPhotoSettings { source: Some(SimPhotoSource::OnPremises), ..Default::default() });
     assert_eq!(asked(&bench, Method::GET, None).await.1["source"], "onPremises");
     bench.end().await;
 }
 
 #[tokio::test]
 async fn a_role_to_change_them_takes_only_known_values() {
-    let mut config = Config::default();
+    let mut config = SimConfig::default();
     config.app.roles = vec![roles::PEOPLE_SETTINGS_WRITE.into()];
     let bench = bench(config).await;
     let (status, changed) = asked(&bench, Method::PATCH, Some(json!({ "source": "cloud" }))).await;
@@ -48,26 +48,26 @@ async fn a_role_to_change_them_takes_only_known_values() {
 
 #[tokio::test]
 async fn without_a_role_for_them_they_are_refused() {
-    let bench = bench(Config::default()).await;
+    let bench = bench(SimConfig::default()).await;
     assert_eq!(asked(&bench, Method::GET, None).await.0, 403);
     bench.end().await;
 }
 
 #[tokio::test]
 async fn photos_from_on_premises_are_not_changed_in_the_cloud() {
-    let bench = bench(Config::default()).await;
+    let bench = bench(SimConfig::default()).await;
     bench
         .sim
-        .set_photo_update_settings(PhotoUpdateSettings { source: Some(PhotoSource::OnPremises), ..Default::default() });
-    let url = format!("{}/users/{}/photo/$value", bench.sim.graph_url(), bench.anybody());
+        .set_photo_update_settings(SimPhotoSettings { source: Some(SimPhotoSource::OnPremises), ..Default::default() });
+    let url = format!("{}/users/{}/photo/$value", bench.sim.graph_url(), bench.first_user());
     let put = bench.http.put(url).bearer_auth(&bench.people_token).header("Content-Type", "image/jpeg");
     assert_eq!(put.body(picture(100, 100, 3)).send().await.unwrap().status(), 403);
     bench.end().await;
 }
 
 #[tokio::test]
-async fn a_token_tells_its_roles() {
-    let bench = bench(Config::default()).await;
+async fn a_token_contains_its_roles() {
+    let bench = bench(SimConfig::default()).await;
     let claims = URL_SAFE_NO_PAD.decode(bench.token.split('.').nth(1).unwrap()).unwrap();
     let claims: Value = serde_json::from_slice(&claims).unwrap();
     assert_eq!(claims["roles"], json!(bench.sim.config().app.roles));

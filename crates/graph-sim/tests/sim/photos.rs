@@ -1,6 +1,6 @@
 //! Photos: sizes, ETags, re-encoding, removal and every shape of "no photo".
 
-use graph_sim::{Config, NoPhoto};
+use graph_sim::{NoPhoto, SimConfig};
 use reqwest::Method;
 use serde_json::Value;
 
@@ -12,8 +12,8 @@ async fn meta(bench: &Bench, id: uuid::Uuid) -> Value {
 
 #[tokio::test]
 async fn metadata_and_bytes_agree_and_have_the_documented_shape() {
-    let bench = bench(Config::default()).await;
-    let id = bench.anybody();
+    let bench = bench(SimConfig::default()).await;
+    let id = bench.first_user();
     let body = meta(&bench, id).await;
     assert_eq!(members(&body), members(&sample("photo")));
     let etag = body["@odata.mediaEtag"].as_str().unwrap();
@@ -32,8 +32,8 @@ async fn metadata_and_bytes_agree_and_have_the_documented_shape() {
 
 #[tokio::test]
 async fn sizes_go_up_to_the_uploaded_one() {
-    let bench = bench(Config::default()).await;
-    let id = bench.anybody();
+    let bench = bench(SimConfig::default()).await;
+    let id = bench.first_user();
     bench.sim.tenant().set_photo(id, &picture(510, 600, 9)).unwrap();
     assert_eq!(meta(&bench, id).await["id"], "504x504");
     let all = bench.get_json(&format!("/users/{id}/photos")).await;
@@ -50,8 +50,8 @@ async fn sizes_go_up_to_the_uploaded_one() {
 
 #[tokio::test]
 async fn an_upload_is_re_encoded_and_identical_uploads_get_new_etags() {
-    let bench = bench(Config::default()).await;
-    let id = bench.anybody();
+    let bench = bench(SimConfig::default()).await;
+    let id = bench.first_user();
     let upload = picture(648, 648, 77);
     let put = || {
         let url = format!("{}/users/{id}/photo/$value", bench.sim.graph_url());
@@ -74,10 +74,10 @@ async fn an_upload_is_re_encoded_and_identical_uploads_get_new_etags() {
 }
 
 #[tokio::test]
-async fn etags_come_back_with_the_bytes_when_asked_for() {
-    let bench = bench(Config::default()).await;
+async fn etags_come_back_with_the_bytes_when_the_settings_say_so() {
+    let bench = bench(SimConfig::default()).await;
     bench.sim.set(|settings| settings.etags_return = true);
-    let (id, tenant) = (bench.anybody(), bench.sim.tenant());
+    let (id, tenant) = (bench.first_user(), bench.sim.tenant());
     let mut etags = Vec::new();
     for red in [1, 2, 1] {
         tenant.set_photo(id, &picture(96, 96, red)).unwrap();
@@ -89,9 +89,9 @@ async fn etags_come_back_with_the_bytes_when_asked_for() {
 }
 
 #[tokio::test]
-async fn if_none_match_is_ignored_unless_switched_on() {
-    let bench = bench(Config::default()).await;
-    let path = format!("/users/{}/photo/$value", bench.anybody());
+async fn if_none_match_is_ignored_unless_it_is_enabled() {
+    let bench = bench(SimConfig::default()).await;
+    let path = format!("/users/{}/photo/$value", bench.first_user());
     let etag = bench.get(&path).await.headers()["etag"].clone();
     let again = || bench.request(Method::GET, &path).header("If-None-Match", etag.clone()).send();
     assert_eq!(again().await.unwrap().status(), 200);
@@ -102,8 +102,8 @@ async fn if_none_match_is_ignored_unless_switched_on() {
 
 #[tokio::test]
 async fn raw_photos_are_served_untouched() {
-    let bench = bench(Config::default()).await;
-    let id = bench.anybody();
+    let bench = bench(SimConfig::default()).await;
+    let id = bench.first_user();
     bench.sim.tenant().set_raw_photo(id, &b"<html>no picture</html>"[..], "image/png").unwrap();
     let response = bench.get(&format!("/users/{id}/photo/$value")).await;
     assert_eq!(response.headers()["content-type"], "image/png");
@@ -114,8 +114,8 @@ async fn raw_photos_are_served_untouched() {
 
 #[tokio::test]
 async fn every_shape_of_no_photo_is_answered() {
-    let bench = bench(Config::default()).await;
-    let id = bench.anybody();
+    let bench = bench(SimConfig::default()).await;
+    let id = bench.first_user();
     for shape in NoPhoto::ALL {
         bench.sim.tenant().remove_photo_as(id, shape).unwrap();
         let metadata = bench.get(&format!("/users/{id}/photo")).await;
@@ -142,8 +142,8 @@ async fn every_shape_of_no_photo_is_answered() {
 }
 
 #[tokio::test]
-async fn without_a_fixed_shape_people_differ_in_how_their_photo_is_missing() {
-    let mut config = Config { with_photo: 0.0, users: 60, ..Config::default() };
+async fn without_a_fixed_shape_people_differ_in_the_shape_of_no_photo() {
+    let mut config = SimConfig { with_photo: 0.0, users: 60, ..SimConfig::default() };
     config.settings.no_photo = None;
     let bench = bench(config).await;
     let mut codes = std::collections::BTreeSet::new();
@@ -158,8 +158,8 @@ async fn without_a_fixed_shape_people_differ_in_how_their_photo_is_missing() {
 
 #[tokio::test]
 async fn writing_needs_the_permission_the_type_the_size_and_a_picture() {
-    let bench = bench(Config::default()).await;
-    let id = bench.anybody();
+    let bench = bench(SimConfig::default()).await;
+    let id = bench.first_user();
     let url = format!("{}/users/{id}/photo/$value", bench.sim.graph_url());
     let put = |token: &str, kind: &str, body: Vec<u8>| {
         bench.http.put(&url).bearer_auth(token).header("Content-Type", kind).body(body).send()
@@ -176,9 +176,9 @@ async fn writing_needs_the_permission_the_type_the_size_and_a_picture() {
 }
 
 #[tokio::test]
-async fn a_deleted_photo_is_gone_and_the_history_tells_everything() {
-    let bench = bench(Config::default()).await;
-    let (id, tenant) = (bench.anybody(), bench.sim.tenant());
+async fn a_deleted_photo_is_not_found_and_the_history_is_complete() {
+    let bench = bench(SimConfig::default()).await;
+    let (id, tenant) = (bench.first_user(), bench.sim.tenant());
     tenant.change_photo(id).unwrap();
     let value = format!("/users/{id}/photo/$value");
     let shown = bench.get(&value).await.bytes().await.unwrap();
@@ -195,7 +195,7 @@ async fn a_deleted_photo_is_gone_and_the_history_tells_everything() {
 
 #[tokio::test]
 async fn no_two_people_and_no_two_changes_look_alike() {
-    let bench = bench(Config { users: 30, ..Config::default() }).await;
+    let bench = bench(SimConfig { users: 30, ..SimConfig::default() }).await;
     let tenant = bench.sim.tenant();
     let mut seen = std::collections::BTreeSet::new();
     for id in tenant.user_ids() {
@@ -209,20 +209,20 @@ async fn no_two_people_and_no_two_changes_look_alike() {
 
 #[tokio::test]
 async fn two_hundred_thousand_changes_cost_next_to_nothing_until_they_are_read() {
-    let bench = bench(Config { users: 200, ..Config::default() }).await;
+    let bench = bench(SimConfig { users: 200, ..SimConfig::default() }).await;
     let tenant = bench.sim.tenant();
     for _ in 0..1000 {
         for id in tenant.user_ids() {
             tenant.change_photo(id).unwrap();
         }
     }
-    assert_eq!(tenant.history(bench.anybody()).len(), 1001);
+    assert_eq!(tenant.history(bench.first_user()).len(), 1001);
     bench.end().await;
 }
 
 #[tokio::test]
 async fn a_thousand_new_photos_are_read_without_decoding_each() {
-    let bench = bench(Config { users: 10, ..Config::default() }).await;
+    let bench = bench(SimConfig { users: 10, ..SimConfig::default() }).await;
     let tenant = bench.sim.tenant();
     let mut seen = std::collections::BTreeSet::new();
     for _ in 0..100 {

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use crate::helpers::picture;
 
 #[test]
-fn the_program_says_where_it_listens_skips_bad_pictures_and_ends_cleanly() {
+fn the_program_prints_its_address_skips_bad_pictures_and_ends_cleanly() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("good.jpg"), picture(300, 400, 1)).unwrap();
     std::fs::write(folder.path().join("page.jpg"), "<html>").unwrap();
@@ -25,16 +25,18 @@ fn the_program_says_where_it_listens_skips_bad_pictures_and_ends_cleanly() {
     let ended = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(ended.success());
     assert!(child.wait().unwrap().success());
-    let mut said = String::new();
-    child.stderr.unwrap().read_to_string(&mut said).unwrap();
+    let mut reported = String::new();
+    child.stderr.unwrap().read_to_string(&mut reported).unwrap();
     assert!(
-        said.contains("skipped page.jpg") && said.contains("skipped empty.jpg") && !said.contains("good.jpg"),
-        "{said}"
+        reported.contains("skipped page.jpg")
+            && reported.contains("skipped empty.jpg")
+            && !reported.contains("good.jpg"),
+        "{reported}"
     );
 }
 
 #[test]
-fn the_program_refuses_to_listen_for_strangers() {
+fn the_program_listens_on_loopback_only() {
     let output = Command::new(env!("CARGO_BIN_EXE_graph-sim")).args(["--listen", "0.0.0.0:0"]).output().unwrap();
     assert!(!output.status.success());
     assert!(String::from_utf8_lossy(&output.stderr).contains("loopback"));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use graph_sim::{Config, Sim, roles};
+use graph_sim::{Sim, SimConfig, roles};
 use serde_json::{Value, json};
 
 use crate::helpers::{bench, members, sample};
@@ -32,7 +32,7 @@ async fn signed_in(sim: &Sim, tenant: &str, changes: Changes<'_>) -> (u16, Value
 
 #[tokio::test]
 async fn secret_gives_a_bearer_token_of_the_documented_shape() {
-    let sim = Sim::start(Config::default()).await.unwrap();
+    let sim = Sim::start(SimConfig::default()).await.unwrap();
     let (status, body) = signed_in(&sim, &sim.tenant_id().to_string(), &[]).await;
     assert_eq!(status, 200);
     assert_eq!(members(&body), members(&sample("token")));
@@ -43,7 +43,7 @@ async fn secret_gives_a_bearer_token_of_the_documented_shape() {
 
 #[tokio::test]
 async fn every_mistake_at_sign_in_has_its_number_and_is_recorded() {
-    let sim = Sim::start(Config::default()).await.unwrap();
+    let sim = Sim::start(SimConfig::default()).await.unwrap();
     let tenant = sim.tenant_id().to_string();
     let cases: [(&str, Changes<'_>, u16, u64); 8] = [
         (&tenant, &[("client_secret", Some("wrong"))], 401, 7000215),
@@ -66,7 +66,7 @@ async fn every_mistake_at_sign_in_has_its_number_and_is_recorded() {
 
 #[tokio::test]
 async fn certificate_assertion_is_accepted_until_it_expires() {
-    let sim = Sim::start(Config::default()).await.unwrap();
+    let sim = Sim::start(SimConfig::default()).await.unwrap();
     let tenant = sim.tenant_id().to_string();
     let now = sim.now().as_second();
     let jwt = |exp: i64, audience: &str| {
@@ -95,7 +95,7 @@ async fn certificate_assertion_is_accepted_until_it_expires() {
 
 #[tokio::test]
 async fn managed_identity_wants_its_header_and_gives_expiry_as_text() {
-    let sim = Sim::start(Config::default()).await.unwrap();
+    let sim = Sim::start(SimConfig::default()).await.unwrap();
     let url = format!("{}?resource=https://graph.microsoft.com&api-version=2019-08-01", sim.identity_endpoint());
     let http = reqwest::Client::new();
     assert_eq!(http.get(&url).send().await.unwrap().status(), 403);
@@ -114,7 +114,7 @@ async fn managed_identity_wants_its_header_and_gives_expiry_as_text() {
 
 #[tokio::test]
 async fn missing_unknown_and_expired_tokens_are_violations_and_revoked_ones_are_not() {
-    let bench = bench(Config::default()).await;
+    let bench = bench(SimConfig::default()).await;
     let url = format!("{}/users", bench.sim.graph_url());
     let refused = async |request: reqwest::RequestBuilder| {
         let response = request.send().await.unwrap();
@@ -128,7 +128,7 @@ async fn missing_unknown_and_expired_tokens_are_violations_and_revoked_ones_are_
     assert_eq!(refused(bench.http.get(&url).bearer_auth("made-up")).await, 2);
     bench.sim.revoke_tokens();
     assert_eq!(refused(bench.request(reqwest::Method::GET, "/users")).await, 2);
-    let bench = self::bench(Config { token_lifetime: Duration::from_secs(60), ..Config::default() }).await;
+    let bench = self::bench(SimConfig { token_lifetime: Duration::from_secs(60), ..SimConfig::default() }).await;
     assert_eq!(bench.get("/users").await.status(), 200);
     bench.sim.advance(Duration::from_secs(61));
     assert_eq!(bench.get("/users").await.status(), 401);
@@ -137,17 +137,18 @@ async fn missing_unknown_and_expired_tokens_are_violations_and_revoked_ones_are_
 
 #[tokio::test]
 async fn a_token_without_the_role_is_denied() {
-    let mut config = Config::default();
+    let mut config = SimConfig::default();
     config.app.roles = vec![roles::PHOTO_READ.into()];
     let bench = bench(config).await;
     let body = bench.json(403, reqwest::Method::GET, "/users", None).await;
     assert_eq!(body["error"]["code"], "Authorization_RequestDenied");
-    assert_eq!(bench.get(&format!("/users/{}/photo", bench.anybody())).await.status(), 200);
+    assert_eq!(bench.get(&format!("/users/{}/photo", bench.first_user())).await.status(), 200);
     bench.end().await;
 }
 
 #[tokio::test]
 async fn only_loopback_addresses_are_listened_on() {
-    let problem = Sim::start(Config { listen: "0.0.0.0:0".parse().unwrap(), ..Config::default() }).await.unwrap_err();
+    let problem =
+        Sim::start(SimConfig { listen: "0.0.0.0:0".parse().unwrap(), ..SimConfig::default() }).await.unwrap_err();
     assert!(problem.to_string().contains("loopback"));
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use graph_sim::{Config, Sim, roles};
+use graph_sim::{Sim, SimConfig, roles};
 use jiff::Timestamp;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -18,14 +18,14 @@ async fn refused(bench: &Bench, status: u16, body: Value) -> String {
 }
 
 #[tokio::test]
-async fn create_asks_the_endpoint_in_the_observed_wire_form() {
-    let (bench, receiver) = (bench(Config::default()).await, Receiver::start().await);
+async fn create_validates_the_endpoint_in_the_observed_wire_form() {
+    let (bench, receiver) = (bench(SimConfig::default()).await, Receiver::start().await);
     let mut body = subscription(&receiver.url);
     body["lifecycleNotificationUrl"] = json!(receiver.url);
     let answer = bench.json(201, Method::POST, "/subscriptions", Some(body)).await;
     assert_eq!(members(&answer), members(&sample("subscription")));
     let handshakes = receiver.handshakes();
-    assert_eq!(handshakes.len(), 2, "equal URLs are asked twice");
+    assert_eq!(handshakes.len(), 2, "equal URLs are validated twice");
     let wanted = "/hook?code=K%3D&validationToken=Validation%3a+Testing+client+application+reachability+for+subscription+Request-Id%3a+";
     assert!(handshakes[0].starts_with(wanted), "{}", handshakes[0]);
     bench.end().await;
@@ -33,7 +33,7 @@ async fn create_asks_the_endpoint_in_the_observed_wire_form() {
 
 #[tokio::test]
 async fn a_failed_handshake_makes_no_subscription() {
-    let (bench, receiver) = (bench(Config::default()).await, Receiver::start().await);
+    let (bench, receiver) = (bench(SimConfig::default()).await, Receiver::start().await);
     bench.sim.set(|settings| settings.handshake_answer_ms = 50);
     let cases = [
         (Handshake::WrongText, "must respond with 200 OK"),
@@ -52,7 +52,7 @@ async fn a_failed_handshake_makes_no_subscription() {
 
 #[tokio::test]
 async fn a_duplicate_names_the_subscription_that_exists() {
-    let (bench, receiver) = (bench(Config::default()).await, Receiver::start().await);
+    let (bench, receiver) = (bench(SimConfig::default()).await, Receiver::start().await);
     let id = bench.subscribe(&receiver.url).await;
     let mut again = subscription(&receiver.url);
     again["resource"] = json!("/Users");
@@ -64,7 +64,7 @@ async fn a_duplicate_names_the_subscription_that_exists() {
 
 #[tokio::test]
 async fn the_quota_is_enforced() {
-    let (bench, receiver) = (bench(Config::default()).await, Receiver::start().await);
+    let (bench, receiver) = (bench(SimConfig::default()).await, Receiver::start().await);
     bench.sim.set(|settings| settings.subscription_quota = 1);
     bench.subscribe(&receiver.url).await;
     let mut other = subscription(&receiver.url);
@@ -75,7 +75,7 @@ async fn the_quota_is_enforced() {
 
 #[tokio::test]
 async fn expiry_has_a_floor_and_a_ceiling() {
-    let (bench, receiver) = (bench(Config::default()).await, Receiver::start().await);
+    let (bench, receiver) = (bench(SimConfig::default()).await, Receiver::start().await);
     let mut body = subscription(&receiver.url);
     body["expirationDateTime"] = json!(in_hours(0));
     let answer = bench.json(201, Method::POST, "/subscriptions", Some(body.clone())).await;
@@ -83,7 +83,7 @@ async fn expiry_has_a_floor_and_a_ceiling() {
     assert!(expires > bench.sim.now() + jiff::SignedDuration::from_mins(44));
     bench.sim.assert_no_violations();
 
-    body["resource"] = json!(format!("users/{}", bench.anybody()));
+    body["resource"] = json!(format!("users/{}", bench.first_user()));
     body["expirationDateTime"] = json!(in_hours(696));
     bench.json(201, Method::POST, "/subscriptions", Some(body.clone())).await;
     body["resource"] = json!(format!("users/{}", bench.sim.tenant().user_ids()[1]));
@@ -93,7 +93,7 @@ async fn expiry_has_a_floor_and_a_ceiling() {
 
 #[tokio::test]
 async fn client_state_is_withheld_when_reading() {
-    let (bench, receiver) = (bench(Config::default()).await, Receiver::start().await);
+    let (bench, receiver) = (bench(SimConfig::default()).await, Receiver::start().await);
     let id = bench.subscribe(&receiver.url).await;
     let list = bench.get_json("/subscriptions").await;
     assert_eq!(list["value"].as_array().unwrap().len(), 1);
@@ -103,8 +103,8 @@ async fn client_state_is_withheld_when_reading() {
 }
 
 #[tokio::test]
-async fn renewing_moves_the_expiry_and_asks_the_endpoint_again() {
-    let (bench, receiver) = (bench(Config::default()).await, Receiver::start().await);
+async fn renewing_moves_the_expiry_and_validates_the_endpoint_again() {
+    let (bench, receiver) = (bench(SimConfig::default()).await, Receiver::start().await);
     let id = bench.subscribe(&receiver.url).await;
     let path = format!("/subscriptions/{id}");
     let body = bench.json(200, Method::PATCH, &path, Some(json!({ "expirationDateTime": in_hours(600) }))).await;
@@ -122,7 +122,7 @@ async fn renewing_moves_the_expiry_and_asks_the_endpoint_again() {
 
 #[tokio::test]
 async fn reauthorizing_soon_after_renewing_is_a_violation() {
-    let (bench, receiver) = (bench(Config::default()).await, Receiver::start().await);
+    let (bench, receiver) = (bench(SimConfig::default()).await, Receiver::start().await);
     let id = bench.subscribe(&receiver.url).await;
     let (renew, reauthorize) = (format!("/subscriptions/{id}"), format!("/subscriptions/{id}/reauthorize"));
     bench.json(204, Method::POST, &reauthorize, None).await;
@@ -134,9 +134,9 @@ async fn reauthorizing_soon_after_renewing_is_a_violation() {
 }
 
 #[tokio::test]
-async fn what_is_gone_is_not_found() {
+async fn removed_subscriptions_are_not_found() {
     let (bench, receiver) = (
-        bench(Config { token_lifetime: Duration::from_secs(1_000_000), ..Config::default() }).await,
+        bench(SimConfig { token_lifetime: Duration::from_secs(1_000_000), ..SimConfig::default() }).await,
         Receiver::start().await,
     );
     let renewal = || Some(json!({ "expirationDateTime": in_hours(30) }));
@@ -159,7 +159,7 @@ async fn what_is_gone_is_not_found() {
 
 #[tokio::test]
 async fn every_wrong_member_is_refused_and_recorded() {
-    let (bench, receiver) = (bench(Config::default()).await, Receiver::start().await);
+    let (bench, receiver) = (bench(SimConfig::default()).await, Receiver::start().await);
     let cases = [
         ("colour", json!("red")),
         ("changeType", json!("updated,renamed")),
@@ -185,8 +185,8 @@ async fn every_wrong_member_is_refused_and_recorded() {
 }
 
 #[tokio::test]
-async fn a_write_permission_does_not_stand_in_for_the_read_permission() {
-    let mut config = Config::default();
+async fn a_write_permission_does_not_include_the_read_permission() {
+    let mut config = SimConfig::default();
     config.app.roles = vec![roles::USER_WRITE.into()];
     let (bench, receiver) = (bench(config).await, Receiver::start().await);
     refused(&bench, 403, subscription(&receiver.url)).await;
@@ -195,7 +195,7 @@ async fn a_write_permission_does_not_stand_in_for_the_read_permission() {
 
 #[tokio::test]
 async fn dropping_the_simulator_ends_it() {
-    let sim = Sim::start(Config::default()).await.unwrap();
+    let sim = Sim::start(SimConfig::default()).await.unwrap();
     let url = sim.url();
     sim.shutdown().await;
     assert!(reqwest::get(url).await.is_err());

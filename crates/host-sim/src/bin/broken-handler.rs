@@ -1,4 +1,4 @@
-//! A handler that does what no handler should, by the mode that `HANDLER_MODE` names. For this crate's tests.
+//! A handler that misbehaves as `HANDLER_MODE` says, for this crate's tests.
 
 use axum::extract::Request;
 use axum::http::header::{CONTENT_TYPE, LOCATION};
@@ -64,9 +64,9 @@ async fn echo(request: Request) -> Response {
         .iter()
         .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into()))
         .collect();
-    let told = serde_json::json!({
+    let request = serde_json::json!({
         "method": head.method.as_str(), "uri": head.uri.to_string(), "headers": headers,
         "body": String::from_utf8_lossy(&body),
     });
-    (StatusCode::ACCEPTED, [(CONTENT_TYPE, "application/json")], told.to_string()).into_response()
+    (StatusCode::ACCEPTED, [(CONTENT_TYPE, "application/json")], request.to_string()).into_response()
 }

@@ -53,7 +53,7 @@ fn output(name: &str) -> Value {
     json!({ "type": "http", "direction": "out", "name": name })
 }
 
-/// A body whose length is not told.
+/// A body without a length.
 fn chunked(body: &'static str) -> reqwest::Body {
     reqwest::Body::wrap_stream(futures::stream::iter([Ok::<_, std::io::Error>(body)]))
 }
@@ -93,14 +93,14 @@ async fn a_request_that_is_handed_on_keeps_path_query_body_and_answer_and_gets_a
     let url = running.url.join("/api/plain?a=b%20c").unwrap();
     let answer = reqwest::Client::new().put(url).header("x-own", "1").body(chunked("a chunk")).send().await.unwrap();
     assert_eq!(answer.status(), 202);
-    let told: Value = answer.json().await.unwrap();
+    let echoed: Value = answer.json().await.unwrap();
     assert_eq!(
-        (&told["method"], &told["uri"], &told["body"]),
+        (&echoed["method"], &echoed["uri"], &echoed["body"]),
         (&json!("PUT"), &json!("/api/plain?a=b%20c"), &json!("a chunk"))
     );
-    assert_eq!(told["headers"]["x-own"], "1");
-    assert!(uuid::Uuid::parse_str(told["headers"]["x-azure-functions-invocationid"].as_str().unwrap()).is_ok());
-    assert!(told["headers"]["x-azure-functions-hostversion"].as_str().unwrap().starts_with("4."));
+    assert_eq!(echoed["headers"]["x-own"], "1");
+    assert!(uuid::Uuid::parse_str(echoed["headers"]["x-azure-functions-invocationid"].as_str().unwrap()).is_ok());
+    assert!(echoed["headers"]["x-azure-functions-hostversion"].as_str().unwrap().starts_with("4."));
 }
 
 #[tokio::test]
@@ -111,8 +111,8 @@ async fn forwarding_and_envelopes_lose_a_body_that_does_not_tell_its_length() {
         reqwest::Client::new().post(running.url.join(path).unwrap()).body(body).send().await.unwrap()
     };
     for (body, arrives) in [(reqwest::Body::from("whole"), "whole"), (chunked("lost"), "")] {
-        let told: Value = post("/api/plain", body).await.json().await.unwrap();
-        assert_eq!(told["body"], arrives);
+        let echoed: Value = post("/api/plain", body).await.json().await.unwrap();
+        assert_eq!(echoed["body"], arrives);
     }
     post("/api/wrapped", "whole".into()).await;
     post("/api/wrapped", chunked("lost")).await;

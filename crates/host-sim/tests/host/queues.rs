@@ -65,21 +65,24 @@ impl Queue {
         tokio::time::timeout(PATIENCE, enough).await.expect("in time").unwrap().clone()
     }
 
-    /// Waits until the host says something with these words.
-    async fn says(&self, words: &str) {
-        let mut said = self.running.log();
-        let told = said.wait_for(|all| all.iter().any(|line| line.contains(words)));
-        tokio::time::timeout(PATIENCE, told).await.unwrap_or_else(|_| panic!("the host does not say {words}")).unwrap();
+    /// Waits until the host logs a line with these words.
+    async fn logs(&self, words: &str) {
+        let mut log = self.running.log();
+        let logged = log.wait_for(|all| all.iter().any(|line| line.contains(words)));
+        tokio::time::timeout(PATIENCE, logged)
+            .await
+            .unwrap_or_else(|_| panic!("the host does not log {words}"))
+            .unwrap();
     }
 
     /// The message in the poison queue, once there is one.
     async fn poisoned(&self) -> Peeked {
-        self.says(&format!("{}-poison has the message", self.name)).await;
+        self.logs(&format!("{}-poison has the message", self.name)).await;
         peek(&format!("{}-poison", self.name)).await.expect("there is a poison queue").remove(0)
     }
 }
 
-/// What a message in a queue is, as seen by somebody else.
+/// A message in a queue, as another client sees it.
 #[derive(Debug)]
 pub(crate) struct Peeked {
     pub(crate) text: String,
@@ -212,7 +215,7 @@ async fn what_is_poisoned_is_a_new_message_that_lives_for_a_week() {
     let poisoned = queue.poisoned().await;
     assert_eq!((poisoned.dequeue_count, poisoned.lives), (0, 7 * 24 * 3600));
     assert_eq!(peek(&queue.name).await.unwrap().len(), 0, "and the original is gone");
-    queue.says("Message has reached MaxDequeueCount of 2. Moving message to queue").await;
+    queue.logs("Message has reached MaxDequeueCount of 2. Moving message to queue").await;
 }
 
 #[tokio::test]
@@ -223,7 +226,7 @@ async fn a_message_that_was_delivered_too_often_before_is_poisoned_without_an_in
     let mut url = address(&name);
     url.set_path(&format!("{}/messages", url.path()));
     url.query_pairs_mut().append_pair("visibilitytimeout", "1");
-    // Somebody took it and died.
+    // Another client received it and died.
     assert!(reqwest::get(url).await.unwrap().status().is_success());
     let dir = Queue::package(&name, &json!({ "maxDequeueCount": 1, "maxPollingInterval": "00:00:00.2" }), &json!({}));
     let queue = Queue::of(name, dir, "", |_| {}).await;
@@ -236,8 +239,8 @@ async fn a_queue_that_is_missing_is_waited_for_and_not_made() {
     let name = format!("q-{}", Uuid::new_v4());
     let dir = Queue::package(&name, &json!({ "maxPollingInterval": "00:00:00.2" }), &json!({}));
     let queue = Queue::of(name, dir, "", |_| {}).await;
-    queue.says("cannot be read").await;
-    assert_eq!(make(&queue.name).await, 201, "nobody has made it");
+    queue.logs("cannot be read").await;
+    assert_eq!(make(&queue.name).await, 201, "it did not exist");
     queue.put(&STANDARD.encode("work")).await;
     queue.invoked(1).await;
 }
@@ -251,7 +254,7 @@ async fn a_queue_whose_name_has_no_room_for_poison_keeps_what_fails() {
         let dir = Queue::package(&name, &json!({ "maxDequeueCount": 1 }), &json!({}));
         let queue = Queue::of(name, dir, "error", |_| {}).await;
         queue.put(&STANDARD.encode("work")).await;
-        queue.says("has no poison queue: the message only stays invisible").await;
+        queue.logs("has no poison queue: the message only stays invisible").await;
         assert_eq!(queue.invoked(1).await.len(), 1);
     }
 }

@@ -24,7 +24,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::CredentialError;
+use super::error::CredentialError;
 
 const LIFE_SECONDS: u64 = 600;
 

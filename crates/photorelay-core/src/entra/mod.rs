@@ -5,6 +5,7 @@
 //! Entra ID accepts it is only seen when a token is asked for.
 
 mod certificate;
+mod error;
 mod federated;
 mod transport;
 
@@ -20,8 +21,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 use certificate::CertificateAssertion;
+pub use error::{CredentialError, InsecureUrl};
 use federated::TokenFile;
-pub use transport::{InsecureUrl, is_loopback, require_private};
+pub use transport::{is_loopback, require_private};
 
 /// Who this program is towards Entra ID.
 #[derive(Debug, Clone)]
@@ -50,19 +52,8 @@ pub enum CredentialConfig {
     },
 }
 
-/// Why no credential can be made of the configuration. Each of these needs an operator.
-#[derive(Debug, thiserror::Error)]
-pub enum CredentialError {
-    #[error("the authority is not usable: {0}")]
-    Authority(#[from] InsecureUrl),
-    #[error("the client certificate is not usable: {0}")]
-    Certificate(String),
-    #[error("the credential is not usable: {0}")]
-    Invalid(#[from] azure_core::Error),
-}
-
 /// Makes the credential. `authority` is the login host of the cloud, such as `https://login.microsoftonline.com`; a
-/// managed identity does not use it. Nothing is sent until somebody asks for a token.
+/// managed identity does not use it. Nothing is sent until a token is requested.
 pub fn credential(config: &CredentialConfig, authority: &Url) -> Result<Arc<dyn TokenCredential>, CredentialError> {
     Ok(match config {
         CredentialConfig::ManagedIdentity { client_id } => {
@@ -98,7 +89,7 @@ fn by_assertion<A: azure_identity::ClientAssertion + 'static>(
     Ok(ClientAssertionCredential::new(tenant_id.to_owned(), client_id.to_owned(), assertion, Some(options))?)
 }
 
-/// The URL that tokens are asked of, which is also the audience of an assertion.
+/// The URL that issues tokens, which is also the audience of an assertion.
 fn token_endpoint(authority: &Url, tenant_id: &str) -> String {
     format!("{}/{tenant_id}/oauth2/v2.0/token", authority.origin().ascii_serialization())
 }

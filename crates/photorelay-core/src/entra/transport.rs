@@ -1,9 +1,9 @@
 //! How credentials reach the authority: TLS, no redirects, few and short attempts.
 //!
 //! Plain http is spoken with this machine only. The identity library insists on an https authority, so for a simulator
-//! on a loopback address it is told https and this transport takes the `s` away again: one code path for both.
+//! on a loopback address it is given https and this transport takes the `s` away again: one code path for both.
 //!
-//! It also mends refusals: azure_identity 1.0 cannot read an `error_description` that has any JSON escape in it, and
+//! It also repairs refusals: azure_identity 1.0 cannot read an `error_description` that has any JSON escape in it, and
 //! Entra ID's always has line breaks. Without this, a wrong secret looks like a garbled answer without a status.
 
 use std::net::IpAddr;
@@ -20,21 +20,15 @@ use azure_core::http::{
 use futures::TryStreamExt as _;
 use url::{Host, Url};
 
+use super::error::{CredentialError, InsecureUrl};
+
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
-/// The library's own default keeps trying for a minute, longer than anybody who waits for a token would.
+/// The library's own default keeps trying for a minute, longer than a caller that waits for a token would.
 const RETRIES: u32 = 2;
 const RETRY_TOTAL_SECONDS: i64 = 10;
 /// A refusal is a few lines.
 const MAX_REFUSAL_BYTES: usize = 64 * 1024;
-
-/// A URL that secrets must not be sent to.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{scheme}://{host} is refused: use https (plain http is spoken with a loopback address only)")]
-pub struct InsecureUrl {
-    scheme: String,
-    host: String,
-}
 
 /// Whether the URL names this very machine.
 pub fn is_loopback(url: &Url) -> bool {
@@ -56,19 +50,19 @@ pub fn require_private(url: &Url) -> Result<(), InsecureUrl> {
 }
 
 /// Options for a credential that asks the authority.
-pub(super) fn for_authority(authority: &Url) -> Result<ClientOptions, super::CredentialError> {
+pub(super) fn for_authority(authority: &Url) -> Result<ClientOptions, CredentialError> {
     require_private(authority)?;
     let loopback = is_loopback(authority);
     let transport = AuthorityHttp { client: client(loopback)?, plain: authority.scheme() == "http" };
-    let mut told = authority.clone();
-    told.set_scheme("https").expect("http and https are interchangeable schemes");
+    let mut as_https = authority.clone();
+    as_https.set_scheme("https").expect("http and https are interchangeable schemes");
     let mut cloud = CustomConfiguration::default();
-    cloud.authority_host = told.to_string();
+    cloud.authority_host = as_https.to_string();
     Ok(ClientOptions { cloud: Some(Arc::new(cloud.into())), ..options(Arc::new(transport)) })
 }
 
 /// Options for a managed identity, whose endpoint is given by the platform and is local.
-pub(super) fn for_managed_identity() -> Result<ClientOptions, super::CredentialError> {
+pub(super) fn for_managed_identity() -> Result<ClientOptions, CredentialError> {
     Ok(options(Arc::new(client(true)?)))
 }
 

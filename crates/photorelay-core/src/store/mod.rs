@@ -17,7 +17,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::names::Container;
-pub use pager::Pager;
+pub use pager::{Pager, list_all};
 
 /// Blob metadata: short ASCII names and values.
 pub type Metadata = BTreeMap<String, String>;
@@ -126,9 +126,4 @@ pub trait BlobStore: Send + Sync + Debug {
 
     /// Deletes the blob; one that does not exist is no error.
     async fn delete(&self, container: Container, name: &str) -> Result<(), StoreError>;
-}
-
-/// Every blob below a prefix. For prefixes that are known to be small.
-pub async fn list_all(blobs: &dyn BlobStore, container: Container, prefix: &str) -> Result<Vec<Listed>, StoreError> {
-    Pager::new(blobs, container, prefix, Some).collect().await
 }

@@ -90,3 +90,8 @@ impl<'a, T> Pager<'a, T> {
         Ok(true)
     }
 }
+
+/// Every blob below a prefix. For prefixes that are known to be small.
+pub async fn list_all(blobs: &dyn BlobStore, container: Container, prefix: &str) -> Result<Vec<Listed>, StoreError> {
+    Pager::new(blobs, container, prefix, Some).collect().await
+}

@@ -6,6 +6,7 @@
 //! Other people's crates are held to warnings, whatever the operator asks for, because they know no such rule.
 //! stdout, because the Functions host takes every line on stderr for an error.
 
+mod layer;
 pub mod metrics;
 mod one_line;
 mod otlp;
@@ -23,6 +24,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
+use layer::{BoxedLayer, is_ours};
 use one_line::OneLine;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -76,8 +78,6 @@ impl fmt::Display for LogFilter {
     }
 }
 
-type Boxed = Box<dyn Layer<Registry> + Send + Sync>;
-
 /// Starts telemetry for the whole process; logging that was started before stays as it is. With `otlp`, this has to be
 /// called on a tokio runtime. What is not sent yet is sent by [`Exporting::finish`].
 pub fn init<W>(format: LogFormat, filter: &LogFilter, otlp: Option<Otlp>, writer: W) -> Result<Exporting, OtlpError>
@@ -101,14 +101,14 @@ where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     let lines = tracing_subscriber::fmt::layer().with_writer(OneLine(writer)).with_ansi(false);
-    let lines: Boxed = match format {
+    let lines: BoxedLayer = match format {
         LogFormat::Text => lines.with_filter(logged(filter)).boxed(),
         LogFormat::Json => {
             lines.json().flatten_event(true).with_current_span(false).with_filter(logged(filter)).boxed()
         }
     };
     let (exported, exporting) = otlp::start(otlp)?;
-    let layers: Vec<Boxed> = std::iter::once(lines).chain(exported).collect();
+    let layers: Vec<BoxedLayer> = std::iter::once(lines).chain(exported).collect();
     Ok((Dispatch::new(tracing_subscriber::registry().with(layers)), exporting))
 }
 
@@ -118,10 +118,6 @@ fn logged(filter: &LogFilter) -> impl tracing_subscriber::layer::Filter<Registry
     let wanted = wanted.unwrap_or_else(|_| EnvFilter::new("info"));
     let safe: FilterFn = filter_fn(|event: &Metadata<'_>| is_ours(event) || *event.level() <= Level::WARN);
     wanted.and(safe.with_max_level_hint(LevelFilter::TRACE))
-}
-
-fn is_ours(event: &Metadata<'_>) -> bool {
-    event.target().starts_with("photorelay")
 }
 
 #[cfg(test)]

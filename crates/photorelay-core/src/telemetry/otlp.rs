@@ -24,7 +24,8 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::filter::filter_fn;
 use url::Url;
 
-use super::{Boxed, is_ours, metrics};
+use super::layer::{BoxedLayer, is_ours};
+use super::metrics;
 use crate::settings::{Environment, Problems, Reader};
 
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
@@ -85,7 +86,7 @@ impl Exporting {
 }
 
 /// The layers that export, none without a configuration.
-pub(super) fn start(otlp: Option<Otlp>) -> Result<(Vec<Boxed>, Exporting), OtlpError> {
+pub(super) fn start(otlp: Option<Otlp>) -> Result<(Vec<BoxedLayer>, Exporting), OtlpError> {
     let Some(otlp) = otlp else { return Ok((Vec::new(), Exporting::default())) };
     let client = Client::new();
     let spans = SpanExporter::builder().with_http().with_http_client(client.clone());

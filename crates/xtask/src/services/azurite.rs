@@ -18,9 +18,9 @@ use crate::process;
 const VERSION: &str = "3.37.0";
 const MANIFEST: [&str; 3] = ["package.json", "package-lock.json", ".npmrc"];
 
-pub(super) struct Azurite;
+pub(super) struct AzuriteService;
 
-impl Service for Azurite {
+impl Service for AzuriteService {
     fn name(&self) -> &'static str {
         "azurite"
     }

@@ -41,7 +41,7 @@ trait Service {
 }
 
 fn all() -> [Box<dyn Service>; 2] {
-    [Box::new(azurite::Azurite), Box::new(samba::Samba)]
+    [Box::new(azurite::AzuriteService), Box::new(samba::SambaService)]
 }
 
 #[derive(Debug, Clone, Copy, Subcommand)]

@@ -33,9 +33,9 @@ const ADMINISTRATOR: &str = "administrator@contoso.test";
 /// The exit status of `ldapsearch` while nothing listens.
 const NO_CONTACT: i32 = 255;
 
-pub(super) struct Samba;
+pub(super) struct SambaService;
 
-impl Service for Samba {
+impl Service for SambaService {
     fn name(&self) -> &'static str {
         "samba"
     }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand};
-use graph_sim::{Notify, Sim};
+use graph_sim::{NotificationMode, Sim};
 use photorelay_bench::{CLIENT_STATE, finish, graph_requests};
 use photorelay_core::id::UserId;
 use serde_json::{Value, json};
@@ -62,8 +62,8 @@ async fn main() -> Result<()> {
 }
 
 async fn unchanged(program: &Path, people: usize) -> Result<Value> {
-    let sim = Sim::start(graph_sim::Config { users: people, ..graph_sim::Config::default() }).await?;
-    sim.set(|settings| (settings.notify, settings.delta_page) = (Notify::Never, 200));
+    let sim = Sim::start(graph_sim::SimConfig { users: people, ..graph_sim::SimConfig::default() }).await?;
+    sim.set(|settings| (settings.notify, settings.delta_page) = (NotificationMode::Never, 200));
     let tenant = sim.tenant();
     let shown = tenant.user_ids().into_iter();
     let shown = shown.filter_map(|id| Some((UserId::from_uuid(id), tenant.shown(id)?.media_etag)));
@@ -87,8 +87,9 @@ async fn unchanged(program: &Path, people: usize) -> Result<Value> {
 }
 
 async fn fill(program: &Path, people: usize, photos: usize, latency_ms: u64, dir: &Path) -> Result<Value> {
-    let sim = Sim::start(graph_sim::Config { users: people, with_photo: 0.0, ..graph_sim::Config::default() }).await?;
-    sim.set(|settings| (settings.notify, settings.latency_ms) = (Notify::Never, [latency_ms, latency_ms]));
+    let sim =
+        Sim::start(graph_sim::SimConfig { users: people, with_photo: 0.0, ..graph_sim::SimConfig::default() }).await?;
+    sim.set(|settings| (settings.notify, settings.latency_ms) = (NotificationMode::Never, [latency_ms, latency_ms]));
     let tenant = sim.tenant();
     let users = tenant.user_ids();
     for id in (0..photos).map(|at| users[at * people / photos]) {

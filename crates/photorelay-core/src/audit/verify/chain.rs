@@ -3,8 +3,8 @@
 //! Only the newest one's pages are read: it carries on what all earlier ones have known. A newest checkpoint that was
 //! deleted, or forged with all of its right, can be told only by the digest that was logged when it was taken.
 
-use super::Report;
 use super::finding::{Finding, Problem, checkpoint_blob};
+use super::report::Report;
 use crate::audit::checkpoint::{self, StoredCheckpoint};
 use crate::contract::Checkpoint;
 use crate::store::{BlobStore, StoreError};

@@ -9,47 +9,21 @@
 mod chain;
 mod finding;
 mod person;
+mod report;
 mod walk;
 
 use futures::TryStreamExt as _;
 
-use jiff::civil::Date;
-
 use super::checkpoint::Ends;
-use crate::id::{Digest, UserId};
+use crate::id::UserId;
 use crate::store::{BlobStore, StoreError};
 use walk::{CheckpointBaseline, Walk, WalkItem};
 
 pub use finding::{Finding, Problem};
+pub use report::Report;
 
 /// How many people are looked at together. Each holds one photo in memory.
 const PEOPLE_AT_ONCE: usize = 16;
-
-/// What a verification looked at and found, in the order of the trail.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Report {
-    pub people: u64,
-    pub entries: u64,
-    /// Photos and renditions that exist and match their digests.
-    pub blobs: u64,
-    pub checkpoints: u64,
-    /// The day and digest of the newest one: compare it with the digest that was logged when it was taken.
-    pub newest_checkpoint: Option<(Date, Digest)>,
-    pub findings: Vec<Finding>,
-}
-
-impl Report {
-    pub fn is_clean(&self) -> bool {
-        self.findings.is_empty()
-    }
-
-    fn add(&mut self, other: Report) {
-        self.people += other.people;
-        self.entries += other.entries;
-        self.blobs += other.blobs;
-        self.findings.extend(other.findings);
-    }
-}
 
 /// Verifies what concerns one person. An `Err` means that it could not look, not that something is wrong.
 pub async fn verify_person(blobs: &dyn BlobStore, user: UserId) -> Result<Report, StoreError> {

@@ -3,8 +3,8 @@
 
 use std::collections::HashSet;
 
-use super::Report;
 use super::finding::{Finding, Problem, checkpoint_blob};
+use super::report::Report;
 use super::walk::Traces;
 use crate::audit::{self, AuditError, Committed};
 use crate::contract::{self, AuditEntry, EntryKind, Head, MAX_CONTRACT_BYTES, Receipt};

@@ -5,25 +5,29 @@
 //! This module must never answer before the commit. It owns the failure "the disk is full": the requests of that
 //! group fail and the next group is tried anew.
 
+mod arrivals;
+mod options;
 mod table;
 mod writer;
 
-use std::collections::HashMap;
+pub use options::EmbeddedQueueOptions;
+
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
 use super::{Delivery, Leased, Outgoing, PopReceipt, QueueStore, rules};
 use crate::clock::Clock;
 use crate::store::StoreError;
+use arrivals::Arrivals;
 use writer::WriterRequest;
 
 const FILE: &str = "queues.sqlite";
@@ -32,32 +36,11 @@ const WAITING_REQUESTS: usize = 4096;
 /// Another process cannot wake us, so whoever waits looks again after this time.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
-/// What can be different from one store to another.
-#[derive(Clone)]
-pub struct EmbeddedQueueOptions {
-    /// Messages become visible by it.
-    pub clock: Clock,
-    /// The file never grows beyond so many bytes; sending then fails as on a full disk. None means no limit.
-    pub largest_file: Option<u64>,
-}
-
-impl Default for EmbeddedQueueOptions {
-    fn default() -> Self {
-        Self { clock: Clock::system(), largest_file: None }
-    }
-}
-
-impl fmt::Debug for EmbeddedQueueOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EmbeddedQueueOptions").field("largest_file", &self.largest_file).finish_non_exhaustive()
-    }
-}
-
 /// The queues in a folder of this machine. Dropping it ends its thread after what was asked for is done.
 pub struct EmbeddedQueues {
     requests: Option<mpsc::Sender<WriterRequest>>,
     thread: Option<JoinHandle<()>>,
-    bells: Arc<Bells>,
+    arrivals: Arc<Arrivals>,
     clock: Clock,
 }
 
@@ -73,10 +56,10 @@ impl EmbeddedQueues {
             source: error.into(),
         })?;
         let (requests, waiting) = mpsc::channel(WAITING_REQUESTS);
-        let bells = Arc::new(Bells::default());
+        let arrivals = Arc::new(Arrivals::default());
         let clock = options.clock.clone();
-        let thread = writer::start(folder.join(FILE), options, waiting, Arc::clone(&bells))?;
-        Ok(Self { requests: Some(requests), thread: Some(thread), bells, clock })
+        let thread = writer::start(folder.join(FILE), options, waiting, Arc::clone(&arrivals))?;
+        Ok(Self { requests: Some(requests), thread: Some(thread), arrivals, clock })
     }
 
     /// The bodies of all messages of a queue, hidden ones included, in the order in which they become visible.
@@ -140,13 +123,13 @@ impl QueueStore for EmbeddedQueues {
 
     async fn renew(&self, queue: &str, delivery: &Delivery, lease: Duration) -> Result<Leased<PopReceipt>, StoreError> {
         let queue = named(queue)?;
-        let Some(held) = writer::LeasedMessage::of(delivery) else { return Ok(Leased::Lost) };
+        let Some(held) = table::LeasedMessage::of(delivery) else { return Ok(Leased::Lost) };
         self.ask(|reply| WriterRequest::Renew { queue, held, delay: rules::delay(lease), reply }).await
     }
 
     async fn delete(&self, queue: &str, delivery: &Delivery) -> Result<Leased<()>, StoreError> {
         let queue = named(queue)?;
-        let Some(held) = writer::LeasedMessage::of(delivery) else { return Ok(Leased::Lost) };
+        let Some(held) = table::LeasedMessage::of(delivery) else { return Ok(Leased::Lost) };
         self.ask(|reply| WriterRequest::Delete { queue, held, reply }).await
     }
 
@@ -164,10 +147,10 @@ impl QueueStore for EmbeddedQueues {
 
     async fn wait(&self, queue: &str, at_most: Duration) {
         let end = Instant::now() + at_most;
-        let bell = self.bells.of(queue);
+        let arrival = self.arrivals.of(queue);
         loop {
             // Listening begins before looking, so a message that comes in between is not missed.
-            let rung = bell.notified();
+            let rung = arrival.notified();
             tokio::pin!(rung);
             rung.as_mut().enable();
             let due = match named(queue) {
@@ -193,21 +176,4 @@ impl QueueStore for EmbeddedQueues {
 fn named(queue: &str) -> Result<Box<str>, StoreError> {
     rules::check_queue(queue)?;
     Ok(queue.into())
-}
-
-/// One bell for each queue that somebody waits for.
-#[derive(Debug, Default)]
-struct Bells(Mutex<HashMap<Box<str>, Arc<Notify>>>);
-
-impl Bells {
-    fn of(&self, queue: &str) -> Arc<Notify> {
-        let mut bells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(bells.entry(queue.into()).or_default())
-    }
-
-    fn ring(&self, queue: &str) {
-        if let Some(bell) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(queue) {
-            bell.notify_waiters();
-        }
-    }
 }

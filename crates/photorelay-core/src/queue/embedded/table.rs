@@ -7,7 +7,6 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Statement, params};
 
-use super::writer::LeasedMessage;
 use crate::queue::{Delivery, MessageBody, Outgoing, PopReceipt};
 use crate::store::StoreError;
 
@@ -81,6 +80,20 @@ fn switch_to_wal(connection: &Connection) -> Sql<()> {
 
 /// How long the write-ahead log grows before it is copied into the file, in pages of 4 KiB.
 const CHECKPOINT_PAGES: u32 = 4_000;
+
+/// A message and the receipt that somebody holds for it.
+#[derive(Debug)]
+pub(super) struct LeasedMessage {
+    pub(super) id: i64,
+    pub(super) receipt: i64,
+}
+
+impl LeasedMessage {
+    /// None if the delivery is not one of ours, so nothing of ours is held by it.
+    pub(super) fn of(delivery: &Delivery) -> Option<Self> {
+        Some(Self { id: delivery.id.parse().ok()?, receipt: delivery.receipt.0.parse().ok()? })
+    }
+}
 
 /// The statements, prepared once.
 pub(super) struct QueueTable<'c> {

@@ -9,8 +9,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
-use super::table::{self, QueueTable, failure};
-use super::{Bells, EmbeddedQueueOptions};
+use super::arrivals::Arrivals;
+use super::options::EmbeddedQueueOptions;
+use super::table::{self, LeasedMessage, QueueTable, failure};
 use crate::clock::Clock;
 use crate::queue::{Delivery, Leased, Outgoing, PopReceipt};
 use crate::store::{BoxError, StoreError};
@@ -19,20 +20,6 @@ use crate::store::{BoxError, StoreError};
 const MOST_PER_COMMIT: usize = 512;
 
 type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
-
-/// A message and the receipt that somebody holds for it.
-#[derive(Debug)]
-pub(super) struct LeasedMessage {
-    pub(super) id: i64,
-    pub(super) receipt: i64,
-}
-
-impl LeasedMessage {
-    /// None if the delivery is not one of ours, so nothing of ours is held by it.
-    pub(super) fn of(delivery: &Delivery) -> Option<Self> {
-        Some(Self { id: delivery.id.parse().ok()?, receipt: delivery.receipt.0.parse().ok()? })
-    }
-}
 
 pub(super) enum WriterRequest {
     Ensure { queue: Box<str>, reply: Reply<()> },
@@ -81,7 +68,7 @@ pub(super) fn start(
     path: PathBuf,
     options: EmbeddedQueueOptions,
     mut requests: mpsc::Receiver<WriterRequest>,
-    bells: Arc<Bells>,
+    arrivals: Arc<Arrivals>,
 ) -> Result<JoinHandle<()>, StoreError> {
     let (ready, opened) = std::sync::mpsc::sync_channel(1);
     let doing = format!("opening the queue file {}", path.display());
@@ -100,7 +87,7 @@ pub(super) fn start(
                         let mut writer = Writer {
                             table,
                             clock: options.clock,
-                            bells,
+                            arrivals,
                             known: HashMap::new(),
                             writing: false,
                             failed: None,
@@ -121,7 +108,7 @@ pub(super) fn start(
 struct Writer<'c> {
     table: QueueTable<'c>,
     clock: Clock,
-    bells: Arc<Bells>,
+    arrivals: Arc<Arrivals>,
     /// Queues that are there. None is ever removed.
     known: HashMap<Box<str>, i64>,
     /// Whether the group at hand is in a transaction, and why that has failed.
@@ -143,7 +130,7 @@ impl Writer<'_> {
                 tracing::error!(%error, requests = answers.len(), "the embedded queues could not commit");
             }
             answers.drain(..).for_each(|answer| answer(self.failed.as_ref()));
-            woken.drain(..).for_each(|queue: Box<str>| self.bells.ring(&queue));
+            woken.drain(..).for_each(|queue: Box<str>| self.arrivals.notify(&queue));
         }
     }
 

@@ -8,9 +8,9 @@ use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use super::{PLAIN_SUFFIX, sidecar};
+use super::sidecar;
 use crate::names::Container;
-use crate::store::rules::split_folders;
+use crate::store::rules::{PLAIN_SUFFIX, split_folders};
 use crate::store::{Listed, Listing, Metadata, Page};
 
 /// No name of ours is nested so deep; a folder of somebody else must not exhaust the stack.

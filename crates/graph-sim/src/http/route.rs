@@ -1,0 +1,115 @@
+//! Which paths exist, and which methods and query options they have.
+
+use axum::http::Method;
+
+use super::call::ApiCall;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Route {
+    Token(String),
+    Identity,
+    Batch,
+    Users,
+    UsersDelta,
+    User(String),
+    /// `photo` and, with a size, `photos/{size}`.
+    Photo(String, Option<String>),
+    PhotoValue(String, Option<String>),
+    Photos(String),
+    TransitiveMembers(String),
+    CheckMemberGroups(String),
+    Subscriptions,
+    Subscription(String),
+    Reauthorize(String),
+    PhotoUpdateSettings,
+    Unknown,
+}
+
+impl Route {
+    pub(crate) fn of(call: &ApiCall) -> Self {
+        let parts: Vec<&str> = call.segments.iter().map(String::as_str).collect();
+        match parts.as_slice() {
+            parts if parts.contains(&"") => Self::Unknown,
+            [tenant, "oauth2", "v2.0", "token"] => Self::Token((*tenant).into()),
+            ["msi", "token"] => Self::Identity,
+            ["v1.0", rest @ ..] => Self::of_graph(rest),
+            ["beta", "admin", "people", last] if last.eq_ignore_ascii_case("photoUpdateSettings") => {
+                Self::PhotoUpdateSettings
+            }
+            _ => Self::Unknown,
+        }
+    }
+
+    fn of_graph(parts: &[&str]) -> Self {
+        match *parts {
+            ["$batch"] => Self::Batch,
+            ["users"] => Self::Users,
+            ["users", "delta"] => Self::UsersDelta,
+            ["users", user] => Self::User(user.into()),
+            ["users", user, "photo"] => Self::Photo(user.into(), None),
+            ["users", user, "photo", "$value"] => Self::PhotoValue(user.into(), None),
+            ["users", user, "photos"] => Self::Photos(user.into()),
+            ["users", user, "photos", size] => Self::Photo(user.into(), Some(size.into())),
+            ["users", user, "photos", size, "$value"] => Self::PhotoValue(user.into(), Some(size.into())),
+            ["groups", group, "transitiveMembers"] => Self::TransitiveMembers(group.into()),
+            ["users", user, "checkMemberGroups"] => Self::CheckMemberGroups(user.into()),
+            ["subscriptions"] => Self::Subscriptions,
+            ["subscriptions", id] => Self::Subscription(id.into()),
+            ["subscriptions", id, "reauthorize"] => Self::Reauthorize(id.into()),
+            _ => Self::Unknown,
+        }
+    }
+
+    /// The path with its variable parts replaced, for counting.
+    pub(crate) fn template(&self) -> &'static str {
+        match self {
+            Self::Token(_) => "/{tenant}/oauth2/v2.0/token",
+            Self::Identity => "/msi/token",
+            Self::Batch => "/v1.0/$batch",
+            Self::Users => "/v1.0/users",
+            Self::UsersDelta => "/v1.0/users/delta",
+            Self::User(_) => "/v1.0/users/{id}",
+            Self::Photo(_, None) => "/v1.0/users/{id}/photo",
+            Self::PhotoValue(_, None) => "/v1.0/users/{id}/photo/$value",
+            Self::Photos(_) => "/v1.0/users/{id}/photos",
+            Self::Photo(_, Some(_)) => "/v1.0/users/{id}/photos/{size}",
+            Self::PhotoValue(_, Some(_)) => "/v1.0/users/{id}/photos/{size}/$value",
+            Self::TransitiveMembers(_) => "/v1.0/groups/{id}/transitiveMembers",
+            Self::CheckMemberGroups(_) => "/v1.0/users/{id}/checkMemberGroups",
+            Self::Subscriptions => "/v1.0/subscriptions",
+            Self::Subscription(_) => "/v1.0/subscriptions/{id}",
+            Self::Reauthorize(_) => "/v1.0/subscriptions/{id}/reauthorize",
+            Self::PhotoUpdateSettings => "/beta/admin/people/photoUpdateSettings",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The user whose mailbox serves the call, for the calls that the Outlook service answers.
+    pub(crate) fn mailbox(&self) -> Option<&str> {
+        match self {
+            Self::Photo(user, _) | Self::PhotoValue(user, _) | Self::Photos(user) => Some(user),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn methods(&self) -> &'static [Method] {
+        match self {
+            Self::Token(_) | Self::Batch | Self::Reauthorize(_) | Self::CheckMemberGroups(_) => &[Method::POST],
+            Self::PhotoValue(_, None) => &[Method::GET, Method::PUT, Method::PATCH, Method::DELETE],
+            Self::Subscriptions => &[Method::GET, Method::POST],
+            Self::Subscription(_) => &[Method::GET, Method::PATCH, Method::DELETE],
+            Self::PhotoUpdateSettings => &[Method::GET, Method::PATCH],
+            _ => &[Method::GET],
+        }
+    }
+
+    pub(crate) fn query_options(&self) -> &'static [&'static str] {
+        match self {
+            Self::Users | Self::TransitiveMembers(_) => &["$select", "$top", "$skiptoken"],
+            Self::UsersDelta => &["$select", "$deltatoken", "$skiptoken"],
+            Self::User(_) => &["$select"],
+            Self::Identity => &["resource", "api-version", "client_id"],
+            _ => &[],
+        }
+    }
+}

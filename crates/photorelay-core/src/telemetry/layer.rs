@@ -1,0 +1,11 @@
+//! What the layers of the subscriber share.
+
+use tracing::Metadata;
+use tracing_subscriber::{Layer, Registry};
+
+pub(super) type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// Whether an event or span comes from photorelay's own code.
+pub(super) fn is_ours(event: &Metadata<'_>) -> bool {
+    event.target().starts_with("photorelay")
+}
