@@ -1,10 +1,10 @@
-// Everything that photorelay needs in Azure, in one resource group. docs/deploy.md leads through it.
+// Everything that photorelay needs in Azure, in one resource group. docs/deploy.md describes the deployment.
 //
 //   az deployment sub create --location <region> --template-file infra/main.bicep \
 //     --parameters infra/environments/production.bicepparam
 //
-// No storage key, connection string or other secret is made here; the only secret, the clientState, is put into the
-// vault by infra/scripts/client-state.sh.
+// This template creates no storage key, connection string or other secret. infra/scripts/client-state.sh stores the
+// only secret, the clientState, in the vault.
 
 targetScope = 'subscription'
 
@@ -13,13 +13,13 @@ targetScope = 'subscription'
 @maxLength(12)
 param environmentName string
 
-@description('Azure region. Flex Consumption must be offered there.')
+@description('Azure region. It must offer Flex Consumption.')
 param location string
 
-@description('Resource group that everything is made in.')
+@description('Resource group that contains all resources.')
 param resourceGroupName string = 'rg-photorelay-${environmentName}'
 
-@description('The targets, in order. The first one owns the queue photo-writebacks, others photo-writebacks-{name}. domains: on-premises DNS domains with commas, or * for everybody. agentCertificate: base64 of the DER certificate that the agent signs in with (its registration is then made here); or agentPrincipalId: object id of a service principal that another team made; or neither, for no agent yet.')
+@description('The targets, in order. The first one owns the queue photo-writebacks, the others photo-writebacks-{name}. domains: on-premises DNS domains, separated by commas, or * for all users. Set agentCertificate to the base64 of the DER certificate that the agent signs in with (this template then creates its app registration), or agentPrincipalId to the object ID of an existing service principal, or neither if there is no agent yet.')
 param targets array = [
   {
     name: 'ad'
@@ -29,44 +29,44 @@ param targets array = [
   }
 ]
 
-@description('Renditions to make, as PHOTORELAY_RENDITIONS takes them.')
+@description('Renditions to create, in the format of PHOTORELAY_RENDITIONS.')
 param renditions string = 'thumbnailPhoto:96:10240'
 
-@description('Object ids of Entra groups, with commas: only their members are carried. Needs one more Graph permission. Empty: everybody.')
+@description('Object IDs of Entra groups, separated by commas: only their members are in scope. Requires one more Graph permission. Empty: all users.')
 param scopeGroups string = ''
 
-@description('Grant the Graph application permissions here. False where another team does it with infra/scripts/grant-graph-roles.sh.')
+@description('Whether this template grants the Graph application permissions. False if another team does so with infra/scripts/grant-graph-roles.sh.')
 param grantGraphRoles bool = true
 
-@description('Days during which no entry of the audit trail can be changed or deleted, by nobody.')
+@description('Days during which an entry of the audit trail cannot be changed or deleted.')
 @minValue(1)
 @maxValue(146000)
 param auditRetentionDays int = 365
 
-@description('WARNING: cannot be undone. True once infra/scripts/lock-audit.sh has locked the WORM policy: from then on the policy can only be extended, and neither container, account nor resource group can be deleted before the last entry has expired.')
+@description('WARNING: cannot be undone. True once infra/scripts/lock-audit.sh has locked the WORM policy: from then on, the policy can only be extended, and the container, the account and the resource group cannot be deleted before the last entry has expired.')
 param auditLocked bool = false
 
-@description('Days for which a deleted photo or state blob can be brought back. A person who is forgotten is gone only after them.')
+@description('Days for which a deleted photo or state blob can be restored. The photos of a forgotten user are gone only after this period.')
 @minValue(1)
 @maxValue(365)
 param softDeleteDays int = 7
 
-@description('True: storage and vault are reached only through private endpoints and from allowedIpRanges. The webhook stays public, because Microsoft Graph calls it.')
+@description('True: storage and vault are reachable only through private endpoints and from allowedIpRanges. The webhook stays public, because Microsoft Graph calls it.')
 param privateNetwork bool = false
 
-@description('With privateNetwork: public addresses (IPv4 or CIDR) of agents and operators that have no route to the private endpoints.')
+@description('With privateNetwork: public addresses (IPv4 or CIDR) of agents and operators without a route to the private endpoints.')
 param allowedIpRanges array = []
 
 @description('With privateNetwork: address space of the virtual network.')
 param virtualNetworkPrefix string = '10.80.0.0/24'
 
-@description('With privateNetwork: the part of it that the function app sends from, a /27 or larger.')
+@description('With privateNetwork: subnet for the outbound traffic of the function app, a /27 or larger.')
 param functionsSubnetPrefix string = '10.80.0.0/26'
 
-@description('With privateNetwork: the part of it with the private endpoints.')
+@description('With privateNetwork: subnet for the private endpoints.')
 param endpointSubnetPrefix string = '10.80.0.64/26'
 
-@description('Instances of the webhook that are always running. 1 answers Graph within its 10 seconds even after silence; 0 saves the cost of it.')
+@description('Number of webhook instances that always run. 1 answers Graph within its 10 seconds even after an idle period; 0 saves that cost.')
 @minValue(0)
 param alwaysReadyInstances int = 1
 
@@ -79,13 +79,13 @@ param alwaysReadyInstances int = 1
 ])
 param storageRedundancy string = 'Standard_ZRS'
 
-@description('Who is told of alerts. Without an address, alerts only show in the portal.')
+@description('E-mail address that receives alerts. Without an address, alerts appear only in the portal.')
 param alertEmail string = ''
 
-@description('Object id of whoever deploys, who may then set the secret in the vault. Empty: nobody gets that right here.')
+@description('Object ID of the principal that deploys and may then set the secret in the vault. Empty: this template grants that right to no one.')
 param deployerPrincipalId string = ''
 
-@description('Kind of deployerPrincipalId.')
+@description('Principal type of deployerPrincipalId.')
 @allowed([
   'User'
   'Group'
@@ -93,12 +93,12 @@ param deployerPrincipalId string = ''
 ])
 param deployerPrincipalType string = 'User'
 
-@description('Days for which logs are kept.')
+@description('Retention period of logs, in days.')
 @minValue(30)
 @maxValue(730)
 param logRetentionDays int = 90
 
-// The names that the code uses. tests/it/infra.rs compares them.
+// The names that the code uses. tests/it/infra.rs compares both.
 var photosContainer = 'photos'
 var auditContainer = 'audit'
 var stateContainer = 'state'
@@ -157,7 +157,7 @@ module monitoring 'modules/monitoring.bicep' = {
   }
 }
 
-// Packages, locks and timer state of the Functions host. Apart from the data, because the host needs full rights here.
+// Packages, locks and timer state of the Functions host. Separate from the data, because the host has full rights here.
 module hostStorage 'modules/host-storage.bicep' = {
   name: 'host-storage'
   scope: group
@@ -222,7 +222,7 @@ module vault 'modules/vault.bicep' = {
   }
 }
 
-// Before the app, so that its first start finds its rights.
+// Before the app, so that its roles are in place when it first starts.
 module functionAccess 'modules/function-access.bicep' = {
   name: 'function-access'
   scope: group
@@ -290,7 +290,7 @@ module alerts 'modules/alerts.bicep' = {
   }
 }
 
-// What needs Microsoft Graph stands in graph/, so that it can be left to another team.
+// Resources in Microsoft Graph are in graph/, so that another team can deploy them.
 module graphRoles 'graph/function-roles.bicep' = if (grantGraphRoles) {
   name: 'graph-roles'
   scope: group
@@ -335,7 +335,7 @@ output FUNCTION_IDENTITY_PRINCIPAL_ID string = identity.outputs.principalId
 output KEY_VAULT_NAME string = vault.outputs.name
 output STORAGE_ACCOUNT_NAME string = storage.outputs.name
 output AUDIT_LOCKED bool = auditLocked
-// The agent's settings of the same names.
+// Values for the agent's settings: PhotoStorage__blobServiceUri, PhotoStorage__queueServiceUri, PHOTORELAY_CLIENT_ID.
 output AGENT_BLOB_SERVICE_URI string = storage.outputs.blobServiceUri
 output AGENT_QUEUE_SERVICE_URI string = storage.outputs.queueServiceUri
 output AGENT_CLIENT_IDS array = [for (target, index) in targets: {

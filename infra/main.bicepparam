@@ -1,4 +1,4 @@
-// What `azd up` deploys: the environment's values, set with `azd env set NAME VALUE`.
+// The parameters of `azd up`: values of the azd environment, set with `azd env set NAME VALUE`.
 using 'main.bicep'
 
 param environmentName = readEnvironmentVariable('AZURE_ENV_NAME', 'test')

@@ -1,5 +1,5 @@
 //! The composition root: builds everything once from the configuration. `serve`, `run`, the demo and the tests all
-//! come through here; they differ by configuration and by who drives the triggers.
+//! come through here; they differ by configuration and by what drives the triggers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,17 +12,18 @@ use photorelay_core::names::{CHECKS_QUEUE, Container, SUBSCRIPTIONS_QUEUE};
 use photorelay_core::photo::PhotoLimits;
 use photorelay_core::settings::StorageSettings;
 use photorelay_core::storage::Storage;
+use photorelay_core::target::Targets;
 use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
-use crate::config::AppConfig;
+use crate::config::{AppConfig, GraphSettings, NotificationDelivery, NotificationSettings};
 use crate::graph::{self, CachedTokens, CredentialFactory, Graph, GraphConfig, TokenSource};
 use crate::host::manifest::Manifest;
 use crate::host::pump::Pump;
-use crate::host::router::{Functions, router};
+use crate::host::router::{Functions, public_router, trigger_router};
 use crate::jobs::lifecycle::Lifecycle;
 use crate::jobs::notify::{ClientStates, Notify};
 use crate::jobs::propagate::{Propagate, PropagateSettings};
@@ -31,7 +32,7 @@ use crate::jobs::sweep::{Sweep, SweepSettings};
 use crate::jobs::watch::Watch;
 use crate::operate::doctor::{Connected, DoctorContext};
 
-/// How long work that is under way may go on after a stop was asked for.
+/// How long work that is under way may continue after a request to stop.
 const GRACE: Duration = Duration::from_secs(20);
 
 /// The function app, built and ready.
@@ -44,7 +45,10 @@ pub struct App {
     pub sweep: Sweep,
     pub watch: Watch,
     pub pump: Pump,
-    pub router: Router,
+    /// What the internet may reach.
+    pub public: Router,
+    /// What the Functions host or the pump invokes.
+    pub triggers: Router,
     tasks: TaskTracker,
     stop_renewals: CancellationToken,
 }
@@ -59,59 +63,39 @@ impl App {
     pub async fn build_with(config: &AppConfig, clock: Clock) -> Result<Self> {
         let tasks = TaskTracker::new();
         let stop_renewals = CancellationToken::new();
-        let storage = open_storage(&config.storage, &config.authority_url)?;
-        let queues: Vec<String> = [CHECKS_QUEUE, SUBSCRIPTIONS_QUEUE]
-            .map(str::to_owned)
-            .into_iter()
-            .chain(config.targets.all().iter().map(|target| target.queue.clone()))
-            .collect();
-        storage.ensure(&Container::ALL, &queues).await.context("the storage is not ready")?;
-        let (graph, _) = connect_graph(config, &clock, tasks.clone(), stop_renewals.clone())?;
+        let storage = open_storage(&config.storage, &config.graph.authority_url)?;
+        storage.ensure(&Container::ALL, &queues(&config.targets)).await.context("the storage is not ready")?;
+        let (graph, _) = connect_graph(&config.graph, &clock, tasks.clone(), stop_renewals.clone())?;
         let manifest = Manifest::built_in()?;
-        let propagate = Propagate::new(
-            Arc::clone(&graph),
-            storage.clone(),
-            PropagateSettings {
-                tenant: config.tenant_id,
-                targets: config.targets.clone(),
-                scope: config.scope.clone(),
-                renditions: config.renditions.clone(),
-                limits: PhotoLimits::default(),
-                hold: config.hold,
-                captures_per_day: config.captures_per_day,
-                max_dequeue_count: manifest.queues.max_dequeue_count,
-                people_at_once: 4,
-                max_attempts: 20,
-            },
-        );
-        let settings = SweepSettings {
-            scope: config.scope.clone(),
-            lease: config.lease,
-            time_limit: config.sweep_time_limit,
-            ..SweepSettings::new(config.targets.clone())
-        };
-        let sweep = Sweep::new(Arc::clone(&graph), storage.clone(), settings);
-        let previous = config.client_state_previous.as_ref().map(ExposeSecret::expose_secret);
-        let client_states = Arc::new(ClientStates::new(config.client_state.expose_secret(), previous));
-        let subscribe = Arc::new(subscriptions(&graph, config, clock));
+        let propagate = propagate(config, &graph, &storage, &manifest);
+        let sweep = sweep(config, &graph, &storage);
+        let subscribe = Arc::new(subscribe(&graph, &config.notifications, clock));
         let watch = Watch::new(Arc::clone(&subscribe), storage.clone(), config.targets.clone());
-        let functions = Functions {
-            notify: Notify::new(Arc::clone(&storage.queues), config.tenant_id, Arc::clone(&client_states))
-                .within(config.scope.clone()),
-            lifecycle: Lifecycle::new(Arc::clone(&storage.queues), config.tenant_id, client_states),
+        let (queues, tenant) = (&storage.queues, config.graph.tenant_id);
+        let client_states = client_states(&config.notifications);
+        let functions = Arc::new(Functions {
+            notify: Notify::new(Arc::clone(queues), tenant, Arc::clone(&client_states)).within(config.scope.clone()),
+            lifecycle: Lifecycle::new(Arc::clone(queues), tenant, client_states),
             propagate: propagate.clone(),
             subscribe: Arc::clone(&subscribe),
             sweep: sweep.clone(),
             watch: watch.clone(),
-        };
-        let router = router(Arc::new(functions), &manifest)?;
-        let pump = Pump::new(router.clone(), storage.clone(), manifest.without(&config.disabled), config.lease);
-        Ok(Self { storage, graph, propagate, subscribe, sweep, watch, pump, router, tasks, stop_renewals })
+        });
+        let (public, triggers) = (public_router(&functions, &manifest)?, trigger_router(&functions, &manifest)?);
+        let manifest = manifest.without(&config.hosting.disabled);
+        let pump = Pump::new(triggers.clone(), storage.clone(), manifest, config.hosting.lease);
+        Ok(Self { storage, graph, propagate, subscribe, sweep, watch, pump, public, triggers, tasks, stop_renewals })
     }
 
-    /// Answers HTTP only; somebody else, such as the Functions host, drives queues and timers.
+    /// Answers the Functions host, which drives queues and timers. The triggers are served too, so the listener must be
+    /// bound to the loopback interface.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> Result<()> {
-        let served = axum::serve(listener, self.router).with_graceful_shutdown(stop.clone().cancelled_owned());
+        let router = self.public.clone().merge(self.triggers.clone());
+        self.answer(router, listener, stop).await
+    }
+
+    async fn answer(self, router: Router, listener: TcpListener, stop: CancellationToken) -> Result<()> {
+        let served = axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
         let deadline = async {
             stop.cancelled().await;
             tokio::time::sleep(GRACE).await;
@@ -126,10 +110,11 @@ impl App {
         Ok(())
     }
 
-    /// Answers HTTP and drives queues and timers, until told to stop.
+    /// Answers Graph on the listener and drives queues and timers in process, until it is to stop. No trigger is served.
     pub async fn run(self, listener: TcpListener, stop: CancellationToken) -> Result<()> {
         let pump = self.pump.clone().run(stop.clone());
-        let served = self.serve(listener, stop.clone());
+        let public = self.public.clone();
+        let served = self.answer(public, listener, stop.clone());
         // Whichever ends first, by failing, ends the other.
         let ended = stop.clone();
         let pump = async move {
@@ -147,38 +132,79 @@ impl App {
     }
 }
 
-/// What `doctor` looks at: each part by itself, because the others matter just when one cannot be made.
+/// What `doctor` looks at: each part by itself, because the others matter most when one of them cannot be built.
 pub fn doctor_context(config: AppConfig) -> DoctorContext {
     let clock = Clock::system();
-    let graph = connect_graph(&config, &clock, TaskTracker::new(), CancellationToken::new());
-    let graph =
-        graph.map(|(graph, tokens)| Connected { subscribe: subscriptions(&graph, &config, clock), graph, tokens });
-    let storage = open_storage(&config.storage, &config.authority_url);
+    let graph = connect_graph(&config.graph, &clock, TaskTracker::new(), CancellationToken::new());
+    let graph = graph.map(|(graph, tokens)| {
+        let subscribe = subscribe(&graph, &config.notifications, clock);
+        Connected { subscribe, graph, tokens }
+    });
+    let storage = open_storage(&config.storage, &config.graph.authority_url);
     let words = |error: anyhow::Error| format!("{error:#}");
     DoctorContext { graph: graph.map_err(words), storage: storage.map_err(words), config }
 }
 
+/// Every queue that the function app reads or writes.
+fn queues(targets: &Targets) -> Vec<String> {
+    let own = [CHECKS_QUEUE, SUBSCRIPTIONS_QUEUE].map(str::to_owned);
+    own.into_iter().chain(targets.all().iter().map(|target| target.queue.clone())).collect()
+}
+
+fn propagate(config: &AppConfig, graph: &Arc<Graph>, storage: &Storage, manifest: &Manifest) -> Propagate {
+    let settings = PropagateSettings {
+        tenant: config.graph.tenant_id,
+        targets: config.targets.clone(),
+        scope: config.scope.clone(),
+        renditions: config.capture.renditions.clone(),
+        limits: PhotoLimits::default(),
+        hold: config.capture.hold,
+        captures_per_day: config.capture.captures_per_day,
+        max_dequeue_count: manifest.queues.max_dequeue_count,
+        people_at_once: 4,
+        max_attempts: 20,
+    };
+    Propagate::new(Arc::clone(graph), storage.clone(), settings)
+}
+
+fn sweep(config: &AppConfig, graph: &Arc<Graph>, storage: &Storage) -> Sweep {
+    let settings = SweepSettings {
+        scope: config.scope.clone(),
+        lease: config.hosting.lease,
+        time_limit: config.hosting.sweep_time_limit,
+        ..SweepSettings::new(config.targets.clone())
+    };
+    Sweep::new(Arc::clone(graph), storage.clone(), settings)
+}
+
 /// What keeps the subscription of this configuration alive.
-fn subscriptions(graph: &Arc<Graph>, config: &AppConfig, clock: Clock) -> Subscribe {
-    let (current, previous) = (config.client_state.clone(), config.client_state_previous.as_ref());
-    let events = config.event_delivery.as_ref().map(|events| Via::Events(&events.0));
-    let via = events.or(config.public_url.as_ref().map(Via::Webhook));
+fn subscribe(graph: &Arc<Graph>, settings: &NotificationSettings, clock: Clock) -> Subscribe {
+    let via = settings.delivery.as_ref().map(|delivery| match delivery {
+        NotificationDelivery::Webhook(url) => Via::Webhook(url),
+        NotificationDelivery::Events(events) => Via::Events(&events.0),
+    });
+    let (current, previous) = (settings.client_state.clone(), settings.client_state_previous.as_ref());
     Subscribe::new(Arc::clone(graph), via, current, previous, clock)
 }
 
+fn client_states(settings: &NotificationSettings) -> Arc<ClientStates> {
+    let previous = settings.client_state_previous.as_ref().map(ExposeSecret::expose_secret);
+    Arc::new(ClientStates::new(settings.client_state.expose_secret(), previous))
+}
+
 fn connect_graph(
-    config: &AppConfig,
+    settings: &GraphSettings,
     clock: &Clock,
     tasks: TaskTracker,
     stop: CancellationToken,
 ) -> Result<(Arc<Graph>, Arc<dyn TokenSource>)> {
-    let (credential, authority) = (config.credential.clone(), config.authority_url.clone());
+    let (credential, authority) = (settings.credential.clone(), settings.authority_url.clone());
     let factory: CredentialFactory = Box::new(move || entra::credential(&credential, &authority));
-    // Made once now, so that a wrong certificate or URL is told at start-up.
+    // Made once now, so that a wrong certificate or URL is reported at start-up.
     factory()?;
-    let scope = graph::scope(&config.graph_url);
+    let scope = graph::scope(&settings.url);
     let tokens: Arc<dyn TokenSource> = Arc::new(CachedTokens::with_clock(factory, scope, tasks, stop, clock.clone()));
-    let graph = Graph::new(GraphConfig::new(config.graph_url.clone()), Arc::clone(&tokens))?;
+    let graph = Graph::new(GraphConfig::new(settings.url.clone()), Arc::clone(&tokens))?;
     Ok((Arc::new(graph), tokens))
 }
 

@@ -16,17 +16,18 @@ use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use graph_sim::Sim;
 use photorelay::app::App;
-use photorelay::config::AppConfig;
+use photorelay::config::{AppConfig, GraphSettings, NotificationDelivery};
 use photorelay::jobs::notify::checks;
+use photorelay_agent::agent::Agent;
 use photorelay_agent::connectors::folder::FolderConnector;
-use photorelay_agent::queue::Agent;
-use photorelay_agent::writeback::{WriteBacks, WritebackSettings};
+use photorelay_agent::writeback::{Reconciler, WritebackSettings};
 use photorelay_core::audit;
 use photorelay_core::contract::{CauseKind, FetchPolicy};
 use photorelay_core::entra::CredentialConfig;
 use photorelay_core::id::{TenantId, UserId};
 use photorelay_core::names::{CHECKS_QUEUE, WRITEBACKS_QUEUE};
 use photorelay_core::photo::{self, RenditionSpec};
+use photorelay_core::process::install_crypto_provider;
 use photorelay_core::settings::StorageSettings;
 use photorelay_core::storage::Storage;
 use photorelay_core::trace::TraceContext;
@@ -90,8 +91,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> Result<bool> {
-    // One crypto provider for everything that speaks TLS; an error means that it is installed already.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    install_crypto_provider();
     let dir = match cli.dir {
         Some(dir) => dir,
         None => Path::new("target/demo").join(jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%SZ").to_string()),
@@ -134,8 +134,8 @@ impl World {
             dry_run: false,
             certificate_expires_at: None,
         };
-        let writebacks = WriteBacks::new(storage.clone(), Arc::new(folder), settings);
-        let agent = Agent::new(storage.clone(), writebacks, WRITEBACKS_QUEUE.to_owned());
+        let reconciler = Reconciler::new(&storage, Arc::new(folder), settings);
+        let agent = Agent::new(storage.clone(), reconciler, WRITEBACKS_QUEUE.to_owned());
 
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         tasks.spawn(agent.run(stop.clone()));
@@ -284,14 +284,19 @@ fn configuration(sim: &Sim, dir: &Path, public_url: Url) -> Result<AppConfig> {
         client_id: sim.client_id().to_string(),
         secret: sim.client_secret().into(),
     };
-    let defaults = AppConfig::with_defaults(
-        TenantId::from_uuid(sim.tenant_id()),
+    let graph = GraphSettings {
+        tenant_id: TenantId::from_uuid(sim.tenant_id()),
         credential,
-        Url::parse(&sim.graph_url())?,
-        Url::parse(&sim.authority_url())?,
+        url: Url::parse(&sim.graph_url())?,
+        authority_url: Url::parse(&sim.authority_url())?,
+    };
+    let mut config = AppConfig::with_defaults(
+        graph,
         StorageSettings::Embedded { path: dir.to_owned() },
         format!("{:032x}", fastrand::u128(..)).into(),
     );
+    config.notifications.delivery = Some(NotificationDelivery::Webhook(public_url));
     // A few people who change their photos all the time are the point of a demo.
-    Ok(AppConfig { public_url: Some(public_url), captures_per_day: u32::MAX, ..defaults })
+    config.capture.captures_per_day = u32::MAX;
+    Ok(config)
 }

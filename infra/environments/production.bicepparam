@@ -1,4 +1,4 @@
-// Production, with two directories as an example. Replace what stands in angle brackets.
+// Production, with two directories as an example. Replace the values in angle brackets.
 using '../main.bicep'
 
 param environmentName = 'prod'
@@ -7,7 +7,7 @@ param storageRedundancy = 'Standard_ZRS'
 param alwaysReadyInstances = 1
 param auditRetentionDays = 1095
 param privateNetwork = true
-// The addresses that the agents' traffic leaves the company from.
+// The public addresses of the agents' outbound traffic.
 param allowedIpRanges = [
   '203.0.113.10'
 ]

@@ -1,4 +1,4 @@
-// A trial in a test tenant: the cheapest that behaves like production.
+// A trial in a test tenant: the cheapest deployment that behaves like production.
 using '../main.bicep'
 
 param environmentName = 'test'

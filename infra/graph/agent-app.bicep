@@ -1,11 +1,11 @@
-// Registration of one on-premises agent. It signs in with a certificate whose private key never leaves the agent's
-// machine, has no permission in Microsoft Graph, and only the storage roles of modules/agent-access.bicep.
+// App registration of one on-premises agent. The agent signs in with a certificate whose private key never leaves its
+// machine. It has no permissions in Microsoft Graph, and only the storage roles of modules/agent-access.bicep.
 
 extension microsoftGraphV1
 
 param uniqueName string
 
-@description('Base64 of the DER certificate: the public half only.')
+@description('Base64 of the DER certificate, without the private key.')
 param certificate string
 
 resource application 'Microsoft.Graph/applications@v1.0' = {

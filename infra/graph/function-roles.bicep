@@ -1,19 +1,19 @@
-// Microsoft Graph application permissions of the function app's identity. Being granted is the consent; nobody has to
-// click. Whoever deploys this needs the directory role Privileged Role Administrator; infra/scripts/grant-graph-roles.sh
-// does the same for tenants where another team holds it.
+// Microsoft Graph application permissions of the function app's identity. The assignment is the admin consent; no
+// further consent is needed. The deployment requires the directory role Privileged Role Administrator; in tenants where
+// another team holds that role, infra/scripts/grant-graph-roles.sh does the same.
 
 extension microsoftGraphV1
 
-@description('Object id of the service principal of the managed identity.')
+@description('Object ID of the service principal of the managed identity.')
 param principalId string
 
 @description('Whether PHOTORELAY_SCOPE_GROUPS is set.')
 param readsGroups bool
 
 var permissions = concat([
-  // The subscription on users, and who is who on premises.
+  // For the subscription to users, and for their on-premises properties.
   'User.Read.All'
-  // The photos. Nothing in Microsoft 365 is ever written.
+  // For the photos. photorelay writes nothing in Microsoft 365.
   'ProfilePhoto.Read.All'
 ], readsGroups ? [
   'GroupMember.Read.All'

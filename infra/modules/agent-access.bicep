@@ -1,5 +1,5 @@
-// What the agent of one target may do. It reads photos and trail and cannot write them, so whoever takes over the
-// agent's machine cannot forge the trail; it works on its own target's queue only.
+// Role assignments of the agent of one target. It can read photos and the trail but not write them, so an attacker on
+// the agent's machine cannot forge the trail. It receives only from the queue of its own target.
 
 param principalId string
 param storageName string
@@ -12,7 +12,7 @@ var roles = {
   blobDataReader: '2a2b9908-6ea1-4ae2-8e65-a410df84e7d1'
   queueDataContributor: '974c5e8b-45b9-4653-ba55-5f855dd0fb88'
 }
-// Where the agent puts what it cannot handle.
+// Its queue, and the poison queue for messages that it cannot handle.
 var workedQueues = [
   queue
   '${queue}-poison'
@@ -47,7 +47,7 @@ resource worked 'Microsoft.Storage/storageAccounts/queueServices/queues@2023-05-
   parent: queueService
 }]
 
-// Reads entries and the renditions that they name.
+// Reads entries and the renditions that they refer to.
 resource reading 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for (container, index) in readContainers: {
   name: guid(storage.id, container, principalId, roles.blobDataReader)
   scope: read[index]
@@ -58,7 +58,7 @@ resource reading 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for (co
   }
 }]
 
-// Leaves receipts, values kept before they are overwritten, notes and its heartbeat.
+// Writes receipts, backups of overwritten values, notes and its heartbeat.
 resource writing 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for (container, index) in writtenContainers: {
   name: guid(storage.id, container, principalId, roles.blobDataContributor)
   scope: written[index]
@@ -69,7 +69,7 @@ resource writing 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for (co
   }
 }]
 
-// Receives, renews its lease (a message write), puts off, deletes, and buries in the poison queue.
+// Receives messages, renews their leases and postpones them (message writes), deletes them, and dead-letters them.
 resource working 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for (name, index) in workedQueues: {
   name: guid(storage.id, name, principalId, roles.queueDataContributor)
   scope: worked[index]

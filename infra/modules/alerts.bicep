@@ -1,7 +1,7 @@
-// Alerts; docs/runbook.md says for each what it means, where to look first and how to mend it.
+// Alerts. docs/runbook.md explains what each alert means, what to check and how to fix it.
 //
-// What the function app finds out by itself it logs as a line with a field `alert`. What it cannot tell, because it
-// does not run, is asked of its requests.
+// The function app logs the alerts that it can detect itself as lines with a field `alert`. Alerts that it cannot
+// detect, because it does not run, query its requests.
 
 param suffix string
 param location string
@@ -9,12 +9,12 @@ param tags object
 param workspaceId string
 param email string
 
-// Words of the field `alert`. severity: 1 people wait or the promise is broken, 2 look today, 3 look this week.
+// Values of the field `alert`. severity: 1 users wait or a guarantee is broken, 2 check today, 3 check this week.
 var signals = [
   {
     word: 'subscription_missing'
     severity: 2
-    means: 'Microsoft Graph has no subscription of ours: photos arrive by the sweep only, up to an hour late.'
+    means: 'Microsoft Graph has no subscription of this deployment: only the sweep delivers photos, up to an hour late.'
   }
   {
     word: 'webhook_blind'
@@ -24,12 +24,12 @@ var signals = [
   {
     word: 'checks_waiting'
     severity: 1
-    means: 'Checks wait in the queue longer than they should: propagate does not keep up or does not run.'
+    means: 'Check messages wait in the queue for too long: propagate does not keep up or does not run.'
   }
   {
     word: 'agent_silent'
     severity: 1
-    means: 'An agent has sent no heartbeat for too long: nothing is written to its target.'
+    means: 'No agent of a target has sent a heartbeat for too long: nothing is written to that target.'
   }
   {
     word: 'receipt_overdue'
@@ -39,12 +39,12 @@ var signals = [
   {
     word: 'removals_surge'
     severity: 2
-    means: 'More photos than usual are gone from Microsoft Graph at once. Targets keep them until the brake or an operator lets them go.'
+    means: 'More photos than usual have disappeared from Microsoft Graph at once. Targets keep them unless an operator approves the removals or the deletion threshold permits them.'
   }
   {
     word: 'poison_not_empty'
     severity: 2
-    means: 'Messages that could not be handled lie in a poison queue: those people are not up to date.'
+    means: 'Poison queues contain dead-lettered messages: the users that they name are not up to date.'
   }
 ]
 
@@ -52,7 +52,7 @@ var queries = [
   {
     name: 'notify_failing'
     severity: 1
-    means: 'The webhook answers Microsoft Graph with 5xx: hints are late or lost until the next sweep.'
+    means: 'The webhook answers Microsoft Graph with 5xx: notifications are late, or lost until the next sweep.'
     query: 'AppRequests | where Name == "notifications" and toint(ResultCode) >= 500'
     window: 'PT15M'
     operator: 'GreaterThan'
@@ -61,7 +61,7 @@ var queries = [
   {
     name: 'sweep_absent'
     severity: 1
-    means: 'No sweep has succeeded for three hours: the app does not run, or its logs do not arrive. No other alert can be relied on.'
+    means: 'No sweep has succeeded for three hours: the app does not run, or its logs do not arrive. No other alert is reliable.'
     query: 'AppRequests | where Name == "sweep" and Success == true'
     window: 'PT3H'
     operator: 'LessThan'
@@ -69,7 +69,7 @@ var queries = [
   }
 ]
 
-resource people 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(email)) {
+resource recipients 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(email)) {
   name: 'ag-photorelay-${suffix}'
   location: 'global'
   tags: tags
@@ -99,7 +99,7 @@ resource signalRules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for 
       workspaceId
     ]
     evaluationFrequency: 'PT15M'
-    // The sweep logs them once an hour; two of them span a window, so that an alert closes after it is mended.
+    // The sweep logs alerts once an hour; the window spans two sweeps, so that an alert resolves after it is fixed.
     windowSize: 'PT2H'
     autoMitigate: true
     criteria: {
@@ -114,7 +114,7 @@ resource signalRules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for 
     }
     actions: {
       actionGroups: empty(email) ? [] : [
-        people.id
+        recipients.id
       ]
     }
   }
@@ -147,7 +147,7 @@ resource queryRules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for r
     }
     actions: {
       actionGroups: empty(email) ? [] : [
-        people.id
+        recipients.id
       ]
     }
   }

@@ -1,4 +1,4 @@
-// What the function app's identity may do, each right with its reason, and nothing beyond.
+// Role assignments of the function app's identity, each with its reason. It has no others.
 
 param principalId string
 param hostStorageName string
@@ -6,16 +6,16 @@ param storageName string
 param vaultName string
 param insightsName string
 
-@description('Containers that the function writes: photos, the trail, its own state. It lists and reads them as well.')
+@description('Containers that the function writes, lists and reads: photos, the trail, its own state.')
 param writtenContainers array
 
-@description('Containers that only agents write: the function reads receipts and heartbeats.')
+@description('Containers that only agents write. The function reads receipts and heartbeats.')
 param readContainers array
 
-@description('Queues that it sends to and receives from.')
+@description('Queues that the function sends to and receives from.')
 param workedQueues array
 
-@description('Queues that it only sends to: agents receive from them.')
+@description('Queues that the function only sends to. Agents receive from them.')
 param sentQueues array
 
 var roles = {
@@ -75,7 +75,7 @@ resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
   name: insightsName
 }
 
-// The host makes its own containers, takes leases in them, and reads the package: Azure asks for Owner.
+// The host creates its own containers, takes leases in them, and reads the package: Azure requires Owner for this.
 resource hosting 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid(hostStorage.id, principalId, roles.blobDataOwner)
   scope: hostStorage
@@ -86,8 +86,8 @@ resource hosting 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-// Creates photos, renditions and entries; overwrites heads and cursors; deletes the photos of who is forgotten. In the
-// audit container the WORM policy stands above this right.
+// Creates photos, renditions and entries; overwrites heads and cursors; deletes the photos of forgotten users. In the
+// audit container, the WORM policy overrides this right.
 resource writing 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for (container, index) in writtenContainers: {
   name: guid(storage.id, container, principalId, roles.blobDataContributor)
   scope: written[index]
@@ -98,7 +98,7 @@ resource writing 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for (co
   }
 }]
 
-// The sweep compares receipts with entries, and looks how old the agents' heartbeats are.
+// The sweep compares receipts with entries, and checks the age of the agents' heartbeats.
 resource reading 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for (container, index) in readContainers: {
   name: guid(storage.id, container, principalId, roles.blobDataReader)
   scope: read[index]
@@ -109,8 +109,8 @@ resource reading 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for (co
   }
 }]
 
-// The trigger receives, renews, releases with a delay (a message write, which Message Processor lacks), deletes and
-// moves to the poison queue; webhook and sweep send.
+// The trigger receives, renews, releases with a delay (a message write, which Message Processor does not allow),
+// deletes, and moves to the poison queue; the webhook and the sweep send.
 resource working 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for (queue, index) in workedQueues: {
   name: guid(storage.id, queue, principalId, roles.queueDataContributor)
   scope: worked[index]
@@ -121,7 +121,7 @@ resource working 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for (qu
   }
 }]
 
-// Announces write-backs, and cannot take them away from an agent.
+// Sends write-back messages, and cannot receive or delete them.
 resource sending 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for (queue, index) in sentQueues: {
   name: guid(storage.id, queue, principalId, roles.queueDataMessageSender)
   scope: sent[index]
@@ -132,8 +132,8 @@ resource sending 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for (qu
   }
 }]
 
-// Looks whether queues exist and how long they are, the agents' poison queues included, and so does the scale
-// controller.
+// Checks whether queues exist and how long they are, including the agents' poison queues. The scale controller does the
+// same.
 resource counting 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid(storage.id, principalId, roles.queueDataReader)
   scope: storage
@@ -144,7 +144,7 @@ resource counting 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-// Resolves the reference to the clientState; cannot list or set secrets.
+// Resolves the Key Vault reference to the clientState; cannot list or set secrets.
 resource secret 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid(vault.id, principalId, roles.keyVaultSecretsUser)
   scope: vault

@@ -19,7 +19,7 @@ param privateNetwork bool
 param functionsSubnetId string
 
 resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
-  // checkov:skip=CKV_AZURE_225:the sweep makes up for an outage of a zone; the webhook need not survive it
+  // checkov:skip=CKV_AZURE_225:the sweep catches up after the outage of a zone; the webhook need not survive it
   name: 'plan-${name}'
   location: location
   tags: tags
@@ -35,8 +35,8 @@ resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
 
 resource app 'Microsoft.Web/sites@2024-04-01' = {
   // checkov:skip=CKV_AZURE_222:Microsoft Graph calls the webhook from the internet
-  // checkov:skip=CKV_AZURE_17:Microsoft Graph shows no client certificate; what it sends is judged by clientState
-  // checkov:skip=CKV_AZURE_212:Flex Consumption scales by itself; alwaysReadyInstances is a parameter
+  // checkov:skip=CKV_AZURE_17:Microsoft Graph presents no client certificate; clientState authenticates its notifications
+  // checkov:skip=CKV_AZURE_212:Flex Consumption scales automatically; alwaysReadyInstances is a parameter
   // checkov:skip=CKV_AZURE_213:Flex Consumption has no health check; the host pings the handler itself
   name: name
   location: location
@@ -76,7 +76,7 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
         }
       }
       scaleAndConcurrency: {
-        // The smallest of both: a photo takes milliseconds, and Graph, not this app, sets the pace.
+        // The smallest size and scale limit: a photo takes milliseconds, and Graph, not this app, is the bottleneck.
         instanceMemoryMB: 512
         maximumInstanceCount: 40
         alwaysReady: alwaysReadyInstances == 0 ? [] : [
@@ -96,7 +96,7 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
 }
 
 resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
-  // checkov:skip=CKV_AZURE_13:Microsoft Graph cannot sign in; what it sends is judged by clientState
+  // checkov:skip=CKV_AZURE_13:Microsoft Graph cannot sign in; clientState authenticates its notifications
   // checkov:skip=CKV_AZURE_63:applies to web apps, not to the settings of a function app
   // checkov:skip=CKV_AZURE_65:applies to web apps, not to the settings of a function app
   // checkov:skip=CKV_AZURE_66:applies to web apps, not to the settings of a function app
@@ -122,12 +122,12 @@ resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
     PHOTORELAY_TARGETS: targets
     PHOTORELAY_RENDITIONS: renditions
     PHOTORELAY_SCOPE_GROUPS: scopeGroups
-    // The alerts read fields of the lines.
+    // The alert queries read the fields of the log lines.
     PHOTORELAY_LOG_FORMAT: 'json'
   }
 }
 
-// Publishing with user name and password; deployments use Entra identities.
+// Disables publishing with user name and password; deployments use Entra identities.
 resource noBasicAuthentication 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01' = [for publisher in [
   'ftp'
   'scm'

@@ -1,5 +1,5 @@
-// What the Functions host keeps for itself: the deployed package, locks, timer state, keys. No photo and no entry is
-// ever here, and nobody but the function app's identity has rights on it.
+// Storage of the Functions host: the deployed package, locks, timer state, keys. It never contains photos or entries,
+// and only the function app's identity has rights on it.
 
 param name string
 param location string

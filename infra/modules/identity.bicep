@@ -1,5 +1,5 @@
-// The identity of the function app: towards storage, vault, Application Insights and Microsoft Graph.
-// User-assigned, so that rights can be granted before the app exists and outlive its being made anew.
+// The identity of the function app for storage, vault, Application Insights and Microsoft Graph. It is user-assigned,
+// so that roles can be assigned before the app exists and remain when the app is recreated.
 
 param name string
 param location string

@@ -1,4 +1,4 @@
-// Where logs, requests and alerts live. Only Entra identities may write: the connection string is no key.
+// Storage of logs, requests and alerts. Only Entra identities can write: the connection string is not a credential.
 
 param suffix string
 param location string

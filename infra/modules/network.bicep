@@ -1,5 +1,5 @@
-// The private network: one subnet that the function app sends from, one for the endpoints of storage and vault, and
-// the DNS zones that make their public names resolve to private addresses inside it.
+// The private network: one subnet for the outbound traffic of the function app, one for the private endpoints of
+// storage and vault, and the DNS zones that resolve their public names to private addresses inside the network.
 
 param name string
 param location string
@@ -26,7 +26,7 @@ resource network 'Microsoft.Network/virtualNetworks@2024-01-01' = {
           networkSecurityGroup: {
             id: securityGroup.id
           }
-          // Flex Consumption runs in this kind of environment.
+          // Flex Consumption runs in an environment of this type.
           delegations: [
             {
               name: 'functions'
@@ -51,7 +51,7 @@ resource network 'Microsoft.Network/virtualNetworks@2024-01-01' = {
   }
 }
 
-// The default rules suffice: in from the network itself, out to everywhere, nothing else.
+// The default rules suffice: inbound only from the network itself, outbound to any address.
 resource securityGroup 'Microsoft.Network/networkSecurityGroups@2024-01-01' = {
   name: 'nsg-${name}'
   location: location

@@ -1,11 +1,11 @@
-// One service of one resource, reachable at a private address.
+// Makes one service of a resource reachable at a private address.
 
 param name string
 param location string
 param tags object
 param resourceId string
 
-@description('Which service of the resource, such as blob, queue or vault.')
+@description('Service of the resource, such as blob, queue or vault.')
 param service string
 param subnetId string
 param zoneId string

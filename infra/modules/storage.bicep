@@ -1,4 +1,5 @@
-// Photos, audit trail, state, receipts and queues. No shared keys: every access is an Entra identity with a role.
+// Photos, audit trail, state, receipts and queues. There are no shared keys: every access uses an Entra identity with a
+// role.
 
 param name string
 param location string
@@ -14,7 +15,7 @@ param softDeleteDays int
 param stateContainer string
 param agentsContainer string
 
-@description('Queues; each gets a poison queue beside it.')
+@description('Queues. Each gets a poison queue as well.')
 param queues array
 param workspaceId string
 param privateNetwork bool
@@ -87,7 +88,7 @@ resource audit 'Microsoft.Storage/storageAccounts/blobServices/containers@2023-0
 }
 
 // Entries are created once and never appended to, so protected appends are not needed. A locked policy can only be
-// extended, by hand, so the template leaves it alone.
+// extended manually, so the template leaves it unchanged.
 resource worm 'Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies@2023-05-01' = if (!auditLocked) {
   name: 'default'
   parent: audit
@@ -98,7 +99,7 @@ resource worm 'Microsoft.Storage/storageAccounts/blobServices/containers/immutab
   }
 }
 
-// Only what can be done without. Photos, the trail and receipts have no age at which they may go.
+// Deletes only dispensable data. Photos, the trail and receipts never expire.
 resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2023-05-01' = {
   name: 'default'
   parent: account
@@ -106,7 +107,7 @@ resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2023-05
     policy: {
       rules: [
         {
-          // Copies of messages that nobody could handle, kept with their reason.
+          // Copies of dead-lettered messages, with the reason.
           name: 'old-poison'
           enabled: true
           type: 'Lifecycle'
@@ -130,7 +131,7 @@ resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2023-05
           }
         }
         {
-          // A heartbeat is written all the time; one that old is of an agent that is no more.
+          // Agents write heartbeats continuously; a heartbeat this old belongs to an agent that no longer exists.
           name: 'old-agents'
           enabled: true
           type: 'Lifecycle'
@@ -176,7 +177,7 @@ resource poison 'Microsoft.Storage/storageAccounts/queueServices/queues@2023-05-
   parent: queueService
 }]
 
-// Who deleted what. Reads and writes are the daily business and in the application's own log.
+// Logs who deleted what. Reads and writes are routine, and the application logs them itself.
 resource deletions 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   name: 'deletions'
   scope: blobService

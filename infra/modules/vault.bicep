@@ -1,4 +1,4 @@
-// Holds one secret, the clientState, which infra/scripts/client-state.sh makes. The template never sees its value.
+// Holds one secret, the clientState, which infra/scripts/client-state.sh creates. The template never sees its value.
 
 param name string
 param location string
@@ -55,7 +55,7 @@ resource access 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   }
 }
 
-// Whoever deploys sets and rotates the secret.
+// The deploying principal sets and rotates the secret.
 resource deployer 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(deployerPrincipalId)) {
   name: guid(vault.id, deployerPrincipalId, secretsOfficer)
   scope: vault

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Makes a new clientState, the secret that every notification must carry, and puts it into the vault. Nobody sees it.
+# Creates a new clientState, the secret that every notification must carry, and stores it in the vault unseen.
 #
 #   infra/scripts/client-state.sh <key vault name> <function app name> <resource group>
 #
-# The one before goes to client-state-previous, whose notifications are accepted until the next rotation: run it again
-# at any time, for example once a year. Needs the role Key Vault Secrets Officer on the vault.
+# The current secret moves to client-state-previous and is accepted until the next rotation, so you can rotate at any
+# time, for example once a year. Requires the role Key Vault Secrets Officer on the vault.
 set -euo pipefail
 
 if [[ $# -ne 3 ]]; then
@@ -17,7 +17,7 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 umask 077
 
-# Through files, because command lines are visible to everybody on the machine.
+# Pass secrets in files, because every user of the machine can see command lines.
 if az keyvault secret show --vault-name "$vault" --name client-state --query value --output tsv \
     >"$scratch/previous" 2>/dev/null; then
     truncate --size=-1 "$scratch/previous"
@@ -29,6 +29,6 @@ fi
 openssl rand -hex 32 | tr -d '\n' >"$scratch/current"
 az keyvault secret set --vault-name "$vault" --name client-state --file "$scratch/current" --encoding utf-8 \
     --output none
-# References are read anew at a restart, and within a day without one.
+# The app resolves Key Vault references when it restarts, and otherwise within a day.
 az functionapp restart --name "$app" --resource-group "$group" --output none
-echo "a new clientState is in $vault; the subscription follows within the hour, or at once with: photorelay subscribe"
+echo "a new clientState is in $vault; the subscription is updated within the hour, or immediately with: photorelay subscribe"

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Grants the function app's identity its Microsoft Graph application permissions, for tenants in which another team does
-# that (grantGraphRoles=false). Granting again changes nothing.
+# Grants Microsoft Graph application permissions to the function app's identity, for tenants in which another team does
+# this (grantGraphRoles=false). Running it again changes nothing.
 #
 #   infra/scripts/grant-graph-roles.sh <FUNCTION_IDENTITY_PRINCIPAL_ID> [--with-groups]
 #
-# --with-groups: also GroupMember.Read.All, for PHOTORELAY_SCOPE_GROUPS. Needs the directory role Privileged Role
+# --with-groups also grants GroupMember.Read.All, for PHOTORELAY_SCOPE_GROUPS. Requires the role Privileged Role
 # Administrator. To undo: Entra admin center, Enterprise applications, the identity, Permissions.
 set -euo pipefail
 
@@ -25,7 +25,7 @@ granted=$(az rest --method get --url "$graph/servicePrincipals/$principal/appRol
 for permission in "${permissions[@]}"; do
     role=$(az ad sp show --id "$resource" --query "appRoles[?value=='$permission'].id | [0]" --output tsv)
     if grep -qx "$role" <<<"$granted"; then
-        echo "$permission: granted before"
+        echo "$permission: already granted"
         continue
     fi
     az rest --method post --url "$graph/servicePrincipals/$principal/appRoleAssignments" --output none \

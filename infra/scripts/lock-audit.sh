@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Locks the WORM policy of the audit container. CANNOT BE UNDONE: from then on the retention can only be made longer, and
-# neither container, storage account nor resource group can be deleted before the last entry has expired.
+# Locks the WORM policy of the audit container. CANNOT BE UNDONE: from then on, the retention can only be extended, and
+# the container, the storage account and the resource group cannot be deleted before the last entry has expired.
 #
 #   infra/scripts/lock-audit.sh <storage account> <resource group>
 #
@@ -19,7 +19,7 @@ show() {
 }
 
 days=$(show immutabilityPeriodSinceCreationInDays)
-echo "entries of $account/audit will be unchangeable for $days days each, for everybody, forever."
+echo "Each entry in $account/audit will be immutable for $days days. No one can shorten this period, now or later."
 read -r -p "Type the name of the storage account to lock the policy: " answer
 if [[ $answer != "$account" ]]; then
     echo "nothing was changed" >&2

@@ -1,7 +1,7 @@
-//! Notifications that come as events, by Azure Event Hubs or Event Grid, for those who open no endpoint to the internet.
+//! Notifications that come as events, by Azure Event Hubs or Event Grid, for deployments without a public endpoint.
 //!
 //! It only finds Graph's items, however host and service have wrapped them; `notify` and `lifecycle` judge each of them
-//! as if it had been posted. An event that holds none is counted and dropped: it will not become better.
+//! as if it had been posted. An event that holds none is counted and dropped, because a retry would not change it.
 //! <https://learn.microsoft.com/graph/change-notifications-delivery-event-hubs>
 //! <https://learn.microsoft.com/azure/event-grid/microsoft-entra-events>
 

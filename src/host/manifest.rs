@@ -2,7 +2,7 @@
 //! the packaging alike, so that they cannot drift apart.
 //!
 //! Format: <https://learn.microsoft.com/azure/azure-functions/functions-custom-handlers>. An unknown trigger type is
-//! an error, because a trigger that nobody serves would lose work in silence.
+//! an error, because a trigger that no function serves would lose work silently.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trigger_that_nobody_serves_is_an_error() {
+    fn an_unknown_trigger_is_an_error() {
         let unknown = r#"{"functions":{"x":{"bindings":[{"type":"blobTrigger","direction":"in","name":"b"}]}}}"#;
         let error = Manifest::parse(unknown, HOST_JSON).unwrap_err();
         assert!(error.to_string().contains("blobTrigger"), "{error}");

@@ -1,10 +1,12 @@
-//! The edge to whoever calls us: the Functions host, Microsoft Graph's webhook, or the standalone pump.
+//! The edge to the callers: the Functions host, Microsoft Graph's webhook, and the standalone pump.
 //!
-//! Everything that speaks HTTP lives here; the steps know nothing of it.
+//! Everything that speaks HTTP lives here; the jobs know nothing of it.
 
 pub mod envelope;
 mod events;
+mod functions;
 pub mod manifest;
 pub mod pump;
 pub mod router;
+mod triggers;
 mod webhook;

@@ -1,36 +1,31 @@
 //! The standalone pump: does for `photorelay run` what the Functions host does for `photorelay serve`, with the same
-//! manifest, the same envelopes and the same router.
+//! manifest, the same envelopes and the same triggers, which it calls in process.
 //!
-//! Bounded: a permit is taken before a message is fetched and held until it is done. A message is hidden for a short
-//! lease that is renewed while it is worked on, so that a killed process is missed soon. Timers never overlap.
+//! Queues are consumed by the consumer of the core, so that a killed process is missed as soon as its leases end.
+//! Runs of one timer never overlap. Nothing here knows what a function does.
 
 use std::str::FromStr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body as HttpBody;
 use axum::http::{Request, header::CONTENT_TYPE};
+use bytes::Bytes;
 use croner::Cron;
-use photorelay_core::dead_letter::dead_letter;
+use photorelay_core::consumer::{Consumer, ConsumerSettings, Disposition, MessageHandler};
 use photorelay_core::names::Container;
-use photorelay_core::queue::{Delivery, Leased, MessageBody};
-use photorelay_core::retry;
+use photorelay_core::queue::Delivery;
 use photorelay_core::storage::Storage;
 use photorelay_core::store::StoreError;
 use serde_json::Value;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use super::envelope;
-use super::manifest::{Function, Manifest, Trigger};
-
-/// After a poll of the storage failed.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const MAX_PAUSE: Duration = Duration::from_secs(60);
+use super::manifest::{Function, Manifest, QueueSettings, Trigger};
 
 /// Batches that are handled side by side for a command, and how long each waits when there is nothing.
 const HELPERS: usize = 3;
@@ -38,62 +33,76 @@ const HELPERS_PAUSE: Duration = Duration::from_millis(250);
 
 #[derive(Debug, Clone)]
 pub struct Pump {
-    router: Router,
-    storage: Storage,
-    manifest: Arc<Manifest>,
-    lease: Duration,
+    functions: Vec<Function>,
+    triggers: Router,
+    consumers: Vec<Consumer<QueueTrigger>>,
 }
 
 impl Pump {
-    /// `lease` is how long a message is hidden before its lease is renewed.
-    pub fn new(router: Router, storage: Storage, manifest: Manifest, lease: Duration) -> Self {
-        Self { router, storage, manifest: Arc::new(manifest), lease }
+    /// `triggers` is the trigger router, and `lease` how long a message is hidden before its lease is renewed.
+    pub fn new(triggers: Router, storage: Storage, manifest: Manifest, lease: Duration) -> Self {
+        let consumer = |function: &Function| {
+            let Trigger::Queue { queue } = &function.trigger else { return None };
+            let trigger = QueueTrigger {
+                function: function.clone(),
+                queue: queue.clone(),
+                triggers: triggers.clone(),
+                settings: manifest.queues,
+            };
+            Some(Consumer::new(storage.clone(), queue, trigger, consumer_settings(&manifest.queues, lease)))
+        };
+        let consumers = manifest.functions.iter().filter_map(consumer).collect();
+        Self { consumers, triggers, functions: manifest.functions }
     }
 
-    /// Runs every queue and timer function until told to stop, then lets what is under way finish.
+    /// Runs every queue and timer function until stopped, then lets work under way finish.
     pub async fn run(self, stop: CancellationToken) -> Result<()> {
-        let tasks = TaskTracker::new();
-        for function in &self.manifest.functions {
+        let mut timers = Vec::new();
+        for function in self.functions {
             match &function.trigger {
-                Trigger::Http { .. } => {}
-                Trigger::Events => anyhow::bail!("function.json: `{}` needs the Functions host", function.name),
-                Trigger::Queue { queue } => {
-                    let (pump, function, queue) = (self.clone(), function.clone(), queue.clone());
-                    tasks.spawn(pump.run_queue(function, queue, stop.clone(), tasks.clone()));
-                }
+                Trigger::Http { .. } | Trigger::Queue { .. } => {}
+                Trigger::Events => bail!("function.json: `{}` needs the Functions host", function.name),
                 Trigger::Timer { schedule } => {
                     let schedule = Cron::from_str(schedule)
                         .with_context(|| format!("function.json: the schedule of `{}`", function.name))?;
-                    tasks.spawn(self.clone().run_timer(function.clone(), schedule, stop.clone()));
+                    timers.push((function, schedule));
                 }
             }
+        }
+        let tasks = TaskTracker::new();
+        for (function, schedule) in timers {
+            tasks.spawn(run_timer(self.triggers.clone(), function, schedule, stop.clone()));
+        }
+        for consumer in self.consumers {
+            let stop = stop.clone();
+            tasks.spawn(async move { consumer.run(&stop).await });
         }
         tasks.close();
         tasks.wait().await;
         Ok(())
     }
 
-    /// Handles messages of every queue until none is visible. For tests and for `--once`.
+    /// Handles messages of every queue until none is visible.
     pub async fn drain(&self) -> Result<(), StoreError> {
-        while self.handle_some().await? > 0 {}
+        while self.process_batches().await? > 0 {}
         Ok(())
     }
 
-    /// Handles messages as they come, beside whoever else does, until `no_more` says that the last ones were sent and
-    /// none is visible, or until told to stop. For commands that have work done.
+    /// Handles messages as they come, beside other consumers, until `no_more` says that the last ones were sent and
+    /// none is visible, or until stopped. For commands that have work done.
     pub async fn help(&self, no_more: &CancellationToken, stop: &CancellationToken) -> Result<(), StoreError> {
         let helper = || async {
             while !stop.is_cancelled() {
-                let is_last_look = no_more.is_cancelled();
-                if self.handle_some().await? > 0 {
+                let is_last_poll = no_more.is_cancelled();
+                if self.process_batches().await? > 0 {
                     continue;
                 }
-                if is_last_look {
+                if is_last_poll {
                     break;
                 }
                 tokio::select! {
                     () = no_more.cancelled() => {}
-                    () = pause(stop, tokio::time::sleep(HELPERS_PAUSE)) => {}
+                    () = until(stop, HELPERS_PAUSE) => {}
                 }
             }
             Ok(())
@@ -102,157 +111,84 @@ impl Pump {
     }
 
     /// One batch of every queue; how many messages there were.
-    async fn handle_some(&self) -> Result<usize, StoreError> {
-        let mut handled = 0;
-        for function in &self.manifest.functions {
-            let Trigger::Queue { queue } = &function.trigger else { continue };
-            let batch = self.storage.queues.receive(queue, self.manifest.queues.batch_size, self.lease).await?;
-            handled += batch.len();
-            let work = batch.into_iter().map(|delivery| self.handle(function, queue, delivery));
-            futures::future::join_all(work).await;
+    async fn process_batches(&self) -> Result<usize, StoreError> {
+        let mut received = 0;
+        for consumer in &self.consumers {
+            received += consumer.process_batch().await?.received;
         }
-        Ok(handled)
-    }
-
-    async fn run_queue(self, function: Function, queue: String, stop: CancellationToken, tasks: TaskTracker) {
-        let settings = self.manifest.queues;
-        let permits = Arc::new(Semaphore::new((settings.batch_size + settings.new_batch_threshold) as usize));
-        let mut failures = 0;
-        while !stop.is_cancelled() {
-            let Some(held) = take_permits(&permits, settings.batch_size, &stop).await else { return };
-            match self.storage.queues.receive(&queue, held.num_permits() as u32, self.lease).await {
-                Ok(batch) => {
-                    failures = 0;
-                    let empty = batch.is_empty();
-                    let mut held = held;
-                    for delivery in batch {
-                        let permit = held.split(1);
-                        let (pump, function, queue) = (self.clone(), function.clone(), queue.clone());
-                        tasks.spawn(async move {
-                            pump.handle(&function, &queue, delivery).await;
-                            drop(permit);
-                        });
-                    }
-                    drop(held);
-                    if empty {
-                        pause(&stop, self.storage.queues.wait(&queue, settings.max_polling_interval)).await;
-                    }
-                }
-                Err(error) => {
-                    tracing::error!(queue, %error, "the queue cannot be read; trying again");
-                    pause(&stop, tokio::time::sleep(retry::backoff(FIRST_PAUSE, MAX_PAUSE, failures))).await;
-                    failures += 1;
-                }
-            }
-        }
-    }
-
-    /// Calls the function for one message and settles what becomes of the message.
-    async fn handle(&self, function: &Function, queue: &str, delivery: Delivery) {
-        let mut delivery = delivery;
-        let outcome = self.invoke_leased(function, queue, &mut delivery).await;
-        let settled = match outcome {
-            Ok(()) => self.storage.queues.delete(queue, &delivery).await.map(drop),
-            Err(reason) if delivery.dequeue_count >= self.manifest.queues.max_dequeue_count => {
-                self.dead_letter(queue, &delivery, &reason).await
-            }
-            Err(reason) => {
-                tracing::warn!(queue, message.id = delivery.id, reason, "the message is delivered again");
-                let pause = self.manifest.queues.visibility_timeout;
-                self.storage.queues.renew(queue, &delivery, pause).await.map(drop)
-            }
-        };
-        if let Err(error) = settled {
-            // Its lease ends, and it is delivered again: handling it twice is harmless.
-            tracing::warn!(queue, message.id = delivery.id, %error, "the message could not be settled");
-        }
-    }
-
-    async fn dead_letter(&self, queue: &str, delivery: &Delivery, reason: &str) -> Result<(), StoreError> {
-        let body = match &delivery.body {
-            MessageBody::Bytes(bytes) => bytes.to_vec(),
-            MessageBody::Undecodable(text) => text.clone().into_bytes(),
-        };
-        dead_letter(&self.storage, Container::State, queue, &body, reason).await?;
-        self.storage.queues.delete(queue, delivery).await.map(drop)
-    }
-
-    /// Calls the function, renewing the lease while it works. `Err` is why it failed.
-    async fn invoke_leased(&self, function: &Function, queue: &str, delivery: &mut Delivery) -> Result<(), String> {
-        let bytes = match &delivery.body {
-            MessageBody::Bytes(bytes) => bytes.clone(),
-            MessageBody::Undecodable(_) => {
-                let reason = "the message is not base64: it was not sent by photorelay";
-                return self.dead_letter(queue, delivery, reason).await.map_err(|error| error.to_string());
-            }
-        };
-        let envelope = envelope::for_message(&function.name, &function.binding, delivery, &bytes);
-        let invocation = self.invoke(&function.name, envelope);
-        tokio::pin!(invocation);
-        let mut renewal = tokio::time::interval(self.lease / 3);
-        renewal.tick().await;
-        loop {
-            tokio::select! {
-                done = &mut invocation => return done,
-                _ = renewal.tick() => match self.storage.queues.renew(queue, delivery, self.lease).await {
-                    Ok(Leased::Yes(receipt)) => delivery.receipt = receipt,
-                    // Somebody else has it by now; what we are doing is harmless beside them.
-                    Ok(Leased::Lost) => {}
-                    Err(error) => tracing::warn!(queue, message.id = delivery.id, %error, "lease not renewed"),
-                },
-            }
-        }
-    }
-
-    async fn invoke(&self, function: &str, envelope: Value) -> Result<(), String> {
-        let request = Request::post(format!("/{function}"))
-            .header(CONTENT_TYPE, "application/json")
-            .body(HttpBody::from(envelope.to_string()))
-            .map_err(|error| error.to_string())?;
-        let response = self.router.clone().oneshot(request).await.map_err(|error| error.to_string())?;
-        match response.status() {
-            status if status.is_success() => Ok(()),
-            status => Err(format!("`{function}` answered {status}; its log line says why")),
-        }
-    }
-
-    /// Runs a timer function at once, because nobody knows when it ran last, and then at its times.
-    async fn run_timer(self, function: Function, schedule: Cron, stop: CancellationToken) {
-        let mut past_due = true;
-        while !stop.is_cancelled() {
-            let envelope = envelope::for_timer(&function.name, &function.binding, past_due);
-            if let Err(reason) = self.invoke(&function.name, envelope).await {
-                tracing::error!(
-                    function = function.name,
-                    reason,
-                    "the timer function failed; it runs again at its time"
-                );
-            }
-            past_due = false;
-            let Some(delay) = until_next(&schedule) else { return };
-            pause(&stop, tokio::time::sleep(delay)).await;
-        }
+        Ok(received)
     }
 }
 
-/// At least one and at most `wanted` permits; none when it is time to stop.
-async fn take_permits(permits: &Arc<Semaphore>, wanted: u32, stop: &CancellationToken) -> Option<OwnedSemaphorePermit> {
-    let mut held = tokio::select! {
-        permit = Arc::clone(permits).acquire_owned() => permit.ok()?,
-        () = stop.cancelled() => return None,
-    };
-    for _ in 1..wanted {
-        match Arc::clone(permits).try_acquire_owned() {
-            Ok(permit) => held.merge(permit),
-            Err(_) => break,
-        }
+/// As the host would run the queue by host.json.
+fn consumer_settings(queues: &QueueSettings, lease: Duration) -> ConsumerSettings {
+    ConsumerSettings {
+        concurrency: queues.batch_size + queues.new_batch_threshold,
+        batch_size: queues.batch_size,
+        lease,
+        first_poll: queues.max_polling_interval,
+        longest_poll: queues.max_polling_interval,
+        dead_letters: Container::State,
     }
-    Some(held)
 }
 
-async fn pause(stop: &CancellationToken, waiting: impl Future<Output = ()>) {
+/// Invokes a function for each message of its queue.
+#[derive(Debug)]
+struct QueueTrigger {
+    function: Function,
+    queue: String,
+    triggers: Router,
+    settings: QueueSettings,
+}
+
+#[async_trait]
+impl MessageHandler for QueueTrigger {
+    async fn handle(&self, delivery: &Delivery, body: &Bytes) -> Disposition {
+        let envelope = envelope::for_message(&self.function.name, &self.function.binding, delivery, body);
+        match invoke(&self.triggers, &self.function.name, envelope).await {
+            Ok(()) => Disposition::Done,
+            Err(reason) if delivery.dequeue_count >= self.settings.max_dequeue_count => {
+                Disposition::DeadLetter { reason }
+            }
+            Err(reason) => Disposition::RetryIn { delay: self.settings.visibility_timeout, reason },
+        }
+    }
+
+    fn paused(&self, reason: &str) {
+        tracing::error!(queue = self.queue, reason, "the queue cannot be read; trying again");
+    }
+}
+
+async fn invoke(triggers: &Router, function: &str, envelope: Value) -> Result<(), String> {
+    let request = Request::post(format!("/{function}"))
+        .header(CONTENT_TYPE, "application/json")
+        .body(HttpBody::from(envelope.to_string()))
+        .map_err(|error| error.to_string())?;
+    let response = triggers.clone().oneshot(request).await.map_err(|error| error.to_string())?;
+    match response.status() {
+        status if status.is_success() => Ok(()),
+        status => Err(format!("`{function}` answered {status}; its log line says why")),
+    }
+}
+
+/// Runs a timer function at once, because its last run is not known, and then at its times.
+async fn run_timer(triggers: Router, function: Function, schedule: Cron, stop: CancellationToken) {
+    let mut past_due = true;
+    while !stop.is_cancelled() {
+        let envelope = envelope::for_timer(&function.name, &function.binding, past_due);
+        if let Err(reason) = invoke(&triggers, &function.name, envelope).await {
+            tracing::error!(function = function.name, reason, "the timer function failed; it runs again at its time");
+        }
+        past_due = false;
+        let Some(delay) = until_next(&schedule) else { return };
+        until(&stop, delay).await;
+    }
+}
+
+/// Waits, but no longer than until the stop.
+async fn until(stop: &CancellationToken, delay: Duration) {
     tokio::select! {
-        () = waiting => {}
+        () = tokio::time::sleep(delay) => {}
         () = stop.cancelled() => {}
     }
 }

@@ -1,6 +1,6 @@
 //! `POST /api/notifications` and `POST /api/lifecycle`: the validation handshake, and what Graph notifies.
 //!
-//! The endpoints are open to everybody. They must never tell a caller which check failed, never echo anything as HTML,
+//! The endpoints are public. They must never tell a caller which check failed, never echo anything as HTML,
 //! and never acknowledge what is not stored. <https://learn.microsoft.com/graph/change-notifications-delivery-webhooks>
 
 use std::borrow::Cow;
@@ -14,7 +14,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 
-use super::router::{Functions, header};
+use super::functions::Functions;
 use crate::jobs::notify::NotifyError;
 
 /// The largest POST that is read. Graph sends far less; 10,000 items of the usual size fit.
@@ -47,7 +47,7 @@ async fn receive(State((functions, inbox)): State<(Arc<Functions>, Inbox)>, requ
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     }
     let Ok(body) = to_bytes(body, MAX_BODY_BYTES).await else {
-        // Too long without having said so, or cut off; there is nobody to tell about the latter.
+        // Longer than declared, or cut off; in the latter case no caller is left to read the answer.
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
     let traceparent = header(&head.headers, "traceparent");
@@ -91,4 +91,8 @@ fn handshake(token: &str) -> Response {
 fn is_json(headers: &HeaderMap) -> bool {
     let essence = header(headers, CONTENT_TYPE.as_str()).unwrap_or_default().split(';').next().unwrap_or_default();
     essence.trim().eq_ignore_ascii_case("application/json")
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
 }

@@ -7,9 +7,11 @@ use photorelay_core::id::{Digest, UserId};
 use photorelay_core::names::{self, Container};
 use photorelay_core::store::list_all;
 use photorelay_core::vault;
+use testkit::on_every_store;
+use testkit::process::text;
+use testkit::world::{Store, World, guid};
 
-use crate::commands::{photorelay, text};
-use crate::world::{Store, World, guid, on_every_store};
+use crate::commands::photorelay;
 
 on_every_store!(an_earlier_photo_is_put_back_and_stays_until_the_person_changes_it,);
 
@@ -94,8 +96,8 @@ async fn an_earlier_photo_is_put_back_and_stays_until_the_person_changes_it(stor
 
 #[tokio::test]
 async fn a_photo_put_back_after_its_removal_is_not_removed_again_because_graph_still_shows_none() {
-    let world = World::with(crate::world::Setup {
-        edit: |config| config.hold = std::time::Duration::ZERO,
+    let world = World::with(testkit::world::Setup {
+        edit: |config| config.capture.hold = std::time::Duration::ZERO,
         ..Default::default()
     })
     .await;

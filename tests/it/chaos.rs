@@ -11,13 +11,12 @@ use graph_sim::{Fault, FaultRule, PatternScope, RequestPattern, RetryAfter};
 use photorelay_core::contract::{EntryKind, FetchPolicy};
 use photorelay_core::id::UserId;
 use photorelay_core::names::{CHECKS_QUEUE, WRITEBACKS_QUEUE};
-use tempfile::TempDir;
+use testkit::chaos::small_pictures;
+use testkit::process::{Program, Variables, embedded, keep_sweeps_out, until};
+use testkit::world::{Setup, World, guid};
 
-use crate::process::{Program, Variables, embedded, keep_sweeps_out, until};
 use crate::proxy::Proxy;
-use crate::world::{Setup, World, fixture, guid};
 
-const SEED: u64 = 20_260_524;
 const PEOPLE: usize = 200;
 const CHANGES: usize = 1_000;
 /// So many times each program is killed.
@@ -29,7 +28,7 @@ const BACKLOG: u64 = 40;
 mod on_embedded {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn everything_goes_wrong_at_once_and_the_trail_is_right_in_the_end() {
-        super::everything_goes_wrong_at_once(super::seed()).await;
+        super::everything_goes_wrong_at_once(testkit::chaos::seed()).await;
     }
 }
 
@@ -192,18 +191,4 @@ async fn has_converged(world: &World, user: UserId) -> usize {
 
 async fn is_below(world: &World, queue: &str, messages: u64) {
     until(|| async { world.storage().queues.count(queue).await.unwrap() < messages }).await;
-}
-
-/// Quick to draw, and larger than the directory's copy, so that none of them can be an echo.
-pub(crate) fn small_pictures() -> TempDir {
-    let folder = TempDir::new().unwrap();
-    for name in ["astronaut-240.jpg", "coffee-120.gif"] {
-        std::fs::write(folder.path().join(name), fixture(name)).unwrap();
-    }
-    folder
-}
-
-#[expect(clippy::disallowed_methods, reason = "a failure is repeated by the seed that it printed")]
-pub(crate) fn seed() -> u64 {
-    std::env::var("PHOTORELAY_TEST_SEED").map_or(SEED, |seed| seed.parse().expect("PHOTORELAY_TEST_SEED is a number"))
 }

@@ -4,10 +4,9 @@ use std::process::Output;
 
 use graph_sim::{HoldPoint, RequestPattern};
 use photorelay_core::id::UserId;
+use testkit::process::{Variables, azure, embedded, text};
+use testkit::world::{CLIENT_STATE, Setup, World, fixture, guid};
 use tokio::process::Command;
-
-use crate::process::{Variables, azure, embedded};
-use crate::world::{CLIENT_STATE, Setup, World, fixture, guid};
 
 /// Runs `photorelay` with the settings that an operator would give.
 pub(crate) async fn photorelay(world: &World, arguments: &[&str], without: &[&str]) -> Output {
@@ -36,10 +35,6 @@ fn settings(world: &World) -> Variables {
         None => embedded(world.dir()),
     });
     settings
-}
-
-pub(crate) fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }
 
 #[tokio::test]

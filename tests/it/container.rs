@@ -5,10 +5,10 @@ use std::net::TcpListener;
 
 use photorelay::host::manifest::{Manifest, Trigger};
 use photorelay_core::names::CHECKS_QUEUE;
+use testkit::process::{Program, until};
+use testkit::world::{Setup, Store, World, fixture, guid};
 
 use crate::infra::{root, sources, text, words};
-use crate::process::{Program, until};
-use crate::world::{Setup, Store, World, fixture, guid};
 
 /// The settings below this line of the compose file, down to the next line that is not further in.
 fn settings(compose: &str, section: &str) -> Vec<(String, String)> {

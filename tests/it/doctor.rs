@@ -6,9 +6,10 @@ use std::sync::Arc;
 use graph_sim::{NotificationMode, SimConfig, SimPhotoSettings, SimPhotoSource, roles};
 use photorelay_core::contract::EntryKind;
 use serde_json::Value;
+use testkit::process::text;
+use testkit::world::{Setup, World, fixture, guid};
 
-use crate::commands::{photorelay, text};
-use crate::world::{Setup, World, fixture, guid};
+use crate::commands::photorelay;
 
 #[tokio::test]
 async fn doctor_finds_nothing_wrong_where_everything_is_right() {

@@ -2,8 +2,8 @@
 
 use photorelay_core::contract::Outcome;
 use photorelay_core::names::{self, Container};
-
-use crate::world::{Store, World, everywhere, fixture, guid};
+use testkit::everywhere;
+use testkit::world::{Store, World, fixture, guid};
 
 everywhere!(our_own_thumbnail_with_other_bytes_is_recorded_and_not_captured,);
 

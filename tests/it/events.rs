@@ -5,22 +5,21 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::Request;
-use photorelay::config::{AppConfig, EventDelivery};
+use photorelay::config::{AppConfig, EventDelivery, NotificationDelivery};
 use photorelay::host::manifest::Manifest;
-use photorelay::host::router::router;
+use photorelay::host::router::trigger_router;
 use photorelay_core::names::CHECKS_QUEUE;
 use serde_json::{Value, json};
+use testkit::world::{Setup, World, guid};
 use tower::ServiceExt;
 
 use crate::infra::text;
-use crate::world::{Setup, World, guid};
 
 const HUB: &str = "EventHub:https://ns.servicebus.windows.net/eventhubname/photos?tenantId=contoso.com";
 const TOPIC: &str = "EventGrid:?azuresubscriptionid=8a8a&resourcegroup=photos&partnertopic=graph&location=westeurope";
 
 fn by(config: &mut AppConfig, events: &str) {
-    config.public_url = None;
-    config.event_delivery = Some(EventDelivery(events.to_owned()));
+    config.notifications.delivery = Some(NotificationDelivery::Events(EventDelivery(events.to_owned())));
 }
 
 /// The manifest with the function that docs/event-delivery.md adds for this trigger.
@@ -37,7 +36,7 @@ fn manifest(trigger: &str) -> Manifest {
 /// What the host would do with these events.
 async fn invoke(world: &World, trigger: &str, events: Value) -> u16 {
     let functions = world.functions(world.storage().queues.clone());
-    let router = router(Arc::new(functions), &manifest(trigger)).unwrap();
+    let router = trigger_router(&Arc::new(functions), &manifest(trigger)).unwrap();
     let envelope = json!({ "Data": { "events": events }, "Metadata": {} }).to_string();
     let request = Request::post("/events").header("content-type", "application/json").body(Body::from(envelope));
     router.oneshot(request.unwrap()).await.unwrap().status().as_u16()
@@ -67,7 +66,7 @@ async fn a_photo_is_carried_by_an_event_hub() {
 }
 
 #[tokio::test]
-async fn a_photo_is_carried_by_event_grid_and_nothing_by_somebody_else() {
+async fn a_photo_is_carried_by_event_grid_and_a_forged_event_is_dropped() {
     let world = World::with(Setup { edit: |config| by(config, TOPIC), ..Setup::default() }).await;
     world.sim.take_events();
     let user = world.user(0);

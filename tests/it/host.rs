@@ -1,5 +1,5 @@
 //! What the Functions host does to the package beside the main job, which `under_the_host` tests elsewhere: kills, every
-//! oddity of its envelopes, a time limit, messages that nobody can handle, and a log of its own.
+//! oddity of its envelopes, a time limit, messages that cannot be handled, and a log of its own.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use host_sim::HostFaults;
 use photorelay_core::id::UserId;
 use photorelay_core::names::{self, CHECKS_QUEUE};
 use photorelay_core::queue::Outgoing;
+use testkit::process::until;
+use testkit::world::{Setup, Store, World, guid};
 
 use crate::kills::show;
-use crate::process::until;
-use crate::world::{Setup, Store, World, guid};
 
 async fn world(host: fn(&mut host_sim::HostOptions)) -> World {
     World::with(Setup { store: Store::Hosted, host, ..Setup::default() }).await
@@ -73,7 +73,7 @@ async fn a_photo_that_nothing_announced_is_found_by_the_timer() {
     show(&world, user, "astronaut-240.jpg");
     world.settle().await;
     assert!(world.trail(user).await.is_empty());
-    // Late timers come whenever the host starts, and nobody wants the first sweep just because of that.
+    // Late timers come whenever the host starts, which is no reason for a first sweep.
     hosted.run_timer("sweep", true).await;
     world.settle().await;
     assert!(world.trail(user).await.is_empty());
@@ -90,7 +90,7 @@ fn sweeping(options: &mut host_sim::HostOptions) {
 }
 
 #[tokio::test]
-async fn a_message_that_nobody_can_handle_is_buried_with_its_reason_and_blocks_nobody() {
+async fn a_message_that_cannot_be_handled_is_dead_lettered_with_its_reason_and_blocks_no_other() {
     let world = world(|_| {}).await;
     let (user, hosted) = (world.user(0), world.hosted.as_ref().unwrap());
     let garbage = Outgoing::now(bytes::Bytes::from_static(b"{\"v\":1,\"no\":\"check\"}"));
@@ -98,7 +98,7 @@ async fn a_message_that_nobody_can_handle_is_buried_with_its_reason_and_blocks_n
     show(&world, user, "astronaut-240.jpg");
     world.settle().await;
     assert_eq!(world.trail(user).await.len(), 1);
-    assert!(hosted.failures().is_empty(), "what is buried is answered: {:?}", hosted.failures());
+    assert!(hosted.failures().is_empty(), "a dead-lettered message is answered: {:?}", hosted.failures());
     let poison = names::poison_queue(CHECKS_QUEUE);
     assert_eq!(world.storage().queues.count(&poison).await.unwrap(), 1);
     world.end_with_leftovers().await;

@@ -11,11 +11,11 @@ use graph_sim::{HoldPoint, PatternScope, RequestPattern};
 use photorelay_core::contract::{EntryKind, FetchPolicy, Outcome};
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::names::{CHECKS_QUEUE, WRITEBACKS_QUEUE};
+use testkit::process::{Program, Variables, azure, keep_sweeps_out, until};
+use testkit::world::{Setup, Store, World, fixture, guid};
 use url::Url;
 
-use crate::process::{Program, Variables, azure, keep_sweeps_out, until};
 use crate::proxy::Proxy;
-use crate::world::{Setup, Store, World, fixture, guid};
 
 /// A request at which the program dies.
 enum At {

@@ -4,8 +4,8 @@ use photorelay_core::contract::{CauseKind, EntryKind, FetchPolicy, Outcome};
 use photorelay_core::id::Digest;
 use photorelay_core::names::{self, CHECKS_QUEUE, Container};
 use photorelay_core::queue::Outgoing;
-
-use crate::world::{Setup, Store, World, everywhere, fixture, guid};
+use testkit::everywhere;
+use testkit::world::{Setup, Store, World, fixture, guid};
 
 everywhere!(
     a_changed_photo_is_stored_audited_announced_and_written,
@@ -169,7 +169,7 @@ async fn people_out_of_scope_are_noted_and_never_fetched() {
 
 #[tokio::test]
 async fn more_captures_than_a_day_allows_are_put_off_and_not_lost() {
-    let world = World::with(Setup { edit: |config| config.captures_per_day = 2, ..Setup::default() }).await;
+    let world = World::with(Setup { edit: |config| config.capture.captures_per_day = 2, ..Setup::default() }).await;
     let user = world.user(0);
     for _ in 0..4 {
         world.sim.tenant().change_photo(guid(user)).unwrap();

@@ -8,16 +8,18 @@ use graph_sim::{HoldPoint, PatternScope, RequestHold, RequestPattern};
 use photorelay::app::App;
 use photorelay::config::AppConfig;
 use photorelay::jobs::propagate::Handled;
-use photorelay_agent::queue::Agent;
+use photorelay_agent::agent::Agent;
 use photorelay_core::contract::{self, Cause, CauseKind, CheckMessage, EntryKind, FetchPolicy, Outcome, V1};
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::names::WRITEBACKS_QUEUE;
+use testkit::agent::AgentBuilder;
+use testkit::azurite;
+use testkit::on_every_store;
+use testkit::world::{Setup, Store, World, configuration, fixture, guid};
 use tokio::task::JoinHandle;
 use url::Url;
 
-use crate::azurite;
 use crate::proxy::Proxy;
-use crate::world::{Setup, Store, World, agent, configuration, fixture, guid, on_every_store};
 
 on_every_store!(
     two_workers_that_fetched_the_same_photo_commit_it_once,
@@ -226,7 +228,7 @@ async fn two_agents_on_one_queue_leave_the_newest_photo_and_one_receipt_for_each
             world.app.pump.drain().await.unwrap();
         }
     }
-    let other = agent(&world.app.storage, &world.sim, &world.dir().join("written"), false);
+    let other = world.agent_builder().build();
     let (first, second) = tokio::join!(world.agent.drain(), other.drain());
     first.and(second).unwrap();
     for user in people {
@@ -253,7 +255,7 @@ mod agents_on_azurite {
         let blob = Proxy::before(address(&azurite.blob)).await;
         let settings = azurite::settings(&blob.of(&azurite.blob), &azurite.queue);
         let storage = photorelay::app::open_storage(&settings, &world.url).unwrap();
-        let slow: Agent = agent(&storage, &world.sim, &world.dir().join("written"), false);
+        let slow: Agent = AgentBuilder::with_folder(&storage, world.tenant_id(), &world.dir().join("written")).build();
 
         race.show(B);
         race.look(&race.other).await;

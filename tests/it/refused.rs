@@ -8,8 +8,8 @@ use photorelay::config::AppConfig;
 use photorelay::jobs::sweep::Run;
 use photorelay_core::contract::{EntryKind, FetchPolicy, Head};
 use photorelay_core::heads;
-
-use crate::world::{Setup, Store, World, everywhere, fixture, guid};
+use testkit::everywhere;
+use testkit::world::{Setup, Store, World, fixture, guid};
 
 everywhere!(every_bad_photo_is_refused_once_and_the_good_one_before_stays,);
 
@@ -58,7 +58,7 @@ async fn an_empty_answer_and_a_placeholder_are_no_photo_and_remove_nothing() {
 /// Half a photo in an answer that says it is whole, more than once.
 #[tokio::test]
 async fn a_photo_that_came_in_half_is_asked_for_again_at_every_sweep_of_a_day() {
-    let edit = |config: &mut AppConfig| config.hold = Duration::ZERO;
+    let edit = |config: &mut AppConfig| config.capture.hold = Duration::ZERO;
     let world = World::with(Setup { edit, subscribe: false, ..Setup::default() }).await;
     let user = world.user(0);
     let half = RequestPattern::new("GET", &format!("/v1.0/users/{user}/photo/$value"));
@@ -80,7 +80,7 @@ async fn a_photo_that_came_in_half_is_asked_for_again_at_every_sweep_of_a_day() 
 
 #[tokio::test]
 async fn a_photo_that_was_bad_for_a_day_is_left_alone() {
-    let edit = |config: &mut AppConfig| config.hold = Duration::ZERO;
+    let edit = |config: &mut AppConfig| config.capture.hold = Duration::ZERO;
     let world = World::with(Setup { edit, subscribe: false, ..Setup::default() }).await;
     let user = world.user(0);
     world.sim.tenant().set_raw_photo(guid(user), fixture("bad-truncated.jpg"), "image/jpeg").unwrap();

@@ -13,8 +13,7 @@ use photorelay_core::id::UserId;
 use photorelay_core::names::{self, CHECKS_QUEUE, Container};
 use photorelay_core::queue::embedded::{EmbeddedQueueOptions, EmbeddedQueues};
 use photorelay_core::queue::{MessageBody, QueueStore};
-
-use crate::world::{Setup, World, configuration, guid};
+use testkit::world::{Setup, World, configuration, guid};
 
 /// Everybody has a photo that is captured, written and settled; nothing is announced by Graph.
 async fn settled(users: usize) -> World {
@@ -66,7 +65,7 @@ async fn second_looks(world: &World) -> Vec<Bytes> {
 /// The same app with its hold time over: a look at something that was first seen a moment ago comes after it.
 async fn after_the_hold_time(world: &World) -> App {
     let mut config = configuration(&world.sim, world.dir(), world.url.clone());
-    config.hold = Duration::ZERO;
+    config.capture.hold = Duration::ZERO;
     App::build(&config).await.unwrap()
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use graph_sim::{Fault, FaultRule, HoldPoint, NotificationMode, PatternScope, RequestPattern, RetryAfter};
 use jiff::{SignedDuration, Timestamp};
-use photorelay::config::{AppConfig, defaults};
+use photorelay::config::{AppConfig, HostingSettings};
 use photorelay::jobs::sweep::{Run, Sweep, SweepError, SweepReport, SweepSettings};
 use photorelay_core::contract::{self, ContinueSweep, EntryKind, SweepCursor, SweepLease, V1};
 use photorelay_core::id::{Digest, UserId};
@@ -13,8 +13,8 @@ use photorelay_core::names::{self, CHECKS_QUEUE, Container, WRITEBACKS_QUEUE};
 use photorelay_core::queue::Outgoing;
 use photorelay_core::store::list_all;
 use photorelay_core::target::Targets;
-
-use crate::world::{Setup, Store, World, guid, on_every_store};
+use testkit::on_every_store;
+use testkit::world::{Setup, Store, World, guid};
 
 on_every_store!(
     a_change_that_nothing_announced_is_found_and_written,
@@ -27,7 +27,7 @@ on_every_store!(
 /// Nothing is announced by Graph, and a head settles with the next look.
 async fn silent(store: Store, users: usize) -> World {
     let sim = graph_sim::SimConfig { users, ..Default::default() };
-    let edit = |config: &mut AppConfig| config.hold = Duration::ZERO;
+    let edit = |config: &mut AppConfig| config.capture.hold = Duration::ZERO;
     let world = World::with(Setup { store, sim, edit, subscribe: false, ..Setup::default() }).await;
     world.sim.set(|settings| settings.notify = NotificationMode::Never);
     world
@@ -350,7 +350,7 @@ async fn a_sweep_that_stood_still_gives_way_to_the_one_that_took_over() {
 #[tokio::test]
 async fn a_sweep_that_runs_out_of_time_hands_over_until_everybody_was_looked_at() {
     let sim = graph_sim::SimConfig { users: 2_100, with_photo: 0.0, ..Default::default() };
-    let edit = |config: &mut AppConfig| config.sweep_time_limit = Duration::ZERO;
+    let edit = |config: &mut AppConfig| config.hosting.sweep_time_limit = Duration::ZERO;
     let world = World::with(Setup { sim, edit, subscribe: false, ..Setup::default() }).await;
     world.sim.set(|settings| settings.delta_page = 1_000);
     assert_eq!(world.post("/sweep", TIMER).await.status(), 200);
@@ -412,7 +412,7 @@ fn a_function_hands_over_before_the_host_ends_it() {
     };
     let timeout = Duration::from_secs((hours * 60 + minutes) * 60 + seconds);
     // A stretch that has begun is finished, and Graph may ask to wait within it.
-    let longest = defaults::SWEEP_TIME_LIMIT + SweepSettings::new(Targets::default()).longest_wait;
+    let longest = HostingSettings::default().sweep_time_limit + SweepSettings::new(Targets::default()).longest_wait;
     assert!(longest < timeout, "{longest:?} is too near to {timeout:?}");
 }
 

@@ -10,11 +10,11 @@ use graph_sim::{Fault, FaultRule, HoldPoint, PatternScope, RequestPattern, Retry
 use photorelay_core::contract::EntryKind;
 use photorelay_core::id::UserId;
 use photorelay_core::names::CHECKS_QUEUE;
+use testkit::chaos::small_pictures;
+use testkit::process::{Program, Variables, embedded, until};
+use testkit::world::{Setup, World, guid};
 
-use crate::chaos::small_pictures;
-use crate::process::{Program, Variables, embedded, until};
 use crate::proxy::Proxy;
-use crate::world::{Setup, World, guid};
 
 /// Three `$batch` requests of the sweep.
 const PEOPLE: usize = 50;

@@ -10,9 +10,8 @@ use photorelay::jobs::sweep::{Run, SweepReport};
 use photorelay_core::contract::{CaptureStatus, FetchPolicy};
 use photorelay_core::id::{GroupId, UserId};
 use photorelay_core::names::CHECKS_QUEUE;
+use testkit::world::{Setup, World, guid};
 use uuid::Uuid;
-
-use crate::world::{Setup, World, guid};
 
 /// A tenant of so many people, whose app may read groups.
 async fn world(users: usize, edit: fn(&mut AppConfig)) -> World {

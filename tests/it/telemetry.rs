@@ -23,9 +23,9 @@ use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
 
-use crate::process::until;
-use crate::world::{CLIENT_STATE, Setup, World, fixture, guid};
 use leaks::NeverPrinted;
+use testkit::process::until;
+use testkit::world::{CLIENT_STATE, Setup, World, fixture, guid};
 
 const PREVIOUS: &str = "the-client-state-before-that-one";
 const WRONG: &str = "a-client-state-that-is-not-ours";

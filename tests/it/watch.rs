@@ -12,9 +12,11 @@ use photorelay_core::id::UserId;
 use photorelay_core::names::{self, CHECKS_QUEUE, Container, WRITEBACKS_QUEUE};
 use photorelay_core::queue::Outgoing;
 use serde_json::{Value, json};
+use testkit::on_every_store;
+use testkit::process::text;
+use testkit::world::{Setup, Store, World, guid};
 
-use crate::commands::{photorelay, text};
-use crate::world::{Setup, Store, World, guid, on_every_store};
+use crate::commands::photorelay;
 
 on_every_store!(each_trouble_is_told_and_told_no_more_when_it_is_mended,);
 

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::Request;
 use photorelay::host::manifest::Manifest;
-use photorelay::host::router::router;
+use photorelay::host::router::public_router;
 use photorelay_core::names::CHECKS_QUEUE;
 use photorelay_core::queue::QueueStore;
 use photorelay_core::queue::embedded::{EmbeddedQueueOptions, EmbeddedQueues};
 use serde_json::{Value, json};
+use testkit::everywhere;
+use testkit::world::{CLIENT_STATE, Store, World};
 use tower::ServiceExt;
-
-use crate::world::{CLIENT_STATE, Store, World, everywhere};
 
 everywhere!(the_token_is_echoed_decoded_as_plain_text, a_huge_or_empty_token_is_refused);
 
@@ -151,7 +151,7 @@ async fn a_notification_that_cannot_be_stored_is_answered_503_and_nothing_is_ack
     let options = EmbeddedQueueOptions { largest_file: Some(64 * 1024), ..EmbeddedQueueOptions::default() };
     let full = Arc::new(EmbeddedQueues::open_with(folder.path(), options).unwrap());
     full.ensure_queue(CHECKS_QUEUE).await.unwrap();
-    let router = router(Arc::new(world.functions(full.clone())), &Manifest::built_in().unwrap()).unwrap();
+    let router = public_router(&Arc::new(world.functions(full.clone())), &Manifest::built_in().unwrap()).unwrap();
     let body = json!({ "value": [item(&world)] }).to_string();
     let mut accepted = 0;
     let refused = loop {

@@ -24,23 +24,23 @@ use photorelay::app::App;
 use photorelay::graph::{CachedTokens, Graph, GraphConfig, scope};
 use photorelay::host::manifest::Manifest;
 use photorelay::host::pump::Pump;
-use photorelay::host::router::{Functions, router};
+use photorelay::host::router::{Functions, public_router, trigger_router};
 use photorelay::jobs::lifecycle::Lifecycle;
 use photorelay::jobs::notify::{ClientStates, Notify};
 use photorelay::jobs::subscribe::{Subscribe, Via};
 use photorelay_core::clock::Clock;
 use photorelay_core::id::TenantId;
 use photorelay_core::names::CHECKS_QUEUE;
+use photorelay_core::process::install_crypto_provider;
 use photorelay_core::queue::Leased;
 use secrecy::SecretString;
 use tempfile::TempDir;
+use testkit::world::configuration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use tower::ServiceExt;
 use url::Url;
-
-use crate::world::configuration;
 
 const STEP_MINUTES: i64 = 15;
 const DAYS: i64 = 365;
@@ -147,7 +147,7 @@ struct Year {
 
 impl Year {
     async fn start(seed: u64) -> Self {
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        install_crypto_provider();
         let mut config = graph_sim::SimConfig {
             users: 2,
             seed,
@@ -217,8 +217,11 @@ impl Year {
             watch: self.app.watch.clone(),
         };
         let manifest = Manifest::built_in().unwrap();
-        let router = router(Arc::new(functions), &manifest).unwrap();
-        self.pump = Pump::new(router.clone(), self.app.storage.clone(), manifest, Duration::from_secs(30));
+        let functions = Arc::new(functions);
+        let triggers = trigger_router(&functions, &manifest).unwrap();
+        // The timer is called through the relay, as the host would.
+        let router = public_router(&functions, &manifest).unwrap().merge(triggers.clone());
+        self.pump = Pump::new(triggers, self.app.storage.clone(), manifest, Duration::from_secs(30));
         *self.relay.deployed.lock().unwrap() = router;
     }
 

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use anyhow::{Result, ensure};
 use graph_sim::Sim;
-use photorelay::config::AppConfig;
+use photorelay::config::{AppConfig, GraphSettings};
+use photorelay_agent::agent::Agent;
 use photorelay_agent::connectors::Connector;
-use photorelay_agent::queue::Agent;
-use photorelay_agent::writeback::{WriteBacks, WritebackSettings};
+use photorelay_agent::writeback::{Reconciler, WritebackSettings};
 use photorelay_core::entra::CredentialConfig;
 use photorelay_core::id::{TenantId, UserId};
 use photorelay_core::names::WRITEBACKS_QUEUE;
@@ -20,11 +20,6 @@ use url::Url;
 
 pub const CLIENT_STATE: &str = "0123456789abcdef0123456789abcdef";
 
-/// One crypto provider for everything that speaks TLS; an error means that it is installed already.
-pub fn install_crypto_provider() {
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-}
-
 /// The function app's settings for the simulated tenant.
 pub fn app_settings(sim: &Sim, storage: StorageSettings) -> Result<AppConfig> {
     let credential = CredentialConfig::ClientSecret {
@@ -32,14 +27,13 @@ pub fn app_settings(sim: &Sim, storage: StorageSettings) -> Result<AppConfig> {
         client_id: sim.client_id().to_string(),
         secret: sim.client_secret().into(),
     };
-    Ok(AppConfig::with_defaults(
-        TenantId::from_uuid(sim.tenant_id()),
+    let graph = GraphSettings {
+        tenant_id: TenantId::from_uuid(sim.tenant_id()),
         credential,
-        Url::parse(&sim.graph_url())?,
-        Url::parse(&sim.authority_url())?,
-        storage,
-        CLIENT_STATE.into(),
-    ))
+        url: Url::parse(&sim.graph_url())?,
+        authority_url: Url::parse(&sim.authority_url())?,
+    };
+    Ok(AppConfig::with_defaults(graph, storage, CLIENT_STATE.into()))
 }
 
 /// An agent for the simulated tenant that writes to this target.
@@ -51,8 +45,8 @@ pub fn agent(sim: &Sim, storage: &Storage, target: impl Connector + 'static) -> 
         dry_run: false,
         certificate_expires_at: None,
     };
-    let writebacks = WriteBacks::new(storage.clone(), Arc::new(target), settings);
-    Agent::new(storage.clone(), writebacks, WRITEBACKS_QUEUE.to_owned())
+    let reconciler = Reconciler::new(storage, Arc::new(target), settings);
+    Agent::new(storage.clone(), reconciler, WRITEBACKS_QUEUE.to_owned())
 }
 
 pub fn users(sim: &Sim) -> Vec<UserId> {

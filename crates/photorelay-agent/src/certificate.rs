@@ -1,4 +1,4 @@
-//! When the certificate that the agent signs in with runs out: said weeks before, because nobody notices a date.
+//! When the certificate that the agent signs in with expires: reported weeks before, while there is time to replace it.
 
 use jiff::{SignedDuration, Timestamp};
 use photorelay_core::entra::CredentialConfig;

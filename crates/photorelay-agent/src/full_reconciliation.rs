@@ -1,38 +1,41 @@
-//! The daily pass: everybody in the trail is looked at as if a message had come, because receipts say what was done and
-//! not what is. It is also due at once when this agent's settings changed that decide what is written.
+//! The full reconciliation: every user of the trail is brought up as if a message had come, because receipts record what
+//! was done and not what is. It is also due at once when this agent's settings changed that decide what is written.
 //!
-//! One page of names is held at a time, and the cursor is a blob: a pass that ended half-way goes on, with any agent.
+//! One page of names is held at a time, and the cursor is a blob: one that was interrupted continues, with any agent.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
-use photorelay_core::audit;
 use photorelay_core::contract::{self, Heartbeat, ReconciliationCursor, V1, WriteBack};
+use photorelay_core::documents;
 use photorelay_core::id::UserId;
 use photorelay_core::names::{self, Container};
-use photorelay_core::queue::Outgoing;
+use photorelay_core::queue::{Outgoing, QueueStore};
+use photorelay_core::storage::Storage;
 use photorelay_core::store::StoreError;
 use photorelay_core::target::Target;
 use tokio_util::sync::CancellationToken;
 
-use crate::documents;
-use crate::operate::switch;
-use crate::people::People;
-use crate::queue::Agent;
-use crate::writeback::WriteBackError;
+use crate::rights::{Grant, ScopedBlobs};
+use crate::stop_switch::StopCheck;
+use crate::writeback::{Reconciler, WriteBackError};
 
-/// People looked at side by side: few, so that changes are not kept waiting.
+/// Users brought up side by side: few, so that changes are not delayed.
 const CONCURRENCY: usize = 4;
-/// The cursor is written after so many.
+/// The cursor is saved after so many users.
 const STRIDE: usize = 100;
-/// A pass whose cursor did not move for so long is taken over, and an agent that was silent so long is gone. Seconds.
+/// After so many seconds without a move of the cursor, another agent takes over; an agent that was silent for as long is
+/// gone.
 const ABANDONED_AFTER: i64 = 600;
+/// How often it is checked whether one is due.
+const CHECK_EVERY: Duration = Duration::from_secs(300);
 
 #[derive(Debug, Clone)]
 pub struct FullReconciliationSettings {
     pub every: Duration,
-    /// Only people whom this target serves are looked at.
+    /// Only users that this target serves are brought up.
     pub serving: Target,
 }
 
@@ -43,14 +46,61 @@ pub struct FullReconciliationReport {
     pub failed: u64,
 }
 
-impl Agent {
-    /// Whether nobody has finished a pass lately, and nobody is at it. One with other settings counts if it is another
-    /// agent's who is alive: two that are configured differently would otherwise undo each other's pass for ever.
-    pub async fn pass_is_due(&self, settings: &FullReconciliationSettings) -> Result<bool, StoreError> {
+#[derive(Debug)]
+pub struct FullReconciliation {
+    settings: FullReconciliationSettings,
+    reconciler: Reconciler,
+    blobs: ScopedBlobs,
+    switch: StopCheck,
+    queues: Arc<dyn QueueStore>,
+    queue: String,
+}
+
+impl FullReconciliation {
+    pub(crate) fn new(
+        storage: &Storage,
+        reconciler: Reconciler,
+        queue: &str,
+        settings: FullReconciliationSettings,
+    ) -> Self {
+        const GRANTS: &[Grant] =
+            &[Grant::write(Container::Agents, "passes/"), Grant::read(Container::Agents, names::HEARTBEATS_PREFIX)];
+        Self {
+            settings,
+            blobs: ScopedBlobs::new(&storage.blobs, GRANTS),
+            switch: StopCheck::new(&storage.blobs, &reconciler.settings().target),
+            reconciler,
+            queues: Arc::clone(&storage.queues),
+            queue: queue.to_owned(),
+        }
+    }
+
+    /// Runs whenever one is due, until stopped.
+    pub(crate) async fn run_when_due(&self, stop: &CancellationToken) {
+        while !stop.is_cancelled() {
+            let result = async {
+                if self.is_due().await? {
+                    self.run(stop).await?;
+                }
+                Ok::<_, WriteBackError>(())
+            };
+            if let Err(error) = result.await {
+                tracing::warn!(%error, "the full reconciliation was interrupted and continues later");
+            }
+            tokio::select! {
+                () = tokio::time::sleep(CHECK_EVERY) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+    }
+
+    /// Whether none was finished lately and none is under way. One with other settings counts if its agent is another
+    /// one that is alive: two that are configured differently would otherwise undo each other's work for ever.
+    pub async fn is_due(&self) -> Result<bool, StoreError> {
         let now = Timestamp::now().as_second();
         let Some(cursor) = self.cursor().await? else { return Ok(true) };
-        let is_own = cursor.agent == self.writebacks.settings().agent;
-        if cursor.settings != self.writebacks.fingerprint() {
+        let is_own = cursor.agent == self.reconciler.settings().agent;
+        if cursor.settings != self.reconciler.fingerprint() {
             if is_own || !self.is_alive(&cursor.agent).await? {
                 return Ok(true);
             }
@@ -60,55 +110,36 @@ impl Agent {
             );
         }
         Ok(match cursor.finished_at {
-            Some(finished) => now - finished.as_second() >= settings.every.as_secs() as i64,
+            Some(finished) => now - finished.as_second() >= self.settings.every.as_secs() as i64,
             None => is_own || now - cursor.at.as_second() >= ABANDONED_AFTER,
         })
     }
 
-    /// Whether the agent's last heartbeat is young.
+    /// Whether the agent's last heartbeat is recent.
     async fn is_alive(&self, agent: &str) -> Result<bool, StoreError> {
-        let name = names::heartbeat(&self.writebacks.settings().target, agent);
-        let beat: Option<Heartbeat> = documents::read(&*self.storage.blobs, Container::Agents, &name).await?;
-        Ok(beat.is_some_and(|beat| Timestamp::now().as_second() - beat.at.as_second() < ABANDONED_AFTER))
+        let name = names::heartbeat(&self.reconciler.settings().target, agent);
+        let heartbeat: Option<Heartbeat> = documents::read(&self.blobs, Container::Agents, &name).await?;
+        Ok(heartbeat.is_some_and(|last| Timestamp::now().as_second() - last.at.as_second() < ABANDONED_AFTER))
     }
 
-    /// Looks at everybody, from where the last pass ended if it did not finish.
-    pub async fn pass(
-        &self,
-        settings: &FullReconciliationSettings,
-        stop: &CancellationToken,
-    ) -> Result<FullReconciliationReport, WriteBackError> {
-        let own = self.writebacks.settings();
-        let fingerprint = self.writebacks.fingerprint();
-        let unfinished =
-            self.cursor().await?.filter(|cursor| cursor.finished_at.is_none() && cursor.settings == fingerprint);
-        let now = Timestamp::now();
-        let mut cursor = ReconciliationCursor {
-            v: V1,
-            target: own.target.clone(),
-            agent: own.agent.clone(),
-            settings: fingerprint,
-            began_at: unfinished.as_ref().map_or(now, |cursor| cursor.began_at),
-            at: now,
-            done_to: unfinished.and_then(|cursor| cursor.done_to),
-            finished_at: None,
-        };
+    /// Brings up every user, from where the last one ended if it did not finish.
+    pub async fn run(&self, stop: &CancellationToken) -> Result<FullReconciliationReport, WriteBackError> {
+        let mut cursor = self.started().await?;
         let mut report = FullReconciliationReport::default();
-        let mut trail = People::after(&*self.storage.blobs, cursor.done_to);
-        while let Some(people) = trail.next().await? {
-            for stride in people.chunks(STRIDE) {
+        let mut trail = self.reconciler.trail().users_after(cursor.done_to);
+        while let Some(users) = trail.next_page().await? {
+            for stride in users.chunks(STRIDE) {
                 if stop.is_cancelled() {
                     return Ok(report);
                 }
-                if let Some(why) = switch::stopped(&self.storage, &own.target).await? {
+                if let Some(why) = self.switch.reason().await? {
                     return Err(WriteBackError::Down(why));
                 }
-                let mut looks = stream::iter(stride.to_vec())
-                    .map(|user| self.look_at(settings, user))
-                    .buffer_unordered(CONCURRENCY);
-                while let Some(look) = looks.next().await {
+                let mut results =
+                    stream::iter(stride.to_vec()).map(|user| self.bring_up(user)).buffer_unordered(CONCURRENCY);
+                while let Some(brought_up) = results.next().await {
                     report.looked_at += 1;
-                    report.failed += u64::from(!look?);
+                    report.failed += u64::from(!brought_up?);
                 }
                 cursor.done_to = stride.last().copied();
                 cursor.at = Timestamp::now();
@@ -117,46 +148,61 @@ impl Agent {
         }
         cursor.finished_at = Some(Timestamp::now());
         self.save(&cursor).await?;
-        tracing::info!(looked_at = report.looked_at, failed = report.failed, "everybody in the trail was looked at");
+        tracing::info!(looked_at = report.looked_at, failed = report.failed, "every user of the trail was reconciled");
         Ok(report)
     }
 
-    /// False if it has to be tried again; an `Err` ends the pass for now.
-    async fn look_at(&self, settings: &FullReconciliationSettings, user: UserId) -> Result<bool, WriteBackError> {
-        match self.bring_up_newest(settings, user).await {
+    /// The cursor to start with: the last one's if it did not finish and had the same settings.
+    async fn started(&self) -> Result<ReconciliationCursor, StoreError> {
+        let (own, fingerprint) = (self.reconciler.settings(), self.reconciler.fingerprint());
+        let unfinished =
+            self.cursor().await?.filter(|cursor| cursor.finished_at.is_none() && cursor.settings == fingerprint);
+        let now = Timestamp::now();
+        Ok(ReconciliationCursor {
+            v: V1,
+            target: own.target.clone(),
+            agent: own.agent.clone(),
+            settings: fingerprint,
+            began_at: unfinished.as_ref().map_or(now, |cursor| cursor.began_at),
+            at: now,
+            done_to: unfinished.and_then(|cursor| cursor.done_to),
+            finished_at: None,
+        })
+    }
+
+    /// False if it has to be tried again; an `Err` ends the reconciliation for now.
+    async fn bring_up(&self, user: UserId) -> Result<bool, WriteBackError> {
+        match self.bring_up_newest(user).await {
             Ok(()) => Ok(true),
             Err(WriteBackError::Down(reason)) => Err(WriteBackError::Down(reason)),
             Err(WriteBackError::Hopeless(reason) | WriteBackError::Failed(reason)) => {
-                tracing::warn!(user.id = %user, reason, "not brought up by the daily pass");
+                tracing::warn!(user.id = %user, reason, "not brought up by the full reconciliation");
                 Ok(false)
             }
         }
     }
 
-    async fn bring_up_newest(&self, settings: &FullReconciliationSettings, user: UserId) -> Result<(), WriteBackError> {
-        let blobs = &*self.storage.blobs;
-        let sequence = audit::sequence_numbers(blobs, user).await?;
-        let Some(newest) = audit::newest_not_refused(blobs, user, &sequence).await? else { return Ok(()) };
-        if !settings.serving.serves(newest.entry.identity.domain.as_deref()) {
+    async fn bring_up_newest(&self, user: UserId) -> Result<(), WriteBackError> {
+        let Some(newest) = self.reconciler.trail().latest(user).await? else { return Ok(()) };
+        if !self.settings.serving.serves(newest.entry.identity.domain.as_deref()) {
             return Ok(());
         }
         let Some(message) = WriteBack::announcing(&newest.entry, newest.sha256) else { return Ok(()) };
-        let brought = self.bring_up_alone(user, &message).await;
-        if let Err(WriteBackError::Failed(_)) = &brought {
-            // There it gets its growing delays, and its end if it must have one.
+        let result = self.reconciler.bring_up(user, &message).await.map(drop);
+        if let Err(WriteBackError::Failed(_)) = &result {
+            // In the queue it is retried with growing delays, and dead-lettered in the end.
             let body = contract::to_bytes(&message);
-            self.storage.queues.send(&self.queue, vec![Outgoing::now(body)]).await?;
+            self.queues.send(&self.queue, vec![Outgoing::now(body)]).await?;
         }
-        brought
+        result
     }
 
     async fn cursor(&self) -> Result<Option<ReconciliationCursor>, StoreError> {
-        let name = names::reconciliation_cursor(&self.writebacks.settings().target);
-        documents::read(&*self.storage.blobs, Container::Agents, &name).await
+        let name = names::reconciliation_cursor(&self.reconciler.settings().target);
+        documents::read(&self.blobs, Container::Agents, &name).await
     }
 
     async fn save(&self, cursor: &ReconciliationCursor) -> Result<(), StoreError> {
-        documents::put(&*self.storage.blobs, Container::Agents, &names::reconciliation_cursor(&cursor.target), cursor)
-            .await
+        documents::replace(&self.blobs, Container::Agents, &names::reconciliation_cursor(&cursor.target), cursor).await
     }
 }

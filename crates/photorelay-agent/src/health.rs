@@ -1,4 +1,4 @@
-//! What the agent knows of its own health, and the heartbeat that says it. Health is the age of the oldest unfinished
+//! What the agent knows of its own health, and the heartbeat that reports it. Health is the age of the oldest unfinished
 //! item, not that the process is up.
 
 use std::collections::HashMap;
@@ -11,23 +11,23 @@ use tokio::sync::Notify;
 
 use crate::writeback::WritebackSettings;
 
-/// More unfinished items than this are not told apart.
+/// At most so many unfinished items are tracked.
 const MAX_UNFINISHED: usize = 10_000;
-/// Who was not seen again for so long was finished by another agent. Seconds; items come back within an hour.
+/// An item that was not seen again for so many seconds was finished by another agent: items come back within an hour.
 const FORGOTTEN_AFTER: i64 = 2 * 3600;
 
 #[derive(Debug)]
 pub(crate) struct Health {
     started_at: Timestamp,
-    state: Mutex<State>,
-    /// The agent paused or went on: worth a heartbeat of its own.
+    state: Mutex<HealthState>,
+    /// The agent paused or continued: worth a heartbeat of its own.
     pub(crate) changed: Notify,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct HealthState {
     last_success_at: Option<Timestamp>,
-    /// Since when an item waits, and when it was tried last.
+    /// Since when an item has been waiting, and when it was tried last.
     unfinished: HashMap<(UserId, u32), (Timestamp, Timestamp)>,
     paused: Option<String>,
 }
@@ -52,7 +52,7 @@ impl Health {
         }
     }
 
-    /// Says why nothing is written now, or that all goes on.
+    /// Why nothing is written now; none once the agent continues.
     pub(crate) fn pause(&self, why: Option<&str>) {
         let mut state = self.state();
         if state.paused.as_deref() != why {
@@ -80,7 +80,7 @@ impl Health {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, HealthState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,17 +1,18 @@
 //! The on-premises agent: outbound connections only, brings targets up to the audit trail and proves it with receipts.
 //!
-//! [`writeback`] is one person's way to a target; [`queue`] feeds it from the target's queue; [`target`] are the places
+//! [`agent`] consumes the target's queue and has [`writeback`] bring up one user at a time; [`connectors`] are the targets
 //! that show photos. Nothing here may write to the trail or to the photos.
 
+pub mod agent;
 pub mod certificate;
 pub mod config;
 pub mod connectors;
-mod documents;
 pub mod full_reconciliation;
+mod handler;
 mod health;
 pub mod operate;
-mod people;
 pub mod policy;
-pub mod queue;
 pub mod quota;
+mod rights;
+pub mod stop_switch;
 pub mod writeback;

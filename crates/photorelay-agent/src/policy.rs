@@ -1,33 +1,34 @@
-//! What the agent may do by itself, and what waits for an operator. WritebackSettings only: `writeback` keeps to them.
+//! What the agent may do by itself, and what waits for an operator. These are settings only: `writeback` enforces them.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use photorelay_core::id::{Digest, UserId};
 
-/// So many removals a day go through without an operator, or [`REMOVALS_PERCENT`] of the people if that is fewer.
+/// The deletion threshold: so many removals a day go through without an operator, or [`REMOVALS_PERCENT`] of the users if
+/// that is fewer.
 pub const REMOVALS_PER_DAY: u32 = 20;
 pub const REMOVALS_PERCENT: u32 = 5;
-/// In a small company a handful of leavers is no accident.
+/// In a small tenant a few leavers on one day are no accident.
 pub const FEWEST_REMOVALS: u32 = 3;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WritePolicy {
     pub removal: RemovalPolicy,
-    /// A number of the operator's own instead of the defaults above; 0 has every removal wait.
+    /// Replaces the defaults above; with 0 every removal waits.
     pub removals_per_day: Option<u32>,
     pub foreign: ForeignPolicy,
-    /// Nobody else is written, if there is a list.
+    /// If there is a list, only its users are written.
     pub pilot: Option<Pilot>,
 }
 
-/// What becomes of a target's photo when the person has none any more.
+/// What becomes of a target's photo when the user has none any more.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum RemovalPolicy {
     /// It stays until an operator approves.
     #[default]
     Hold,
-    /// It is removed, behind the brake.
+    /// It is removed, within the deletion threshold.
     Clear,
     /// It stays.
     Ignore,
@@ -71,7 +72,7 @@ impl FromStr for ForeignPolicy {
     }
 }
 
-/// The people of a pilot, by object id.
+/// The users of a pilot, by object id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pilot(BTreeSet<UserId>);
 
@@ -80,8 +81,8 @@ impl FromStr for Pilot {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let ids = text.split(|c: char| c == ',' || c.is_whitespace()).filter(|id| !id.is_empty());
-        let people = ids.map(|id| id.parse().map_err(|_| "not a list of object ids, separated by commas".to_owned()));
-        Ok(Self(people.collect::<Result<_, String>>()?))
+        let users = ids.map(|id| id.parse().map_err(|_| "not a list of object ids, separated by commas".to_owned()));
+        Ok(Self(users.collect::<Result<_, String>>()?))
     }
 }
 
@@ -90,13 +91,13 @@ impl WritePolicy {
         self.pilot.as_ref().is_none_or(|pilot| pilot.0.contains(&user))
     }
 
-    /// How many removals a day may have, in a company of so many people.
-    pub fn removals(&self, people: u32) -> u32 {
+    /// How many removals a day may have, in a tenant of so many users.
+    pub fn removals(&self, users: u32) -> u32 {
         self.removals_per_day
-            .unwrap_or_else(|| REMOVALS_PER_DAY.min(people * REMOVALS_PERCENT / 100).max(FEWEST_REMOVALS))
+            .unwrap_or_else(|| REMOVALS_PER_DAY.min(users * REMOVALS_PERCENT / 100).max(FEWEST_REMOVALS))
     }
 
-    /// Changes whenever somebody might have to be looked at again.
+    /// Changes whenever users might have to be reconciled again.
     pub fn fingerprint(&self, dry_run: bool, scope: &str) -> Digest {
         Digest::of(format!("{self:?} {dry_run} {scope}").as_bytes())
     }
@@ -109,7 +110,7 @@ mod tests {
     #[test]
     fn a_days_removals_are_few_in_a_small_company_and_twenty_in_a_large_one() {
         let policy = WritePolicy::default();
-        let allowed = [0, 40, 100, 399, 400, 12_000].map(|people| policy.removals(people));
+        let allowed = [0, 40, 100, 399, 400, 12_000].map(|users| policy.removals(users));
         assert_eq!(allowed, [3, 3, 5, 19, 20, 20]);
         assert_eq!(WritePolicy { removals_per_day: Some(0), ..policy }.removals(12_000), 0);
     }

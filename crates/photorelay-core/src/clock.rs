@@ -1,23 +1,23 @@
-//! What time it is, handed down from the composition root, so that a test can live through a year in seconds.
+//! The current time, injected from the composition root so that a test can simulate a year in seconds.
 //!
-//! It only ever delays and schedules; nothing is decided by who was first on a clock.
+//! The clock only delays and schedules work. It must never decide which of two writers was first.
 
 use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-/// Cheap to clone; clones tell the same time.
+/// Cheap to clone; clones return the same time.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
 
 impl Clock {
-    /// The machine's own.
+    /// The system clock.
     pub fn system() -> Self {
         Self(Arc::new(Timestamp::now))
     }
 
-    /// Tells what this function says.
+    /// A clock that returns the result of this function.
     pub fn telling(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))
     }

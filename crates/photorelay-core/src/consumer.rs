@@ -1,11 +1,11 @@
-//! The one consumer of a queue: takes messages under permits, renews their leases beside the work, and settles each by
-//! what its handler decided.
+//! The queue consumer: receives messages under permits, renews their leases while they are handled, and settles each
+//! one as its handler decided.
 //!
-//! A permit is taken before a message is received and held until the message is settled, so what is in flight is
-//! bounded. While something is down, messages keep their delivery counts and one message at a time probes whether it is
-//! up again. This module must never delete a message before its outcome is stored. A message that cannot be settled is
-//! delivered again when its lease ends, so handlers must be idempotent. It owns the failures "a lease ran out during
-//! long work" and "the storage or the target is down".
+//! A permit is acquired before a message is received and held until the message is settled, which bounds the messages
+//! in flight. While a dependency is down, messages keep their delivery counts, and one message at a time probes whether
+//! the dependency has recovered. This module must never delete a message before its outcome is stored. A message that
+//! cannot be settled is delivered again when its lease expires, so handlers must be idempotent. It owns the failures "a
+//! lease expired during long work" and "the storage or the target is down".
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -24,20 +24,20 @@ use crate::retry;
 use crate::storage::Storage;
 use crate::store::StoreError;
 
-/// The pause grows from the first to the longest while receiving or handling keeps failing.
+/// The pause grows between these bounds while receiving or handling keeps failing.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// What becomes of a message.
+/// How a message is settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Disposition {
     /// Deleted.
     Done,
-    /// Moved to the poison queue and kept as a blob with the reason.
+    /// Moved to the poison queue and stored as a blob with the reason.
     DeadLetter { reason: String },
     /// Hidden for the delay, then delivered again with a higher delivery count.
     RetryIn { delay: Duration, reason: String },
-    /// Put back as a new message, and the consumer pauses: what it needs is down, which is not the message's fault.
+    /// Sent again as a new message, and the consumer pauses: a dependency is down, which is not the message's fault.
     GiveBack { reason: String },
 }
 
@@ -45,61 +45,61 @@ pub enum Disposition {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Admission {
     Open,
-    /// An operator has stopped the work: nothing is received, and the consumer asks again soon.
+    /// An operator has stopped the work: nothing is received, and the consumer checks again soon.
     Stopped,
-    /// It cannot be found out: the consumer pauses as if something was down.
+    /// The answer is unknown: the consumer pauses as if a dependency were down.
     Unavailable {
         reason: String,
     },
 }
 
-/// What a program does with the messages of one queue.
+/// Handles the messages of one queue.
 #[async_trait]
 pub trait MessageHandler: Send + Sync + 'static {
-    /// Works on one message. May run twice for one message, and beside itself.
+    /// Handles one message. May run twice for the same message, even concurrently.
     async fn handle(&self, delivery: &Delivery, body: &Bytes) -> Disposition;
 
-    /// Asked before messages are received.
+    /// Called before messages are received.
     async fn admit(&self) -> Admission {
         Admission::Open
     }
 
-    /// Nothing works now, for this reason; messages stay in the queue.
+    /// Called when the consumer pauses, with the reason; messages stay in the queue.
     fn paused(&self, reason: &str);
 
-    /// Messages can be received, and the last ones found nothing down.
+    /// Called when messages can be received and the last ones found no dependency down.
     fn resumed(&self) {}
 }
 
 #[derive(Debug, Clone, Copy)]
 pub struct ConsumerSettings {
-    /// Messages in flight at once.
+    /// The maximum number of messages in flight.
     pub concurrency: u32,
-    /// The most that are received by one call, 1 to 32.
+    /// The maximum number of messages that one call receives, 1 to 32.
     pub batch_size: u32,
-    /// How long a message is hidden before its lease is renewed. One whose process died is delivered again then.
+    /// The lease of a received message. If the process dies, the message is delivered again after this time.
     pub lease: Duration,
-    /// The wait between two polls of an empty queue grows from the first to the longest.
+    /// The interval between polls of an empty queue grows between these bounds.
     pub first_poll: Duration,
     pub longest_poll: Duration,
-    /// Where the blobs of dead letters go: a container that this program may write.
+    /// The container for the blobs of dead letters; this program must be allowed to write to it.
     pub dead_letters: Container,
 }
 
-/// Why messages are left in a queue that was to be drained.
+/// Why a queue could not be drained.
 #[derive(Debug, thiserror::Error)]
 pub enum DrainError {
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("messages stay in the queue: {reason}")]
+    #[error("messages remain in the queue: {reason}")]
     GivenBack { reason: String },
 }
 
-/// One batch of messages, all settled.
+/// A batch of messages that were all settled.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Batch {
     pub received: usize,
-    /// Why a message was given back, if one was.
+    /// Why a message was given back, if any was.
     pub given_back: Option<String>,
 }
 
@@ -128,11 +128,11 @@ impl<H: MessageHandler> Consumer<H> {
         &self.handler
     }
 
-    /// Consumes until stopped, then lets what is in flight finish.
+    /// Consumes messages until stopped, then waits for those in flight.
     pub async fn run(&self, stop: &CancellationToken) {
         let tasks = TaskTracker::new();
         let permits = Arc::new(Semaphore::new(self.settings.concurrency as usize));
-        // What fails side by side is one failure: the next pause is one step longer, not one for each message.
+        // Concurrent failures count as one: the next pause is one step longer, not one step for each message.
         let failures = Arc::new(AtomicU32::new(0));
         let mut poll = self.settings.first_poll;
         while !stop.is_cancelled() {
@@ -188,7 +188,7 @@ impl<H: MessageHandler> Consumer<H> {
         tasks.wait().await;
     }
 
-    /// Consumes until no message is visible, or until one had to be given back.
+    /// Consumes messages until none is visible or one had to be given back.
     pub async fn drain(&self) -> Result<(), DrainError> {
         loop {
             match self.process_batch().await? {
@@ -199,7 +199,7 @@ impl<H: MessageHandler> Consumer<H> {
         }
     }
 
-    /// Receives one batch and settles all of it.
+    /// Receives one batch and settles all its messages.
     pub async fn process_batch(&self) -> Result<Batch, StoreError> {
         let batch = self.receive(self.settings.concurrency as usize).await?;
         let received = batch.len();
@@ -237,8 +237,8 @@ impl<H: MessageHandler> Consumer<H> {
         }
     }
 
-    /// Runs the handler while the lease is renewed beside it: a slow renewal never holds up the work. A renewal under
-    /// way when the work ends is waited for, because it replaces the receipt that settles the message.
+    /// Runs the handler and renews the lease concurrently, so that a slow renewal never delays the work. Waits for a
+    /// renewal in progress when the work ends, because it replaces the receipt that settles the message.
     async fn handle_leased(&self, delivery: &mut Delivery, body: &Bytes) -> Disposition {
         let done = CancellationToken::new();
         let work = async {
@@ -259,7 +259,7 @@ impl<H: MessageHandler> Consumer<H> {
             }
             match self.storage.queues.renew(&self.queue, &leased, self.settings.lease).await {
                 Ok(Leased::Yes(receipt)) => leased.receipt = receipt,
-                // Another consumer has the message by now; handling it twice is harmless.
+                // Another consumer has received the message; handling it twice is harmless.
                 Ok(Leased::Lost) => {}
                 Err(error) => {
                     tracing::warn!(queue = self.queue, message.id = leased.id, %error, "the lease was not renewed");
@@ -280,7 +280,7 @@ impl<H: MessageHandler> Consumer<H> {
                 let body = delivery.body.as_bytes();
                 dead_letter(&self.storage, self.settings.dead_letters, &self.queue, body, reason).await?;
             }
-            // A new message, so that a time when nothing works uses up none of its deliveries.
+            // A new message, so that an outage does not use up its deliveries.
             Disposition::GiveBack { .. } => {
                 let body = Bytes::copy_from_slice(delivery.body.as_bytes());
                 queues.send(&self.queue, vec![Outgoing::now(body)]).await?;
@@ -289,7 +289,7 @@ impl<H: MessageHandler> Consumer<H> {
         queues.delete(&self.queue, delivery).await.map(drop)
     }
 
-    /// Permits for one batch, at least one, and only one while something is down; none when it is time to stop.
+    /// Acquires the permits for one batch: at least one, and only one while a dependency is down. `None` when stopped.
     async fn take_permits(
         &self,
         permits: &Arc<Semaphore>,
@@ -310,10 +310,10 @@ impl<H: MessageHandler> Consumer<H> {
     }
 }
 
-/// Waits, but no longer than until the stop.
-async fn until(stop: &CancellationToken, waiting: impl Future<Output = ()>) {
+/// Waits for the future or until stopped.
+async fn until(stop: &CancellationToken, wait: impl Future<Output = ()>) {
     tokio::select! {
-        () = waiting => {}
+        () = wait => {}
         () = stop.cancelled() => {}
     }
 }

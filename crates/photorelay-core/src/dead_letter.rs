@@ -1,7 +1,7 @@
-//! Dead-letters a message that can never be handled: a copy in the poison queue, and a blob that keeps it with the
-//! reason.
+//! Dead-letters a message that can never be handled: stores it with the reason as a blob and sends a copy to the poison
+//! queue.
 //!
-//! It must never lose what the message said, and one dead letter must never block other messages.
+//! This module must never lose the content of a message, and one dead letter must never block other messages.
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -15,8 +15,9 @@ use crate::storage::Storage;
 use crate::store::StoreError;
 use crate::telemetry::metrics;
 
-/// Dead-letters the message of this queue; the blob goes to a container that the caller may write.
-/// The caller deletes the original only after this returned `Ok`.
+/// Dead-letters a message of this queue, with its blob in `container`.
+///
+/// The caller must delete the original message only after this returns `Ok`.
 pub async fn dead_letter(
     storage: &Storage,
     container: Container,
@@ -24,7 +25,7 @@ pub async fn dead_letter(
     body: &[u8],
     reason: &str,
 ) -> Result<(), StoreError> {
-    // Named by its digest: the same message dead-lettered twice is one blob.
+    // The name is the digest, so dead-lettering the same message twice results in one blob.
     let name = names::dead_lettered(queue, &Digest::of(body).to_string());
     let (at, body) = (Timestamp::now(), body.to_vec());
     let kept = DeadLetter { v: V1, queue: queue.to_owned(), reason: reason.to_owned(), at, body };

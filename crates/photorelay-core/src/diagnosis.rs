@@ -1,4 +1,4 @@
-//! What the doctors of app and agent say: what was looked at, how it is, and what mends it. One line each.
+//! The results of the `doctor` commands of app and agent: what was checked, its state, and the fix. One line each.
 
 use std::fmt;
 
@@ -10,33 +10,33 @@ use crate::settings::Problems;
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     Ok,
-    /// It works, and could be better or could not be looked at.
+    /// It works but should be improved, or it could not be checked.
     Warning,
-    /// Photos are not carried, or not for long.
+    /// Photos do not propagate, or will soon stop.
     Error,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CheckResult {
     pub level: Level,
-    /// What was looked at, in a word or two.
+    /// What was checked, in a word or two.
     pub check: String,
     pub says: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mend: Option<String>,
+    #[serde(rename = "mend", skip_serializing_if = "Option::is_none")]
+    pub fix: Option<String>,
 }
 
 impl CheckResult {
     pub fn ok(check: impl Into<String>, says: impl Into<String>) -> Self {
-        Self { level: Level::Ok, check: check.into(), says: says.into(), mend: None }
+        Self { level: Level::Ok, check: check.into(), says: says.into(), fix: None }
     }
 
-    pub fn warning(check: impl Into<String>, says: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { level: Level::Warning, check: check.into(), says: says.into(), mend: Some(mend.into()) }
+    pub fn warning(check: impl Into<String>, says: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { level: Level::Warning, check: check.into(), says: says.into(), fix: Some(fix.into()) }
     }
 
-    pub fn error(check: impl Into<String>, says: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { level: Level::Error, check: check.into(), says: says.into(), mend: Some(mend.into()) }
+    pub fn error(check: impl Into<String>, says: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { level: Level::Error, check: check.into(), says: says.into(), fix: Some(fix.into()) }
     }
 }
 
@@ -48,11 +48,11 @@ impl fmt::Display for CheckResult {
             Level::Error => "ERROR",
         };
         write!(f, "{level:<8}{:<27}{}", self.check, self.says)?;
-        self.mend.as_ref().map_or(Ok(()), |mend| write!(f, "; {mend}"))
+        self.fix.as_ref().map_or(Ok(()), |fix| write!(f, "; {fix}"))
     }
 }
 
-/// Everything that was found.
+/// The results of all checks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnosis(pub Vec<CheckResult>);
 
@@ -61,7 +61,7 @@ impl Diagnosis {
         self.0.iter().all(|finding| finding.level < Level::Error)
     }
 
-    /// Of a configuration that cannot be read there is nothing else to look at.
+    /// The diagnosis of an invalid configuration, with which nothing else can be checked.
     pub fn of_problems(problems: &Problems) -> Self {
         let lines = problems.to_string();
         let lines = lines.lines().map(str::trim).filter(|line| !line.is_empty());

@@ -1,8 +1,9 @@
 //! Contracts as blobs: small versioned JSON documents that are read, created once, or replaced.
 //!
-//! Blobs are untrusted: the size limit of the contract holds before anything is parsed. A document that cannot be read
-//! must never look like one that is absent where that makes a difference: [`inspect`] tells them apart, [`read`] is for
-//! documents that can be rebuilt. It owns the failure "the document is damaged or was written by a newer version".
+//! Blobs are untrusted: the contract's size limit is checked before anything is parsed. An unreadable document must
+//! never pass for an absent one where that makes a difference: [`inspect`] distinguishes the two, and [`read`] is for
+//! documents that can be rebuilt. This module owns the failure "the document is damaged or was written by a newer
+//! version".
 
 use bytes::Bytes;
 
@@ -12,16 +13,16 @@ use crate::store::{BlobStore, Creation, Metadata, StoreError};
 
 const JSON: &str = "application/json";
 
-/// What stands under the name of a document.
+/// The result of reading a document.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Document<C> {
     Absent,
-    /// Larger than its contract allows, of a newer version, or not the contract at all.
+    /// Larger than its contract allows, written by a newer version, or not valid.
     Unreadable(String),
     Valid(C),
 }
 
-/// Reads a document and tells an absent one from an unreadable one.
+/// Reads a document and distinguishes an absent one from an unreadable one.
 pub async fn inspect<C: Contract>(
     blobs: &dyn BlobStore,
     container: Container,
@@ -53,7 +54,7 @@ pub async fn read<C: Contract>(
     })
 }
 
-/// Creates the document unless one of that name exists.
+/// Creates the document unless the name is taken.
 pub async fn create<C: Contract>(
     blobs: &dyn BlobStore,
     container: Container,
@@ -63,7 +64,7 @@ pub async fn create<C: Contract>(
     blobs.create(container, name, JSON, Bytes::from(contract::to_bytes(document))).await
 }
 
-/// Writes the document, replacing what was there.
+/// Writes the document, replacing an existing one.
 pub async fn replace<C: Contract>(
     blobs: &dyn BlobStore,
     container: Container,
@@ -73,7 +74,7 @@ pub async fn replace<C: Contract>(
     replace_with_metadata(blobs, container, name, document, &Metadata::new()).await
 }
 
-/// Writes the document with blob metadata, which bulk listings show without reading the document.
+/// Writes the document with blob metadata, which listings return without reading the document.
 pub async fn replace_with_metadata<C: Contract>(
     blobs: &dyn BlobStore,
     container: Container,

@@ -1,7 +1,7 @@
-//! Reads and writes heads, with what a bulk listing needs as blob metadata: ETag, sequence number, settled
-//! or not, and the capture status of those who are not captured as everybody is.
+//! Reads and writes heads. Their blob metadata holds what a listing needs: the ETag, the sequence number, whether the
+//! head is settled, and any capture status other than active.
 //!
-//! A head that cannot be read is treated as lost, never as an error: it is rebuilt from the trail.
+//! An unreadable head must never be an error: it counts as lost and is rebuilt from the trail.
 
 use crate::contract::{CaptureStatus, Head};
 use crate::documents;
@@ -9,15 +9,15 @@ use crate::id::{Digest, UserId};
 use crate::names::{self, Container};
 use crate::store::{BlobStore, Metadata, StoreError};
 
-/// The head, or none if there is none that can be read.
+/// Reads the head; `None` if it does not exist or cannot be read.
 pub async fn read(blobs: &dyn BlobStore, user: UserId) -> Result<Option<Head>, StoreError> {
     let head: Option<Head> = documents::read(blobs, Container::State, &names::head(user)).await?;
     Ok(head.filter(|head| {
-        let is_theirs = head.user_id == user;
-        if !is_theirs {
+        let is_own = head.user_id == user;
+        if !is_own {
             tracing::warn!(user.id = %user, "the head names another user and is rebuilt from the trail");
         }
-        is_theirs
+        is_own
     }))
 }
 
@@ -41,11 +41,11 @@ pub async fn write(blobs: &dyn BlobStore, head: &Head) -> Result<(), StoreError>
     documents::replace_with_metadata(blobs, Container::State, &names::head(head.user_id), head, &metadata).await
 }
 
-/// What a bulk listing says of a head.
+/// A head as a listing shows it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Summary {
     pub seq: u32,
-    /// As [`etag_metadata`] writes it; none means: look, whatever Graph says.
+    /// As [`etag_metadata`] writes it; `None` forces a check whatever Graph returns.
     pub etag: Option<String>,
     pub settled: bool,
     pub out_of_scope: bool,
@@ -53,7 +53,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// From the metadata of a listing. What is missing or strange counts as unknown, which leads to a look.
+    /// Reads the metadata of a listing. A missing or invalid value counts as unknown, which leads to a check.
     pub fn of(metadata: &Metadata) -> Self {
         let value = |name: &str| metadata.get(name).map(String::as_str);
         Self {
@@ -69,7 +69,7 @@ impl Summary {
 const OUT_OF_SCOPE: &str = "outofscope";
 const FORGOTTEN: &str = "forgotten";
 
-/// A media ETag as blob metadata: as it is where a header can carry it, its digest otherwise.
+/// A media ETag as blob metadata: unchanged if a header can carry it, its digest otherwise.
 pub fn etag_metadata(etag: &str) -> String {
     let fits = !etag.is_empty() && etag.len() <= 256 && etag.bytes().all(|byte| byte.is_ascii_graphic());
     if fits { etag.to_owned() } else { format!("sha256:{}", Digest::of(etag.as_bytes())) }

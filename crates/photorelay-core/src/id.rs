@@ -1,4 +1,4 @@
-//! Identifiers and digests, parsed once at the edge and valid ever after.
+//! Identifiers and digests, parsed once at the boundary and valid from then on.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-/// Why a text is not the identifier it should be. The text itself is not repeated: it comes from outside.
+/// Why a text is not a valid identifier. Does not repeat the text, which is untrusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected {0}")]
 pub struct InvalidId(&'static str);
@@ -40,7 +40,7 @@ macro_rules! guid_id {
         impl FromStr for $name {
             type Err = InvalidId;
 
-            /// Takes the hyphenated form in any case; prints lower case.
+            /// Accepts the hyphenated form in any case. It is printed in lower case.
             fn from_str(text: &str) -> Result<Self, InvalidId> {
                 if text.len() != 36 {
                     return Err(InvalidId("a GUID of 36 characters"));
@@ -60,11 +60,11 @@ macro_rules! guid_id {
 }
 
 guid_id!(
-    /// A person: the Entra object id, never a name or a UPN.
+    /// A user: the Entra object id, never a name or a UPN.
     UserId
 );
 guid_id!(
-    /// The Entra tenant that a person belongs to.
+    /// The Entra tenant that a user belongs to.
     TenantId
 );
 
@@ -79,7 +79,7 @@ guid_id!(
 pub struct Digest([u8; 32]);
 
 impl Digest {
-    /// What the first entry of a chain names as the entry before it.
+    /// The `previous` digest of the first entry of a chain.
     pub const ZERO: Digest = Digest([0; 32]);
 
     pub fn of(bytes: &[u8]) -> Self {
@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_guid_is_taken_in_any_case_and_printed_in_lower_case() {
+    fn a_guid_is_accepted_in_any_case_and_printed_in_lower_case() {
         let id: UserId = "1F2C0B0E-0000-4000-8000-00000000000A".parse().unwrap();
         assert_eq!(id.to_string(), "1f2c0b0e-0000-4000-8000-00000000000a");
     }
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_survives_the_way_through_text() {
+    fn a_digest_round_trips_through_text() {
         let digest = Digest::of(b"photo");
         assert_eq!(digest.to_string().parse(), Ok(digest));
         assert!(digest.to_string().to_uppercase().parse::<Digest>().is_err());

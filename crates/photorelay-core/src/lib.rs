@@ -1,8 +1,8 @@
-//! What the function app and the on-premises agent agree on.
+//! The code that the function app and the on-premises agent share: contracts, storage, audit trail and photos.
 //!
-//! Floors, each using only the ones before it: [`id`] -> [`contract`], [`names`] -> [`store`], [`queue`] (traits) ->
-//! [`audit`], [`vault`], [`photo`] -> [`storage`] and the backends.
-//! Nothing here knows Microsoft Graph, the Functions host or a directory.
+//! The modules form layers, each of which uses only the layers before it: [`id`] -> [`contract`], [`names`] ->
+//! [`store`], [`queue`] (traits) -> [`audit`], [`vault`], [`photo`] -> [`storage`] and the backends.
+//! Nothing here depends on Microsoft Graph, the Functions host or a directory.
 
 pub mod audit;
 pub mod clock;
@@ -16,6 +16,7 @@ pub mod heads;
 pub mod id;
 pub mod names;
 pub mod photo;
+pub mod process;
 pub mod queue;
 pub mod retry;
 pub mod settings;

@@ -1,4 +1,4 @@
-//! Containers, blob names and queue names: the one place where they are spelled.
+//! The names of containers, blobs and queues. No other module may spell them out.
 
 use std::fmt;
 
@@ -6,18 +6,18 @@ use jiff::civil::Date;
 
 use crate::id::{Digest, UserId};
 
-/// The containers of the storage account, one for each way of being written.
+/// The containers of the storage account, separated by who writes them and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Container {
     /// Photos and renditions, named by their digests. Written by the function.
     Photos,
-    /// The audit trail, create-once, fit for a WORM policy. Written by the function.
+    /// The audit trail, create-once, suitable for a WORM policy. Written by the function.
     Audit,
     /// Heads, population, cursors: rebuildable. Written by the function.
     State,
-    /// Receipts and kept foreign values, create-once. Written by the agent.
+    /// Receipts and backups of foreign values, create-once. Written by the agent.
     Receipts,
-    /// Notes, held items, brake slots, heartbeats. Written by the agent.
+    /// Notes, pending approvals, deletion slots, heartbeats. Written by the agent.
     Agents,
 }
 
@@ -42,7 +42,7 @@ impl fmt::Display for Container {
     }
 }
 
-/// Hints: the queue between the webhook or the sweep and propagate.
+/// Check messages: the queue between the webhook or the sweep and propagate.
 pub const CHECKS_QUEUE: &str = "photo-checks";
 /// Lifecycle events of subscriptions: the queue between the lifecycle endpoint and renew.
 pub const SUBSCRIPTIONS_QUEUE: &str = "photo-subscriptions";
@@ -54,32 +54,32 @@ pub fn writebacks_queue(target: &str) -> String {
     format!("{WRITEBACKS_QUEUE}-{target}")
 }
 
-/// Where messages end that can never be handled, as the Functions host names it.
+/// The queue for messages that can never be handled, as the Functions host names it.
 pub fn poison_queue(queue: &str) -> String {
     format!("{queue}-poison")
 }
 
-/// In `photos`: what Graph returned, untouched.
+/// In `photos`: the bytes that Graph returned, unchanged.
 pub fn photo(user: UserId, photo: Digest) -> String {
     format!("{user}/{photo}")
 }
 
-/// In `photos`: a rendition, named by the original and by itself.
+/// In `photos`: a rendition, named by the digests of the original and of itself.
 pub fn rendition(user: UserId, photo: Digest, name: &str, rendition: Digest) -> String {
     format!("{user}/{photo}/{name}-{rendition}.jpg")
 }
 
-/// In `audit`: everything about one person.
+/// In `photos`, `audit` and `receipts`: the prefix of all blobs of one user.
 pub fn person_prefix(user: UserId) -> String {
     format!("{user}/")
 }
 
-/// In `audit`.
+/// In `audit`: an entry of a user's trail.
 pub fn audit_entry(user: UserId, seq: u32) -> String {
     format!("{user}/{seq:08}.json")
 }
 
-/// The person and sequence number that a blob name of `audit` speaks of; none for any other name.
+/// The user and sequence number in the name of an audit entry; `None` for any other name.
 pub fn parse_audit_entry(name: &str) -> Option<(UserId, u32)> {
     let (user, file) = name.split_once('/')?;
     let digits = file.strip_suffix(".json")?;
@@ -93,7 +93,7 @@ pub fn checkpoint(day: Date) -> String {
     format!("{CHECKPOINTS_PREFIX}{day}.json")
 }
 
-/// The day that a blob name of `audit` is the checkpoint of; none for any other name.
+/// The day in the name of a checkpoint; `None` for any other name.
 pub fn parse_checkpoint(name: &str) -> Option<Date> {
     let day: Date = name.strip_prefix(CHECKPOINTS_PREFIX)?.strip_suffix(".json")?.parse().ok()?;
     (checkpoint(day) == name).then_some(day)
@@ -104,60 +104,60 @@ pub fn checkpoint_page(page: Digest) -> String {
     format!("{CHECKPOINT_PAGES_PREFIX}{page}.json")
 }
 
-/// Whether a blob name of `audit` is a page of checkpoints.
+/// Whether a blob name of `audit` is that of a checkpoint page.
 pub fn is_checkpoint_page(name: &str) -> bool {
     let digest = name.strip_prefix(CHECKPOINT_PAGES_PREFIX).and_then(|rest| rest.strip_suffix(".json"));
     digest.and_then(|digest| digest.parse().ok()).is_some_and(|digest: Digest| checkpoint_page(digest) == name)
 }
 
-/// In `audit`: what all checkpoints and their pages begin with. The pages come after the days in a listing.
+/// In `audit`: the prefix of all checkpoints and their pages. In a listing the pages come after the days.
 pub const CHECKPOINTS_PREFIX: &str = "checkpoints/";
 const CHECKPOINT_PAGES_PREFIX: &str = "checkpoints/pages/";
 
-/// In `state`.
+/// In `state`: the head of a user's trail.
 pub fn head(user: UserId) -> String {
     format!("{HEADS_PREFIX}{user}.json")
 }
 
-/// In `state`: what all heads begin with.
+/// In `state`: the prefix of all heads.
 pub const HEADS_PREFIX: &str = "users/";
 
-/// The person that a blob name of `state` is the head of; none for any other name.
+/// The user in the name of a head; `None` for any other name.
 pub fn parse_head(name: &str) -> Option<UserId> {
     let user: UserId = name.strip_prefix(HEADS_PREFIX)?.strip_suffix(".json")?.parse().ok()?;
     (head(user) == name).then_some(user)
 }
 
-/// In `state`: everybody whose photos the sweep looks after.
+/// In `state`: the users that the sweep checks.
 pub const POPULATION: &str = "population.json";
-/// In `state`: how far the sweep has come.
+/// In `state`: the progress of the sweep.
 pub const SWEEP: &str = "sweep.json";
 
-/// In `state`: when notifications came, and how long they usually pause.
+/// In `state`: when notifications arrived, and how long they usually pause.
 pub const NOTIFICATION_ACTIVITY: &str = "rhythm.json";
-/// In `state`: what the last sweep told the watchdog.
+/// In `state`: the results of the last sweep, for the watchdog.
 pub const WATCH: &str = "watch.json";
 
-/// In `state`: who sweeps; the highest number counts.
+/// In `state`: the lease of a running sweep; the highest number is the current one.
 pub fn sweep_lease(number: u64) -> String {
     format!("{SWEEP_LEASES_PREFIX}{number:016}.json")
 }
 
-/// In `state`: what all leases of the sweep begin with.
+/// In `state`: the prefix of all sweep leases.
 pub const SWEEP_LEASES_PREFIX: &str = "sweep-leases/";
 
-/// The number of a lease; none for any other name.
+/// The number in the name of a sweep lease; `None` for any other name.
 pub fn parse_sweep_lease(name: &str) -> Option<u64> {
     let number: u64 = name.strip_prefix(SWEEP_LEASES_PREFIX)?.strip_suffix(".json")?.parse().ok()?;
     (sweep_lease(number) == name).then_some(number)
 }
 
-/// In `receipts`.
+/// In `receipts`: the receipt for an entry in a target.
 pub fn receipt(user: UserId, seq: u32, target: &str) -> String {
     format!("{user}/{seq:08}.{target}.json")
 }
 
-/// The person, sequence number and target that a blob name of `receipts` speaks of; none for any other name.
+/// The user, sequence number and target in the name of a receipt; `None` for any other name.
 pub fn parse_receipt(name: &str) -> Option<(UserId, u32, &str)> {
     let (user, file) = name.split_once('/')?;
     let (digits, target) = file.strip_suffix(".json")?.split_once('.')?;
@@ -165,12 +165,12 @@ pub fn parse_receipt(name: &str) -> Option<(UserId, u32, &str)> {
     (receipt(user, seq, target) == name).then_some((user, seq, target))
 }
 
-/// In `receipts`: a value that we did not write, kept before it is overwritten.
+/// In `receipts`: the backup of a value that photorelay did not write, made before it is overwritten.
 pub fn kept_value(user: UserId, value: Digest) -> String {
     format!("{user}/{value}.before")
 }
 
-/// The person and the value that a blob name of `receipts` keeps; none for any other name.
+/// The user and value in the name of a backup in `receipts`; `None` for any other name.
 pub fn parse_kept_value(name: &str) -> Option<(UserId, Digest)> {
     let (user, file) = name.split_once('/')?;
     let (user, value): (UserId, Digest) = (user.parse().ok()?, file.strip_suffix(".before")?.parse().ok()?);
@@ -182,58 +182,58 @@ pub fn note(user: UserId, target: &str) -> String {
     format!("notes/{user}.{target}.json")
 }
 
-/// In `agents`: what an agent says of itself.
+/// In `agents`: the heartbeat of an agent.
 pub fn heartbeat(target: &str, agent: &str) -> String {
     format!("{HEARTBEATS_PREFIX}{target}.{agent}.json")
 }
 
-/// In `agents`: what all heartbeats begin with.
+/// In `agents`: the prefix of all heartbeats.
 pub const HEARTBEATS_PREFIX: &str = "heartbeats/";
 
-/// In `agents`: an entry that waits for an operator.
+/// In `agents`: an entry that waits for an operator's approval.
 pub fn held(user: UserId, seq: u32, target: &str) -> String {
     format!("{}{seq:08}.{target}.json", held_prefix(user))
 }
 
-/// In `agents`: everything that is held of one person.
+/// In `agents`: the prefix of one user's pending approvals.
 pub fn held_prefix(user: UserId) -> String {
     format!("{HELD_PREFIX}{user}/")
 }
 
-/// In `agents`: what everything that is held begins with.
+/// In `agents`: the prefix of all pending approvals.
 pub const HELD_PREFIX: &str = "held/";
 
-/// In `agents`: what an operator said about the removal of an entry.
+/// In `agents`: an operator's decision about a removal.
 pub fn removal_decision(user: UserId, seq: u32, target: &str) -> String {
     format!("decisions/{user}/{seq:08}.{target}.json")
 }
 
-/// In `agents`: what an operator said about a value that we did not write.
+/// In `agents`: an operator's decision about a value that photorelay did not write.
 pub fn foreign_decision(user: UserId, value: Digest, target: &str) -> String {
     format!("decisions/{user}/{value}.{target}.json")
 }
 
-/// In `agents`: one of the removals that a day (such as `2026-05-24`) may have, counted from 0.
+/// In `agents`: one of the removals that the deletion threshold allows on a day (such as `2026-05-24`), counted from 0.
 pub fn deletion_slot(day: &str, slot: u32, target: &str) -> String {
     format!("brake/{day}/{slot:04}.{target}.json")
 }
 
-/// In `agents`: stops the target's agents as long as it is there.
+/// In `agents`: stops the target's agents while it exists.
 pub fn stop_switch(target: &str) -> String {
     format!("stop/{target}.json")
 }
 
-/// In `agents`: how far the look at everybody has come.
+/// In `agents`: the progress of the full reconciliation.
 pub fn reconciliation_cursor(target: &str) -> String {
     format!("passes/{target}.json")
 }
 
-/// In `agents`: how many writes an agent made today.
+/// In `agents`: the number of writes that an agent made today.
 pub fn daily_writes(target: &str, agent: &str) -> String {
     format!("writes/{target}.{agent}.json")
 }
 
-/// In `state`: a message that was dead-lettered, kept with its reason.
+/// In `state` or `agents`: a dead-lettered message with its reason.
 pub fn dead_lettered(queue: &str, message_id: &str) -> String {
     format!("poison/{queue}/{message_id}.json")
 }
@@ -243,7 +243,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_exact_entry_names_are_taken_for_entries() {
+    fn only_exact_entry_names_are_parsed_as_entries() {
         let user: UserId = "1f2c0b0e-0000-4000-8000-000000000001".parse().unwrap();
         assert_eq!(parse_audit_entry(&audit_entry(user, 7)), Some((user, 7)));
         for name in ["checkpoints/2026-01-01.json", "1f2c0b0e-0000-4000-8000-000000000001/7.json", "x/00000007.json"] {
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn only_exact_names_are_taken_for_checkpoints() {
+    fn only_exact_names_are_parsed_as_checkpoints() {
         let day: Date = "2026-05-24".parse().unwrap();
         assert_eq!(parse_checkpoint(&checkpoint(day)), Some(day));
         assert!(is_checkpoint_page(&checkpoint_page(Digest::ZERO)) && checkpoint(day) < checkpoint_page(Digest::ZERO));
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn only_exact_names_are_taken_for_heads_and_receipts() {
+    fn only_exact_names_are_parsed_as_heads_and_receipts() {
         let user: UserId = "1f2c0b0e-0000-4000-8000-000000000001".parse().unwrap();
         assert_eq!(parse_head(&head(user)), Some(user));
         assert_eq!(parse_head("users/1F2C0B0E-0000-4000-8000-000000000001.json"), None);

@@ -1,8 +1,10 @@
-//! The one retry schedule: bounded by attempts and by total time, the larger of the server's hint and a jittered back-off.
+//! The retry schedule: bounded by attempts and total time, with the longer of `Retry-After` and a jittered back-off.
+//!
+//! A retry must never come earlier than the server asked for.
 
 use std::time::{Duration, Instant};
 
-/// How long and how often to try.
+/// How often and how long to retry.
 #[derive(Debug, Clone, Copy)]
 pub struct RetryPolicy {
     pub attempts: u32,
@@ -24,23 +26,23 @@ impl RetrySchedule {
         Self { policy, started: Instant::now(), failures: 0 }
     }
 
-    /// How long to wait before the next attempt, or none if there should not be one: attempts are used up, or the
-    /// wait would end after the total time. Never shorter than what the server asked for.
-    pub fn after_failure(&mut self, server_hint: Option<Duration>) -> Option<Duration> {
+    /// The delay before the next attempt, never shorter than `retry_after`. Returns `None` if the attempts are used up
+    /// or the delay would exceed the total time.
+    pub fn after_failure(&mut self, retry_after: Option<Duration>) -> Option<Duration> {
         self.failures += 1;
         if self.failures >= self.policy.attempts {
             return None;
         }
         let delay = backoff(self.policy.first_delay, self.policy.max_delay, self.failures - 1)
-            .max(server_hint.unwrap_or_default());
+            .max(retry_after.unwrap_or_default());
         (self.started.elapsed() + delay <= self.policy.total).then_some(delay)
     }
 }
 
-/// The delay before repetition number `repetition` (0 for the first): doubled each time, bounded, and spread by
-/// plus or minus a quarter so that many who failed together do not come back together.
-pub fn backoff(first: Duration, max: Duration, repetition: u32) -> Duration {
-    let doubled = first.saturating_mul(2_u32.saturating_pow(repetition.min(30)));
+/// The delay before retry number `retry` (0 for the first): doubled each time, bounded, and jittered by a quarter in
+/// either direction so that clients that failed together do not retry together.
+pub fn backoff(first: Duration, max: Duration, retry: u32) -> Duration {
+    let doubled = first.saturating_mul(2_u32.saturating_pow(retry.min(30)));
     doubled.min(max).mul_f64(0.75 + fastrand::f64() / 2.0)
 }
 
@@ -64,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn the_servers_hint_is_kept_and_ends_the_attempts_when_it_is_too_long() {
+    fn retry_after_is_respected_and_ends_the_attempts_when_it_is_too_long() {
         let mut schedule = RetrySchedule::start(POLICY);
         assert_eq!(schedule.after_failure(Some(Duration::from_secs(10))), Some(Duration::from_secs(10)));
         assert_eq!(schedule.after_failure(Some(Duration::from_secs(120))), None);

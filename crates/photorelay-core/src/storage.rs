@@ -1,4 +1,6 @@
-//! Opens the storage that the configuration names: Azure (or Azurite), or the embedded store.
+//! Opens the configured storage: Azure Storage (or Azurite), or the embedded store.
+//!
+//! It must never print a service URI's query, which may hold a SAS.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -12,17 +14,17 @@ use crate::names::Container;
 use crate::queue::QueueStore;
 use crate::store::{BlobStore, StoreError};
 
-/// Where blobs and queues are.
+/// The location of blobs and queues.
 #[derive(Clone)]
 pub enum StorageConfig {
-    /// Service URIs that may carry a SAS (secret: never printed), with a credential if they do not.
+    /// Service URIs that may carry a SAS (a secret, never printed), and a credential if they do not.
     Azure { blob_service: Url, queue_service: Url, credential: Option<Arc<dyn TokenCredential>> },
-    /// A folder of this machine.
+    /// A folder on this machine.
     Embedded { path: PathBuf },
 }
 
 impl fmt::Debug for StorageConfig {
-    /// Says which accounts or which folder, never with what right.
+    /// Shows the accounts or the folder, never the secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StorageConfig::Azure { blob_service, queue_service, credential } => f
@@ -36,7 +38,7 @@ impl fmt::Debug for StorageConfig {
     }
 }
 
-/// Blobs and queues, ready to use.
+/// An open blob store and queue store.
 #[derive(Debug, Clone)]
 pub struct Storage {
     pub blobs: Arc<dyn BlobStore>,
@@ -44,7 +46,7 @@ pub struct Storage {
 }
 
 impl Storage {
-    /// Opens the storage without looking at what is there.
+    /// Opens the storage without accessing its contents.
     pub fn open(config: &StorageConfig) -> Result<Self, StoreError> {
         Ok(match config {
             StorageConfig::Azure { blob_service, queue_service, credential } => {
@@ -69,7 +71,7 @@ impl Storage {
         })
     }
 
-    /// Makes sure that containers and queues exist, so that what is missing is told at start-up.
+    /// Ensures that the containers and queues exist, so that a missing one is reported at start-up.
     pub async fn ensure(&self, containers: &[Container], queues: &[String]) -> Result<(), StoreError> {
         let containers = containers.iter().map(|container| self.blobs.ensure_container(*container));
         let queues = queues.iter().map(|queue| self.queues.ensure_queue(queue));

@@ -1,7 +1,8 @@
-//! Which target hears of whom: targets by name, each with the on-premises domains that it serves and a queue of its own.
+//! The configured targets: each has a name, the on-premises domains that it serves, and its own queue.
 //!
-//! `PHOTORELAY_TARGETS` holds them as `name=domain,domain;name=*`. The first target's queue is `photo-writebacks`,
-//! another's is `photo-writebacks-{name}`. A person is announced to every target that serves their domain.
+//! `PHOTORELAY_TARGETS` lists them as `name=domain,domain;name=*`. The queue of the first target is `photo-writebacks`,
+//! that of any other target `photo-writebacks-{name}`. A user's entries are announced to every target that serves the
+//! user's domain.
 
 use std::str::FromStr;
 
@@ -16,16 +17,16 @@ pub struct Target {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Serves {
-    Everybody,
-    /// Lower-case DNS names of domains.
+    AllDomains,
+    /// Lower-case DNS domain names.
     Domains(Vec<String>),
 }
 
 impl Target {
-    /// Whether it has to hear of somebody of this domain.
+    /// Whether users of this domain are announced to the target.
     pub fn serves(&self, domain: Option<&str>) -> bool {
         match &self.serves {
-            Serves::Everybody => true,
+            Serves::AllDomains => true,
             Serves::Domains(domains) => domain.is_some_and(|d| domains.iter().any(|own| own.eq_ignore_ascii_case(d))),
         }
     }
@@ -36,7 +37,7 @@ impl Target {
 pub struct Targets(Vec<Target>);
 
 impl Default for Targets {
-    /// One directory for everybody.
+    /// One directory for all domains.
     fn default() -> Self {
         "ad=*".parse().expect("the default is well formed")
     }
@@ -51,7 +52,7 @@ impl Targets {
         self.0.iter().find(|target| target.name == name)
     }
 
-    /// The targets that have to hear of somebody of this domain.
+    /// The targets that serve this domain.
     pub fn serving(&self, domain: Option<&str>) -> impl Iterator<Item = &Target> {
         self.0.iter().filter(move |target| target.serves(domain))
     }
@@ -72,8 +73,8 @@ impl FromStr for Targets {
             let domains: Vec<String> =
                 domains.split(',').map(|d| d.trim().to_ascii_lowercase()).filter(|d| !d.is_empty()).collect();
             let serves = match domains.as_slice() {
-                [] => return Err(format!("target `{name}` serves no domain: name some, or `*` for everybody")),
-                [all] if all == "*" => Serves::Everybody,
+                [] => return Err(format!("target `{name}` serves no domain: list its domains, or use `*` for all")),
+                [all] if all == "*" => Serves::AllDomains,
                 _ => Serves::Domains(domains),
             };
             let queue =
@@ -84,7 +85,7 @@ impl FromStr for Targets {
     }
 }
 
-/// A target's name becomes part of queue and blob names.
+/// Checks a target's name, which becomes part of queue and blob names.
 fn valid_name(name: &str) -> Result<&str, String> {
     let fits = (1..=24).contains(&name.len())
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
@@ -104,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_person_is_announced_to_every_target_that_serves_the_domain() {
+    fn a_user_is_announced_to_every_target_that_serves_the_domain() {
         let targets: Targets = "emea=emea.contoso.com;apac=apac.contoso.com;feed=*".parse().unwrap();
         let names = |domain| targets.serving(domain).map(|t| t.name.clone()).collect::<Vec<_>>();
         assert_eq!(names(Some("EMEA.contoso.com")), ["emea", "feed"]);
@@ -112,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_list_is_refused_with_what_is_wrong() {
+    fn an_invalid_list_is_refused() {
         for text in ["", "ad", "ad=", "AD=*", "ad=*;ad=x.test", "a b=*"] {
             assert!(text.parse::<Targets>().is_err(), "{text}");
         }

@@ -1,11 +1,11 @@
-//! W3C trace context, carried through queue messages and audit entries because storage queues propagate none.
+//! W3C trace context. Queue messages and audit entries carry it, because storage queues do not propagate it.
 //!
 //! Format: <https://www.w3.org/TR/trace-context/#traceparent-header>.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A `traceparent`: which trace this work belongs to and which step caused it.
+/// A `traceparent`: the trace that an operation belongs to, and its parent span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TraceContext {
     pub(crate) trace_id: u128,
@@ -18,12 +18,12 @@ pub struct TraceContext {
 pub struct InvalidTraceparent;
 
 impl TraceContext {
-    /// A new trace.
+    /// Starts a new trace.
     pub fn start() -> Self {
         Self { trace_id: fastrand::u128(1..), span_id: fastrand::u64(1..), sampled: true }
     }
 
-    /// The next step of the trace that the text names, or of a new one if there is none or it is not valid.
+    /// A new span of the trace that the text names, or of a new trace if there is none or it is not valid.
     pub fn continuing(traceparent: Option<&str>) -> Self {
         match traceparent.and_then(|text| text.parse::<Self>().ok()) {
             Some(parent) => parent.next(),
@@ -31,7 +31,7 @@ impl TraceContext {
         }
     }
 
-    /// Another step of the same trace.
+    /// A new span of the same trace.
     pub(crate) fn next(self) -> Self {
         Self { span_id: fastrand::u64(1..), ..self }
     }
@@ -82,7 +82,7 @@ mod tests {
     const SAMPLE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
     #[test]
-    fn a_traceparent_survives_and_its_continuation_stays_in_the_trace() {
+    fn a_traceparent_round_trips_and_its_continuation_stays_in_the_trace() {
         assert_eq!(SAMPLE.parse::<TraceContext>().unwrap().to_string(), SAMPLE);
         let next = TraceContext::continuing(Some(SAMPLE));
         assert_eq!(next.trace_id(), "4bf92f3577b34da6a3ce929d0e0e4736");

@@ -1,6 +1,7 @@
-//! Photos and renditions, stored once under the names of their digests and verified whenever they are read.
+//! Photos and renditions, stored once under their digests and verified whenever they are read.
 //!
-//! This module must never hand out bytes that do not match the digest they are named by.
+//! This module must never return bytes that do not match the digest in their name. It owns the failure "a stored photo
+//! is missing or was changed".
 
 use bytes::Bytes;
 
@@ -18,7 +19,7 @@ pub enum VaultError {
     Changed { blob: String, found: Digest },
 }
 
-/// Stores what Graph returned, untouched. Storing it again is harmless.
+/// Stores the bytes that Graph returned, unchanged. Storing them again is harmless.
 pub async fn store_photo(
     blobs: &dyn BlobStore,
     user: UserId,
@@ -42,7 +43,7 @@ pub async fn store_rendition(
     blobs.create(Container::Photos, &blob, "image/jpeg", bytes).await.map(drop)
 }
 
-/// Reads a blob of `photos` whose bytes must hash to `sha256`.
+/// Reads a blob of `photos` and checks that its bytes hash to `sha256`.
 pub async fn read_verified(blobs: &dyn BlobStore, blob: &str, sha256: Digest, limit: u64) -> Result<Bytes, VaultError> {
     let bytes = blobs
         .get(Container::Photos, blob, limit)

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use photorelay_core::diagnosis::{CheckResult, Diagnosis};
 use photorelay_core::storage::Storage;
 
-use crate::config::AppConfig;
+use crate::config::{AppConfig, NotificationDelivery};
 use crate::graph::{Graph, TokenSource};
 use crate::jobs::subscribe::Subscribe;
 
@@ -35,28 +35,32 @@ pub struct Connected {
 }
 
 /// Looks at everything; `user` is somebody to go the whole way for.
-pub async fn run_checks(patient: &DoctorContext, user: Option<&str>) -> Diagnosis {
-    let config = &patient.config;
-    let mut findings = vec![CheckResult::ok("configuration", format!("complete, for the tenant {}", config.tenant_id))];
-    match &patient.graph {
+pub async fn run_checks(context: &DoctorContext, user: Option<&str>) -> Diagnosis {
+    let config = &context.config;
+    let mut findings =
+        vec![CheckResult::ok("configuration", format!("complete, for the tenant {}", config.graph.tenant_id))];
+    match &context.graph {
         Err(error) => findings.push(CheckResult::error("token", error, "correct the credential in the environment")),
         Ok(Connected { tokens, .. }) => token::look(&**tokens, config, &mut findings).await,
     }
-    match &patient.storage {
+    match &context.storage {
         Err(error) => findings.push(CheckResult::error("storage", error, "correct PhotoStorage__* in the environment")),
         Ok(storage) => storage::look(storage, &config.targets, &mut findings).await,
     }
-    match &config.event_delivery {
-        Some(_) => findings.push(CheckResult::ok("endpoint", "none: notifications come as events")),
-        None => endpoint::look(config.public_url.as_ref(), &mut findings).await,
+    match &config.notifications.delivery {
+        Some(NotificationDelivery::Events(_)) => {
+            findings.push(CheckResult::ok("endpoint", "none: notifications come as events"))
+        }
+        Some(NotificationDelivery::Webhook(url)) => endpoint::look(Some(url), &mut findings).await,
+        None => endpoint::look(None, &mut findings).await,
     }
-    if let Ok(Connected { graph, subscribe, .. }) = &patient.graph {
+    if let Ok(Connected { graph, subscribe, .. }) = &context.graph {
         if subscribe.is_configured() {
             tenant::subscription(subscribe, Timestamp::now(), &mut findings).await;
         }
         tenant::photo_settings(graph, &mut findings).await;
         if let Some(user) = user {
-            tenant::person(graph, patient.storage.as_ref().ok(), &config.scope, user, &mut findings).await;
+            tenant::person(graph, context.storage.as_ref().ok(), &config.scope, user, &mut findings).await;
         }
     }
     Diagnosis(findings)

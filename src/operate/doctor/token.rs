@@ -52,9 +52,9 @@ pub(super) async fn look(tokens: &dyn TokenSource, config: &AppConfig, findings:
         return;
     };
     match claims.tid.as_deref().map(str::parse::<TenantId>) {
-        Some(Ok(other)) if other != config.tenant_id => findings.push(CheckResult::error(
+        Some(Ok(other)) if other != config.graph.tenant_id => findings.push(CheckResult::error(
             TOKEN,
-            format!("it is for the tenant {other}, not for {}", config.tenant_id),
+            format!("it is for the tenant {other}, not for {}", config.graph.tenant_id),
             "set PHOTORELAY_TENANT_ID to the tenant of the credential, or use a credential of this one",
         )),
         _ => findings.push(CheckResult::ok(TOKEN, "the credential yields one")),

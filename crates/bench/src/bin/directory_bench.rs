@@ -15,13 +15,14 @@ use clap::Parser;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use graph_sim::Sim;
 use photorelay::app::App;
-use photorelay::config::AppConfig;
+use photorelay::config::NotificationDelivery;
 use photorelay_agent::connectors::ldap::{DEFAULT_TIMEOUT, LdapConnector, LdapSettings, SignIn};
 use photorelay_agent::connectors::{Connector as _, EntryRef};
-use photorelay_bench::{agent, app_settings, finish, install_crypto_provider};
+use photorelay_bench::{agent, app_settings, finish};
 use photorelay_core::id::UserId;
 use photorelay_core::names::{self, Container};
 use photorelay_core::photo;
+use photorelay_core::process::install_crypto_provider;
 use photorelay_core::settings::StorageSettings;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
@@ -79,8 +80,9 @@ async fn main() -> Result<()> {
     let users = synchronised(&sim, &people)?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let public_url = Url::parse(&format!("http://{}", listener.local_addr()?))?;
-    let settings = app_settings(&sim, StorageSettings::Embedded { path: cli.dir.clone() })?;
-    let settings = AppConfig { public_url: Some(public_url), captures_per_day: 1_000, ..settings };
+    let mut settings = app_settings(&sim, StorageSettings::Embedded { path: cli.dir.clone() })?;
+    settings.notifications.delivery = Some(NotificationDelivery::Webhook(public_url));
+    settings.capture.captures_per_day = 1_000;
     let app = App::build(&settings).await?;
     let agent = agent(&sim, &app.storage, LdapConnector::new(ldap_settings(&cli)));
 

@@ -15,13 +15,14 @@ use axum::routing::post;
 use clap::{Parser, ValueEnum};
 use jiff::Timestamp;
 use photorelay::app::App;
-use photorelay::config::{AppConfig, defaults};
+use photorelay::config::{AppConfig, GraphSettings};
 use photorelay::host::manifest::Manifest;
-use photorelay::host::router::{Functions, router};
+use photorelay::host::router::{Functions, public_router};
 use photorelay::jobs::lifecycle::Lifecycle;
 use photorelay::jobs::notify::{ClientStates, Notify};
 use photorelay_core::entra::CredentialConfig;
 use photorelay_core::id::TenantId;
+use photorelay_core::process::install_crypto_provider;
 use photorelay_core::queue::{Delivery, Leased, Outgoing, PopReceipt, QueueStore};
 use photorelay_core::settings::StorageSettings;
 use photorelay_core::store::StoreError;
@@ -49,11 +50,11 @@ enum ServerKind {
 #[tokio::main]
 async fn main() -> Result<()> {
     let cli = Cli::parse();
-    photorelay_bench::install_crypto_provider();
+    install_crypto_provider();
     let router = match cli.kind {
         ServerKind::Bare => Router::new().route("/api/notifications", post(async |_body: Bytes| StatusCode::ACCEPTED)),
         ServerKind::Discarding => discarding(&cli).await?,
-        ServerKind::Durable => App::build(&configuration(&cli)?).await?.router,
+        ServerKind::Durable => App::build(&configuration(&cli)?).await?.public,
     };
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", listener.local_addr()?);
@@ -74,7 +75,7 @@ async fn discarding(cli: &Cli) -> Result<Router> {
         sweep: app.sweep,
         watch: app.watch,
     };
-    router(Arc::new(functions), &Manifest::built_in()?)
+    public_router(&Arc::new(functions), &Manifest::built_in()?)
 }
 
 /// Nothing here ever calls Graph; the credential is there because a configuration needs one.
@@ -84,14 +85,14 @@ fn configuration(cli: &Cli) -> Result<AppConfig> {
         client_id: cli.tenant.to_string(),
         secret: "unused".into(),
     };
-    Ok(AppConfig::with_defaults(
-        cli.tenant,
+    let graph = GraphSettings {
+        tenant_id: cli.tenant,
         credential,
-        defaults::GRAPH_URL.parse()?,
-        defaults::AUTHORITY_URL.parse()?,
-        StorageSettings::Embedded { path: cli.dir.clone() },
-        cli.client_state.clone().into(),
-    ))
+        url: "https://graph.microsoft.com/v1.0".parse()?,
+        authority_url: "https://login.microsoftonline.com".parse()?,
+    };
+    let storage = StorageSettings::Embedded { path: cli.dir.clone() };
+    Ok(AppConfig::with_defaults(graph, storage, cli.client_state.clone().into()))
 }
 
 /// Accepts every message and keeps none.

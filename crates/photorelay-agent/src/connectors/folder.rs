@@ -1,7 +1,7 @@
-//! A folder with one `{samAccountName}.jpg` for each person, for badge systems and intranets that read files.
+//! A folder with one `{samAccountName}.jpg` for each user, for badge systems and intranets that read files.
 //!
-//! A file is replaced as a whole, by rename, so that nobody ever reads half a photo. Account names are unique only
-//! within a domain: `.photorelay/owners` keeps who a file belongs to, and somebody else's file is never touched.
+//! A file is replaced as a whole, by rename, so that readers never see half a photo. Account names are unique only
+//! within a domain: `.photorelay/owners` records which user a file belongs to, and another user's file is never touched.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Write};
@@ -9,11 +9,10 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use photorelay_core::contract::Identity;
+use photorelay_core::contract::{self, Contract as _, FolderOwner, Identity, V1};
 use photorelay_core::id::UserId;
-use serde::{Deserialize, Serialize};
 
-use super::{Connector, ConnectorError, EntryRef, Replacement};
+use super::connector::{Connector, ConnectorError, EntryRef, Replacement};
 
 /// Files larger than this were not written by us, and are not read.
 const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
@@ -25,14 +24,6 @@ pub struct FolderConnector {
     limit: u64,
 }
 
-/// Who a file belongs to; whoever comes later must be the same.
-#[derive(PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Owner {
-    user_id: UserId,
-    anchor: Option<String>,
-}
-
 impl FolderConnector {
     /// Opens the folder, creating it if it is not there.
     pub fn open(folder: &Path, rendition: &str, limit: u64) -> io::Result<Self> {
@@ -42,27 +33,25 @@ impl FolderConnector {
         Ok(Self { folder: folder.to_owned(), rendition: rendition.to_owned(), limit })
     }
 
-    fn file(&self, place: &EntryRef) -> PathBuf {
-        self.folder.join(format!("{}.jpg", place.0))
+    fn file(&self, entry: &EntryRef) -> PathBuf {
+        self.folder.join(format!("{}.jpg", entry.0))
     }
 
-    /// Claims the file for this person, or finds out whose it is.
-    fn claim(&self, place: &EntryRef, owner: &Owner) -> Result<(), ConnectorError> {
-        let path = own(&self.folder, "owners").join(format!("{}.json", place.0));
-        let known = match read_limited(&path, 4096).map_err(failed)? {
+    /// Claims the file for this user, or finds out whose it is.
+    fn claim(&self, entry: &EntryRef, owner: &FolderOwner) -> Result<(), ConnectorError> {
+        const LIMIT: u64 = FolderOwner::MAX_BYTES as u64;
+        let path = own(&self.folder, "owners").join(format!("{}.json", entry.0));
+        let known = match read_limited(&path, LIMIT).map_err(failed)? {
             Some(known) => known,
             None => {
-                let _lock = self.lock(place).map_err(failed)?;
-                match read_limited(&path, 4096).map_err(failed)? {
+                let _lock = self.lock(entry).map_err(failed)?;
+                match read_limited(&path, LIMIT).map_err(failed)? {
                     Some(known) => known,
-                    None => {
-                        let record = serde_json::to_vec(owner).map_err(|e| ConnectorError::Failed(e.to_string()))?;
-                        return write_whole(&path, &record).map_err(failed);
-                    }
+                    None => return write_whole(&path, &contract::to_bytes(owner)).map_err(failed),
                 }
             }
         };
-        let known: Owner = serde_json::from_slice(&known)
+        let known: FolderOwner = contract::parse(&known)
             .map_err(|error| ConnectorError::Refused(format!("{}: not an owner record: {error}", path.display())))?;
         if known == *owner {
             return Ok(());
@@ -76,15 +65,15 @@ impl FolderConnector {
     }
 
     /// Held while a value is compared and replaced, by every process that writes to the folder.
-    fn lock(&self, place: &EntryRef) -> io::Result<File> {
-        let lock = File::create(own(&self.folder, "locks").join(&place.0))?;
+    fn lock(&self, entry: &EntryRef) -> io::Result<File> {
+        let lock = File::create(own(&self.folder, "locks").join(&entry.0))?;
         lock.lock()?;
         Ok(lock)
     }
 
-    fn replace_locked(&self, place: &EntryRef, read: Option<&Bytes>, new: Option<&Bytes>) -> io::Result<Replacement> {
-        let _lock = self.lock(place)?;
-        let path = self.file(place);
+    fn replace_locked(&self, entry: &EntryRef, read: Option<&Bytes>, new: Option<&Bytes>) -> io::Result<Replacement> {
+        let _lock = self.lock(entry)?;
+        let path = self.file(entry);
         if read_limited(&path, MAX_FILE_BYTES)?.as_ref() != read {
             return Ok(Replacement::ChangedMeanwhile);
         }
@@ -118,27 +107,27 @@ impl Connector for FolderConnector {
         if !is_account_name(name) {
             return Err(ConnectorError::Refused("no account name (sAMAccountName) that can name a file".to_owned()));
         }
-        let place = EntryRef(name.to_lowercase());
-        let owner = Owner { user_id: user, anchor: identity.anchor.clone() };
-        let (target, claimed) = (self.clone(), place.clone());
+        let entry = EntryRef(name.to_lowercase());
+        let owner = FolderOwner { v: V1, user_id: user, anchor: identity.anchor.clone() };
+        let (target, claimed) = (self.clone(), entry.clone());
         blocking(move || target.claim(&claimed, &owner)).await?;
-        let present = self.read(&place).await?;
-        Ok((place, present))
+        let present = self.read(&entry).await?;
+        Ok((entry, present))
     }
 
-    async fn read(&self, place: &EntryRef) -> Result<Option<Bytes>, ConnectorError> {
-        let path = self.file(place);
+    async fn read(&self, entry: &EntryRef) -> Result<Option<Bytes>, ConnectorError> {
+        let path = self.file(entry);
         blocking(move || read_limited(&path, MAX_FILE_BYTES).map_err(failed)).await
     }
 
     async fn replace(
         &self,
-        place: &EntryRef,
+        entry: &EntryRef,
         read: Option<&Bytes>,
         new: Option<&Bytes>,
     ) -> Result<Replacement, ConnectorError> {
-        let (target, place, read, new) = (self.clone(), place.clone(), read.cloned(), new.cloned());
-        blocking(move || target.replace_locked(&place, read.as_ref(), new.as_ref()).map_err(failed)).await
+        let (target, entry, read, new) = (self.clone(), entry.clone(), read.cloned(), new.cloned());
+        blocking(move || target.replace_locked(&entry, read.as_ref(), new.as_ref()).map_err(failed)).await
     }
 }
 

@@ -1,5 +1,5 @@
-//! `photorelay-agent doctor`: looks at everything that has to be right before this agent can write, and says what mends
-//! what is not. One check that fails never hides the others.
+//! `photorelay-agent doctor`: checks everything that has to be right before this agent can write, and says how to fix what
+//! is not. A check that fails never hides the others.
 //!
 //! It changes nothing but a probe blob of its own, which it deletes again, and writes to no target.
 
@@ -15,88 +15,97 @@ use photorelay_core::storage::Storage;
 use photorelay_core::store::{Creation, Listing, StoreError};
 use uuid::Uuid;
 
-use super::switch;
 use crate::certificate::WARN_BEFORE;
 use crate::config::{AgentConfig, ConnectorSettings};
 use crate::connectors::EntryRef;
 use crate::connectors::ldap::{LastChange, LdapConnector};
-use crate::documents;
-use crate::writeback::WriteBacks;
+use crate::stop_switch::StopCheck;
+use crate::writeback::Reconciler;
+use crate::writeback::receipt_reader::ReceiptReader;
 
 /// Between a write and its receipt, and between the clocks of domain controller and agent.
 const ONE_WRITE: Duration = Duration::from_secs(300);
 
-/// `writebacks` is what would write, or why there is none; `user` is somebody to plan for.
+/// `reconciler` is what would write, or why there is none; `user` is one to plan for.
 pub async fn run_checks(
     config: &AgentConfig,
     storage: Result<&Storage, String>,
-    writebacks: Result<&WriteBacks, String>,
+    reconciler: Result<&Reconciler, String>,
     user: Option<UserId>,
 ) -> Diagnosis {
     let mode = if config.dry_run { ", dry run: it writes to no target" } else { "" };
-    let mut findings =
-        vec![CheckResult::ok("configuration", format!("agent {} of {}{mode}", config.agent, config.target))];
-    if let Some(end) = config.certificate_expires_at {
-        let (left, mend) =
-            (end.duration_since(Timestamp::now()), "make a new one and deploy it, as docs/deploy.md says");
-        let says = format!("the certificate runs out in {} days", left.as_hours() / 24);
-        findings.push(match left {
-            left if left.is_negative() => CheckResult::error("certificate", "it has run out", mend),
-            left if left < WARN_BEFORE => CheckResult::warning("certificate", says, mend),
-            _ => CheckResult::ok("certificate", says),
-        });
-    }
+    let mut results = vec![CheckResult::ok(
+        "configuration",
+        format!("agent {} of {}{mode}", config.identity.name, config.identity.target.name),
+    )];
+    results.extend(config.azure.certificate_expires_at.map(check_certificate));
     match &storage {
-        Err(error) => findings.push(CheckResult::error("storage", error, "correct PhotoStorage__* and the credential")),
-        Ok(storage) => look_at_storage(storage, config, &mut findings).await,
+        Err(error) => results.push(CheckResult::error("storage", error, "correct PhotoStorage__* and the credential")),
+        Ok(storage) => check_storage(storage, config, &mut results).await,
     }
-    let directory = match &config.place {
+    let directory = match &config.connector {
         ConnectorSettings::Ldap(settings) => Some(LdapConnector::new((**settings).clone())),
-        ConnectorSettings::Folder { .. } => None,
+        ConnectorSettings::Folder { path, .. } => {
+            results.push(match &reconciler {
+                Ok(_) => CheckResult::ok("folder", format!("{} can be written", path.display())),
+                Err(error) => CheckResult::error("folder", error, "make it writable for the agent's account"),
+            });
+            None
+        }
     };
     if let Some(directory) = &directory {
-        findings.append(&mut directory.run_checks().await);
+        results.append(&mut directory.run_checks().await);
     }
-    if let ConnectorSettings::Folder { path, .. } = &config.place {
-        findings.push(match &writebacks {
-            Ok(_) => CheckResult::ok("folder", format!("{} can be written", path.display())),
-            Err(error) => CheckResult::error("folder", error, "make it writable for the agent's account"),
-        });
+    if let (Ok(storage), Ok(reconciler), Some(user)) = (storage, reconciler, user) {
+        let (result, object) = check_user(reconciler, user).await;
+        results.push(result);
+        if let (Some(directory), Some(object)) = (&directory, object) {
+            let receipts = ReceiptReader::new(&storage.blobs, &config.identity.target.name);
+            results.push(check_other_writers(directory, EntryRef(object), &receipts, user).await);
+        }
     }
-    if let (Ok(storage), Ok(writebacks), Some(user)) = (storage, writebacks, user) {
-        look_at_user(storage, config, writebacks, directory.as_ref(), user, &mut findings).await;
-    }
-    Diagnosis(findings)
+    Diagnosis(results)
 }
 
-async fn look_at_user(
-    storage: &Storage,
-    config: &AgentConfig,
-    writebacks: &WriteBacks,
-    directory: Option<&LdapConnector>,
-    user: UserId,
-    findings: &mut Vec<CheckResult>,
-) {
-    let plan = match writebacks.plan(user).await {
-        Ok(Some(plan)) => plan,
+fn check_certificate(end: Timestamp) -> CheckResult {
+    const FIX: &str = "make a new one and deploy it, as docs/deploy.md says";
+    let left = end.duration_since(Timestamp::now());
+    let says = format!("the certificate expires in {} days", left.as_hours() / 24);
+    match left {
+        left if left.is_negative() => CheckResult::error("certificate", "it has expired", FIX),
+        left if left < WARN_BEFORE => CheckResult::warning("certificate", says, FIX),
+        _ => CheckResult::ok("certificate", says),
+    }
+}
+
+/// What would be done for this user, and the user's object in the target.
+async fn check_user(reconciler: &Reconciler, user: UserId) -> (CheckResult, Option<String>) {
+    match reconciler.plan(user).await {
+        Ok(Some(plan)) => (CheckResult::ok("user", format!("entry {}: would {}", plan.seq, plan.would)), plan.object),
         Ok(None) => {
-            let mend = "run `photorelay check` for them";
-            return findings.push(CheckResult::warning("user", "the trail has no entry for targets", mend));
+            let fix = "run `photorelay check` for them";
+            (CheckResult::warning("user", "the trail has no entry for targets", fix), None)
         }
-        Err(error) => return findings.push(CheckResult::error("user", error.to_string(), "see above")),
-    };
-    findings.push(CheckResult::ok("user", format!("entry {}: would {}", plan.seq, plan.would)));
-    let (Some(directory), Some(place)) = (directory, plan.place) else { return };
-    findings.push(match directory.last_change(&EntryRef(place)).await {
+        Err(error) => (CheckResult::error("user", error.to_string(), "see above"), None),
+    }
+}
+
+async fn check_other_writers(
+    directory: &LdapConnector,
+    object: EntryRef,
+    receipts: &ReceiptReader,
+    user: UserId,
+) -> CheckResult {
+    match directory.last_change(&object).await {
         Ok(None) => {
-            CheckResult::ok("other writers", "not told: this server shows no replication metadata of the attribute")
+            CheckResult::ok("other writers", "unknown: this server shows no replication metadata of the attribute")
         }
         Ok(Some(change)) => {
-            let receipts = documents::receipts(&*storage.blobs, user, &config.target).await.unwrap_or_default();
+            let receipts = receipts.of_user(user).await.unwrap_or_default();
             judge_change(change, receipts.iter().filter(|receipt| receipt.outcome == Outcome::Written))
         }
         Err(error) => CheckResult::warning("other writers", error.to_string(), "see above"),
-    });
+    }
 }
 
 /// Whether the last change can be ours.
@@ -113,16 +122,16 @@ fn judge_change<'a>(change: LastChange, written: impl Iterator<Item = &'a Receip
         false => CheckResult::warning(
             "other writers",
             format!("{says}, none of them then"),
-            "find out who else writes it: Entra Connect, MIM, a script; two writers replace each other for ever",
+            "find out what else writes it: Entra Connect, MIM, a script; two writers replace each other's photos for ever",
         ),
     }
 }
 
-async fn look_at_storage(storage: &Storage, config: &AgentConfig, findings: &mut Vec<CheckResult>) {
+async fn check_storage(storage: &Storage, config: &AgentConfig, results: &mut Vec<CheckResult>) {
     for container in [Container::Photos, Container::Audit] {
         let listing = Listing { page_size: 1, ..Listing::of("") };
         let listed = storage.blobs.list(container, listing).await.map(|_| "listed");
-        findings.push(judged(&format!("container {container}"), listed, "Storage Blob Data Reader"));
+        results.push(judged(&format!("container {container}"), listed, "Storage Blob Data Reader"));
     }
     // Receipts are created once and stay, so the right to write is tried beside them only.
     for container in [Container::Receipts, Container::Agents] {
@@ -130,27 +139,30 @@ async fn look_at_storage(storage: &Storage, config: &AgentConfig, findings: &mut
             Container::Agents => write(storage).await,
             _ => storage.blobs.list(container, Listing { page_size: 1, ..Listing::of("") }).await.map(|_| "listed"),
         };
-        findings.push(judged(&format!("container {container}"), tried, "Storage Blob Data Contributor"));
+        results.push(judged(&format!("container {container}"), tried, "Storage Blob Data Contributor"));
     }
-    let check = format!("queue {}", config.queue);
-    findings.push(match storage.queues.count(&config.queue).await {
+    let check = format!("queue {}", config.identity.target.queue);
+    results.push(match storage.queues.count(&config.identity.target.queue).await {
         Ok(waiting) => CheckResult::ok(&check, format!("{waiting} items wait")),
         Err(error) => judged(&check, Err(error), "Storage Queue Data Contributor"),
     });
-    match storage.queues.count(&names::poison_queue(&config.queue)).await {
-        // Made when the first item is dead-lettered.
+    match storage.queues.count(&names::poison_queue(&config.identity.target.queue)).await {
+        // Created when the first item is dead-lettered.
         Ok(0) | Err(StoreError::Missing { .. } | StoreError::Invalid { .. }) => {}
-        Ok(count) => findings.push(CheckResult::warning(
+        Ok(count) => results.push(CheckResult::warning(
             "poison queue",
             format!("{count} items could not be handled"),
-            format!("read the reasons in agents/poison/{}, mend them, then delete the messages", config.queue),
+            format!(
+                "read the reasons in agents/poison/{}, fix them, then delete the messages",
+                config.identity.target.queue
+            ),
         )),
-        Err(error) => findings.push(judged("poison queue", Err(error), "Storage Queue Data Contributor")),
+        Err(error) => results.push(judged("poison queue", Err(error), "Storage Queue Data Contributor")),
     }
-    match switch::stopped(storage, &config.target).await {
+    match StopCheck::new(&storage.blobs, &config.identity.target.name).reason().await {
         Ok(None) => {}
-        Ok(Some(why)) => findings.push(CheckResult::warning("switch", why, "run `photorelay-agent resume`")),
-        Err(error) => findings.push(judged("switch", Err(error), "Storage Blob Data Contributor")),
+        Ok(Some(why)) => results.push(CheckResult::warning("switch", why, "run `photorelay-agent resume`")),
+        Err(error) => results.push(judged("switch", Err(error), "Storage Blob Data Contributor")),
     }
 }
 
@@ -174,7 +186,7 @@ fn judged(check: &str, tried: Result<&'static str, StoreError>, role: &str) -> C
         Err(error @ StoreError::Missing { .. }) => CheckResult::error(
             check,
             error.to_string(),
-            "deploy or start the function app first: it makes what is missing",
+            "deploy or start the function app first: it creates what is missing",
         ),
         Err(error) => CheckResult::error(check, error.to_string(), "check the service URIs, the network and the proxy"),
     }

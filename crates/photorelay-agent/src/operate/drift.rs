@@ -1,102 +1,120 @@
-//! `photorelay-agent drift`: compares what the target shows with the trail, for everybody in it, and says who differs.
-//! With `--fix` those are announced again; it writes to no target by itself.
+//! `photorelay-agent drift`: compares what the target shows with the trail, for every user, and reports who differs. With
+//! `--fix` those are announced again; it writes to no target by itself.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{self, Write};
 
 use anyhow::Result;
 use futures::{StreamExt as _, stream};
 use photorelay_core::contract;
-use photorelay_core::queue::Outgoing;
-use photorelay_core::storage::Storage;
+use photorelay_core::id::UserId;
+use photorelay_core::queue::{Outgoing, QueueStore};
 
-use crate::people::People;
 use crate::quota::QuotaLimits;
-use crate::writeback::{DriftState, Plan, WriteBackError, WriteBacks};
+use crate::writeback::{DriftState, Plan, Reconciler, WriteBackError};
 
-/// People looked at side by side.
+/// Users compared side by side.
 const CONCURRENCY: usize = 8;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Drift {
-    pub people: u64,
+    pub users: u64,
     pub differing: u64,
-    /// Not looked at.
+    /// Not compared.
     pub out_of_scope: u64,
-    /// Those of whom nothing could be said.
+    /// They could not be compared.
     pub failed: u64,
-    pub announced: u64,
-    /// What bringing everybody up who differs sends to each domain controller.
+    /// None unless they were to be announced again.
+    pub announced: Option<u64>,
+    /// What bringing up all that differ sends to each domain controller.
     pub writes: u64,
     pub bytes: u64,
+    states: BTreeMap<&'static str, u64>,
 }
 
-/// Prints a line for everybody who differs. An `Err` says that storage or target do not work.
-pub async fn drift(
-    writebacks: &WriteBacks,
-    storage: &Storage,
-    queue: &str,
-    fix: bool,
-    limits: QuotaLimits,
-    out: &mut dyn Write,
-) -> Result<Drift> {
-    let mut drift = Drift::default();
-    let mut states: BTreeMap<&'static str, u64> = BTreeMap::new();
-    let mut trail = People::after(&*storage.blobs, None);
-    while let Some(people) = trail.next().await? {
-        let looks = people.into_iter().map(|user| async move { (user, writebacks.plan(user).await) });
-        let mut looks = stream::iter(looks).buffered(CONCURRENCY);
-        while let Some((user, plan)) = looks.next().await {
-            drift.people += 1;
-            match plan {
-                Ok(None) | Ok(Some(Plan { state: DriftState::UpToDate, .. })) => {}
-                Ok(Some(Plan { state: DriftState::OutOfScope, .. })) => drift.out_of_scope += 1,
-                Ok(Some(plan)) => {
-                    drift.differing += 1;
-                    if plan.state != DriftState::Refused {
-                        drift.writes += 1;
-                        drift.bytes += plan.bytes;
-                    }
-                    *states.entry(word(plan.state)).or_default() += 1;
-                    writeln!(out, "{user}  entry {}  {}  would {}", plan.seq, word(plan.state), plan.would)?;
-                    if fix && plan.state != DriftState::Refused {
-                        let body = contract::to_bytes(&plan.message);
-                        storage.queues.send(queue, vec![Outgoing::now(body)]).await?;
-                        drift.announced += 1;
-                    }
-                }
-                Err(WriteBackError::Down(reason)) => anyhow::bail!(reason),
-                Err(error) => {
-                    drift.failed += 1;
-                    writeln!(out, "{user}  {error}")?;
-                }
+/// The queue by which users that differ are announced again.
+#[derive(Debug, Clone, Copy)]
+pub struct DriftFix<'a> {
+    pub queues: &'a dyn QueueStore,
+    pub queue: &'a str,
+}
+
+/// Prints a line for every user that differs. An `Err` says that storage or target do not work.
+pub async fn drift(reconciler: &Reconciler, fix: Option<DriftFix<'_>>, out: &mut dyn Write) -> Result<Drift> {
+    let mut drift = Drift { announced: fix.map(|_| 0), ..Drift::default() };
+    let mut trail = reconciler.trail().users_after(None);
+    while let Some(users) = trail.next_page().await? {
+        let plans = users.into_iter().map(|user| async move { (user, reconciler.plan(user).await) });
+        let mut plans = stream::iter(plans).buffered(CONCURRENCY);
+        while let Some((user, plan)) = plans.next().await {
+            let Some(plan) = drift.count(user, plan, out)? else { continue };
+            if let Some(DriftFix { queues, queue }) = fix {
+                let body = contract::to_bytes(&plan.message);
+                queues.send(queue, vec![Outgoing::now(body)]).await?;
+                drift.announced = drift.announced.map(|announced| announced + 1);
             }
         }
     }
-    write!(out, "{} people, {} differ", drift.people, drift.differing)?;
-    for (state, count) in states {
-        write!(out, ", {count} {state}")?;
-    }
-    if drift.bytes > 0 {
-        write!(out, "; {} to write, to every domain controller", size(drift.bytes))?;
-        if let Some(pace) = limits.per_minute {
-            write!(out, ", in {} min at {pace} a minute", drift.writes.div_ceil(u64::from(pace)))?;
-        }
-    }
-    if drift.out_of_scope > 0 {
-        write!(out, ", {} out of scope", drift.out_of_scope)?;
-    }
-    if drift.failed > 0 {
-        write!(out, ", {} could not be compared", drift.failed)?;
-    }
-    if fix {
-        write!(out, ", {} announced again", drift.announced)?;
-    }
-    writeln!(out)?;
     Ok(drift)
 }
 
-/// In the unit that people plan with.
+impl Drift {
+    /// Counts one user and prints what differs. Returns the plan if it can be carried out.
+    fn count(
+        &mut self,
+        user: UserId,
+        plan: Result<Option<Plan>, WriteBackError>,
+        out: &mut dyn Write,
+    ) -> Result<Option<Plan>> {
+        self.users += 1;
+        match plan {
+            Ok(None) | Ok(Some(Plan { state: DriftState::UpToDate, .. })) => {}
+            Ok(Some(Plan { state: DriftState::OutOfScope, .. })) => self.out_of_scope += 1,
+            Ok(Some(plan)) => {
+                self.differing += 1;
+                *self.states.entry(word(plan.state)).or_default() += 1;
+                writeln!(out, "{user}  entry {}  {}  would {}", plan.seq, word(plan.state), plan.would)?;
+                if plan.state != DriftState::Refused {
+                    self.writes += 1;
+                    self.bytes += plan.bytes;
+                    return Ok(Some(plan));
+                }
+            }
+            Err(WriteBackError::Down(reason)) => anyhow::bail!(reason),
+            Err(error) => {
+                self.failed += 1;
+                writeln!(out, "{user}  {error}")?;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Prints the totals, and how long bringing up all that differ takes within these limits.
+    pub fn summarize(&self, limits: QuotaLimits, out: &mut dyn Write) -> io::Result<()> {
+        write!(out, "{} people, {} differ", self.users, self.differing)?;
+        for (state, count) in &self.states {
+            write!(out, ", {count} {state}")?;
+        }
+        if self.bytes > 0 {
+            write!(out, "; {} to write, to every domain controller", size(self.bytes))?;
+            if let Some(rate) = limits.per_minute {
+                write!(out, ", in {} min at {rate} a minute", self.writes.div_ceil(u64::from(rate)))?;
+            }
+        }
+        if self.out_of_scope > 0 {
+            write!(out, ", {} out of scope", self.out_of_scope)?;
+        }
+        if self.failed > 0 {
+            write!(out, ", {} could not be compared", self.failed)?;
+        }
+        if let Some(announced) = self.announced {
+            write!(out, ", {announced} announced again")?;
+        }
+        writeln!(out)
+    }
+}
+
+/// In the unit that operators plan with.
 fn size(bytes: u64) -> String {
     match bytes {
         0..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),

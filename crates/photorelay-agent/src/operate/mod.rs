@@ -1,6 +1,5 @@
-//! What operators ask of the agent: how it is, who differs, what is held and what becomes of it, and that it stops.
+//! What operators ask of the agent: whether it is healthy, what differs, what waits for a decision.
 
 pub mod approvals;
 pub mod doctor;
 pub mod drift;
-pub mod switch;

@@ -1,74 +1,89 @@
-//! The removal brake: a removal goes through by itself only if it owns one of the day's slots.
+//! The deletion threshold: without an operator, a removal needs one of the day's deletion slots.
 //!
 //! Slots are created once, from the first one on, and never deleted. So two agents that bring up the same removal meet
-//! in the same slot, a removal that died half-way finds its own again, and no slot is spent twice.
+//! in the same slot, a removal that was interrupted finds its own slot again, and no slot is used twice.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use photorelay_core::contract::{DeletionSlot, V1};
+use photorelay_core::documents;
 use photorelay_core::id::UserId;
 use photorelay_core::names::{self, Container};
-use photorelay_core::store::{Creation, StoreError};
+use photorelay_core::store::{BlobStore, Creation, StoreError};
 
-use super::WriteBacks;
-use crate::documents;
-use crate::people::People;
-use crate::policy::{REMOVALS_PER_DAY, REMOVALS_PERCENT};
+use super::trail::TrailReader;
+use crate::policy::{REMOVALS_PER_DAY, REMOVALS_PERCENT, WritePolicy};
+use crate::rights::{Grant, ScopedBlobs};
 
-/// From so many people on, a larger company has no more slots: nobody has to count further.
-const ENOUGH_PEOPLE: u32 = REMOVALS_PER_DAY * 100 / REMOVALS_PERCENT;
+/// From so many users on, a larger tenant has no more slots: there is no need to count further.
+const ENOUGH_USERS: u32 = REMOVALS_PER_DAY * 100 / REMOVALS_PERCENT;
 
-impl WriteBacks {
+#[derive(Debug, Clone)]
+pub(super) struct DeletionThreshold {
+    blobs: ScopedBlobs,
+    trail: TrailReader,
+    target: String,
+    agent: String,
+    /// How many users the trail has, as counted on this day.
+    users: Arc<Mutex<Option<(Date, u32)>>>,
+}
+
+impl DeletionThreshold {
+    pub(super) fn new(blobs: &Arc<dyn BlobStore>, trail: TrailReader, target: &str, agent: &str) -> Self {
+        const GRANTS: &[Grant] = &[Grant::write(Container::Agents, "brake/")];
+        let (target, agent) = (target.to_owned(), agent.to_owned());
+        Self { blobs: ScopedBlobs::new(blobs, GRANTS), trail, target, agent, users: Arc::default() }
+    }
+
     /// `Err` inside says why the removal has to wait for an operator.
-    pub(super) async fn take_deletion_slot(&self, user: UserId, seq: u32) -> Result<Result<(), String>, StoreError> {
+    pub(super) async fn take_slot(
+        &self,
+        policy: &WritePolicy,
+        user: UserId,
+        seq: u32,
+    ) -> Result<Result<(), String>, StoreError> {
         let now = Timestamp::now();
         let today = TimeZone::UTC.to_datetime(now).date();
-        let people = if self.policy.removals_per_day.is_some() { 0 } else { self.people(today).await? };
-        let limit = self.policy.removals(people);
-        let blobs = &*self.storage.blobs;
-        let target = &self.settings.target;
-        let own = DeletionSlot {
-            v: V1,
-            user_id: user,
-            seq,
-            target: target.clone(),
-            agent: self.settings.agent.clone(),
-            at: now,
-        };
+        let users = if policy.removals_per_day.is_some() { 0 } else { self.users(today).await? };
+        let limit = policy.removals(users);
+        let (target, agent) = (self.target.clone(), self.agent.clone());
+        let own = DeletionSlot { v: V1, user_id: user, seq, target, agent, at: now };
         for slot in 0..limit {
-            let name = names::deletion_slot(&today.to_string(), slot, target);
-            let mut owner: Option<DeletionSlot> = documents::read(blobs, Container::Agents, &name).await?;
+            let name = names::deletion_slot(&today.to_string(), slot, &self.target);
+            let mut owner: Option<DeletionSlot> = documents::read(&self.blobs, Container::Agents, &name).await?;
             if owner.is_none() {
-                match documents::create(blobs, Container::Agents, &name, &own).await? {
+                match documents::create(&self.blobs, Container::Agents, &name, &own).await? {
                     Creation::Created => return Ok(Ok(())),
                     // Another agent was faster, perhaps for the same removal.
-                    Creation::AlreadyExists => owner = documents::read(blobs, Container::Agents, &name).await?,
+                    Creation::AlreadyExists => {
+                        owner = documents::read(&self.blobs, Container::Agents, &name).await?;
+                    }
                 }
             }
             if owner.is_some_and(|owner| (owner.user_id, owner.seq) == (user, seq)) {
                 return Ok(Ok(()));
             }
         }
-        Ok(Err(format!("the removal brake: today's {limit} removals are used up")))
+        Ok(Err(format!("the deletion threshold is reached: today's {limit} removals are used up")))
     }
 
-    /// How many people the trail has, counted once a day and no further than matters.
-    async fn people(&self, today: Date) -> Result<u32, StoreError> {
-        if let Some((day, people)) = *self.people.lock().unwrap_or_else(PoisonError::into_inner)
+    /// How many users the trail has, counted once a day and no further than matters.
+    async fn users(&self, today: Date) -> Result<u32, StoreError> {
+        if let Some((day, users)) = *self.users.lock().unwrap_or_else(PoisonError::into_inner)
             && day == today
         {
-            return Ok(people);
+            return Ok(users);
         }
-        let (mut people, mut trail) = (0, People::after(&*self.storage.blobs, None));
-        while people < ENOUGH_PEOPLE
-            && let Some(page) = trail.next().await?
+        let (mut users, mut trail) = (0, self.trail.users_after(None));
+        while users < ENOUGH_USERS
+            && let Some(page) = trail.next_page().await?
         {
-            people = ENOUGH_PEOPLE.min(people + page.len() as u32);
+            users = ENOUGH_USERS.min(users + page.len() as u32);
         }
-        *self.people.lock().unwrap_or_else(PoisonError::into_inner) = Some((today, people));
-        Ok(people)
+        *self.users.lock().unwrap_or_else(PoisonError::into_inner) = Some((today, users));
+        Ok(users)
     }
 }

@@ -1,136 +1,169 @@
-//! What the trail says that a target should show: the newest entry that is not refused, its chain link and its
-//! rendition, all verified. A message is never believed for any of it.
+//! Reads what the target should show from the audit trail: the newest entry that is not refused, its chain link and its
+//! rendition, all verified. A message is never trusted for any of it.
+//!
+//! It reads entries and photos, and writes nothing.
+
+use std::sync::Arc;
 
 use bytes::Bytes;
-use photorelay_core::audit::{self, Committed};
-use photorelay_core::contract::{EntryKind, Outcome, Receipt, RenditionFacts, WriteBack};
-use photorelay_core::id::{Digest, UserId};
+use photorelay_core::audit::{self, AuditError, Committed, TrailUsers};
+use photorelay_core::contract::{EntryKind, WriteBack};
+use photorelay_core::id::{Digest, TenantId, UserId};
 use photorelay_core::names::{self, Container};
-use photorelay_core::store::StoreError;
-use photorelay_core::vault::{self, VaultError};
+use photorelay_core::store::{BlobStore, StoreError};
+use photorelay_core::vault;
 
-use crate::documents;
+use super::error::WriteBackError;
+use crate::rights::{Grant, ScopedBlobs};
 
-use super::{WriteBackError, WriteBacks};
+/// What an entry wants a target to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Desired {
+    Photo,
+    NoPhoto,
+    /// The user was forgotten: targets are left as they are.
+    Forgotten,
+}
 
-/// The newest entry that is not refused.
+impl Desired {
+    /// None if the entry is refused, which concerns no target.
+    fn of(kind: EntryKind) -> Option<Self> {
+        match kind {
+            EntryKind::Captured | EntryKind::Restored => Some(Self::Photo),
+            EntryKind::Removed => Some(Self::NoPhoto),
+            EntryKind::Forgotten => Some(Self::Forgotten),
+            EntryKind::Refused => None,
+        }
+    }
+}
+
+/// The newest entry that is not refused, verified.
 pub(super) struct Newest {
-    /// Every number of the person's trail when it was listed.
+    /// Every number of the user's trail when it was listed.
     pub(super) sequence: Vec<u32>,
     pub(super) committed: Committed,
+    pub(super) desired: Desired,
     /// The entry that it is chained to.
     previous: Option<Committed>,
 }
 
-impl WriteBacks {
+impl Newest {
+    pub(super) fn seq(&self) -> u32 {
+        self.committed.entry.seq
+    }
+
+    /// Whether this entry or the one before it made this value: the usual case for a value of ours.
+    pub(super) fn made_recently(&self, value: Digest) -> bool {
+        self.previous.as_ref().is_some_and(|previous| made(previous, value) || made(&self.committed, value))
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct TrailReader {
+    blobs: ScopedBlobs,
+    tenant: TenantId,
+}
+
+impl TrailReader {
+    pub(crate) fn new(blobs: &Arc<dyn BlobStore>, tenant: TenantId) -> Self {
+        const GRANTS: &[Grant] = &[Grant::read(Container::Audit, ""), Grant::read(Container::Photos, "")];
+        Self { blobs: ScopedBlobs::new(blobs, GRANTS), tenant }
+    }
+
+    /// Every user of the trail after this one.
+    pub(crate) fn users_after(&self, last: Option<UserId>) -> TrailUsers<'_> {
+        TrailUsers::after(&self.blobs, last)
+    }
+
+    /// Every number of the user's trail, in order.
+    pub(super) async fn sequence(&self, user: UserId) -> Result<Vec<u32>, StoreError> {
+        audit::sequence_numbers(&self.blobs, user).await
+    }
+
+    /// The newest entry that is not refused, as it is in the trail: its link is not verified.
+    pub(crate) async fn latest(&self, user: UserId) -> Result<Option<Committed>, AuditError> {
+        let sequence = self.sequence(user).await?;
+        audit::newest_not_refused(&self.blobs, user, &sequence).await
+    }
+
+    pub(crate) async fn entry(&self, user: UserId, seq: u32) -> Result<Option<Committed>, AuditError> {
+        audit::read(&self.blobs, user, seq).await
+    }
+
     /// Reads and verifies what the target should show.
     pub(super) async fn newest(&self, user: UserId, message: &WriteBack) -> Result<Newest, WriteBackError> {
-        let blobs = &*self.storage.blobs;
-        let sequence = audit::sequence_numbers(blobs, user).await?;
+        let sequence = self.sequence(user).await?;
         let announced = message.data.seq;
         if sequence.last().is_none_or(|last| *last < announced) {
             return Err(WriteBackError::Failed(format!(
                 "entry {announced} was announced, but the audit trail ends before it: run `photorelay audit verify`"
             )));
         }
-        let newest = audit::newest_not_refused(blobs, user, &sequence)
-            .await?
+        let newest = audit::newest_not_refused(&self.blobs, user, &sequence).await?;
+        let (committed, desired) = newest
+            .and_then(|committed| Some((Desired::of(committed.entry.kind)?, committed)))
+            .map(|(desired, committed)| (committed, desired))
             .ok_or_else(|| WriteBackError::Hopeless("every entry of the trail is refused".to_owned()))?;
-        let seq = newest.entry.seq;
-        if seq == announced && newest.sha256 != message.data.entry_sha256 {
+        let seq = committed.entry.seq;
+        if seq == announced && committed.sha256 != message.data.entry_sha256 {
             return Err(WriteBackError::Hopeless(format!(
                 "the message names another entry {announced} than the one in the trail: it is forged, or the trail was changed"
             )));
         }
-        if newest.entry.tenant_id != self.settings.tenant {
+        if committed.entry.tenant_id != self.tenant {
             return Err(WriteBackError::Hopeless(format!("entry {seq} belongs to another tenant")));
         }
-        let previous = match seq {
-            1 => None,
-            _ => audit::read(blobs, user, seq - 1).await?,
-        };
-        // The first entry names none before it; that was verified when it was read.
-        if seq > 1 && previous.as_ref().is_none_or(|previous| previous.sha256 != newest.entry.previous) {
-            return Err(WriteBackError::Hopeless(format!(
-                "the chain is broken between entries {} and {seq}: run `photorelay audit verify`",
-                seq - 1
-            )));
-        }
-        Ok(Newest { sequence, committed: newest, previous })
+        let previous = self.verified_previous(user, &committed).await?;
+        Ok(Newest { sequence, committed, desired, previous })
     }
 
-    /// The bytes that this target should show; `Err` inside says why it never can.
+    /// The entry that this one is chained to. The first entry has none; that was verified when it was read.
+    async fn verified_previous(&self, user: UserId, newest: &Committed) -> Result<Option<Committed>, WriteBackError> {
+        let seq = newest.entry.seq;
+        if seq == 1 {
+            return Ok(None);
+        }
+        let previous = self.entry(user, seq - 1).await?.filter(|previous| previous.sha256 == newest.entry.previous);
+        match previous {
+            Some(previous) => Ok(Some(previous)),
+            None => Err(WriteBackError::Hopeless(format!(
+                "the chain is broken between entries {} and {seq}: run `photorelay audit verify`",
+                seq - 1
+            ))),
+        }
+    }
+
+    /// The bytes that the target should show; `Err` inside says why it never can.
     pub(super) async fn rendition(
         &self,
-        user: UserId,
-        newest: &Committed,
+        newest: &Newest,
+        name: &str,
+        limit: u64,
     ) -> Result<Result<Bytes, String>, WriteBackError> {
-        let name = self.target.rendition();
-        let entry = &newest.entry;
+        let entry = &newest.committed.entry;
         let (Some(photo), Some(rendition)) = (&entry.photo, entry.renditions.iter().find(|r| r.name == name)) else {
             return Ok(Err(format!("entry {} has no rendition `{name}`: it was not configured then", entry.seq)));
         };
-        let limit = self.target.limit();
         if rendition.bytes > limit {
             return Ok(Err(format!("the rendition has {} bytes, and the target takes {limit}", rendition.bytes)));
         }
-        Ok(Ok(self.read_rendition(user, photo.sha256, rendition, limit).await?))
+        let blob = names::rendition(entry.user_id, photo.sha256, &rendition.name, rendition.sha256);
+        Ok(Ok(vault::read_verified(&self.blobs, &blob, rendition.sha256, limit).await?))
     }
 
-    async fn read_rendition(
-        &self,
-        user: UserId,
-        photo: Digest,
-        rendition: &RenditionFacts,
-        limit: u64,
-    ) -> Result<Bytes, VaultError> {
-        let blob = names::rendition(user, photo, &rendition.name, rendition.sha256);
-        vault::read_verified(&*self.storage.blobs, &blob, rendition.sha256, limit).await
-    }
-
-    /// What the target shows is kept before it is gone, so that a first fill can be undone. A value that we wrote is in
-    /// the vault already, and is kept besides where the person has no photo any more.
-    pub(super) async fn back_up(&self, user: UserId, newest: &Newest, present: &Bytes) -> Result<(), WriteBackError> {
-        let sha256 = Digest::of(present);
-        if newest.committed.entry.kind != EntryKind::Removed && self.is_ours(user, newest, sha256).await? {
-            return Ok(());
-        }
-        let name = names::kept_value(user, sha256);
-        let blobs = &self.storage.blobs;
-        blobs.create(Container::Receipts, &name, "application/octet-stream", present.clone()).await?;
-        tracing::info!(user.id = %user, blob = %format!("receipts/{name}"), "the value that is replaced was kept");
-        Ok(())
-    }
-
-    /// Whether we wrote this value: an entry of the trail made it, or a receipt names it. The entry before the newest is
-    /// the usual case; an agent that died after writing left no receipt, and one whose renditions are made otherwise now
-    /// left no entry that still makes them.
-    pub(super) async fn is_ours(&self, user: UserId, newest: &Newest, sha256: Digest) -> Result<bool, WriteBackError> {
-        let blobs = &*self.storage.blobs;
-        let Some(previous) = &newest.previous else { return Ok(self.is_receipted(user, sha256).await?) };
-        if shows(previous, sha256) || shows(&newest.committed, sha256) {
-            return Ok(true);
-        }
-        if self.is_receipted(user, sha256).await? {
-            return Ok(true);
-        }
+    /// Whether an entry before the last two made this value.
+    pub(super) async fn made_earlier(&self, newest: &Newest, value: Digest) -> Result<bool, WriteBackError> {
+        let Some(previous) = &newest.previous else { return Ok(false) };
         for seq in (1..previous.entry.seq).rev() {
-            if audit::read(blobs, user, seq).await?.is_some_and(|earlier| shows(&earlier, sha256)) {
+            if self.entry(previous.entry.user_id, seq).await?.is_some_and(|earlier| made(&earlier, value)) {
                 return Ok(true);
             }
         }
         Ok(false)
     }
-
-    /// Whether a receipt says that this target showed this value because we wanted it to.
-    async fn is_receipted(&self, user: UserId, sha256: Digest) -> Result<bool, StoreError> {
-        let receipts = documents::receipts(&*self.storage.blobs, user, &self.settings.target).await?;
-        let shown = |receipt: &Receipt| matches!(receipt.outcome, Outcome::Written | Outcome::Unchanged);
-        Ok(receipts.iter().any(|receipt| shown(receipt) && receipt.after == Some(sha256)))
-    }
 }
 
 /// Whether the entry made this value.
-pub(crate) fn shows(committed: &Committed, sha256: Digest) -> bool {
-    committed.entry.renditions.iter().any(|rendition| rendition.sha256 == sha256)
+fn made(committed: &Committed, value: Digest) -> bool {
+    committed.entry.renditions.iter().any(|rendition| rendition.sha256 == value)
 }

@@ -1,21 +1,20 @@
-//! Puts back what a target showed before we replaced it. An operator's deed: the agent never does this by itself.
+//! Puts back what a target showed before we replaced it. Operators ask for it: the agent never does this by itself.
 //!
-//! It writes down first that the operator wants this value kept, so that no agent replaces it again at once, and then
-//! replaces exactly what it read. What somebody else wrote since is left as it is.
+//! It first records the decision that this value is kept, so that no agent replaces it again at once, and then replaces
+//! exactly what it read. A value that another writer put there since is left as it is.
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
-use photorelay_core::audit;
-use photorelay_core::contract::{ApprovalReason, EntryKind, NoteKind, Outcome, PendingApproval, Receipt, V1, Verdict};
+use bytes::Bytes;
+use photorelay_core::audit::Committed;
+use photorelay_core::contract::{ApprovalReason, EntryKind, NoteKind, Receipt, Verdict};
 use photorelay_core::id::{Digest, UserId};
-use photorelay_core::names::{self, Container};
-use photorelay_core::store::{Listed, Listing, StoreError, list_all};
+use photorelay_core::store::StoreError;
 
-use super::{WriteBackError, WriteBacks};
-use crate::connectors::Replacement;
-use crate::documents;
-use crate::operate::approvals::record;
+use super::approvals::PresentValue;
+use super::error::WriteBackError;
+use super::reconciler::Reconciler;
+use crate::connectors::{EntryRef, Replacement};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Undone {
@@ -25,117 +24,71 @@ pub enum Undone {
     Nothing(&'static str),
 }
 
-impl WriteBacks {
-    /// Everybody of whom a value was kept.
-    pub async fn with_kept_values(&self) -> Result<BTreeSet<UserId>, StoreError> {
-        let mut people = BTreeSet::new();
-        let mut continuation: Option<String> = None;
-        loop {
-            let listing = Listing { continuation: continuation.as_deref(), ..Listing::of("") };
-            let page = self.storage.blobs.list(Container::Receipts, listing).await?;
-            people
-                .extend(page.blobs.iter().filter_map(|blob| names::parse_kept_value(&blob.name)).map(|(user, _)| user));
-            match page.next {
-                Some(next) => continuation = Some(next),
-                None => return Ok(people),
-            }
-        }
+impl Reconciler {
+    /// Every user with a backed-up value.
+    pub async fn users_with_back_ups(&self) -> Result<BTreeSet<UserId>, StoreError> {
+        self.receipts.users_with_back_ups().await
     }
 
-    /// Puts back the value that we replaced last and that is kept.
+    /// Puts back the value that we replaced last and that is backed up.
     pub async fn undo(&self, user: UserId) -> Result<Undone, WriteBackError> {
-        let blobs = &*self.storage.blobs;
-        let receipts = documents::receipts(blobs, user, &self.settings.target).await?;
-        let Some(value) = self.replaced_last(user, &receipts).await? else {
-            return Ok(Undone::Nothing("no value was replaced that is kept"));
+        let receipts = self.receipts.of_user(user).await?;
+        let Some(value) = self.receipts.replaced_last(user, &receipts).await? else {
+            return Ok(Undone::Nothing("no replaced value is backed up"));
         };
-        let sequence = audit::sequence_numbers(blobs, user).await?;
-        let Some(newest) = audit::newest_not_refused(blobs, user, &sequence).await? else {
-            return Ok(Undone::Nothing("the audit trail has no entry that says who this is"));
+        let Some(newest) = self.trail.latest(user).await? else {
+            return Ok(Undone::Nothing("the audit trail has no entry that identifies the user"));
         };
         if !self.settings.dry_run {
-            self.acquire_write().await?;
+            self.turns.acquire().await?;
         }
-        let (place, present) = self.target.find(user, &newest.entry.identity).await?;
-        let shows = present.as_deref().map(Digest::of);
-        if shows == Some(value) {
-            return Ok(Undone::Nothing("the target shows that value already"));
-        }
-        if shows.is_some() && !receipts.iter().any(|receipt| receipt.after == shows) {
-            return Ok(Undone::Nothing("somebody else has written since: their value stays"));
+        let (entry, present) = self.connector.find(user, &newest.entry.identity).await?;
+        if let Some(reason) = stays(present.as_ref(), value, &receipts) {
+            return Ok(Undone::Nothing(reason));
         }
         if self.settings.dry_run {
             return Ok(Undone::Would(value));
         }
-        let name = names::kept_value(user, value);
-        let bytes = blobs.get(Container::Receipts, &name, self.target.limit()).await?;
-        let Some(bytes) = bytes.filter(|bytes| Digest::of(bytes) == value) else {
-            return Err(WriteBackError::Hopeless(format!("receipts/{name} is not what its name says")));
-        };
-        let held = PendingApproval {
-            v: V1,
-            user_id: user,
-            seq: newest.entry.seq,
-            target: self.settings.target.clone(),
-            held_for: if newest.entry.kind == EntryKind::Removed {
-                ApprovalReason::Removal
-            } else {
-                ApprovalReason::Foreign
-            },
-            value,
-            reason: "an operator put back what the target showed before".to_owned(),
-            agent: self.settings.agent.clone(),
-            at: Timestamp::now(),
-        };
-        record(&self.storage, &held, Verdict::Rejected).await?;
-        match self.write(&place, present.as_ref(), Some(&bytes)).await? {
-            Replacement::Done => {}
-            Replacement::ChangedMeanwhile => {
-                return Err(WriteBackError::Failed(format!(
-                    "somebody wrote the photo of user {user} just now: try again"
-                )));
-            }
-        }
-        let name = names::held(user, held.seq, &held.target);
-        documents::put(blobs, Container::Agents, &name, &held).await?;
-        self.note(user, held.seq, NoteKind::Held, &held.reason).await?;
+        self.put_back(&newest, value, &entry, present.as_ref()).await?;
         Ok(Undone::PutBack(value))
     }
 
-    /// A value of somebody else, or the photo that a removal took away if nothing was written since.
-    async fn replaced_last(&self, user: UserId, receipts: &[Receipt]) -> Result<Option<Digest>, StoreError> {
-        let listed = list_all(&*self.storage.blobs, Container::Receipts, &names::person_prefix(user)).await?;
-        let kept: BTreeSet<Digest> =
-            listed.iter().filter_map(|blob| names::parse_kept_value(&blob.name)).map(|(_, value)| value).collect();
-        let writes: Vec<&Receipt> = receipts.iter().filter(|receipt| receipt.outcome == Outcome::Written).collect();
-        let is_ours = |value: Digest| writes.iter().any(|write| write.after == Some(value));
-        if let Some(value) = self.replaced_without_receipt(user, &listed, &kept).await?.filter(|value| !is_ours(*value))
-        {
-            return Ok(Some(value));
-        }
-        let newest_first = writes.iter().rev().enumerate();
-        Ok(newest_first
-            .filter_map(|(age, write)| Some((age, write.before?)))
-            .find(|(age, value)| kept.contains(value) && (*age == 0 || !is_ours(*value)))
-            .map(|(_, value)| value))
-    }
-
-    /// A receipt is left once for each entry. What was replaced after that is kept and in no receipt: it is the newest,
-    /// if there is one such value. Of several, nobody knows which came last.
-    async fn replaced_without_receipt(
+    async fn put_back(
         &self,
-        user: UserId,
-        listed: &[Listed],
-        kept: &BTreeSet<Digest>,
-    ) -> Result<Option<Digest>, StoreError> {
-        let targets: BTreeSet<&str> =
-            listed.iter().filter_map(|blob| names::parse_receipt(&blob.name)).map(|(_, _, target)| target).collect();
-        let mut known = BTreeSet::new();
-        for target in targets {
-            let receipts = documents::receipts(&*self.storage.blobs, user, target).await?;
-            known.extend(receipts.iter().filter_map(|receipt| receipt.before));
+        newest: &Committed,
+        value: Digest,
+        entry: &EntryRef,
+        present: Option<&Bytes>,
+    ) -> Result<(), WriteBackError> {
+        let (user, seq) = (newest.entry.user_id, newest.entry.seq);
+        let Some(bytes) = self.receipts.backed_up(user, value, self.connector.limit()).await? else {
+            return Err(WriteBackError::Hopeless(format!("the back-up of {value} does not hash to its name")));
+        };
+        let held_for = match newest.entry.kind {
+            EntryKind::Removed => ApprovalReason::Removal,
+            _ => ApprovalReason::Foreign,
+        };
+        let kept = PresentValue { user, seq, value, is_ours: false };
+        let reason = "an operator put back what the target showed before";
+        let pending = self.pending_approval(kept, held_for, reason);
+        self.approvals.decide(&pending, Verdict::Rejected).await?;
+        if self.replace(entry, present, Some(&bytes)).await? == Replacement::ChangedMeanwhile {
+            return Err(WriteBackError::Failed(format!(
+                "another writer changed the photo of user {user} just now: try again"
+            )));
         }
-        let mut unknown = kept.difference(&known);
-        Ok(unknown.next().copied().filter(|_| unknown.next().is_none()))
+        self.approvals.put(&pending).await?;
+        self.writer.note(user, seq, NoteKind::Held, reason).await?;
+        Ok(())
     }
+}
+
+/// Why what the target shows is left as it is.
+fn stays(present: Option<&Bytes>, value: Digest, receipts: &[Receipt]) -> Option<&'static str> {
+    let shows = Digest::of(present?);
+    if shows == value {
+        return Some("the target shows that value already");
+    }
+    let is_ours = receipts.iter().any(|receipt| receipt.after == Some(shows));
+    (!is_ours).then_some("another writer has changed the photo since: its value stays")
 }

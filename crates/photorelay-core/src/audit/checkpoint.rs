@@ -1,8 +1,9 @@
-//! Takes the daily checkpoint: where everybody's trail ends, chained to the checkpoint before it.
+//! Takes the daily checkpoint: the end of every user's trail, chained to the previous checkpoint.
 //!
-//! Create-once, so of several writers one wins, and one that was cut off leaves pages that the next one uses. What a
-//! checkpoint has known is carried on: an end is never replaced by an earlier one, so evidence of a cut tail stays.
-//! It must never vouch for what it did not read, and holds one page of people, however many there are.
+//! A checkpoint is create-once, so one of several writers wins, and the next run reuses the pages of an interrupted
+//! one. Each checkpoint carries forward what the previous one recorded: an end is never replaced by an earlier one, so
+//! the evidence of a truncated trail survives. This module must never record a digest that it did not compute from the
+//! stored bytes or copy from the previous checkpoint. It holds one page of users in memory, whatever the tenant's size.
 
 use std::collections::VecDeque;
 
@@ -22,23 +23,23 @@ use crate::id::{Digest, UserId};
 use crate::names::{self, Container};
 use crate::store::{BlobStore, Creation, StoreError};
 
-/// Entries that are read side by side.
+/// How many entries are read concurrently.
 const READS_AT_ONCE: usize = 32;
 
-/// What a checkpoint found beside what it holds.
+/// A checkpoint that was just taken, and the changes since the previous one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Taken {
     pub day: Date,
-    /// Of the checkpoint's bytes: noted elsewhere, it proves that no later one was forged.
+    /// SHA-256 of the checkpoint's bytes. Recorded elsewhere, it proves later that this checkpoint was not forged.
     pub sha256: Digest,
     pub people: u64,
-    /// Newest entries since the checkpoint before, of people who were in that one.
+    /// New newest entries since the previous checkpoint, of users who were in that one.
     pub changes: Changes,
-    /// People whose trail ends before what the checkpoint before has known.
+    /// Users whose trail now ends before the entry that the previous checkpoint recorded.
     pub cut: Vec<UserId>,
 }
 
-/// How many people had a change, by what led to it.
+/// The number of users with a change, by its cause.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Changes {
     pub by_notification: u64,
@@ -46,7 +47,7 @@ pub struct Changes {
     pub by_operator: u64,
 }
 
-/// Takes the checkpoint of the day, unless there is one or nobody has a trail.
+/// Takes the checkpoint of the day. Returns `None` if it already exists or if there is no trail at all.
 pub async fn take_checkpoint(blobs: &dyn BlobStore, now: Timestamp) -> Result<Option<Taken>, StoreError> {
     let day = Offset::UTC.to_datetime(now).date();
     let newest = days(blobs).await?.last().copied();
@@ -62,21 +63,13 @@ pub async fn take_checkpoint(blobs: &dyn BlobStore, now: Timestamp) -> Result<Op
     let mut taken = Taken { day, sha256: Digest::ZERO, people: 0, changes: Changes::default(), cut: Vec::new() };
     let mut pages = Vec::new();
     loop {
-        let some = next_people(&mut trail, &mut known).await?;
-        if some.is_empty() {
+        let users = next_page(&mut trail, &mut known).await?;
+        if users.is_empty() {
             break;
         }
-        let ends: Vec<Read> = futures::stream::iter(some)
-            .map(|person| person.read(blobs))
-            .buffered(READS_AT_ONCE)
-            .try_filter_map(|read| std::future::ready(Ok(read)))
-            .try_collect()
-            .await?;
-        for read in &ends {
-            taken.count(read);
-        }
-        let ends: Vec<TrailEnd> = ends.into_iter().map(|read| read.end).collect();
-        pages.extend(store_page(blobs, ends).await?);
+        let ends = read_ends(blobs, users).await?;
+        ends.iter().for_each(|end| taken.count(end));
+        pages.extend(store_page(blobs, ends.into_iter().map(|read| read.end).collect()).await?);
     }
     if taken.people == 0 {
         return Ok(None);
@@ -92,7 +85,7 @@ pub async fn take_checkpoint(blobs: &dyn BlobStore, now: Timestamp) -> Result<Op
 }
 
 impl Taken {
-    fn count(&mut self, read: &Read) {
+    fn count(&mut self, read: &ObservedEnd) {
         self.people += 1;
         match (read.is_cut, read.change) {
             (true, _) => self.cut.push(read.end.user_id),
@@ -104,63 +97,73 @@ impl Taken {
     }
 }
 
-/// Somebody of the listing, of the checkpoint before, or of both.
-struct Person {
+/// A user in the listing, in the previous checkpoint, or in both.
+struct ListedEnd {
     user: UserId,
-    /// Where the trail ends; 0 if there is none.
+    /// The newest entry in the listing; 0 if there is none.
     seq: u32,
     known: Option<TrailEnd>,
 }
 
-/// What a person's end turned out to be.
-struct Read {
+/// The end of a user's trail after reading its newest entry.
+struct ObservedEnd {
     end: TrailEnd,
     is_cut: bool,
-    /// What led to the newest entry, if it was not known before though the person was.
+    /// The cause of the newest entry, if the previous checkpoint knew the user but not this entry.
     change: Option<CauseKind>,
 }
 
-impl Person {
-    async fn read(self, blobs: &dyn BlobStore) -> Result<Option<Read>, StoreError> {
+impl ListedEnd {
+    async fn read(self, blobs: &dyn BlobStore) -> Result<Option<ObservedEnd>, StoreError> {
         match self.known {
             Some(end) if end.seq >= self.seq => {
-                return Ok(Some(Read { end, is_cut: end.seq > self.seq, change: None }));
+                return Ok(Some(ObservedEnd { end, is_cut: end.seq > self.seq, change: None }));
             }
             _ => {}
         }
         let name = names::audit_entry(self.user, self.seq);
         let bytes = match blobs.get(Container::Audit, &name, MAX_CONTRACT_BYTES as u64).await {
             Ok(bytes) => bytes,
-            // Nobody of us wrote it, and verifying names it; there is no digest to vouch for.
+            // photorelay never writes such a blob. Verification reports it; there is no digest to record here.
             Err(StoreError::TooLarge { .. }) => None,
             Err(error) => return Err(error),
         };
         let Some(bytes) = bytes else {
-            return Ok(self.known.map(|end| Read { end, is_cut: true, change: None }));
+            return Ok(self.known.map(|end| ObservedEnd { end, is_cut: true, change: None }));
         };
         let cause = decode(self.user, self.seq, &bytes).map(|committed| committed.entry.cause.kind);
         if let Err(error @ (AuditError::Unreadable { .. } | AuditError::Misplaced { .. })) = &cause {
-            tracing::error!(user.id = %self.user, %error, "the trail has to be looked at: photorelay audit verify");
+            tracing::error!(user.id = %self.user, %error, "the audit trail is damaged: run `photorelay audit verify`");
         }
         let end = TrailEnd { user_id: self.user, seq: self.seq, sha256: Digest::of(&bytes) };
-        Ok(Some(Read { end, is_cut: false, change: self.known.and(cause.ok()) }))
+        Ok(Some(ObservedEnd { end, is_cut: false, change: self.known.and(cause.ok()) }))
     }
 }
 
-async fn next_people(trail: &mut Trail<'_>, known: &mut Ends<'_>) -> Result<Vec<Person>, StoreError> {
-    let mut people = Vec::new();
-    while people.len() < ENDS_PER_PAGE {
+async fn read_ends(blobs: &dyn BlobStore, users: Vec<ListedEnd>) -> Result<Vec<ObservedEnd>, StoreError> {
+    futures::stream::iter(users)
+        .map(|user| user.read(blobs))
+        .buffered(READS_AT_ONCE)
+        .try_filter_map(|read| std::future::ready(Ok(read)))
+        .try_collect()
+        .await
+}
+
+/// The users of the next page; empty after the last one.
+async fn next_page(trail: &mut Trail<'_>, known: &mut Ends<'_>) -> Result<Vec<ListedEnd>, StoreError> {
+    let mut page = Vec::new();
+    while page.len() < ENDS_PER_PAGE {
         let listed = trail.peek().await?;
         let end = known.peek().await?;
         let Some(user) = listed.into_iter().chain(end.map(|end| end.user_id)).min() else { break };
         let seq = if listed == Some(user) { trail.take(user).await? } else { 0 };
         let known = if end.is_some_and(|end| end.user_id == user) { known.take() } else { None };
-        people.push(Person { user, seq, known });
+        page.push(ListedEnd { user, seq, known });
     }
-    Ok(people)
+    Ok(page)
 }
 
-/// None if the page is empty.
+/// Returns `None` if the page is empty.
 async fn store_page(blobs: &dyn BlobStore, ends: Vec<TrailEnd>) -> Result<Option<PageLink>, StoreError> {
     let (Some(first), Some(last)) = (ends.first(), ends.last()) else { return Ok(None) };
     let (first, last) = (first.user_id, last.user_id);
@@ -170,7 +173,7 @@ async fn store_page(blobs: &dyn BlobStore, ends: Vec<TrailEnd>) -> Result<Option
     Ok(Some(PageLink { sha256, first, last }))
 }
 
-/// The ends of trails as a listing of `audit` shows them.
+/// The ends of all trails, from a listing of `audit`.
 struct Trail<'a>(Names<'a>);
 
 impl Trail<'_> {
@@ -190,17 +193,17 @@ impl Trail<'_> {
     }
 }
 
-/// A checkpoint as it stands in the storage.
+/// A checkpoint as it is stored, readable or not.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredCheckpoint {
     pub day: Date,
-    /// Of its bytes, whatever they are.
+    /// SHA-256 of the stored bytes, whatever they are.
     pub sha256: Digest,
-    /// Or why it cannot be read.
+    /// The checkpoint, or why it cannot be read.
     pub checkpoint: Result<Checkpoint, String>,
 }
 
-/// The newest checkpoint that there is.
+/// The newest checkpoint.
 pub async fn newest_checkpoint(blobs: &dyn BlobStore) -> Result<Option<StoredCheckpoint>, StoreError> {
     match days(blobs).await?.last() {
         Some(day) => read(blobs, *day).await,
@@ -213,7 +216,7 @@ pub(super) async fn days(blobs: &dyn BlobStore) -> Result<Vec<Date>, StoreError>
     let mut listed = Names::new(blobs, Container::Audit, names::CHECKPOINTS_PREFIX);
     let mut days = Vec::new();
     while let Some(name) = listed.next().await? {
-        // Pages come after the days, and are many.
+        // The many pages sort after the days.
         if names::is_checkpoint_page(&name) {
             break;
         }
@@ -229,7 +232,7 @@ pub(super) async fn read(blobs: &dyn BlobStore, day: Date) -> Result<Option<Stor
         Ok(Some(bytes)) => {
             let checkpoint = match contract::parse::<Checkpoint>(&bytes) {
                 Ok(checkpoint) if checkpoint.day == day => Ok(checkpoint),
-                Ok(checkpoint) => Err(format!("it says that it is of {}", checkpoint.day)),
+                Ok(checkpoint) => Err(format!("it names the day {}", checkpoint.day)),
                 Err(error) => Err(error.to_string()),
             };
             (Digest::of(&bytes), checkpoint)
@@ -240,18 +243,18 @@ pub(super) async fn read(blobs: &dyn BlobStore, day: Date) -> Result<Option<Stor
     Ok(Some(StoredCheckpoint { day, sha256, checkpoint }))
 }
 
-/// The ends that a checkpoint holds, page after page.
+/// The trail ends that a checkpoint holds, read page by page.
 pub(super) struct Ends<'a> {
     blobs: &'a dyn BlobStore,
     pages: std::vec::IntoIter<PageLink>,
     page: VecDeque<TrailEnd>,
     only: Option<UserId>,
-    /// Pages that are not what the checkpoint says, and were passed over; `true` for one that is missing.
+    /// Pages that do not match the checkpoint and were skipped; `true` for one that is missing.
     pub(super) broken: Vec<(Digest, bool)>,
 }
 
 impl<'a> Ends<'a> {
-    /// Of everybody, or of one person only.
+    /// The ends of all users, or of one user only.
     pub(super) fn of(blobs: &'a dyn BlobStore, checkpoint: Option<&Checkpoint>, only: Option<UserId>) -> Self {
         let pages = checkpoint.map(|checkpoint| checkpoint.pages.clone()).unwrap_or_default();
         let pages = pages.into_iter().filter(|page| only.is_none_or(|user| (page.first..=page.last).contains(&user)));
@@ -269,8 +272,8 @@ impl<'a> Ends<'a> {
                 Err(error) => return Err(error),
             };
             let is_missing = bytes.is_none();
-            let is_true = |bytes: &Bytes| Digest::of(bytes) == link.sha256;
-            let page = bytes.filter(is_true).and_then(|bytes| contract::parse::<CheckpointPage>(&bytes).ok());
+            let matches = |bytes: &Bytes| Digest::of(bytes) == link.sha256;
+            let page = bytes.filter(matches).and_then(|bytes| contract::parse::<CheckpointPage>(&bytes).ok());
             match page {
                 Some(page) => {
                     self.page = page.ends.into();
@@ -282,7 +285,7 @@ impl<'a> Ends<'a> {
         Ok(self.page.front().copied())
     }
 
-    /// The end that was just peeked at.
+    /// Takes the end that [`Self::peek`] returned.
     pub(super) fn take(&mut self) -> Option<TrailEnd> {
         self.page.pop_front()
     }

@@ -1,10 +1,10 @@
-//! The trail as listings show it: whose blobs they are, and everyone who has a trail.
+//! Listings of the trail: which user owns each blob, and which users have a trail.
 
 use crate::id::UserId;
 use crate::names::{self, Container};
 use crate::store::{BlobStore, Pager, StoreError};
 
-/// The blob names of one listing, and the users to whom they belong.
+/// The blob names of one listing, and the users who own them.
 pub(super) struct Names<'a> {
     container: Container,
     pager: Pager<'a, String>,
@@ -23,7 +23,7 @@ impl<'a> Names<'a> {
         self.pager.next().await
     }
 
-    /// The user to whom the next blob belongs; none if it is no user's, or at the end.
+    /// The owner of the next blob; `None` if it belongs to no user, or at the end.
     pub(super) async fn owner(&mut self) -> Result<Option<UserId>, StoreError> {
         let container = self.container;
         Ok(self.peek().await?.and_then(|name| owner(container, name)))
@@ -42,7 +42,7 @@ impl<'a> Names<'a> {
     }
 }
 
-/// The user with whose id a blob name of this container begins, whatever comes after.
+/// The user whose id begins the blob name, whatever follows it.
 fn owner(container: Container, name: &str) -> Option<UserId> {
     if container == Container::State {
         return names::parse_head(name);
@@ -52,22 +52,22 @@ fn owner(container: Container, name: &str) -> Option<UserId> {
     (user.to_string() == first).then_some(user)
 }
 
-/// Everyone who has a trail, in the order of their ids, a page at a time.
+/// All users who have a trail, in the order of their ids, one page at a time.
 #[derive(Debug)]
 pub struct TrailUsers<'a> {
     pager: Pager<'a, UserId>,
-    /// The last one who was seen: the entries of one user may go on from one page to the next.
+    /// The last user seen: the entries of one user may span two pages.
     last: Option<UserId>,
 }
 
 impl<'a> TrailUsers<'a> {
-    /// Those who come after this one.
+    /// The users after `last`.
     pub fn after(blobs: &'a dyn BlobStore, last: Option<UserId>) -> Self {
         let parse = |blob: crate::store::Listed| names::parse_audit_entry(&blob.name).map(|(user, _)| user);
         Self { pager: Pager::new(blobs, Container::Audit, "", parse), last }
     }
 
-    /// The users of the next page, which may be empty; none after the last page.
+    /// The users of the next page, which may be empty; `None` after the last page.
     pub async fn next_page(&mut self) -> Result<Option<Vec<UserId>>, StoreError> {
         let Some(mut users) = self.pager.next_page().await? else { return Ok(None) };
         users.dedup();

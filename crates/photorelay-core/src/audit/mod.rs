@@ -1,7 +1,7 @@
-//! A person's audit trail: entries that are created once, numbered without gaps and chained by their digests.
+//! A user's audit trail: entries that are created once, numbered without gaps and chained by their digests.
 //!
 //! Creating entry `n+1` *if it does not exist* is the only decision in the system. This module must never overwrite
-//! or delete an entry. It owns the failure "two writers for one person": exactly one of them commits.
+//! or delete an entry. It owns the failure "two writers for one user": exactly one of them commits.
 
 mod checkpoint;
 mod listing;
@@ -18,7 +18,7 @@ use crate::id::{Digest, UserId};
 use crate::names::{self, Container};
 use crate::store::{BlobStore, Creation, StoreError, list_all};
 
-/// An entry as it stands in the trail, with the digest that the next one has to name.
+/// A committed entry with the digest that the next entry must name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Committed {
     pub entry: AuditEntry,
@@ -26,7 +26,7 @@ pub struct Committed {
 }
 
 impl Committed {
-    /// Number and `previous` of the entry that follows this one, or of a first entry.
+    /// The number and `previous` digest of the entry after `newest`, or of a first entry.
     pub fn next(newest: Option<&Self>) -> (u32, Digest) {
         newest.map_or((1, Digest::ZERO), |newest| (newest.entry.seq + 1, newest.sha256))
     }
@@ -36,15 +36,15 @@ impl Committed {
 pub enum AuditError {
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The blob is there and is not an entry. Never repaired: somebody has to look.
+    /// The blob exists but is not a valid entry. Never repaired automatically: an operator must investigate.
     #[error("audit entry {user}/{seq:08} cannot be read: {source}")]
     Unreadable { user: UserId, seq: u32, source: ContractError },
-    /// The blob is an entry of somebody else or of another number.
-    #[error("audit entry {user}/{seq:08} belongs elsewhere: it says {says_user}/{says_seq:08}")]
+    /// The blob is an entry of another user or with another number.
+    #[error("audit entry {user}/{seq:08} is misplaced: it names {says_user}/{says_seq:08}")]
     Misplaced { user: UserId, seq: u32, says_user: UserId, says_seq: u32 },
 }
 
-/// Reads one entry; none if the trail does not reach so far.
+/// Reads one entry; `None` if it does not exist.
 pub async fn read(blobs: &dyn BlobStore, user: UserId, seq: u32) -> Result<Option<Committed>, AuditError> {
     let name = names::audit_entry(user, seq);
     let Some(bytes) = blobs.get(Container::Audit, &name, contract::MAX_CONTRACT_BYTES as u64).await? else {
@@ -61,13 +61,13 @@ pub(crate) fn decode(user: UserId, seq: u32, bytes: &[u8]) -> Result<Committed, 
     Ok(Committed { sha256: Digest::of(bytes), entry })
 }
 
-/// The sequence numbers that a person's trail holds, in order.
+/// The sequence numbers of a user's trail, in order.
 pub async fn sequence_numbers(blobs: &dyn BlobStore, user: UserId) -> Result<Vec<u32>, StoreError> {
     let listed = list_all(blobs, Container::Audit, &names::person_prefix(user)).await?;
     Ok(listed.iter().filter_map(|blob| names::parse_audit_entry(&blob.name)).map(|(_, seq)| seq).collect())
 }
 
-/// The newest of these entries that is not [`EntryKind::Refused`]: what targets should show.
+/// The newest of these entries that is not [`EntryKind::Refused`]: the one that targets should show.
 pub async fn newest_not_refused(
     blobs: &dyn BlobStore,
     user: UserId,
@@ -82,9 +82,9 @@ pub async fn newest_not_refused(
     Ok(None)
 }
 
-/// Creates the entry unless there is one of its number. The caller has set `seq` and `previous`.
+/// Creates the entry unless its number is taken. The caller must have set `seq` and `previous`.
 ///
-/// None means that the number is taken: somebody was faster, or a repeated request of ours got through at once.
+/// Returns `None` if the number is taken: another writer was faster, or a retry of this request had already succeeded.
 pub async fn commit(blobs: &dyn BlobStore, entry: AuditEntry) -> Result<Option<Committed>, StoreError> {
     let bytes = contract::to_bytes(&entry);
     let sha256 = Digest::of(&bytes);

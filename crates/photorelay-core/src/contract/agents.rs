@@ -1,5 +1,5 @@
-//! What the agents of a target share about their work as a whole: whether they are stopped, how far the daily pass has
-//! come, how much of the day's write budget is used.
+//! State that the agents of a target share: whether they are stopped, the progress of the daily full reconciliation,
+//! and the day's writes.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Contract, V1};
 use crate::id::{Digest, UserId};
 
-/// While this stands, no agent of the target takes an item.
+/// While this blob exists, no agent of the target receives messages.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StopSwitch {
@@ -19,24 +19,24 @@ pub struct StopSwitch {
     pub at: Timestamp,
 }
 
-/// How far the look at everybody in the trail has come. Replaced freely; one that is lost costs a pass.
+/// The progress of the full reconciliation of all users in the trail. Replaceable: losing it costs one extra run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReconciliationCursor {
     pub v: V1,
     pub target: String,
     pub agent: String,
-    /// Of the settings that decide what is written; another digest makes a pass due at once.
+    /// Digest of the settings that decide what is written; a change makes a full reconciliation due at once.
     pub settings: Digest,
     pub began_at: Timestamp,
-    /// When this was written: a pass whose agent died is taken over.
+    /// When this was written: another agent takes over a full reconciliation whose agent died.
     pub at: Timestamp,
-    /// Everybody up to here has been looked at.
+    /// All users up to this one are reconciled.
     pub done_to: Option<UserId>,
     pub finished_at: Option<Timestamp>,
 }
 
-/// How many writes an agent made on this day, in UTC.
+/// The number of writes that an agent made on this day, in UTC.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DailyWrites {

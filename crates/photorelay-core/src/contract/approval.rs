@@ -1,4 +1,4 @@
-//! What waits for an operator, what the operator decided, and which removals a day had.
+//! Approvals: the entries that wait for an operator, the operator's decisions, and the deletion slots of a day.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::{Contract, V1};
 use crate::id::{Digest, UserId};
 
-/// An entry that a target will not show before an operator approves. Stands until a receipt covers the entry.
+/// An entry that an agent does not write to the target before an operator approves it. Valid until a receipt covers the
+/// entry.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PendingApproval {
@@ -15,7 +16,7 @@ pub struct PendingApproval {
     pub seq: u32,
     pub target: String,
     pub held_for: ApprovalReason,
-    /// What the target shows, and would show no more.
+    /// The value in the target that would be replaced or removed.
     pub value: Digest,
     pub reason: String,
     pub agent: String,
@@ -25,13 +26,13 @@ pub struct PendingApproval {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ApprovalReason {
-    /// The person has no photo any more, and the target still shows one.
+    /// The user no longer has a photo, but the target still shows one.
     Removal,
-    /// The target shows a value that we did not write.
+    /// The target shows a value that photorelay did not write.
     Foreign,
 }
 
-/// What an operator said. About a removal it holds for this entry, about a foreign value for this value.
+/// An operator's decision. For a removal it applies to this entry, for a foreign value to this value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Decision {
@@ -52,7 +53,8 @@ pub enum Verdict {
     Rejected,
 }
 
-/// One of the removals that a day may have without an operator. Created once, so two agents never own the same.
+/// One of the removals that the deletion threshold allows on a day without approval. Created once, so two agents never
+/// own the same slot.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeletionSlot {

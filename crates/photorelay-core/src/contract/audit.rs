@@ -1,4 +1,4 @@
-//! One entry of a person's audit trail. Entries are created once, never changed, and chained by `previous`.
+//! One entry of a user's audit trail. Entries are created once, never changed, and chained by `previous`.
 
 use std::fmt;
 
@@ -12,16 +12,16 @@ use crate::id::{Digest, TenantId, UserId};
 #[serde(rename_all = "camelCase")]
 pub struct AuditEntry {
     pub v: V1,
-    /// 1 for a person's first entry, then without gaps.
+    /// 1 for a user's first entry, then without gaps.
     pub seq: u32,
-    /// SHA-256 of the bytes of the entry before this one; [`Digest::ZERO`] for the first.
+    /// SHA-256 of the previous entry's bytes; [`Digest::ZERO`] for the first entry.
     pub previous: Digest,
     pub tenant_id: TenantId,
     pub user_id: UserId,
     pub kind: EntryKind,
     pub cause: Cause,
     pub observed_at: Timestamp,
-    /// What Graph showed when this entry was made, whatever the entry then says should be.
+    /// What Graph returned when this entry was made, which may differ from the photo that the entry prescribes.
     pub seen: Seen,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub photo: Option<PhotoFacts>,
@@ -29,7 +29,7 @@ pub struct AuditEntry {
     pub renditions: Vec<RenditionFacts>,
     #[serde(default)]
     pub identity: Identity,
-    /// Why a photo was refused, or what an operator gave as the reason.
+    /// Why a photo was refused, or the reason that an operator gave.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -39,26 +39,26 @@ pub struct AuditEntry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum EntryKind {
-    /// Graph showed this photo.
+    /// Graph returned this photo.
     Captured,
-    /// Graph showed no photo, twice, the hold time apart.
+    /// Graph returned no photo twice, with the hold time in between.
     Removed,
-    /// An operator put an earlier photo back.
+    /// An operator restored an earlier photo.
     Restored,
-    /// An operator had this person forgotten: photos are deleted and nothing is captured any more.
+    /// An operator forgot this user: the photos are deleted and nothing is captured any more.
     Forgotten,
-    /// Graph showed something that is not a photo we can safely use.
+    /// Graph returned something that is not a photo or cannot be used safely.
     Refused,
 }
 
 impl EntryKind {
-    /// Whether a target has to hear of an entry of this kind.
+    /// Whether entries of this kind are announced to targets.
     pub fn concerns_targets(self) -> bool {
         matches!(self, EntryKind::Captured | EntryKind::Removed | EntryKind::Restored)
     }
 }
 
-/// What led to an entry, with the id of the message or the command that did.
+/// The cause of an entry, with the id of the message or command behind it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cause {
@@ -77,7 +77,7 @@ pub enum CauseKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Seen {
-    /// SHA-256 of the bytes that Graph returned; none if it showed no photo, or one too large to be read.
+    /// SHA-256 of the bytes that Graph returned; `None` if there was no photo or it was too large to read.
     pub sha256: Option<Digest>,
     pub media_etag: Option<String>,
 }
@@ -88,15 +88,15 @@ pub struct PhotoFacts {
     pub sha256: Digest,
     pub bytes: u64,
     pub content_type: String,
-    /// Pixels, upright: after the EXIF orientation was applied.
+    /// Pixels, after applying the EXIF orientation.
     pub width: u32,
     pub height: u32,
-    /// A perceptual fingerprint of the pixels, to recognise echoes.
+    /// A perceptual fingerprint of the pixels, for recognising echoes.
     pub fingerprint: String,
 }
 
 impl fmt::Debug for PhotoFacts {
-    /// Without the fingerprint, which is a small picture of the person.
+    /// Omits the fingerprint, which is a small picture of the user.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PhotoFacts")
             .field("sha256", &self.sha256)
@@ -111,7 +111,7 @@ impl fmt::Debug for PhotoFacts {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RenditionFacts {
-    /// The directory attribute that it is made for, such as `thumbnailPhoto`.
+    /// The directory attribute that the rendition is for, such as `thumbnailPhoto`.
     pub name: String,
     pub sha256: Digest,
     pub bytes: u64,
@@ -119,7 +119,7 @@ pub struct RenditionFacts {
     pub height: u32,
 }
 
-/// Who the person is on premises, as Entra ID knew it when the entry was made.
+/// The user's on-premises identity, as Entra ID recorded it when the entry was made.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Identity {
@@ -131,7 +131,7 @@ pub struct Identity {
 }
 
 impl fmt::Debug for Identity {
-    /// Personal data: says only what is known, not what it is.
+    /// Personal data: shows only which values are known, not the values.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Identity")
             .field("anchor", &self.anchor.is_some())
@@ -143,8 +143,8 @@ impl fmt::Debug for Identity {
 }
 
 impl AuditEntry {
-    /// Whether it would be news if Graph showed no photo: targets show one, and Graph did too. One that an operator put
-    /// back while Graph showed none is not undone because Graph still shows none.
+    /// Whether an absent photo in Graph would be a change: targets show one, and so did Graph. A photo that an operator
+    /// restored while Graph had none is not removed just because Graph still has none.
     pub fn expects_photo(&self) -> bool {
         let graph_showed_one = self.seen.sha256.is_some() || self.seen.media_etag.is_some();
         matches!(self.kind, EntryKind::Captured | EntryKind::Restored) && graph_showed_one
@@ -154,10 +154,10 @@ impl AuditEntry {
 impl Contract for AuditEntry {
     fn validate(&self) -> Result<(), String> {
         if self.seq == 0 {
-            return Err("sequence numbers begin with 1".to_owned());
+            return Err("sequence numbers start at 1".to_owned());
         }
         if (self.seq == 1) != (self.previous == Digest::ZERO) {
-            return Err(format!("entry {} does not name the entry before it", self.seq));
+            return Err(format!("entry {} does not name its predecessor", self.seq));
         }
         let shows_photo = matches!(self.kind, EntryKind::Captured | EntryKind::Restored);
         if shows_photo && (self.photo.is_none() || self.renditions.is_empty()) {

@@ -1,4 +1,5 @@
-//! A check message: "look at these people". Never "apply this change": whoever handles it compares what is with what should be.
+//! A check message: "reconcile these users". It never says "apply this change": the handler compares the current state
+//! with the desired state.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -6,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Cause, Contract, V1};
 use crate::id::UserId;
 
-/// One Graph `$batch` answers for as many people.
+/// The number of requests that one Graph `$batch` may hold.
 pub const MAX_PEOPLE_PER_CHECK: usize = 20;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,10 +18,10 @@ pub struct CheckMessage {
     pub users: Vec<UserId>,
     #[serde(default, rename = "look")]
     pub fetch_policy: FetchPolicy,
-    /// How often these people have failed before.
+    /// How often the check of these users has failed before.
     #[serde(default)]
     pub attempt: u32,
-    /// Set when this is the second look at a photo that seemed to be gone.
+    /// Set if this is the second check of a photo that was not found the first time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub absence: Option<Absence>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -30,10 +31,10 @@ pub struct CheckMessage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum FetchPolicy {
-    /// An ETag equal to the head's ends the look.
+    /// Fetches the photo only if its ETag differs from the one in the head.
     #[default]
     IfChanged,
-    /// The bytes are fetched whatever the ETag says.
+    /// Fetches the photo whatever the ETag is.
     Always,
 }
 
@@ -48,9 +49,9 @@ pub struct Absence {
 impl Contract for CheckMessage {
     fn validate(&self) -> Result<(), String> {
         match self.users.len() {
-            0 => Err("no people to look at".to_owned()),
-            n if n > MAX_PEOPLE_PER_CHECK => Err(format!("{n} people, more than {MAX_PEOPLE_PER_CHECK}")),
-            n if n > 1 && self.absence.is_some() => Err("an absence names one person".to_owned()),
+            0 => Err("there are no users to check".to_owned()),
+            n if n > MAX_PEOPLE_PER_CHECK => Err(format!("{n} users exceed the limit of {MAX_PEOPLE_PER_CHECK}")),
+            n if n > 1 && self.absence.is_some() => Err("an absence must name a single user".to_owned()),
             _ => Ok(()),
         }
     }

@@ -1,7 +1,7 @@
-//! The daily checkpoint: where everybody's trail ended that day, chained to the checkpoint before it.
+//! The daily checkpoint: the end of every user's trail on that day, chained to the previous checkpoint.
 //!
-//! A person's own chain cannot show that its end was cut off, or that the person is missing altogether; this can.
-//! The ends stand in pages that are named by their digests, so a quiet day shares the pages of the day before.
+//! A user's own chain cannot show that it was truncated, or that the whole trail is missing; a checkpoint can. The ends
+//! are stored in pages named by their digests, so a day without changes shares the pages of the previous day.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -10,24 +10,24 @@ use serde::{Deserialize, Serialize};
 use super::{Contract, V1};
 use crate::id::{Digest, UserId};
 
-/// What one page holds at most.
+/// The maximum number of trail ends on one page.
 pub const ENDS_PER_PAGE: usize = 5_000;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Checkpoint {
     pub v: V1,
-    /// In UTC; there is one checkpoint a day at most.
+    /// In UTC; there is at most one checkpoint a day.
     pub day: Date,
     pub taken_at: Timestamp,
-    /// None for the first.
+    /// `None` for the first checkpoint.
     pub previous: Option<CheckpointLink>,
     pub people: u64,
-    /// In the order of the people in them.
+    /// In the order of their users.
     pub pages: Vec<PageLink>,
 }
 
-/// The checkpoint before, and the SHA-256 of its bytes.
+/// The previous checkpoint and the SHA-256 of its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckpointLink {
@@ -35,7 +35,7 @@ pub struct CheckpointLink {
     pub sha256: Digest,
 }
 
-/// A page by the SHA-256 of its bytes, and who is on it.
+/// A page, identified by the SHA-256 of its bytes, and the range of users on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PageLink {
@@ -48,11 +48,11 @@ pub struct PageLink {
 #[serde(rename_all = "camelCase")]
 pub struct CheckpointPage {
     pub v: V1,
-    /// In the order of people, each once.
+    /// In the order of user ids, without duplicates.
     pub ends: Vec<TrailEnd>,
 }
 
-/// The newest entry of a person's trail.
+/// The newest entry of a user's trail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TrailEnd {
@@ -63,12 +63,12 @@ pub struct TrailEnd {
 }
 
 impl Contract for Checkpoint {
-    /// Room for the pages of some 30 million people.
+    /// Enough for the pages of about 30 million users.
     const MAX_BYTES: usize = 1024 * 1024;
 
     fn validate(&self) -> Result<(), String> {
         match self.previous {
-            Some(previous) if previous.day >= self.day => Err("it names a later day as the one before it".to_owned()),
+            Some(previous) if previous.day >= self.day => Err("its predecessor is not earlier".to_owned()),
             _ => Ok(()),
         }
     }
@@ -80,8 +80,8 @@ impl Contract for CheckpointPage {
     fn validate(&self) -> Result<(), String> {
         match self.ends.is_sorted_by(|a, b| a.user_id < b.user_id) {
             true if !self.ends.is_empty() => Ok(()),
-            true => Err("nobody is on the page".to_owned()),
-            false => Err("the people are not in their order".to_owned()),
+            true => Err("the page is empty".to_owned()),
+            false => Err("the users are not in order".to_owned()),
         }
     }
 }

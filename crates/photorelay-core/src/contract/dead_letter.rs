@@ -1,4 +1,4 @@
-//! A message that can never be handled, kept as a blob with the reason; a copy of it is in the poison queue.
+//! A dead letter: a message that can never be handled, stored as a blob with the reason. The poison queue holds a copy.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Contract, V1};
 
-/// Replaced freely: the same message dead-lettered twice is one blob.
+/// Replaceable: dead-lettering the same message twice results in one blob.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeadLetter {
@@ -15,13 +15,13 @@ pub struct DeadLetter {
     pub queue: String,
     pub reason: String,
     pub at: Timestamp,
-    /// The message as it was, before base64.
+    /// The original message body, decoded from base64.
     #[serde(serialize_with = "to_base64", deserialize_with = "from_base64")]
     pub body: Vec<u8>,
 }
 
 impl Contract for DeadLetter {
-    /// The largest message, base64 on base64, and room for the reason.
+    /// Enough for the largest message encoded as base64 twice, and the reason.
     const MAX_BYTES: usize = 128 * 1024;
 }
 

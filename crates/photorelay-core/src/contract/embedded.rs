@@ -1,4 +1,4 @@
-//! What the embedded store keeps beside a blob: its metadata, and the version of the file to which it belongs.
+//! The metadata file that the embedded store keeps for a blob, with the version of the blob's file it belongs to.
 
 use std::collections::BTreeMap;
 
@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{Contract, V1};
 
-/// Tells one version of a file from another: its modification time, in nanoseconds since 1970, and its length in bytes.
+/// Identifies a version of a file: its modification time, in nanoseconds since 1970, and its length in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileVersion(pub u64, pub u64);
 
-/// Metadata that belongs to another version of the file than the one that is there is not shown.
+/// Ignored if it belongs to another version of the file than the current one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MetadataFile {
     #[serde(default)]

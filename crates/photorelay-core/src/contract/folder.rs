@@ -1,4 +1,4 @@
-//! Whose file a file of a folder target is: account names are unique only within a domain.
+//! The owner of a file in a folder target: account names are unique only within a domain.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,7 @@
-//! The head of a person's trail: a cache that makes "nothing changed" cheap.
+//! The head of a user's trail: a cache that makes "nothing changed" cheap.
 //!
-//! It may be behind, lost or overwritten by a slow worker; that costs extra looks and nothing else.
-//! The audit trail is the truth, and every head can be rebuilt from it.
+//! A head may be outdated, lost or overwritten by a slow worker, which costs extra checks and nothing else.
+//! The audit trail is the source of truth, and every head can be rebuilt from it.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -14,13 +14,13 @@ use crate::id::{Digest, UserId};
 pub struct Head {
     pub v: V1,
     pub user_id: UserId,
-    /// The newest entry of the trail that this head knows; 0 if there was none.
+    /// The newest entry of the trail when this head was written; 0 if there was none.
     pub seq: u32,
-    /// The media ETag of the last look; none means: look, whatever Graph says.
+    /// The media ETag at the last check; `None` forces a check whatever Graph returns.
     pub media_etag: Option<String>,
-    /// SHA-256 of what Graph showed at the last look.
+    /// SHA-256 of the bytes that Graph returned at the last check.
     pub sha256: Option<Digest>,
-    /// Whether a later look has confirmed this ETag and digest. Graph is eventually consistent.
+    /// Whether a later check has confirmed this ETag and digest. Graph is eventually consistent.
     pub settled: bool,
     /// When this ETag and digest were first seen together.
     pub since: Timestamp,
@@ -28,7 +28,7 @@ pub struct Head {
     pub fetched_at: Option<Timestamp>,
     #[serde(default, rename = "standing")]
     pub capture_status: CaptureStatus,
-    /// When the photo was first not found, while nobody has seen it since.
+    /// When the photo was first not found, if it has not been seen since.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub absent_since: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -36,7 +36,7 @@ pub struct Head {
 }
 
 impl Head {
-    /// A head that knows where the trail ends and nothing of what Graph shows: the next look is a full one.
+    /// A head that knows only the end of the trail and nothing about Graph, so the next check fetches the photo.
     pub fn at(user_id: UserId, seq: u32, now: Timestamp) -> Self {
         Self {
             v: V1,
@@ -54,29 +54,29 @@ impl Head {
     }
 }
 
-/// Whether this person's photos are captured.
+/// Whether this user's photos are captured.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "camelCase")]
 pub enum CaptureStatus {
     #[default]
     Active,
-    /// Not in scope when last looked at; the reason in words.
+    /// Not in scope at the last check, with the reason as text.
     OutOfScope {
         reason: String,
     },
-    /// Too many captures within a day; a check comes back at this time.
+    /// Too many captures within a day; the next check runs at this time.
     Parked {
         until: Timestamp,
     },
     Forgotten,
 }
 
-/// The last time that Graph showed a copy of something we had written ourselves.
+/// The last time that Graph returned a copy of a rendition that photorelay had written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EchoSighting {
     pub sha256: Digest,
-    /// The entry whose rendition came back.
+    /// The entry that the rendition belongs to.
     pub of_seq: u32,
     pub seen_at: Timestamp,
 }

@@ -1,4 +1,4 @@
-//! A lifecycle event of a subscription: "Graph says that something is to be done about it".
+//! A lifecycle event of a subscription: Graph reports that the subscription needs attention.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -15,11 +15,11 @@ pub struct LifecycleMessage {
     pub traceparent: Option<String>,
 }
 
-/// The events that somebody acts on, in Graph's words.
+/// The lifecycle events that photorelay handles, with Graph's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum LifecycleEvent {
-    /// Nothing more is delivered until the subscription is renewed or reauthorized.
+    /// Graph delivers nothing more until the subscription is renewed or reauthorized.
     ReauthorizationRequired,
     SubscriptionRemoved,
     /// Notifications were lost.
@@ -27,7 +27,7 @@ pub enum LifecycleEvent {
 }
 
 impl LifecycleEvent {
-    /// None for an event that this program does not know.
+    /// Returns `None` for an unknown event.
     pub fn from_graph(word: &str) -> Option<Self> {
         let all = [Self::ReauthorizationRequired, Self::SubscriptionRemoved, Self::Missed];
         all.into_iter().find(|event| event.as_str().eq_ignore_ascii_case(word))

@@ -1,7 +1,8 @@
-//! Everything that is written down: blobs and queue messages, each with a version `v` and a golden file in the tests.
+//! Every format that photorelay stores or sends: blobs and queue messages, each with a version `v` and a golden file in
+//! the tests.
 //!
-//! Bytes from a queue or a container are untrusted: [`parse`] bounds them before it looks at them.
-//! Unknown members are ignored, so that an older program can read what a newer one of the same version wrote.
+//! Bytes from a queue or a container are untrusted: [`parse`] checks their length before parsing them.
+//! Unknown members are ignored, so that an older program can read what a newer one wrote in the same version.
 
 mod agents;
 mod approval;
@@ -40,15 +41,15 @@ pub use writeback::{BlobDigest, EventType, WriteBack, WriteBackData, WriteBackRe
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// No contract of ours comes near this; what is larger was not written by us. Bytes of JSON.
+/// The default size limit, in bytes of JSON. photorelay itself writes far smaller documents.
 pub const MAX_CONTRACT_BYTES: usize = 64 * 1024;
 
-/// Why bytes are not the contract that they should be. Each of these is permanent: reading again does not help.
+/// Why bytes are not a valid contract. Every variant is permanent: reading the bytes again does not help.
 #[derive(Debug, thiserror::Error)]
 pub enum ContractError {
-    #[error("{bytes} bytes, more than the {limit} that it may have")]
+    #[error("{bytes} bytes exceed the limit of {limit}")]
     TooLarge { bytes: usize, limit: usize },
-    #[error("written by a newer version (v{found}, this program knows v{known}): update this program")]
+    #[error("written by a newer version (v{found}, this program supports v{known}): update this program")]
     Newer { found: u64, known: u64 },
     #[error("not valid: {0}")]
     Invalid(String),
@@ -58,22 +59,22 @@ pub enum ContractError {
 pub trait Contract: Serialize + DeserializeOwned {
     const VERSION: u64 = 1;
 
-    /// Where the version stands: at the top by default.
+    /// The JSON pointer of the version: a top-level member by default.
     const VERSION_POINTER: &'static str = "/v";
 
-    /// The version of documents that were written before they named one.
+    /// The version of documents that name none, because they predate versioning.
     const UNVERSIONED: Option<u64> = None;
 
-    /// What is larger is refused before it is looked at, in bytes.
+    /// Larger documents are refused before parsing, in bytes.
     const MAX_BYTES: usize = MAX_CONTRACT_BYTES;
 
-    /// What the types alone cannot say.
+    /// Checks the rules that the types cannot express.
     fn validate(&self) -> Result<(), String> {
         Ok(())
     }
 }
 
-/// Reads a contract; an `Err` means that the bytes must be dead-lettered, not tried again.
+/// Parses a contract. On `Err` the bytes must be dead-lettered, not retried.
 pub fn parse<C: Contract>(bytes: &[u8]) -> Result<C, ContractError> {
     if bytes.len() > C::MAX_BYTES {
         return Err(ContractError::TooLarge { bytes: bytes.len(), limit: C::MAX_BYTES });
@@ -93,12 +94,12 @@ pub fn parse<C: Contract>(bytes: &[u8]) -> Result<C, ContractError> {
     Ok(contract)
 }
 
-/// The bytes to store or send.
+/// Serialises a contract to the bytes to store or send.
 pub fn to_bytes<C: Contract>(contract: &C) -> Vec<u8> {
     serde_json::to_vec(contract).expect("a contract has string keys only and always serialises")
 }
 
-/// The only version so far; refuses every other number while reading.
+/// The only version so far; deserialising any other number fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(try_from = "u64", into = "u64")]
 pub struct V1;

@@ -1,6 +1,6 @@
-//! The population: whose photos the sweep looks after, and the link that says who came and went since.
+//! The population: the users that the sweep checks, and the delta link that returns later changes.
 //!
-//! Both in one document, because a list with another list's link would miss people for ever.
+//! Both are in one document, because a list combined with the link of another list would miss users for ever.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -13,17 +13,17 @@ use crate::id::UserId;
 pub struct Population {
     pub v: V1,
     pub taken_at: Timestamp,
-    /// Begins the next round; it is bound to a tenant and lives about seven days.
+    /// Starts the next delta query. Bound to a tenant and valid for about seven days.
     pub delta_link: String,
-    /// Only people of these on-premises domains were taken in; empty means all.
+    /// Only users of these on-premises domains are included; empty means all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub domains: Vec<String>,
-    /// In their order, each once.
+    /// In the order of their ids, without duplicates.
     pub members: Vec<UserId>,
 }
 
 impl std::fmt::Debug for Population {
-    /// Without the people, who are too many, and the link, which is as long as it is opaque.
+    /// Omits the members, of which there are too many, and the link, which is long and opaque.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Population")
             .field("taken_at", &self.taken_at)
@@ -33,13 +33,13 @@ impl std::fmt::Debug for Population {
 }
 
 impl Contract for Population {
-    /// Room for about 400,000 people.
+    /// Enough for about 400,000 users.
     const MAX_BYTES: usize = 16 * 1024 * 1024;
 
     fn validate(&self) -> Result<(), String> {
         match self.members.is_sorted_by(|a, b| a < b) {
             true => Ok(()),
-            false => Err("the members are not in their order".to_owned()),
+            false => Err("the members are not in order".to_owned()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the agent leaves behind: a receipt for every final outcome, a replaceable note for everything else.
+//! The agent's results: a receipt for every final outcome, a replaceable note for everything else.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Contract, V1};
 use crate::id::{Digest, UserId};
 
-/// Proof that a target was brought up to an entry. Created once; one for a later entry covers the earlier ones.
+/// Proof that a target is up to date with an entry. Created once; a receipt for a later entry covers earlier ones.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Receipt {
@@ -15,14 +15,14 @@ pub struct Receipt {
     pub seq: u32,
     pub target: String,
     pub outcome: Outcome,
-    /// Why, where the outcome alone does not say it.
+    /// The reason, if the outcome alone does not explain it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     pub entry_sha256: Digest,
-    /// What the target held before and what it held when read back; none means no photo.
+    /// The target's value before the write and when read back after it; `None` means no photo.
     pub before: Option<Digest>,
     pub after: Option<Digest>,
-    /// Where it was written: a domain controller, a folder.
+    /// The domain controller or folder that was written to.
     pub server: String,
     pub agent: String,
     pub at: Timestamp,
@@ -35,12 +35,12 @@ pub struct Receipt {
 pub enum Outcome {
     Written,
     Unchanged,
-    /// A later entry was brought to the target instead.
+    /// A later entry was written to the target instead.
     Superseded,
     Refused,
 }
 
-/// Why an announced entry is not in a target yet. Replaced freely, and announced again when what it says changes.
+/// Why an announced entry is not in a target yet. Replaceable; the entry is announced again when the reason changes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Note {

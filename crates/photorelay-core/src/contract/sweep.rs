@@ -1,6 +1,6 @@
-//! How far the sweep has come: what a sweep that was killed goes on from, and what the next one counts from.
+//! The progress of the sweep: where an interrupted sweep resumes, and where the next one starts counting.
 //!
-//! Losing it costs looks and announcements that are made once more, and nothing else.
+//! Losing it costs repeated checks and announcements, and nothing else.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -12,9 +12,9 @@ use crate::id::UserId;
 #[serde(rename_all = "camelCase")]
 pub struct SweepCursor {
     pub v: V1,
-    /// When the last sweep that came to its end began; none before the first.
+    /// When the last completed sweep began; `None` before the first.
     pub previous: Option<Timestamp>,
-    /// The sweep that is under way, or that was cut off.
+    /// The running or interrupted sweep.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub current: Option<SweepUnderWay>,
 }
@@ -23,13 +23,13 @@ pub struct SweepCursor {
 #[serde(rename_all = "camelCase")]
 pub struct SweepUnderWay {
     pub began_at: Timestamp,
-    /// Everybody up to this person is done.
+    /// All users up to this one are done.
     pub done_to: UserId,
 }
 
 impl Contract for SweepCursor {}
 
-/// Who sweeps at the moment: until then nobody else begins. Renewed while the sweep goes on.
+/// The lease of the running sweep: until it expires, no other sweep starts. Renewed while the sweep runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SweepLease {
@@ -39,7 +39,7 @@ pub struct SweepLease {
 
 impl Contract for SweepLease {}
 
-/// In the queue of checks: go on with the sweep that began then. It ran out of the time that its host gives it.
+/// A message in the queue of checks: continue the sweep that began then and ran into the host's time limit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ContinueSweep {

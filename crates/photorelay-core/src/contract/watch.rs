@@ -1,33 +1,34 @@
-//! What the watchdog remembers from one sweep to the next. Losing it costs a warning that comes later.
+//! The watchdog's state between two sweeps. Losing it only delays a warning.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{Contract, V1};
 
-/// When notifications came, and for how long none came: every tenant has nights, weekends and holidays of its own.
+/// When notifications arrived, and the longest pause between them: every tenant has its own nights, weekends and
+/// holidays.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NotificationActivity {
     pub v: V1,
     pub first_at: Timestamp,
     pub last_at: Timestamp,
-    /// The longest time without any, of about the last four weeks.
+    /// The longest time without a notification in about the last four weeks.
     pub longest_pause_seconds: i64,
     /// When that pause ended.
     pub pause_ended_at: Timestamp,
 }
 
-/// A pause is forgotten after so long, so that one outage does not count as usual for ever.
+/// How long a pause counts, so that a single outage does not stay the norm for ever.
 const REMEMBERED_FOR: SignedDuration = SignedDuration::from_hours(28 * 24);
 
 impl NotificationActivity {
-    /// The first notification of all.
+    /// The activity at the first notification.
     pub fn starting(now: Timestamp) -> Self {
         Self { v: V1, first_at: now, last_at: now, longest_pause_seconds: 0, pause_ended_at: now }
     }
 
-    /// With one more notification.
+    /// The activity after one more notification.
     pub fn notified(&self, now: Timestamp) -> Self {
         let pause = now.duration_since(self.last_at).as_secs().max(0);
         let is_forgotten = now.duration_since(self.pause_ended_at) > REMEMBERED_FOR;
@@ -39,7 +40,7 @@ impl NotificationActivity {
     }
 }
 
-/// What the last sweep that came to its end has found, and what the last checkpoint has counted.
+/// The results of the last completed sweep, and the counts of the last checkpoint.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SweptLast {
@@ -47,15 +48,15 @@ pub struct SweptLast {
     pub at: Timestamp,
     pub people: u64,
     pub with_photo: u64,
-    /// ETags other than the head's, which no notification had announced or whose check was not done yet.
+    /// ETags that differ from the head's: no notification announced them, or their check was still pending.
     pub differing: u64,
-    /// Photos that Graph no longer shows although targets do.
+    /// Photos that targets still show but Graph no longer returns.
     pub missing: u64,
     /// The changes between the last two daily checkpoints.
     pub found_by: Option<FoundBy>,
 }
 
-/// How many people had a change, by what found it.
+/// The number of users with a change, by what found it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FoundBy {

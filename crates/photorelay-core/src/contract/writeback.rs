@@ -1,6 +1,7 @@
 //! The write-back message: a CloudEvents 1.0 event in structured JSON, a claim check that never carries photo bytes.
 //!
-//! It says "bring this person up to at least this sequence number". The audit entry, not the message, is the authority.
+//! It asks an agent to bring this user's targets up to at least this sequence number. The audit entry, not the message,
+//! is authoritative.
 //! Format: <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md>.
 
 use jiff::Timestamp;
@@ -58,7 +59,7 @@ pub struct WriteBackData {
     pub identity: Identity,
 }
 
-/// A blob of the `photos` container and what its bytes must hash to.
+/// A blob of the `photos` container and the digest that its bytes must have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlobDigest {
     pub sha256: Digest,
@@ -73,7 +74,7 @@ pub struct WriteBackRendition {
 }
 
 impl WriteBack {
-    /// The event that announces an entry, or none if no target has to hear of it.
+    /// The event that announces an entry, or `None` if entries of this kind are not announced.
     pub fn announcing(entry: &AuditEntry, entry_sha256: Digest) -> Option<Self> {
         let event_type = match entry.kind {
             EntryKind::Captured | EntryKind::Restored => EventType::Changed,
@@ -113,7 +114,7 @@ impl WriteBack {
         })
     }
 
-    /// The person whom the event is about.
+    /// The user that the event concerns.
     pub fn user_id(&self) -> Result<UserId, String> {
         let id = self.subject.strip_prefix("users/").ok_or("subject does not name a user")?;
         id.parse().map_err(|e| format!("subject: {e}"))

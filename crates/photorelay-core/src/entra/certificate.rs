@@ -1,8 +1,8 @@
-//! Signs assertions with a certificate's private key, as "Microsoft identity platform application authentication
-//! certificate credentials" on learn.microsoft.com asks: PS256, `x5t#S256`, a life of ten minutes.
+//! Signs client assertions with a certificate's private key, as "Microsoft identity platform application authentication
+//! certificate credentials" on learn.microsoft.com specifies: PS256, `x5t#S256`, valid for ten minutes.
 //!
-//! The key never leaves this module and is never printed. It owns the failures of the PEM text: no certificate, no
-//! key, a key that is encrypted, is not RSA or belongs to another certificate.
+//! The key must never leave this module and is never printed. This module owns the failures of the PEM text: no
+//! certificate, no key, or a key that is encrypted, is not RSA or belongs to another certificate.
 
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -28,7 +28,7 @@ use super::error::CredentialError;
 
 const LIFE_SECONDS: u64 = 600;
 
-/// Makes a fresh assertion each time one is asked for.
+/// Creates a new assertion for each token request.
 pub(super) struct CertificateAssertion {
     key: EncodingKey,
     header: Header,
@@ -56,7 +56,7 @@ impl CertificateAssertion {
         let mut header = Header::new(Algorithm::PS256);
         header.x5t_s256 = Some(URL_SAFE_NO_PAD.encode(Sha256::digest(&certificate)));
         let assertion = Self { key, header, client_id, audience };
-        // A key that cannot sign is told at start-up, not at the first photo.
+        // Reports a key that cannot sign at start-up, not at the first photo.
         assertion.sign().map_err(|_| unusable("its private key cannot sign"))?;
         Ok(assertion)
     }
@@ -79,7 +79,7 @@ impl CertificateAssertion {
 #[async_trait]
 impl ClientAssertion for CertificateAssertion {
     async fn secret(&self, _: Option<ClientMethodOptions<'_>>) -> azure_core::Result<String> {
-        self.sign().map_err(|e| azure_core::Error::with_error(ErrorKind::Credential, e, "no assertion could be signed"))
+        self.sign().map_err(|e| azure_core::Error::with_error(ErrorKind::Credential, e, "cannot sign an assertion"))
     }
 }
 
@@ -89,34 +89,33 @@ impl fmt::Debug for CertificateAssertion {
     }
 }
 
-/// The certificate that the private key belongs to; the text may hold a whole chain.
+/// The certificate that the private key belongs to; the text may contain a whole chain.
 fn certificate_of_key(pem: &str) -> Result<CertificateDer<'static>, CredentialError> {
     let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem.as_bytes())
         .collect::<Result<_, _>>()
         .map_err(|_| unusable("it is not valid PEM"))?;
     if certificates.is_empty() {
-        return Err(unusable("there is no certificate in it"));
+        return Err(unusable("it contains no certificate"));
     }
-    let key = PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| {
-        unusable("there is no private key in it, or an encrypted one: give both, the key not encrypted")
-    })?;
-    let key = any_supported_type(&key).map_err(|_| unusable("its private key is of no supported kind"))?;
+    let key = PrivateKeyDer::from_pem_slice(pem.as_bytes())
+        .map_err(|_| unusable("it contains no private key, or an encrypted one: add the key, not encrypted"))?;
+    let key = any_supported_type(&key).map_err(|_| unusable("its private key has an unsupported type"))?;
     certificates
         .into_iter()
         .find(|certificate| {
             let matching = CertifiedKey::new(vec![certificate.clone()], key.clone()).keys_match();
-            // A certificate that cannot be read is left to Entra ID to judge.
+            // Entra ID judges a certificate that cannot be parsed here.
             !matches!(matching, Err(TlsError::InconsistentKeys(InconsistentKeys::KeyMismatch)))
         })
         .ok_or_else(|| unusable("its private key belongs to another certificate"))
 }
 
-/// The text from the private key on; what reads it takes the first block only.
+/// The text from the private key on; the parser reads only the first block.
 fn private_key_block(pem: &str) -> Result<&str, CredentialError> {
     pem.match_indices("-----BEGIN ")
         .map(|(start, _)| &pem[start..])
         .find(|block| block.lines().next().is_some_and(|line| line.contains("PRIVATE KEY")))
-        .ok_or_else(|| unusable("there is no private key in it"))
+        .ok_or_else(|| unusable("it contains no private key"))
 }
 
 fn unusable(reason: &str) -> CredentialError {

@@ -1,6 +1,6 @@
-//! Why a configured credential cannot work at all.
+//! Errors of the credential configuration.
 
-/// Why no credential can be made of the configuration. Each of these needs an operator.
+/// Why no credential can be created from the configuration. An operator must fix each of these.
 #[derive(Debug, thiserror::Error)]
 pub enum CredentialError {
     #[error("the authority is not usable: {0}")]
@@ -11,9 +11,9 @@ pub enum CredentialError {
     Invalid(#[from] azure_core::Error),
 }
 
-/// A URL that secrets must not be sent to.
+/// A URL to which secrets must not be sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{scheme}://{host} is refused: use https (plain http is spoken with a loopback address only)")]
+#[error("{scheme}://{host} is refused: use https (plain http is allowed only for a loopback address)")]
 pub struct InsecureUrl {
     pub(super) scheme: String,
     pub(super) host: String,

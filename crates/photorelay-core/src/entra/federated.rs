@@ -1,6 +1,6 @@
-//! Workload identity: the assertion is a token in a file that something else keeps fresh.
+//! Workload identity: the assertion is a token in a file that the platform refreshes.
 //!
-//! The file is read each time, because it is replaced about every hour; it is never printed.
+//! The file is read for each token request, because it is replaced about every hour. Its content must never be printed.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use azure_core::http::ClientMethodOptions;
 use azure_identity::ClientAssertion;
 use tokio::io::AsyncReadExt as _;
 
-/// No token comes near this; a larger file is not a token.
+/// Tokens are far smaller; a larger file is not a token.
 const MAX_BYTES: u64 = 64 * 1024;
 
 #[derive(Debug)]

@@ -1,8 +1,8 @@
-//! Credentials for Microsoft Entra ID: one configuration, one kind of object that both Graph and Azure Storage take.
+//! Credentials for Microsoft Entra ID: one configuration, and one credential type for both Graph and Azure Storage.
 //!
-//! It never prints a secret, never needs OpenSSL, and never sends one over plain http except to this very machine,
-//! which is how simulators are reached. It owns the failure "the configured credential cannot work at all"; whether
-//! Entra ID accepts it is only seen when a token is asked for.
+//! This module must never print a secret, need OpenSSL, or send a secret over plain http, except to a simulator on this
+//! machine. It owns the failure "the configured credential cannot work at all"; whether Entra ID accepts the credential
+//! shows only when a token is requested.
 
 mod certificate;
 mod error;
@@ -25,12 +25,12 @@ pub use error::{CredentialError, InsecureUrl};
 use federated::TokenFile;
 pub use transport::{is_loopback, require_private};
 
-/// Who this program is towards Entra ID.
+/// How this program signs in to Entra ID.
 #[derive(Debug, Clone)]
 pub enum CredentialConfig {
-    /// The identity that Azure gives to the function app or the virtual machine.
+    /// The identity that Azure assigns to the function app or the virtual machine.
     ManagedIdentity {
-        /// Names a user-assigned identity; none for the system-assigned one.
+        /// A user-assigned identity; `None` for the system-assigned one.
         client_id: Option<String>,
     },
     ClientSecret {
@@ -41,10 +41,10 @@ pub enum CredentialConfig {
     ClientCertificate {
         tenant_id: String,
         client_id: String,
-        /// The certificate and its RSA private key, not encrypted, as PEM in any order.
+        /// The certificate and its unencrypted RSA private key, as PEM in any order.
         pem: SecretString,
     },
-    /// A token that something else keeps fresh in a file, such as Kubernetes.
+    /// A token in a file that the platform, such as Kubernetes, refreshes.
     WorkloadIdentity {
         tenant_id: String,
         client_id: String,
@@ -52,7 +52,7 @@ pub enum CredentialConfig {
     },
 }
 
-/// Makes the credential. `authority` is the login host of the cloud, such as `https://login.microsoftonline.com`; a
+/// Creates the credential. `authority` is the login host of the cloud, such as `https://login.microsoftonline.com`; a
 /// managed identity does not use it. Nothing is sent until a token is requested.
 pub fn credential(config: &CredentialConfig, authority: &Url) -> Result<Arc<dyn TokenCredential>, CredentialError> {
     Ok(match config {
@@ -89,7 +89,7 @@ fn by_assertion<A: azure_identity::ClientAssertion + 'static>(
     Ok(ClientAssertionCredential::new(tenant_id.to_owned(), client_id.to_owned(), assertion, Some(options))?)
 }
 
-/// The URL that issues tokens, which is also the audience of an assertion.
+/// The URL of the token endpoint, which is also the audience of an assertion.
 fn token_endpoint(authority: &Url, tenant_id: &str) -> String {
     format!("{}/{tenant_id}/oauth2/v2.0/token", authority.origin().ascii_serialization())
 }
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_http_is_refused_for_every_authority_but_this_machine() {
+    fn plain_http_is_refused_for_every_authority_but_a_loopback_address() {
         for authority in ["http://login.microsoftonline.com", "http://10.0.0.1:8080", "http://127.0.0.1.example.com"] {
             let refused = secret(authority).expect_err(authority);
             assert!(matches!(refused, CredentialError::Authority(_)), "{refused}");

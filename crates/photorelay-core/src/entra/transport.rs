@@ -1,10 +1,12 @@
-//! How credentials reach the authority: TLS, no redirects, few and short attempts.
+//! The HTTP transport of credentials: TLS, no redirects, few and short attempts.
 //!
-//! Plain http is spoken with this machine only. The identity library insists on an https authority, so for a simulator
-//! on a loopback address it is given https and this transport takes the `s` away again: one code path for both.
+//! It must never use plain http beyond this machine. The identity library requires an https authority, so for a
+//! simulator on a loopback address it gets an https URL, which this transport turns back into http: one code path for
+//! both.
 //!
-//! It also repairs refusals: azure_identity 1.0 cannot read an `error_description` that has any JSON escape in it, and
-//! Entra ID's always has line breaks. Without this, a wrong secret looks like a garbled answer without a status.
+//! It also repairs error responses: azure_identity 1.0 cannot parse an `error_description` that contains a JSON escape,
+//! and Entra ID's always contains line breaks. Without the repair, a wrong secret appears as a malformed response
+//! without a status.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -24,13 +26,13 @@ use super::error::{CredentialError, InsecureUrl};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
-/// The library's own default keeps trying for a minute, longer than a caller that waits for a token would.
+/// The library's default retries for a minute, longer than callers wait for a token.
 const RETRIES: u32 = 2;
 const RETRY_TOTAL_SECONDS: i64 = 10;
-/// A refusal is a few lines.
+/// An error response is a few lines long.
 const MAX_REFUSAL_BYTES: usize = 64 * 1024;
 
-/// Whether the URL names this very machine.
+/// Whether the URL names a loopback address.
 pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
@@ -40,7 +42,7 @@ pub fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// Accepts https, and plain http to a loopback address; an `Err` is for the operator to correct.
+/// Accepts https, and plain http to a loopback address. An `Err` is a configuration error.
 pub fn require_private(url: &Url) -> Result<(), InsecureUrl> {
     match url.scheme() {
         "https" => Ok(()),
@@ -49,7 +51,7 @@ pub fn require_private(url: &Url) -> Result<(), InsecureUrl> {
     }
 }
 
-/// Options for a credential that asks the authority.
+/// Options for a credential that requests tokens from the authority.
 pub(super) fn for_authority(authority: &Url) -> Result<ClientOptions, CredentialError> {
     require_private(authority)?;
     let loopback = is_loopback(authority);
@@ -61,7 +63,7 @@ pub(super) fn for_authority(authority: &Url) -> Result<ClientOptions, Credential
     Ok(ClientOptions { cloud: Some(Arc::new(cloud.into())), ..options(Arc::new(transport)) })
 }
 
-/// Options for a managed identity, whose endpoint is given by the platform and is local.
+/// Options for a managed identity, whose local endpoint the platform provides.
 pub(super) fn for_managed_identity() -> Result<ClientOptions, CredentialError> {
     Ok(options(Arc::new(client(true)?)))
 }
@@ -84,14 +86,14 @@ fn client(without_proxy: bool) -> azure_core::Result<reqwest::Client> {
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(REQUEST_TIMEOUT);
     let builder = if without_proxy { builder.no_proxy() } else { builder };
-    builder.build().map_err(|e| azure_core::Error::with_error(ErrorKind::Other, e, "no HTTP client could be made"))
+    builder.build().map_err(|e| azure_core::Error::with_error(ErrorKind::Other, e, "cannot create an HTTP client"))
 }
 
-/// Talks to the authority.
+/// The HTTP client for the authority.
 #[derive(Debug)]
 struct AuthorityHttp {
     client: reqwest::Client,
-    /// Speaks plain http where the library believes to speak https.
+    /// Uses plain http where the library assumes https.
     plain: bool,
 }
 
@@ -104,7 +106,7 @@ impl HttpClient for AuthorityHttp {
             url.set_scheme("http").expect("http and https are interchangeable schemes");
         }
         if let Err(refused) = require_private(url) {
-            return Err(azure_core::Error::with_error(ErrorKind::Other, refused, "the request left this machine"));
+            return Err(azure_core::Error::with_error(ErrorKind::Other, refused, "the request was not sent"));
         }
         let response = HttpClient::execute_request(&self.client, &request).await?;
         if response.status().is_success() {
@@ -121,14 +123,14 @@ async fn collect(mut body: AsyncResponseBody) -> azure_core::Result<Vec<u8>> {
     while let Some(chunk) = body.try_next().await? {
         bytes.extend_from_slice(&chunk);
         if bytes.len() > MAX_REFUSAL_BYTES {
-            return Err(azure_core::Error::with_message(ErrorKind::Io, "the authority's refusal does not end"));
+            return Err(azure_core::Error::with_message(ErrorKind::Io, "the authority's error response is too large"));
         }
     }
     Ok(bytes)
 }
 
-/// A refusal that the library can read: what it needs, with texts that need no escapes. What is no JSON object
-/// becomes an empty one, so that the status is not lost over it.
+/// An error response that the library can parse: only the members it needs, with texts that need no escapes. Anything
+/// but a JSON object becomes an empty one, so that the status is preserved.
 fn without_escapes(body: &[u8]) -> Vec<u8> {
     let refusal: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     let description = refusal.get("error_description").and_then(|text| text.as_str()).unwrap_or_default();
@@ -144,11 +146,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_keeps_its_words_and_codes_and_loses_its_escapes() {
+    fn an_error_response_keeps_its_words_and_codes_and_loses_its_escapes() {
         let body = br#"{"error":"invalid_client","error_description":"AADSTS7000215: It's \"wrong\".\r\nTrace ID: 1","error_codes":[7000215,"x"]}"#;
-        let mended = String::from_utf8(without_escapes(body)).unwrap();
-        assert!(!mended.contains('\\') && mended.contains("AADSTS7000215: It's  wrong"), "{mended}");
-        assert!(mended.contains("[7000215]"), "{mended}");
+        let repaired = String::from_utf8(without_escapes(body)).unwrap();
+        assert!(!repaired.contains('\\') && repaired.contains("AADSTS7000215: It's  wrong"), "{repaired}");
+        assert!(repaired.contains("[7000215]"), "{repaired}");
         for body in [&b"<html>"[..], b"[1]", b"", b"{}"] {
             assert_eq!(without_escapes(body), br#"{"error_codes":[],"error_description":""}"#);
         }

@@ -1,6 +1,6 @@
-//! Colour profiles: turns pixels of another colour space into sRGB, the only one that directories' readers know.
+//! Colour profiles: converts pixels to sRGB, the only colour space that the readers of directory photos expect.
 //!
-//! A profile is a hint from outside. One that cannot be read, or that is for other pixels than these, is ignored.
+//! A profile is untrusted and optional. One that cannot be parsed, or that does not fit the pixels, is ignored.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use moxcms::{ColorProfile, DataColorSpace, Layout, Transform8BitExecutor, Transf
 
 use super::refusal::{Refusal, contained};
 
-/// What the bytes of a pixel mean before the conversion.
+/// The meaning of a pixel's bytes before the conversion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Channels {
     Grey,
@@ -42,7 +42,7 @@ impl fmt::Debug for ToSrgb {
 }
 
 impl ToSrgb {
-    /// None if the profile cannot be used, or is so close to sRGB that nobody would see it.
+    /// Returns `None` if the profile cannot be used, or if it differs from sRGB by less than the eye can see.
     pub(super) fn from_profile(profile: &[u8], from: Channels) -> Option<Self> {
         contained("the colour profile", || Ok(Self::read(profile, from))).ok()?
     }
@@ -64,7 +64,7 @@ impl ToSrgb {
         (!conversion.changes_nothing()).then_some(conversion)
     }
 
-    /// The pixels as sRGB; none if the conversion fails, and then the pixels are best taken as they are.
+    /// The pixels as sRGB; `None` if the conversion fails, in which case the pixels are best used unchanged.
     pub(super) fn apply(&self, pixels: &[u8]) -> Option<Vec<u8>> {
         let mut converted = vec![0; pixels.len() / self.from.count() * 3];
         let transform = || self.transform.transform(pixels, &mut converted).map_err(Refusal::corrupt);
@@ -72,7 +72,7 @@ impl ToSrgb {
         Some(converted)
     }
 
-    /// Tries a grid of colours. Most photos with a profile have one that says sRGB, in one of many wordings.
+    /// Tests a grid of colours. Most profiles in photos describe sRGB, in one of many variants.
     fn changes_nothing(&self) -> bool {
         const STEPS: [u8; 6] = [0, 51, 102, 153, 204, 255];
         let grey = || STEPS.into_iter().flat_map(|v| [v; 3]);

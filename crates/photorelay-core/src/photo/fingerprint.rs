@@ -1,7 +1,7 @@
-//! Fingerprints: whether two photos show the same picture, however they were compressed.
+//! Fingerprints: decide whether two photos show the same picture, however they were compressed.
 //!
-//! Used to recognise our own thumbnail when it comes back re-encoded. A false "same" loses a photo that somebody chose,
-//! a false "changed" costs one more write, so everything that is not almost the same picture counts as changed.
+//! They recognise photorelay's own thumbnail when it comes back re-encoded. A false "same" loses a photo that the user
+//! chose, a false "changed" costs one extra write, so anything but a nearly identical picture counts as changed.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,42 +12,42 @@ use fast_image_resize::FilterType;
 
 use super::upright::Upright;
 
-/// Brightness in a grid of this side.
+/// The side of the grid of brightness cells.
 const GRID: usize = 24;
-/// Colour in blocks of so many cells of the grid.
+/// The side of a colour block, in cells of the grid.
 const BLOCK: usize = 3;
 const BLOCKS: usize = GRID / BLOCK;
 const CELLS: usize = GRID * GRID;
 const LENGTH: usize = CELLS + 2 * BLOCKS * BLOCKS;
-/// Before the text: names the way in which it is made, so that another way can be told from this one.
+/// The prefix of the text: the version of the algorithm.
 const VERSION: &str = "f1.";
 
-/// The middle square of a photo, reduced to a 24x24 grid of brightness and 8x8 of colour.
+/// The centre square of a photo, reduced to a 24x24 grid of brightness and 8x8 of colour.
 ///
-/// Its text has fewer than 1,000 characters of `A-Z a-z 0-9 - _ .` and is stable. It is a small picture of a person:
-/// as personal as the photo, and not for logs.
+/// Its text is stable and has fewer than 1,000 characters of `A-Z a-z 0-9 - _ .`. It is a small picture of the user, as
+/// personal as the photo itself, and must not be logged.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; LENGTH]);
 
-/// How far two photos of the same picture may be apart, in steps of 256.
+/// The maximum distances between two photos of the same picture, in steps of 256.
 ///
-/// Found by measuring: recompressing our own thumbnail at quality 60 to 95, with and without halved colour and down to
-/// 48x48, stays within all of them; cutting 2 % off the sides or changing brightness by 3 % goes beyond at least one.
-/// The tests repeat the measurement. A change here needs a new [`VERSION`] only if the cells change.
+/// Determined by measurement: recompressing our own thumbnail at quality 60 to 95, with and without chroma subsampling
+/// and down to 48x48, stays within all limits; cropping 2 % off the sides or changing the brightness by 3 % exceeds at
+/// least one. The tests repeat the measurement. A change needs a new [`VERSION`] only if the cells change.
 mod limit {
-    /// Brightness as a whole.
+    /// The overall brightness.
     pub(super) const BIAS: f32 = 1.0;
-    /// Brightness, the mean over all cells, and the worst of them: edges that moved, a pair of glasses.
+    /// The mean and the maximum difference in brightness of the cells, such as from moved edges or a pair of glasses.
     pub(super) const MEAN: f32 = 2.6;
     pub(super) const WORST: f32 = 16.0;
-    /// Likewise for colour.
+    /// The same for colour.
     pub(super) const COLOUR_MEAN: f32 = 2.8;
     pub(super) const COLOUR_WORST: f32 = 11.0;
 }
 
 impl Upright {
     pub fn fingerprint(&self) -> Fingerprint {
-        // Softer and faster filters were measured too: they tell a shrunken echo less well from a cut picture.
+        // Softer and faster filters were measured too: they separate a shrunken echo less well from a cropped picture.
         Fingerprint::of_square(&self.square(GRID as u32, FilterType::Lanczos3))
     }
 }
@@ -58,7 +58,7 @@ impl Fingerprint {
         let mut colour = [[0_i32; BLOCKS * BLOCKS]; 2];
         for (i, pixel) in rgb.chunks_exact(3).take(CELLS).enumerate() {
             let [r, g, b] = [pixel[0], pixel[1], pixel[2]].map(i32::from);
-            // Brightness and colour as JPEG has them (full-range BT.601), in thousandths.
+            // Brightness and colour as in JPEG (full-range BT.601), in thousandths.
             cells[i] = ((299 * r + 587 * g + 114 * b + 500) / 1000) as u8;
             let block = i / GRID / BLOCK * BLOCKS + i % GRID / BLOCK;
             colour[0][block] += -169 * r - 331 * g + 500 * b;
@@ -70,12 +70,12 @@ impl Fingerprint {
         Self(cells)
     }
 
-    /// Whether both show the same picture, but for the traces of compression.
+    /// Whether both show the same picture, apart from compression artifacts.
     pub fn is_close(&self, other: &Self) -> bool {
         self.distance(other) <= 100
     }
 
-    /// 0 for the same, up to 100 for the same picture in other bytes, more for different ones.
+    /// 0 for identical fingerprints, up to 100 for the same picture in other bytes, more for different pictures.
     pub fn distance(&self, other: &Self) -> u32 {
         let (brightness, colour) = self.0.split_at(CELLS);
         let (other_brightness, other_colour) = other.0.split_at(CELLS);
@@ -92,7 +92,7 @@ impl Fingerprint {
     }
 }
 
-/// How two rows of cells differ.
+/// The differences between two grids of cells.
 struct Apart {
     bias: f32,
     mean: f32,
@@ -134,7 +134,7 @@ impl FromStr for Fingerprint {
 }
 
 impl fmt::Debug for Fingerprint {
-    /// Without the cells: they are a small picture of a person.
+    /// Omits the cells, which are a small picture of the user.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Fingerprint(..)")
     }

@@ -1,18 +1,18 @@
-//! How much a photo may cost. Everything here is known from the headers, before anything is decoded.
+//! Limits on the cost of a photo. All of them can be checked from the headers, before decoding.
 
 use super::outline::Outline;
 use super::refusal::Refusal;
 
-/// Upper bounds for one photo. The defaults take what a camera makes and what Graph accepts (4 MB) and keep eight
-/// photos that are decoded at the same time within 1 GiB.
+/// Upper bounds for one photo. The defaults accept any camera photo that Graph accepts (4 MB) and keep eight concurrent
+/// decodings within 1 GiB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PhotoLimits {
-    /// Bytes of the file.
+    /// The size of the file in bytes.
     pub max_bytes: usize,
-    /// Pixels of the longer side.
+    /// The pixels of the longer side.
     pub max_side: u32,
     pub max_pixels: u64,
-    /// Bytes that decoding may hold at the same time, estimated from above by what the headers say.
+    /// The peak memory of decoding in bytes, as an upper estimate from the headers.
     pub max_memory: u64,
 }
 

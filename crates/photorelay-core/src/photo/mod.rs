@@ -1,9 +1,9 @@
-//! Photos: untrusted bytes in, upright pixels, renditions and fingerprints out.
+//! Photos: turns untrusted bytes into upright pixels, renditions and fingerprints.
 //!
-//! [`decode()`] owns the failure "this is not a photo that we can safely use" and names it with a [`Refusal`]. Content is
-//! judged by its bytes and never by what somebody says it is; size, sides, pixels and memory are checked from the
-//! headers before anything is allocated for pixels; a decoder that panics refuses one photo and nothing else.
-//! Decoding is work for a blocking thread, never for an async one.
+//! [`decode()`] owns the failure "this is not a photo that can be used safely" and reports it as a [`Refusal`]. It must
+//! never trust a declared content type, only the bytes. Size, dimensions and memory are checked from the headers before
+//! any pixels are allocated, and a panicking decoder refuses one photo and affects nothing else. Decoding must run on a
+//! blocking thread, never on an async one.
 
 mod colour;
 mod decode;

@@ -1,7 +1,7 @@
-//! What a file says about itself: its sides, what decoding will hold, and whether it reaches its own end.
+//! The outline of an image file: its dimensions, the memory that decoding needs, and whether the file is complete.
 //!
-//! Walks segments, chunks and blocks without decoding, so that lies are found before memory is spent on them, and
-//! cut files even where a decoder would fill the missing half with grey. Allocates nothing.
+//! Walks segments, chunks and blocks without decoding. This finds false headers before memory is spent on them, and
+//! truncated files even if a decoder would fill the missing half with grey. It must never allocate.
 
 use super::refusal::Refusal;
 use super::sniff::Format;
@@ -10,15 +10,15 @@ use super::sniff::Format;
 pub(super) struct Outline {
     pub width: u32,
     pub height: u32,
-    /// Bytes per pixel that decoding holds at its peak, estimated from above.
+    /// The peak memory of decoding in bytes per pixel, as an upper estimate.
     pub memory_per_pixel: u64,
-    /// Whether the file goes on until its own end mark.
+    /// Whether the file is complete up to its end marker.
     pub complete: bool,
-    /// JPEG only: written by Adobe, which stores CMYK upside down.
+    /// JPEG only: written by Adobe software, which stores inverted CMYK.
     pub adobe: bool,
 }
 
-/// Files with more parts than this are made to keep a decoder busy.
+/// Files with more parts than this are crafted to keep a decoder busy.
 const MAX_PARTS: usize = 4096;
 
 pub(super) fn outline(format: Format, bytes: &[u8]) -> Result<Outline, Refusal> {
@@ -33,7 +33,7 @@ pub(super) fn outline(format: Format, bytes: &[u8]) -> Result<Outline, Refusal> 
         (Ok(()), Some(outline)) => Outline { complete: true, ..outline },
         (Err(Stop::CutOff), Some(outline)) => outline,
         (Err(Stop::CutOff), None) => return Err(Refusal::Truncated),
-        (Ok(()), None) => return Err(Refusal::corrupt("it has no picture")),
+        (Ok(()), None) => return Err(Refusal::corrupt("it contains no picture")),
         (Err(Stop::Wrong(detail)), _) => return Err(Refusal::corrupt(detail)),
     };
     match (outline.width, outline.height) {
@@ -93,7 +93,7 @@ fn jpeg(rest: &mut Rest<'_>, sketch: &mut Option<Outline>) -> Result<(), Stop> {
                 outline.adobe = adobe;
                 spread |= segment.first() != Some(&components);
                 if scans == 0 && spread {
-                    // The coefficients of all components are held until the last scan.
+                    // The coefficients of all components stay in memory until the last scan.
                     outline.memory_per_pixel += 2 * u64::from(components);
                 }
                 scans += 1;
@@ -105,7 +105,7 @@ fn jpeg(rest: &mut Rest<'_>, sketch: &mut Option<Outline>) -> Result<(), Stop> {
     Err(Stop::Wrong("it has too many segments"))
 }
 
-/// The next marker, over entropy-coded data, restart marks and fill bytes.
+/// The next marker, skipping entropy-coded data, restart markers and fill bytes.
 fn next_marker(rest: &mut Rest<'_>) -> Result<u8, Stop> {
     loop {
         let start = rest.0.iter().position(|byte| *byte == 0xff).ok_or(Stop::CutOff)?;
@@ -124,12 +124,12 @@ fn jpeg_frame(segment: &[u8]) -> Result<Outline, Stop> {
     let &[_precision, h1, h0, w1, w0, components, ..] = segment else {
         return Err(Stop::Wrong("the frame header is too short"));
     };
-    // The RGB that is handed on, and what it is made of.
+    // The resulting RGB, and the components it is made of.
     let memory_per_pixel = match components {
         1 => 3 + 1,
         3 => 3,
         4 => 3 + 2 * 4,
-        _ => return Err(Stop::Wrong("it has neither one, three nor four colour components")),
+        _ => return Err(Stop::Wrong("it does not have one, three or four colour components")),
     };
     Ok(Outline {
         width: u32::from(u16::from_be_bytes([w1, w0])),
@@ -150,7 +150,7 @@ fn png(rest: &mut Rest<'_>, sketch: &mut Option<Outline>) -> Result<(), Stop> {
         rest.take(4)?;
         match (&kind, &*sketch) {
             (b"IHDR", None) => *sketch = Some(png_header(data)?),
-            (_, None) => return Err(Stop::Wrong("it does not begin with its header")),
+            (_, None) => return Err(Stop::Wrong("it does not start with its header")),
             (b"IHDR", Some(_)) => return Err(Stop::Wrong("it describes its size twice")),
             (b"IEND", _) => return Ok(()),
             _ => {}
@@ -166,7 +166,7 @@ fn png_header(data: &[u8]) -> Result<Outline, Stop> {
     Ok(Outline {
         width: u32::from_be_bytes([w3, w2, w1, w0]),
         height: u32::from_be_bytes([h3, h2, h1, h0]),
-        // Four channels as decoded, and the RGB made of them.
+        // Four decoded channels, and the RGB made of them.
         memory_per_pixel: 3 + if depth == 16 { 8 } else { 4 },
         complete: false,
         adobe: false,
@@ -203,7 +203,7 @@ fn gif(rest: &mut Rest<'_>, sketch: &mut Option<Outline>) -> Result<(), Stop> {
                 skip_colour_table(rest, flags)?;
                 rest.byte()?;
             }
-            _ => return Err(Stop::Wrong("it holds an unknown block")),
+            _ => return Err(Stop::Wrong("it contains an unknown block")),
         }
         loop {
             match rest.byte()? {

@@ -1,21 +1,21 @@
-//! Why a photo is not used: each reason with a short stable code, for the audit trail, and a sentence for people.
+//! The reasons for refusing a photo, each with a short stable code for the audit trail and a message for humans.
 
-/// Final for these bytes: trying again does not help. Holds no byte of the photo.
+/// Final for these bytes: retrying does not help. Contains no byte of the photo.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    #[error("there are no bytes in it")]
+    #[error("the file is empty")]
     Empty,
-    #[error("the file has {bytes} bytes, more than the {limit} that are read")]
+    #[error("the file has {bytes} bytes, which exceeds the limit of {limit}")]
     TooLarge { bytes: usize, limit: usize },
     #[error("this is {found}, not a JPEG, PNG or GIF photo")]
     NotAPhoto { found: &'static str },
-    #[error("this is a picture of {width}x{height} pixel, which stands for \"no photo\"")]
+    #[error("this is a {width}x{height} pixel placeholder for \"no photo\"")]
     Placeholder { width: u32, height: u32 },
     #[error("the photo claims {width}x{height} pixels, more than are decoded safely")]
     TooManyPixels { width: u32, height: u32 },
     #[error("the photo is cut off before its end")]
     Truncated,
-    /// The detail is the decoder's own words.
+    /// With the decoder's own error message.
     #[error("the photo is damaged: {detail}")]
     Corrupt { detail: String },
     #[error("the photo does not fit into the {max_bytes} bytes of {rendition}, however much it is compressed")]
@@ -23,7 +23,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// Stable: written to audit entries and counted in metrics.
+    /// A stable code, written to audit entries and used in metrics.
     pub fn code(&self) -> &'static str {
         match self {
             Refusal::Empty => "empty",
@@ -37,16 +37,16 @@ impl Refusal {
         }
     }
 
-    /// Keeps the detail printable and short, as it may repeat something of the file.
+    /// Makes the detail printable and short, because it may repeat parts of the file.
     pub(super) fn corrupt(detail: impl std::fmt::Display) -> Self {
         let printable = |c: char| if c == ' ' || c.is_ascii_graphic() { c } else { '?' };
         Refusal::Corrupt { detail: detail.to_string().chars().take(160).map(printable).collect() }
     }
 }
 
-/// Runs foreign decoding code; a panic in it refuses this photo and goes no further.
+/// Runs third-party decoding code; a panic in it refuses this photo and affects nothing else.
 pub(super) fn contained<T>(doing: &str, work: impl FnOnce() -> Result<T, Refusal>) -> Result<T, Refusal> {
-    // Whatever the closure touched is dropped with the panic, so no broken state can be seen afterwards.
+    // Everything that the closure touched is dropped during the panic, so no broken state remains visible.
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(work))
         .unwrap_or_else(|_| Err(Refusal::corrupt(format_args!("{doing} panicked"))))
 }

@@ -1,6 +1,7 @@
-//! Renditions: a photo as a directory attribute can hold it, a small square JPEG that never exceeds its limit.
+//! Renditions: a photo as a small square JPEG that fits into a directory attribute.
 //!
-//! The same photo gives the same bytes every time, because a rendition is named by its digest.
+//! A rendition must never exceed its size limit. The same photo must always give the same bytes, because a rendition is
+//! named by its digest.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,12 +14,12 @@ use super::refusal::{Refusal, contained};
 use super::upright::Upright;
 use crate::id::Digest;
 
-/// What a rendition is for and how large it may be. Written `name:side:max_bytes`, as in `thumbnailPhoto:96:10240`.
+/// The attribute and the limits of a rendition. Written as `name:side:max_bytes`, such as `thumbnailPhoto:96:10240`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RenditionSpec {
-    /// The directory attribute. Part of blob names.
+    /// The directory attribute, which is part of blob names.
     pub name: String,
-    /// Pixels of each side; a photo with fewer is not enlarged.
+    /// The pixels of each side; a smaller photo is not enlarged.
     pub side: u32,
     pub max_bytes: usize,
 }
@@ -72,7 +73,7 @@ impl FromStr for RenditionSpec {
     }
 }
 
-/// A JPEG, made by us, within its limit.
+/// A JPEG that photorelay encoded within its limit.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Rendition {
     pub name: String,
@@ -83,7 +84,7 @@ pub struct Rendition {
 }
 
 impl fmt::Debug for Rendition {
-    /// Without the bytes: they show a person.
+    /// Omits the bytes, which show the user.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Rendition")
             .field("name", &self.name)
@@ -96,7 +97,7 @@ impl fmt::Debug for Rendition {
 }
 
 impl Upright {
-    /// The square in the middle of the photo, at the highest quality that fits. An `Err` is final for this pair.
+    /// Encodes the centre square of the photo at the highest quality that fits. An `Err` is final for this pair.
     pub fn render(&self, spec: &RenditionSpec) -> Result<Rendition, Refusal> {
         let side = spec.side.min(self.width()).min(self.height());
         let does_not_fit = || Refusal::DoesNotFit { rendition: spec.name.clone(), max_bytes: spec.max_bytes };
@@ -115,14 +116,14 @@ impl Upright {
     }
 }
 
-/// Above this quality a JPEG grows and does not look better.
+/// Above this quality a JPEG grows without looking better.
 const BEST: u8 = 92;
-/// Below this one a face is no longer worth writing to a directory.
+/// Below this quality a face is no longer worth writing to a directory.
 const WORST: u8 = 30;
-/// How much the logarithm of the size grows with a step of quality, in a photo between the two.
+/// How much the logarithm of the size grows with each step of quality, in a typical photo.
 const GROWTH: f64 = 0.025;
 
-/// Encodes at the highest quality that fits. Aims by the sizes seen so far, so that a few attempts are enough.
+/// Encodes at the highest quality that fits. Estimates it from the sizes so far, so that a few attempts are enough.
 fn encode_within(rgb: &[u8], side: u16, max_bytes: usize) -> Result<Option<Vec<u8>>, Refusal> {
     let excess = |size: usize| (size as f64 / max_bytes as f64).ln();
     let first = encode(rgb, side, BEST)?;
@@ -138,7 +139,7 @@ fn encode_within(rgb: &[u8], side: u16, max_bytes: usize) -> Result<Option<Vec<u
             break;
         }
         let aim = match &fits {
-            // Halving always ends; aiming is faster as long as it is any good.
+            // Bisection always ends; estimating is faster while the estimates are good.
             _ if attempt >= 4 => f64::from(low + (high - low) / 2),
             None => f64::from(too_high.0) - (too_high.1 / GROWTH).ceil(),
             Some((quality, room, _)) => {
@@ -159,7 +160,7 @@ fn encode_within(rgb: &[u8], side: u16, max_bytes: usize) -> Result<Option<Vec<u
 fn encode(rgb: &[u8], side: u16, quality: u8) -> Result<Vec<u8>, Refusal> {
     let mut bytes = Vec::with_capacity(16 << 10);
     let mut encoder = Encoder::new(&mut bytes, quality);
-    // Full colour resolution: at this size halving it is visible and saves little.
+    // Full colour resolution: at this size, chroma subsampling is visible and saves little.
     encoder.set_sampling_factor(SamplingFactor::F_1_1);
     encoder.encode(rgb, side, side, ColorType::Rgb).map_err(Refusal::corrupt)?;
     Ok(bytes)

@@ -1,15 +1,15 @@
-//! A picture that nobody takes for a face, for trying things out.
+//! A test picture that cannot be mistaken for a face.
 
 use jpeg_encoder::{ColorType, Encoder};
 
 use super::Refusal;
 
-/// Large enough that Graph makes all its sizes of it.
+/// Large enough for Graph to create all its sizes from it.
 const SIDE: u16 = 648;
 const FIELDS: u16 = 8;
 const QUALITY: u8 = 90;
 
-/// A JPEG of coloured fields, which are other ones for every seed.
+/// A JPEG of coloured fields that depend on the seed.
 pub fn sample(seed: u64) -> Result<Vec<u8>, Refusal> {
     let mut dice = fastrand::Rng::with_seed(seed);
     let colours: Vec<[u8; 3]> =

@@ -1,8 +1,8 @@
-//! What kind of file these bytes are, by their first bytes alone.
+//! Detects the kind of a file from its first bytes.
 //!
-//! Never trusts a file name or a content type, and never reads further than a few hundred bytes.
+//! It must never trust a file name or a content type, and never reads more than a few hundred bytes.
 
-/// The kinds of photo that are decoded.
+/// The supported kinds of photo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Format {
     Jpeg,
@@ -20,7 +20,7 @@ impl Format {
     }
 }
 
-/// The kind of photo; none for anything else.
+/// The kind of photo; `None` for anything else.
 pub fn sniff(bytes: &[u8]) -> Option<Format> {
     match bytes {
         [0xff, 0xd8, 0xff, ..] => Some(Format::Jpeg),
@@ -30,7 +30,7 @@ pub fn sniff(bytes: &[u8]) -> Option<Format> {
     }
 }
 
-/// A name, for people, of what is not a photo. Says nothing of the content but its kind.
+/// A readable name for a file that is not a photo. Reveals nothing about the content but its kind.
 pub(super) fn name_of_other(bytes: &[u8]) -> &'static str {
     match bytes {
         [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => return "WebP",

@@ -1,7 +1,7 @@
-//! A decoded photo, as people should see it: upright and in sRGB.
+//! A decoded photo, presented upright and in sRGB.
 //!
-//! Turning and colour conversion are put off until the photo is small, where they cost nothing: everything that leaves
-//! this type is a square of a few pixels, and cutting and shrinking work on the decoder's own buffer without a copy.
+//! Rotation and colour conversion are deferred until the photo is small, where they cost nothing: this type returns
+//! only squares of a few pixels, and cropping and scaling work on the decoder's own buffer without a copy.
 
 use std::fmt;
 
@@ -14,14 +14,14 @@ use super::colour::ToSrgb;
 use super::refusal::Refusal;
 use super::sniff::Format;
 
-/// Pixels as a decoder left them: rows from the top, three bytes each.
+/// Pixels in the decoder's layout: rows from the top, three bytes a pixel.
 pub(super) struct Pixels {
     pub(super) width: u32,
     pub(super) height: u32,
     pub(super) rgb: Vec<u8>,
 }
 
-/// A photo that was decoded. See [`super::decode()`].
+/// A decoded photo. See [`super::decode()`].
 pub struct Upright {
     format: Format,
     pixels: Pixels,
@@ -30,7 +30,7 @@ pub struct Upright {
 }
 
 impl fmt::Debug for Upright {
-    /// Without the pixels: they show a person.
+    /// Omits the pixels, which show the user.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Upright")
             .field("format", &self.format)
@@ -49,22 +49,22 @@ impl Upright {
     ) -> Result<Self, Refusal> {
         let expected = u64::from(pixels.width) * u64::from(pixels.height) * 3;
         if expected == 0 || pixels.rgb.len() as u64 != expected {
-            return Err(Refusal::corrupt("the decoder gave another number of pixels than it should"));
+            return Err(Refusal::corrupt("the decoder returned an unexpected number of pixels"));
         }
         Ok(Self { format, pixels, orientation: orientation.unwrap_or(Orientation::NoTransforms), to_srgb })
     }
 
-    /// Pixels from left to right, once upright.
+    /// The width in pixels, once upright.
     pub fn width(&self) -> u32 {
         if self.lies_on_its_side() { self.pixels.height } else { self.pixels.width }
     }
 
-    /// Pixels from top to bottom, once upright.
+    /// The height in pixels, once upright.
     pub fn height(&self) -> u32 {
         if self.lies_on_its_side() { self.pixels.width } else { self.pixels.height }
     }
 
-    /// What the bytes really were.
+    /// The actual kind of the bytes.
     pub fn content_type(&self) -> &'static str {
         self.format.content_type()
     }
@@ -78,12 +78,12 @@ impl Upright {
         matches!(self.orientation, Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH)
     }
 
-    /// The largest square in the middle, resized to this side, upright, in sRGB, three bytes a pixel.
+    /// The largest centre square, scaled to this side, upright, in sRGB, three bytes a pixel.
     pub(super) fn square(&self, side: u32, filter: FilterType) -> Vec<u8> {
         let Pixels { width, height, rgb } = &self.pixels;
         let cut = (*width).min(*height);
         let (left, top) = ((width - cut) / 2, (height - cut) / 2);
-        // Typed, because whoever names no kind of pixel gets the code for all thirteen: three megabytes of it.
+        // Typed: without a pixel type this compiles the code for all thirteen of them, three megabytes.
         let source = TypedImageRef::<U8x3>::from_buffer(*width, *height, rgb);
         let source = source.expect("the number of pixels was checked by `new`");
         let mut small = vec![0; side as usize * side as usize * 3];
@@ -98,10 +98,10 @@ impl Upright {
     }
 }
 
-/// Turns a square upright.
+/// Rotates a square upright.
 fn turn(square: Vec<u8>, side: usize, orientation: Orientation) -> Vec<u8> {
     let last = side - 1;
-    // Where the pixel that belongs to column x and row y is found in the square as it was stored.
+    // The stored position of the pixel that belongs in column x and row y.
     let source = |x: usize, y: usize| match orientation {
         Orientation::NoTransforms => (x, y),
         Orientation::FlipHorizontal => (last - x, y),
@@ -130,7 +130,7 @@ fn turn(square: Vec<u8>, side: usize, orientation: Orientation) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    /// The letters of EXIF's own table: where the first row and the first column of the stored picture belong.
+    /// The letters of the EXIF table: where the first row and the first column of the stored picture belong.
     #[test]
     fn each_orientation_is_undone_as_the_image_crate_does_it() {
         let stored: Vec<u8> = (0..27).collect();

@@ -1,8 +1,8 @@
 //! Queues in an Azure storage account, or in Azurite, through the official SDK.
 //!
-//! Bodies travel as base64 and messages never expire. A send whose reply was lost is repeated by the SDK, so a message
-//! may be there twice. This module must never let a SAS or a query of a URL into an error, a log line or a `Debug`
-//! output. It owns the failure "the lease is gone": that is an answer, not an error.
+//! Bodies are sent as base64, and messages never expire. The SDK retries a send whose response was lost, so a message
+//! may exist twice. This module must never expose a SAS or a URL query in an error, a log line or `Debug` output. It
+//! owns the failure "the lease is lost", which is a result, not an error.
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,9 +27,9 @@ use super::{Delivery, Leased, MessageBody, Outgoing, PopReceipt, QueueStore, rul
 use crate::store::StoreError;
 use crate::store::azure::{Service, classify, client_options, error_code, status, within_time};
 
-/// How many messages are sent at once.
+/// How many messages are sent concurrently.
 const PARALLEL_SENDS: usize = 16;
-/// As many as can be looked at by one call; queues are about first in, first out.
+/// The most that one call can peek at; queues are roughly first in, first out.
 const PEEKED: i32 = 32;
 /// Never expires.
 const TIME_TO_LIVE: i32 = -1;
@@ -41,7 +41,7 @@ pub struct AzureQueues {
 }
 
 impl AzureQueues {
-    /// Connects to a queue service URI, which may carry a SAS; without one a credential is needed. Sends nothing yet.
+    /// Creates a client for a queue service URI, which needs a SAS or a credential. Sends nothing yet.
     pub fn connect(
         service_uri: &Url,
         credential: Option<Arc<dyn TokenCredential>>,
@@ -77,14 +77,14 @@ impl QueueStore for AzureQueues {
             Err(error) if status(&error) == Some(403) => classify(error, doing),
             Err(error) => return Err(classify(error, doing)),
         };
-        // Whoever may not create queues can still work with one that is there.
+        // A program that may not create queues can still use an existing one.
         match within_time(doing, client.get_properties(None)).await? {
             Ok(_) => Ok(()),
             Err(error) if status(&error) == Some(404) => {
                 Err(StoreError::Missing { what: format!("the queue `{queue}`") })
             }
             Err(error) if status(&error) == Some(403) => Err(denied),
-            Err(error) => Err(classify(error, || format!("looking for the queue `{queue}`"))),
+            Err(error) => Err(classify(error, || format!("finding the queue `{queue}`"))),
         }
     }
 
@@ -115,13 +115,13 @@ impl QueueStore for AzureQueues {
         let doing = || format!("renewing a lease in the queue `{queue}`");
         let client = self.queue(queue)?;
         let seconds = whole_seconds(rules::delay(lease));
-        // Without a body the service keeps the one that the message has.
+        // Without a body the service keeps the current one.
         match within_time(doing, client.update_message(&delivery.id, &delivery.receipt.0, seconds, None)).await? {
-            Ok(reply) => {
-                let receipt = reply.headers().get_optional_string(&HeaderName::from_static("x-ms-popreceipt"));
+            Ok(response) => {
+                let receipt = response.headers().get_optional_string(&HeaderName::from_static("x-ms-popreceipt"));
                 let receipt = receipt.ok_or_else(|| StoreError::Unavailable {
                     doing: doing(),
-                    source: "the answer has no new receipt".into(),
+                    source: "the response has no new receipt".into(),
                 })?;
                 Ok(Leased::Yes(PopReceipt(receipt)))
             }
@@ -149,7 +149,7 @@ impl QueueStore for AzureQueues {
     }
 
     async fn oldest(&self, queue: &str) -> Result<Option<Timestamp>, StoreError> {
-        let doing = || format!("looking into the queue `{queue}`");
+        let doing = || format!("peeking at the queue `{queue}`");
         let client = self.queue(queue)?;
         let options = QueueClientPeekMessagesOptions { number_of_messages: Some(PEEKED), ..Default::default() };
         let request = async { client.peek_messages(Some(options)).await?.into_model() };
@@ -189,12 +189,12 @@ fn delivery(message: ReceivedMessage) -> Option<Delivery> {
     })
 }
 
-/// The message is gone, or was received by somebody else meanwhile.
+/// Whether the message no longer exists or another consumer has received it.
 fn says_lost(error: &azure_core::Error) -> bool {
     matches!(error_code(error), Some("PopReceiptMismatch" | "MessageNotFound"))
 }
 
-/// The service counts in seconds; a message is never visible too early.
+/// Rounds up, because the service counts in seconds and a message must not become visible too early.
 fn whole_seconds(duration: Duration) -> i32 {
     let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
     i32::try_from(seconds).unwrap_or(i32::MAX)

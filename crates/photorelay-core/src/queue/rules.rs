@@ -1,11 +1,11 @@
-//! What every backend takes for a queue name, a message and a time, so that what works on one works on all.
+//! The rules for queue names, messages and durations, which every backend enforces alike.
 
 use std::time::Duration;
 
 use super::{MAX_BODY_BYTES, MAX_DELAY, Outgoing};
 use crate::store::StoreError;
 
-/// As Azure has it: 3 to 63 lower-case letters, digits and single hyphens, beginning and ending without a hyphen.
+/// Azure's rule: 3 to 63 lower-case letters, digits and single hyphens, with no hyphen at either end.
 pub(super) fn check_queue(queue: &str) -> Result<(), StoreError> {
     let fits = (3..=63).contains(&queue.len())
         && queue.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
@@ -43,7 +43,7 @@ pub(super) fn lease(lease: Duration) -> Duration {
     lease.clamp(Duration::from_secs(1), MAX_DELAY)
 }
 
-/// How long a message can be hidden when it is sent or renewed.
+/// How long a sent or renewed message can be hidden.
 pub(super) fn delay(delay: Duration) -> Duration {
     delay.min(MAX_DELAY)
 }

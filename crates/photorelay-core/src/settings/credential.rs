@@ -1,4 +1,4 @@
-//! Who this program is towards Entra ID: for Graph, for the storage account, or for both.
+//! The settings for signing in to Entra ID: for Graph, for the storage account, or for both.
 
 use std::path::PathBuf;
 
@@ -6,11 +6,14 @@ use super::Reader;
 use crate::entra::CredentialConfig;
 use crate::id::TenantId;
 
-/// What is wrong was told to the reader.
+/// The login host of the public cloud, unless `PHOTORELAY_AUTHORITY_URL` names another one.
+pub const DEFAULT_AUTHORITY_URL: &str = "https://login.microsoftonline.com";
+
+/// The problem has already been reported to the reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AlreadyReported;
 
-/// Just one way of proving who we are; none if nothing is set.
+/// Reads the one configured credential; `None` if none is configured.
 pub fn credential(reader: &mut Reader<'_>) -> Result<Option<CredentialConfig>, AlreadyReported> {
     let tenant: Option<TenantId> = reader.peek("PHOTORELAY_TENANT_ID");
     let client_id: Option<String> = reader.optional("PHOTORELAY_CLIENT_ID");
@@ -32,7 +35,7 @@ pub fn credential(reader: &mut Reader<'_>) -> Result<Option<CredentialConfig>, A
         reader.problem("PHOTORELAY_CLIENT_ID is missing: the application (client) id that the credential belongs to");
         return Err(AlreadyReported);
     };
-    // A missing tenant is told where it is required.
+    // A missing tenant is reported where it is required.
     let tenant_id = tenant.ok_or(AlreadyReported)?.to_string();
     Ok(match (secret, certificate, token_file) {
         (Some(secret), ..) => Some(CredentialConfig::ClientSecret { tenant_id, client_id, secret }),

@@ -1,12 +1,12 @@
-//! Reads settings by name and collects what is wrong with them, so that all of it can be told at once.
+//! Reads settings by name and collects all problems, so that they can be reported at once.
 //!
-//! Nothing is inferred from absence. Secrets are taken from the file that `{name}_FILE` names or from `{name}` itself,
-//! and are never printed.
+//! Nothing is inferred from absence. Secrets come from the file that `{name}_FILE` names or from `{name}` itself, and
+//! must never be printed.
 
 mod credential;
 mod storage;
 
-pub use credential::{AlreadyReported, credential};
+pub use credential::{AlreadyReported, DEFAULT_AUTHORITY_URL, credential};
 pub use storage::{ServiceUri, StorageSettings, storage};
 
 use std::collections::HashMap;
@@ -17,13 +17,13 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
-/// The variables of the process, or of a test. Debug prints names only.
+/// The environment variables of the process, or of a test. `Debug` prints only the names.
 #[derive(Clone, Default)]
 pub struct Environment(HashMap<String, String>);
 
 impl Environment {
-    /// What the process was started with.
-    #[expect(clippy::disallowed_methods, reason = "the one place where the environment is read")]
+    /// The environment of this process.
+    #[expect(clippy::disallowed_methods, reason = "the only place that reads the environment")]
     pub fn of_process() -> Self {
         Self(std::env::vars().collect())
     }
@@ -45,7 +45,7 @@ impl fmt::Debug for Environment {
     }
 }
 
-/// Everything that is wrong with the configuration.
+/// All problems of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems(Vec<String>);
 
@@ -70,7 +70,7 @@ impl<'a> Reader<'a> {
         Self { environment, problems: Vec::new() }
     }
 
-    /// Adds something that is wrong.
+    /// Reports a problem.
     pub fn problem(&mut self, problem: &str) {
         self.problems.push(problem.to_owned());
     }
@@ -83,7 +83,7 @@ impl<'a> Reader<'a> {
         self.optional(name).unwrap_or(false)
     }
 
-    /// A value that is reported elsewhere if it is missing or wrong.
+    /// Reads a value whose absence or error is reported elsewhere.
     pub fn peek<T: FromStr>(&self, name: &str) -> Option<T> {
         self.environment.get(name)?.parse().ok()
     }
@@ -109,7 +109,7 @@ impl<'a> Reader<'a> {
         self.optional(name).map_or(default, Duration::from_secs)
     }
 
-    /// At least one.
+    /// Reads a duration of at least one second.
     pub fn positive_seconds(&mut self, name: &str, default: Duration) -> Duration {
         let seconds = self.seconds(name, default);
         if seconds.is_zero() {
@@ -118,11 +118,11 @@ impl<'a> Reader<'a> {
         seconds
     }
 
-    /// Plain http only to this machine.
+    /// Reads an https URL; plain http is accepted only for this machine.
     pub fn url(&mut self, name: &str, default: Option<&str>) -> Option<Url> {
         let text = self.environment.get(name).or(default)?;
         let Ok(url) = Url::parse(text) else {
-            // The text is not repeated: a service URI may carry a SAS.
+            // Does not repeat the text: a service URI may carry a SAS.
             self.problems.push(format!("{name} is not a URL"));
             return None;
         };
@@ -146,7 +146,7 @@ impl<'a> Reader<'a> {
         self.secret(name)
     }
 
-    /// From the file that `{name}_FILE` names, or from `{name}` itself.
+    /// Reads a secret from the file that `{name}_FILE` names, or from `{name}` itself.
     pub fn secret(&mut self, name: &str) -> Option<SecretString> {
         let file_name = format!("{name}_FILE");
         let value = match (self.environment.get(&file_name), self.environment.get(name)) {
@@ -164,7 +164,7 @@ impl<'a> Reader<'a> {
             (None, Some(value)) => value.to_owned(),
             (None, None) => return None,
         };
-        // The platform passes a reference that it could not resolve as it is.
+        // The platform passes on a reference that it could not resolve.
         if value.starts_with("@Microsoft.KeyVault(") {
             self.problems.push(format!(
                 "{name} is a Key Vault reference that was not resolved: check keyVaultReferenceIdentity and its role"
@@ -178,7 +178,7 @@ impl<'a> Reader<'a> {
         Some(SecretString::from(value))
     }
 
-    /// The configuration, or everything that is wrong. `make` gives none only where a problem was reported.
+    /// Returns the configuration, or all problems. `make` must return `None` only if a problem was reported.
     pub fn finish<T>(self, make: impl FnOnce() -> Option<T>) -> Result<T, Problems> {
         if !self.problems.is_empty() {
             return Err(Problems(self.problems));

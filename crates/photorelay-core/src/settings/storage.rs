@@ -1,4 +1,4 @@
-//! Where the storage is: the same `PhotoStorage__*` settings that the Functions bindings use, or a folder.
+//! The location of the storage: the same `PhotoStorage__*` settings that the Functions bindings use, or a folder.
 
 use std::path::PathBuf;
 
@@ -8,16 +8,16 @@ use super::Reader;
 use crate::entra::{self, CredentialConfig, CredentialError};
 use crate::storage::StorageConfig;
 
-/// Which storage, before any credential is made.
+/// The configured storage, before its credential is created.
 #[derive(Debug, Clone)]
-#[expect(clippy::large_enum_variant, reason = "there is one of it in a process")]
+#[expect(clippy::large_enum_variant, reason = "a process has only one of it")]
 pub enum StorageSettings {
     Azure { blob_service: ServiceUri, queue_service: ServiceUri, credential: Option<CredentialConfig> },
     Embedded { path: PathBuf },
 }
 
 impl StorageSettings {
-    /// What to open, with the credential made.
+    /// Creates the credential and returns the storage to open.
     pub fn resolve(&self, authority: &Url) -> Result<StorageConfig, CredentialError> {
         Ok(match self {
             Self::Embedded { path } => StorageConfig::Embedded { path: path.clone() },
@@ -42,15 +42,15 @@ impl std::fmt::Debug for ServiceUri {
     }
 }
 
-/// Reads the `PhotoStorage__*` settings: Azure Storage or a folder, never both. Where they name no credential and carry
-/// no SAS, it is `own` that signs in.
+/// Reads the `PhotoStorage__*` settings: Azure Storage or a folder, never both. If they name no credential and carry no
+/// SAS, the `own` credential of this program is used.
 pub fn storage(reader: &mut Reader<'_>, own: Option<&CredentialConfig>) -> Option<StorageSettings> {
     let path: Option<PathBuf> = reader.optional("PhotoStorage__path");
     let blob_service = reader.url("PhotoStorage__blobServiceUri", None);
     let queue_service = reader.url("PhotoStorage__queueServiceUri", None);
     match (path, blob_service, queue_service) {
         (Some(path), None, None) => {
-            // Azure's markers: there a local folder would be lost with the instance.
+            // Set by Azure, where a local folder would be lost with the instance.
             if let Some(marker) = ["WEBSITE_INSTANCE_ID", "CONTAINER_APP_NAME"].iter().find(|name| reader.has(name)) {
                 reader.problem(&format!(
                     "PhotoStorage__path is set inside Azure ({marker} is present), where a folder is lost with the \
@@ -66,7 +66,7 @@ pub fn storage(reader: &mut Reader<'_>, own: Option<&CredentialConfig>) -> Optio
                 None => None,
                 Some("managedidentity") => Some(CredentialConfig::ManagedIdentity { client_id }),
                 Some(_) => {
-                    reader.problem("PhotoStorage__credential is not `managedidentity`, the only one the host knows");
+                    reader.problem("PhotoStorage__credential must be `managedidentity`: the host supports no other");
                     return None;
                 }
             };
@@ -88,7 +88,7 @@ pub fn storage(reader: &mut Reader<'_>, own: Option<&CredentialConfig>) -> Optio
         (None, None, None) => {
             reader.problem(
                 "no storage: set PhotoStorage__blobServiceUri and PhotoStorage__queueServiceUri for Azure Storage, or \
-                 PhotoStorage__path for a folder of this machine",
+                 PhotoStorage__path for a folder on this machine",
             );
             None
         }

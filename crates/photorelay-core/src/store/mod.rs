@@ -1,9 +1,9 @@
-//! The blob store as photorelay needs it: create-once, replace, read, list, delete. No locks and no compare-and-swap.
+//! The blob store interface: create-once, replace, read, list and delete, without locks or compare-and-swap.
 //!
 //! Create-once is the only point of decision in the whole system, so every backend must make it atomic and durable:
 //! after `Created` the blob survives a power cut, and exactly one of several writers sees `Created`.
-//! (A write whose reply was lost may be repeated by a client and then reports `AlreadyExists` to the one who made it:
-//! callers treat both answers as "it exists now" and look at what is there.)
+//! A client may retry a write whose response was lost, and then sees `AlreadyExists` although it created the blob
+//! itself. Callers must treat both results as "the blob exists now" and read what it contains.
 
 pub mod azure;
 pub mod embedded;
@@ -33,7 +33,7 @@ pub enum Creation {
 pub struct Listed {
     pub name: String,
     pub bytes: u64,
-    /// Filled only where the listing asked for it.
+    /// Empty unless the listing requested it.
     pub metadata: Metadata,
 }
 
@@ -41,18 +41,18 @@ pub struct Listed {
 #[derive(Debug, Clone, Default)]
 pub struct Page {
     pub blobs: Vec<Listed>,
-    /// What to ask for the next page with; none on the last one.
+    /// The continuation for the next page; `None` on the last one.
     pub next: Option<String>,
 }
 
-/// What a listing should hold.
+/// A request for a page of a listing.
 #[derive(Debug, Clone, Copy)]
 pub struct Listing<'a> {
     pub prefix: &'a str,
-    /// `next` of the page before.
+    /// `next` of the previous page.
     pub continuation: Option<&'a str>,
     pub with_metadata: bool,
-    /// At most so many blobs on the page; a backend may give fewer. 5,000 is the most that Azure gives.
+    /// The maximum number of blobs on the page; a backend may return fewer. Azure returns at most 5,000.
     pub page_size: u32,
 }
 
@@ -62,25 +62,25 @@ impl<'a> Listing<'a> {
     }
 }
 
-/// Why a blob operation failed; the variants are what a caller can do about it.
+/// Why a storage operation failed. The variants differ in what the caller can do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Down, slow, throttled or cut off: worth trying again later.
+    /// Down, slow, throttled or disconnected: worth retrying later.
     #[error("storage is unavailable while {doing}: {source}")]
     Unavailable { doing: String, source: BoxError },
-    /// Not allowed: somebody has to grant a role or renew a SAS.
+    /// Not allowed: an operator must grant a role or renew a SAS.
     #[error("storage refuses {doing}: {source}")]
     Denied { doing: String, source: BoxError },
-    /// The container or queue does not exist and may not be created by us.
-    #[error("{what} does not exist in the storage: create it, or allow this program to")]
+    /// The container or queue does not exist, and this program may not create it.
+    #[error("{what} does not exist in the storage: create it, or allow this program to create it")]
     Missing { what: String },
     /// The disk of the embedded store has no room.
     #[error("the disk is full while {doing}")]
     Full { doing: String },
-    /// More bytes than the caller is ready to hold.
-    #[error("{what} has {bytes} bytes, more than the {limit} that it may have")]
+    /// More bytes than the caller accepts.
+    #[error("{what} has {bytes} bytes, which exceeds the limit of {limit}")]
     TooLarge { what: String, bytes: u64, limit: u64 },
-    /// The request itself is wrong; repeating it does not help.
+    /// The request itself is invalid; retrying it does not help.
     #[error("storage does not accept {doing}: {source}")]
     Invalid { doing: String, source: BoxError },
 }
@@ -88,7 +88,7 @@ pub enum StoreError {
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 impl StoreError {
-    /// Whether the same call may succeed later without anybody doing anything.
+    /// Whether the same call may succeed later without an operator's action.
     pub fn is_transient(&self) -> bool {
         matches!(self, StoreError::Unavailable { .. } | StoreError::Full { .. })
     }
@@ -96,11 +96,11 @@ impl StoreError {
 
 #[async_trait]
 pub trait BlobStore: Send + Sync + Debug {
-    /// Makes sure that the container exists, creating it where that is allowed.
+    /// Ensures that the container exists, creating it if that is allowed.
     async fn ensure_container(&self, container: Container) -> Result<(), StoreError>;
 
-    /// Stores the blob unless one of that name exists. The content type is for people and tools that look into the
-    /// storage; photorelay never reads it back.
+    /// Stores the blob unless the name is taken. The content type helps operators and tools that browse the storage;
+    /// photorelay never reads it back.
     async fn create(
         &self,
         container: Container,
@@ -109,7 +109,8 @@ pub trait BlobStore: Send + Sync + Debug {
         content: Bytes,
     ) -> Result<Creation, StoreError>;
 
-    /// Stores the blob, replacing what was there. Bytes may be visible a moment before the metadata, never after.
+    /// Stores the blob, replacing an existing one. Its bytes may become visible shortly before its metadata, never
+    /// after.
     async fn put(
         &self,
         container: Container,
@@ -119,11 +120,11 @@ pub trait BlobStore: Send + Sync + Debug {
         metadata: &Metadata,
     ) -> Result<(), StoreError>;
 
-    /// The blob's bytes, or none if it does not exist.
+    /// Reads the blob; `None` if it does not exist.
     async fn get(&self, container: Container, name: &str, limit: u64) -> Result<Option<Bytes>, StoreError>;
 
     async fn list(&self, container: Container, listing: Listing<'_>) -> Result<Page, StoreError>;
 
-    /// Deletes the blob; one that does not exist is no error.
+    /// Deletes the blob. It is not an error if the blob does not exist.
     async fn delete(&self, container: Container, name: &str) -> Result<(), StoreError>;
 }

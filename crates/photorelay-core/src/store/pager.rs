@@ -1,11 +1,11 @@
-//! One walk through a listing, page after page: one page is all that is held, however many blobs there are.
+//! Iterates over a listing page by page, holding only one page in memory, however many blobs there are.
 
 use std::collections::VecDeque;
 
 use super::{BlobStore, Listed, Listing, StoreError};
 use crate::names::Container;
 
-/// A listing in the order of names, parsed as it comes. Blobs that `parse` does not recognise are passed over.
+/// A listing in the order of names, parsed as it arrives. Skips blobs that `parse` does not recognise.
 #[derive(Debug)]
 pub struct Pager<'a, T> {
     blobs: &'a dyn BlobStore,
@@ -40,7 +40,7 @@ impl<'a, T> Pager<'a, T> {
         Self { with_metadata: true, ..self }
     }
 
-    /// What is left of the current page, or the next page, which may be empty; none after the last one.
+    /// The rest of the current page, or the next page, which may be empty; `None` after the last one.
     pub async fn next_page(&mut self) -> Result<Option<Vec<T>>, StoreError> {
         if self.page.is_empty() && !self.load().await? {
             return Ok(None);
@@ -61,13 +61,13 @@ impl<'a, T> Pager<'a, T> {
         self.next_if(|_| true).await
     }
 
-    /// The next item, unless `wanted` says that it is not.
+    /// Takes the next item if `wanted` returns true for it.
     pub async fn next_if(&mut self, wanted: impl FnOnce(&T) -> bool) -> Result<Option<T>, StoreError> {
         let is_wanted = self.peek().await?.is_some_and(wanted);
         Ok(if is_wanted { self.page.pop_front() } else { None })
     }
 
-    /// Everything that is left. For prefixes that are known to be small.
+    /// All remaining items. Only for prefixes that are known to be small.
     pub async fn collect(mut self) -> Result<Vec<T>, StoreError> {
         let mut items = Vec::new();
         while let Some(page) = self.next_page().await? {
@@ -76,7 +76,7 @@ impl<'a, T> Pager<'a, T> {
         Ok(items)
     }
 
-    /// Lists the next page; false if there is none.
+    /// Loads the next page; returns false if there is none.
     async fn load(&mut self) -> Result<bool, StoreError> {
         let continuation = match &self.next {
             NextPage::First => None,
@@ -91,7 +91,7 @@ impl<'a, T> Pager<'a, T> {
     }
 }
 
-/// Every blob below a prefix. For prefixes that are known to be small.
+/// All blobs with a prefix. Only for prefixes that are known to be small.
 pub async fn list_all(blobs: &dyn BlobStore, container: Container, prefix: &str) -> Result<Vec<Listed>, StoreError> {
     Pager::new(blobs, container, prefix, Some).collect().await
 }

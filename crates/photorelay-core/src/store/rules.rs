@@ -1,7 +1,8 @@
-//! What every backend takes for a blob name and for metadata, so that what works on one works on all.
+//! The rules for blob names and metadata, which every backend enforces alike.
 //!
-//! Names become paths in the embedded store, so nothing may pass here that leaves the folder, hides, or could be a
-//! file and a folder at once: only the last segment may hold a dot. Metadata becomes HTTP headers on Azure.
+//! Names become paths in the embedded store, so these rules must never accept a name that leaves the folder, is hidden,
+//! or could be a file and a folder at once: only the last segment may contain a dot. Metadata becomes HTTP headers on
+//! Azure.
 
 use super::{Metadata, StoreError};
 
@@ -9,7 +10,7 @@ const MAX_NAME_BYTES: usize = 512;
 const MAX_SEGMENT_BYTES: usize = 200;
 const MAX_METADATA_BYTES: usize = 4096;
 
-/// What the embedded store adds to the file name of a blob without an extension. No blob's own name may end so.
+/// The suffix that the embedded store adds to the file name of a blob without an extension. No blob name may end in it.
 pub(super) const PLAIN_SUFFIX: &str = ".blob";
 
 /// Checks the full name of a blob.
@@ -23,7 +24,7 @@ pub(super) fn check_name(name: &str) -> Result<(), StoreError> {
     if fits { Ok(()) } else { Err(invalid("the blob name", name, "letters, digits, `-` and `_` between slashes")) }
 }
 
-/// Checks what names of a listing should begin with: a name that may end anywhere.
+/// Checks the prefix of a listing: a blob name that may be truncated anywhere.
 pub(super) fn check_prefix(prefix: &str) -> Result<(), StoreError> {
     let (folders, rest) = split_folders(prefix);
     let fits = prefix.len() <= MAX_NAME_BYTES
@@ -33,12 +34,12 @@ pub(super) fn check_prefix(prefix: &str) -> Result<(), StoreError> {
     if fits { Ok(()) } else { Err(invalid("the prefix", prefix, "the beginning of a blob name")) }
 }
 
-/// Cuts a prefix after its last slash: complete folders, and the beginning of a name.
+/// Splits a prefix after its last slash: complete folders, and the beginning of a name.
 pub(super) fn split_folders(prefix: &str) -> (&str, &str) {
     prefix.split_at(prefix.rfind('/').map_or(0, |slash| slash + 1))
 }
 
-/// Names are header names on Azure, so lower case; values are printable ASCII that no header parser trims.
+/// Checks metadata: names are lower-case header names on Azure, and values are printable ASCII that no parser trims.
 pub(super) fn check_metadata(metadata: &Metadata) -> Result<(), StoreError> {
     let mut bytes = 0;
     for (name, value) in metadata {
@@ -83,7 +84,7 @@ mod tests {
     use crate::names;
 
     #[test]
-    fn every_name_that_we_spell_is_accepted() {
+    fn every_name_that_photorelay_uses_is_accepted() {
         let user: UserId = "1f2c0b0e-0000-4000-8000-000000000001".parse().unwrap();
         let digest = Digest::of(b"photo");
         for name in [
@@ -106,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_leave_the_folder_or_hide_are_refused() {
+    fn names_that_leave_the_folder_or_are_hidden_are_refused() {
         let long = "x".repeat(201);
         for name in [
             "", "/a", "a/", "a//b", "../a", "a/../b", ".hidden", "a/.b", "a.", "a\\b", "a b", "\u{e9}", "a\0", &long,

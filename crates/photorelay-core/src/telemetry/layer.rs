@@ -1,4 +1,4 @@
-//! What the layers of the subscriber share.
+//! Definitions that the subscriber's layers share.
 
 use tracing::Metadata;
 use tracing_subscriber::{Layer, Registry};

@@ -1,7 +1,8 @@
-//! What is counted and measured. Each is an event of the target `photorelay::metrics`, which costs next to nothing
-//! until the log filter names that target or OTLP is configured. docs/logging.md explains every name.
+//! Metrics. Each is an event of the target `photorelay::metrics`, which costs almost nothing until the log filter names
+//! that target or OTLP is configured. docs/logging.md explains every name.
 //!
-//! Attributes are words from short lists, never an id: each combination is a time series of its own.
+//! Attributes come from short lists of words and must never contain an id, because each combination is a separate time
+//! series.
 
 use std::time::Duration;
 
@@ -10,10 +11,10 @@ use tracing::{Level, event};
 
 use crate::contract::{CauseKind, EntryKind, Outcome};
 
-/// The target of the events.
+/// The target of the metric events.
 pub const TARGET: &str = "photorelay::metrics";
 
-/// Items of one POST to the webhook.
+/// Notifications in one POST to the webhook.
 pub fn hints(accepted: usize, dropped: usize) {
     if accepted > 0 {
         event!(target: TARGET, Level::INFO, monotonic_counter.photorelay.hints = accepted as u64, outcome = "accepted");
@@ -23,25 +24,25 @@ pub fn hints(accepted: usize, dropped: usize) {
     }
 }
 
-/// Lifecycle events of one POST: those that are acted on by their name, others as `unknown`, foreign ones as `dropped`.
+/// Lifecycle events of one POST: known ones by their name, others as `unknown`, those of other tenants as `dropped`.
 pub fn lifecycle(event: &'static str, count: usize) {
     if count > 0 {
         event!(target: TARGET, Level::INFO, monotonic_counter.photorelay.lifecycle.events = count as u64, event);
     }
 }
 
-/// What was done about the subscription: `created`, `renewed`, `deleted`.
+/// The action taken on the subscription: `created`, `renewed` or `deleted`.
 pub fn subscription(done: &'static str) {
     event!(target: TARGET, Level::INFO, monotonic_counter.photorelay.subscription.changes = 1_u64, done);
 }
 
-/// A look at one person, and how long it took.
+/// A check of one user, and how long it took.
 pub fn looked(outcome: &'static str, took: Duration) {
     event!(target: TARGET, Level::INFO, monotonic_counter.photorelay.looks = 1_u64, outcome);
     event!(target: TARGET, Level::INFO, histogram.photorelay.look.duration = took.as_secs_f64(), outcome);
 }
 
-/// An entry was committed to the audit trail, and what led to it.
+/// An entry was committed to the audit trail, with its cause.
 pub fn committed(kind: EntryKind, cause: CauseKind) {
     let kind = match kind {
         EntryKind::Captured => "captured",
@@ -65,7 +66,7 @@ pub fn announced(messages: usize) {
     }
 }
 
-/// The agent left a receipt; `observed_at` is when Graph showed the photo.
+/// The agent wrote a receipt; `observed_at` is when Graph returned the photo.
 pub fn received(outcome: Outcome, observed_at: Timestamp, now: Timestamp) {
     let word = match outcome {
         Outcome::Written => "written",
@@ -81,12 +82,12 @@ pub fn received(outcome: Outcome, observed_at: Timestamp, now: Timestamp) {
     }
 }
 
-/// How a write-back ended that has no receipt, in one word.
+/// The outcome of a write-back without a receipt, in one word.
 pub fn written_back(outcome: &'static str) {
     event!(target: TARGET, Level::INFO, monotonic_counter.photorelay.writebacks = 1_u64, outcome);
 }
 
-/// What the watchdog saw after a sweep.
+/// The state that the watchdog found after a sweep.
 pub fn watched(checks_waiting: u64, oldest_check_seconds: i64, unacknowledged: u64, alerts: usize) {
     event!(
         target: TARGET,
@@ -103,7 +104,7 @@ pub fn dead_lettered(queue: &str) {
     event!(target: TARGET, Level::INFO, monotonic_counter.photorelay.buried = 1_u64, queue);
 }
 
-/// One attempt of a request to Graph; no status means that there was no answer.
+/// One attempt of a request to Graph; `None` means that there was no response.
 pub fn graph_request(status: Option<u16>) {
     let class = match status {
         None => "none",

@@ -1,10 +1,11 @@
 //! Logs, metrics and traces of the process.
 //!
-//! One line per event on the writer, as text for people or JSON for collectors, whatever characters a value holds.
-//! Traces and metrics also leave by OTLP if an endpoint is configured; without one nothing of that runs.
-//! Never logged: photo bytes, tokens, `clientState`, names, UPNs, account names. People are named by object id only.
-//! Other people's crates are held to warnings, whatever the operator asks for, because they know no such rule.
-//! stdout, because the Functions host takes every line on stderr for an error.
+//! Each event is one line on the writer, as text for humans or JSON for collectors, whatever characters a value
+//! contains. Traces and metrics are also exported by OTLP if an endpoint is configured; without one no exporter runs.
+//!
+//! The log must never contain photo bytes, tokens, `clientState`, names, UPNs or account names. Users are identified
+//! only by object id. Third-party crates log only warnings, whatever the filter says, because they do not follow this
+//! rule. The log goes to stdout, because the Functions host treats every line on stderr as an error.
 
 mod layer;
 pub mod metrics;
@@ -24,6 +25,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
+use crate::settings::Reader;
 use layer::{BoxedLayer, is_ours};
 use one_line::OneLine;
 
@@ -46,8 +48,8 @@ impl FromStr for LogFormat {
     }
 }
 
-/// What is logged, such as `info` or `info,photorelay=debug`. Metrics are logged only if their target
-/// `photorelay::metrics` is named.
+/// A log filter, such as `info` or `info,photorelay=debug`. Metrics are logged only if it names their target
+/// `photorelay::metrics`.
 #[derive(Debug, Clone)]
 pub struct LogFilter(String);
 
@@ -58,7 +60,7 @@ impl Default for LogFilter {
 }
 
 impl LogFilter {
-    /// Only what is wrong.
+    /// Only warnings and errors.
     pub fn warnings() -> Self {
         Self("warn".to_owned())
     }
@@ -78,19 +80,36 @@ impl fmt::Display for LogFilter {
     }
 }
 
-/// Starts telemetry for the whole process; logging that was started before stays as it is. With `otlp`, this has to be
-/// called on a tokio runtime. What is not sent yet is sent by [`Exporting::finish`].
+/// How the process logs.
+#[derive(Debug, Clone, Default)]
+pub struct LogSettings {
+    pub format: LogFormat,
+    /// None: what suits those who read the log.
+    pub filter: Option<LogFilter>,
+}
+
+impl LogSettings {
+    pub fn read(reader: &mut Reader<'_>) -> Self {
+        Self {
+            format: reader.optional("PHOTORELAY_LOG_FORMAT").unwrap_or_default(),
+            filter: reader.optional("PHOTORELAY_LOG"),
+        }
+    }
+}
+
+/// Starts telemetry for the whole process, unless a subscriber is already set. With `otlp`, this must be called on a
+/// tokio runtime. [`Exporting::finish`] sends what is still buffered.
 pub fn init<W>(format: LogFormat, filter: &LogFilter, otlp: Option<Otlp>, writer: W) -> Result<Exporting, OtlpError>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     let (dispatch, exporting) = dispatch(format, filter, otlp, writer)?;
-    // An error here only means that a subscriber is set already, as in a test process.
+    // An error only means that a subscriber is already set, as in a test process.
     let _ = tracing::dispatcher::set_global_default(dispatch);
     Ok(exporting)
 }
 
-/// What [`init`] starts, for whoever wants it for a part of the process only.
+/// Creates what [`init`] starts, for use in a part of the process.
 pub fn dispatch<W>(
     format: LogFormat,
     filter: &LogFilter,
@@ -112,7 +131,7 @@ where
     Ok((Dispatch::new(tracing_subscriber::registry().with(layers)), exporting))
 }
 
-/// The operator's filter, held to what is safe.
+/// The operator's filter, limited to events that are safe to log.
 fn logged(filter: &LogFilter) -> impl tracing_subscriber::layer::Filter<Registry> + use<> {
     let wanted = EnvFilter::try_new(format!("{}=off,{}", metrics::TARGET, filter.0));
     let wanted = wanted.unwrap_or_else(|_| EnvFilter::new("info"));
@@ -143,7 +162,7 @@ mod tests {
         }
     }
 
-    /// The lines that this filter and format make of what the closure logs.
+    /// The lines that the closure logs with this format and filter.
     fn logged(format: LogFormat, filter: &str, work: impl FnOnce()) -> Vec<String> {
         let buffer = Buffer::default();
         let writer = buffer.clone();
@@ -193,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn crates_of_others_are_held_to_warnings_whatever_is_asked_for() {
+    fn third_party_crates_log_only_warnings_whatever_the_filter() {
         for filter in ["trace", "trace,hyper=trace,azure_core=trace"] {
             let lines = logged(LogFormat::Text, filter, log_of_all);
             assert_eq!(lines.len(), 2, "{lines:#?}");

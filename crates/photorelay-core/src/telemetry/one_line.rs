@@ -1,14 +1,14 @@
-//! Writes an event as one line, whatever it says.
+//! Writes every event as exactly one line, whatever its values contain.
 //!
-//! Values come from outside. One with a line break could forge an event, one with a terminal's control sequence could
-//! hide others. What escapes them is a writer, because it sees the whole line whichever formatter made it.
+//! Values are untrusted: a line break could forge an event, and a terminal control sequence could hide others. A writer
+//! escapes them, because it sees the whole line whichever formatter produced it.
 
 use std::io::{self, Write};
 
 use tracing::Metadata;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Makes writers that take one event in each `write_all`, its line break included.
+/// Makes writers that receive one event with its line break in each `write_all`.
 #[derive(Debug)]
 pub(super) struct OneLine<W>(pub(super) W);
 
@@ -42,14 +42,14 @@ impl<W: Write> Write for OneLineWriter<W> {
         let mut escaped = String::with_capacity(line.len() + 32);
         for c in line.chars() {
             if is_unsafe(c) {
-                // All of them have four digits, so that JSON reads this back as the character.
+                // All of them have four digits, so that a JSON parser restores the character.
                 escaped.push_str(&format!("\\u{:04x}", u32::from(c)));
             } else {
                 escaped.push(c);
             }
         }
         escaped.push('\n');
-        // In one piece, so that lines of other threads do not come in between.
+        // In one call, so that lines of other threads cannot interleave.
         self.0.write_all(escaped.as_bytes())
     }
 
@@ -58,7 +58,7 @@ impl<W: Write> Write for OneLineWriter<W> {
     }
 }
 
-/// What ends a line for some reader, or is an order to a terminal.
+/// Whether a reader may take the character for a line end, or a terminal for a control sequence.
 fn is_unsafe(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }

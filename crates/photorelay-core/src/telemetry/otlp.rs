@@ -1,7 +1,7 @@
-//! Sends traces and metrics to an OpenTelemetry collector, by OTLP over HTTP with protobuf bodies.
+//! Exports traces and metrics to an OpenTelemetry collector, by OTLP over HTTP with protobuf bodies.
 //!
-//! Nothing here runs unless an endpoint is configured. A collector that is away must never hold up work: what cannot
-//! be sent is dropped and told once. Spans and metrics hold what log lines hold, and no more.
+//! Nothing here runs unless an endpoint is configured. An unavailable collector must never delay work: telemetry that
+//! cannot be sent is dropped, and the failure is logged once. Spans and metrics contain no more than log lines do.
 //! <https://opentelemetry.io/docs/specs/otel/protocol/exporter/>
 
 use std::sync::Arc;
@@ -30,12 +30,12 @@ use crate::settings::{Environment, Problems, Reader};
 
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// An answer to an export is a few bytes.
-const MAX_ANSWER_BYTES: usize = 64 * 1024;
-/// Seconds; from an unchanged ETag to a directory that was down over night.
+/// The response to an export is a few bytes long.
+const MAX_RESPONSE_BYTES: usize = 64 * 1024;
+/// In seconds; from an unchanged ETag to a directory that was down overnight.
 const BUCKETS: [f64; 14] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 600.0, 3600.0];
 
-/// Where telemetry is sent, and who sends it.
+/// The collector's endpoint, and the service that sends to it.
 #[derive(Debug, Clone)]
 pub struct Otlp {
     endpoint: Url,
@@ -44,8 +44,8 @@ pub struct Otlp {
 }
 
 impl Otlp {
-    /// As configured by `OTEL_EXPORTER_OTLP_ENDPOINT`; none if that is not set. A collector in the same network is often
-    /// reached by plain http, and nothing that is sent is secret, so that is accepted here.
+    /// Reads `OTEL_EXPORTER_OTLP_ENDPOINT`; `None` if it is not set. Plain http is accepted: collectors in the same
+    /// network often use it, and nothing that is sent is secret.
     pub fn read(
         environment: &Environment,
         service: &'static str,
@@ -59,33 +59,33 @@ impl Otlp {
         reader.finish(|| Some(endpoint.map(|endpoint| Self { endpoint, service, version })))
     }
 
-    /// The URL of a signal, below whatever path the endpoint has.
+    /// The URL of a signal, below the endpoint's path.
     fn url(&self, signal: &str) -> String {
         format!("{}/v1/{signal}", self.endpoint.as_str().trim_end_matches('/'))
     }
 }
 
-/// The exporters cannot be made, such as with an `OTEL_EXPORTER_OTLP_HEADERS` that is none.
+/// The exporters cannot be created, for example because `OTEL_EXPORTER_OTLP_HEADERS` is invalid.
 #[derive(Debug, thiserror::Error)]
 #[error("telemetry cannot be exported: {0}")]
 pub struct OtlpError(#[from] ExporterBuildError);
 
-/// What is being exported.
+/// The running exporters.
 #[derive(Debug, Default)]
-#[must_use = "what was not sent yet is lost unless this is finished"]
+#[must_use = "buffered telemetry is lost unless this is finished"]
 pub struct Exporting(Option<(SdkTracerProvider, SdkMeterProvider)>);
 
 impl Exporting {
-    /// Sends what is left, for some seconds at most.
+    /// Sends the buffered telemetry, for a few seconds at most.
     pub async fn finish(self) {
         let Some((tracers, meters)) = self.0 else { return };
-        // They block until the exporters are done, and these need the runtime. What failed was told already.
+        // Shutting down blocks until the exporters are done, and they need the runtime. Failures are already logged.
         let finished = tokio::task::spawn_blocking(move || (tracers.shutdown(), meters.shutdown()));
         let _ = finished.await;
     }
 }
 
-/// The layers that export, none without a configuration.
+/// The exporting layers; none without a configuration.
 pub(super) fn start(otlp: Option<Otlp>) -> Result<(Vec<BoxedLayer>, Exporting), OtlpError> {
     let Some(otlp) = otlp else { return Ok((Vec::new(), Exporting::default())) };
     let client = Client::new();
@@ -112,13 +112,13 @@ pub(super) fn start(otlp: Option<Otlp>) -> Result<(Vec<BoxedLayer>, Exporting), 
     Ok((layers, Exporting(Some((tracers, meters)))))
 }
 
-/// Our spans with what was logged in them; no detail of crates that do not know what must not leave.
+/// Whether a span or event is exported: only photorelay's own, because other crates may record sensitive details.
 fn is_traced(what: &Metadata<'_>) -> bool {
     let limit = if what.is_span() { Level::DEBUG } else { Level::INFO };
     is_ours(what) && what.target() != metrics::TARGET && *what.level() <= limit
 }
 
-/// Units, which the events cannot carry, and steps that fit seconds.
+/// Adds units, which the events cannot carry, and histogram buckets for seconds.
 fn with_unit(instrument: &Instrument) -> Option<Stream> {
     let stream = match instrument.kind() {
         InstrumentKind::Histogram => {
@@ -140,7 +140,7 @@ fn with_unit(instrument: &Instrument) -> Option<Stream> {
     stream.build().ok()
 }
 
-/// The exporters run on threads of their own; this brings their requests to the runtime and to our HTTP client.
+/// Sends the requests of the exporters, which run on their own threads, on the runtime and with our HTTP client.
 #[derive(Debug, Clone)]
 struct Client {
     http: reqwest::Client,
@@ -158,23 +158,23 @@ impl Client {
     async fn send(self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let (parts, body) = request.into_parts();
         let request = self.http.request(parts.method, parts.uri.to_string()).headers(parts.headers).body(body);
-        let mut answer = request.send().await.map_err(reqwest::Error::without_url)?;
-        let status = answer.status();
+        let mut response = request.send().await.map_err(reqwest::Error::without_url)?;
+        let status = response.status();
         let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(reqwest::Error::without_url)? {
-            if body.len() + chunk.len() > MAX_ANSWER_BYTES {
-                return Err("the collector's answer does not end".into());
+        while let Some(chunk) = response.chunk().await.map_err(reqwest::Error::without_url)? {
+            if body.len() + chunk.len() > MAX_RESPONSE_BYTES {
+                return Err("the collector's response is too large".into());
             }
             body.extend_from_slice(&chunk);
         }
         Ok(Response::builder().status(status).body(Bytes::from(body))?)
     }
 
-    /// Tells once that the collector does not take what is sent, and once that it does again.
+    /// Logs the first failure after a success, and the first success after a failure.
     fn note(&self, result: &Result<Response<Bytes>, HttpError>) {
         let problem = match result {
-            Ok(answer) if answer.status().is_success() => None,
-            Ok(answer) => Some(format!("it answered {}", answer.status())),
+            Ok(response) if response.status().is_success() => None,
+            Ok(response) => Some(format!("it returned {}", response.status())),
             Err(error) => Some(error.to_string()),
         };
         let failed_before = self.failing.swap(problem.is_some(), Ordering::Relaxed);

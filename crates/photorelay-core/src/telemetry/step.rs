@@ -1,4 +1,4 @@
-//! Ties a span to the trace that a message brought.
+//! Connects a span to the trace that a message carries.
 
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState};
 use tracing::Span;
@@ -6,8 +6,8 @@ use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use crate::trace::TraceContext;
 
-/// Makes a span that was not entered yet the next step of the trace that `traceparent` names, or of a new one, and
-/// answers what this step hands on. The span's field `trace.id` is filled in if it has one.
+/// Makes a span that was not entered yet a child of `traceparent`, or the root of a new trace, and returns the context
+/// for the next message. Records the span's field `trace.id` if it has one.
 pub fn step(span: &Span, traceparent: Option<&str>) -> TraceContext {
     let parent = traceparent.and_then(|text| text.parse::<TraceContext>().ok());
     if span.is_disabled() {
@@ -17,7 +17,7 @@ pub fn step(span: &Span, traceparent: Option<&str>) -> TraceContext {
         let flags = if parent.sampled { TraceFlags::SAMPLED } else { TraceFlags::default() };
         let (trace_id, span_id) = (TraceId::from(parent.trace_id), SpanId::from(parent.span_id));
         let remote = SpanContext::new(trace_id, span_id, flags, true, TraceState::NONE);
-        // An error means that nothing is exported, or this span is not; then only the log lines tell the trace.
+        // An error means that this span is not exported; then only log lines show the trace.
         let _ = span.set_parent(opentelemetry::Context::new().with_remote_span_context(remote));
     }
     let context = span.context();

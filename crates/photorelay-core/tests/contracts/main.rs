@@ -1,4 +1,4 @@
-//! Contracts: what is written down stays readable, byte for byte. A golden file that changes is a new version.
+//! Contracts: stored data stays readable, byte for byte. Changing a golden file requires a new version.
 
 use std::fmt::Debug;
 use std::path::PathBuf;
@@ -66,7 +66,7 @@ fn entry() -> AuditEntry {
     }
 }
 
-/// The bytes that are written, laid out for people, are those of the golden file, and are read back as they were.
+/// The serialised contract, pretty-printed, equals the golden file, which parses back to the same contract.
 fn golden<C: Contract + PartialEq + Debug>(name: &str, contract: &C) {
     let bytes = contract::to_bytes(contract);
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/contracts/golden").join(name);
@@ -75,12 +75,12 @@ fn golden<C: Contract + PartialEq + Debug>(name: &str, contract: &C) {
         panic!("{}: {error}; it should hold\n{}", path.display(), serde_json::to_string_pretty(&written).unwrap())
     });
     let expected: Value = serde_json::from_str(&expected).unwrap();
-    assert_eq!(written, expected, "{name}: if this is meant, it is a new version of the contract");
+    assert_eq!(written, expected, "{name}: an intended change requires a new version of the contract");
     assert_eq!(&contract::parse::<C>(expected.to_string().as_bytes()).unwrap(), contract);
 }
 
 #[test]
-fn what_the_sweep_keeps_is_as_agreed() {
+fn the_sweep_documents_are_as_agreed() {
     let link = "https://graph.microsoft.com/v1.0/users/delta?$deltatoken=opaque".to_owned();
     let (domains, members) = (Vec::new(), vec![user()]);
     golden("population.json", &Population { v: V1, taken_at: time(), delta_link: link, domains, members });
@@ -137,7 +137,7 @@ fn a_removal_event_carries_no_photo() {
 }
 
 #[test]
-fn refused_and_forgotten_entries_are_announced_to_nobody() {
+fn refused_and_forgotten_entries_are_not_announced() {
     for kind in [EntryKind::Refused, EntryKind::Forgotten] {
         assert_eq!(WriteBack::announcing(&AuditEntry { kind, ..entry() }, Digest::ZERO), None);
     }
@@ -234,7 +234,7 @@ fn the_lifecycle_message_is_as_agreed() {
 }
 
 #[test]
-fn what_is_held_decided_and_braked_is_as_agreed() {
+fn approvals_decisions_and_deletion_slots_are_as_agreed() {
     let (target, agent) = ("ad".to_owned(), "agent-1".to_owned());
     let value = Digest::of(b"a value of somebody else");
     let (user_id, seq, at) = (user(), 3, time());
@@ -248,7 +248,7 @@ fn what_is_held_decided_and_braked_is_as_agreed() {
 }
 
 #[test]
-fn what_the_agents_of_a_target_share_is_as_agreed() {
+fn the_shared_state_of_agents_is_as_agreed() {
     let (target, agent) = ("ad".to_owned(), "agent-1".to_owned());
     let reason = Some("the photos of a merger are looked through first".to_owned());
     golden("stop.json", &StopSwitch { v: V1, target: target.clone(), reason, at: time() });
@@ -274,7 +274,7 @@ fn a_dead_letter_is_as_agreed() {
 }
 
 #[test]
-fn what_the_watchdog_remembers_is_as_agreed() {
+fn the_watchdog_documents_are_as_agreed() {
     golden("rhythm.json", &NotificationActivity::starting(time()));
     let found_by = Some(FoundBy { notification: 40, sweep: 2 });
     let (people, with_photo, differing, missing) = (2_200, 1_100, 12, 1);
@@ -297,7 +297,7 @@ fn the_files_beside_files_are_as_agreed_also_without_a_version() {
 }
 
 #[test]
-fn a_newer_version_is_told_apart_from_nonsense() {
+fn a_newer_version_is_distinguished_from_nonsense() {
     let newer = json!({ "v": 2, "whatever": true }).to_string();
     assert!(matches!(contract::parse::<CheckMessage>(newer.as_bytes()), Err(ContractError::Newer { found: 2, .. })));
     for nonsense in ["", "null", "[]", "{}", r#"{"v":"1"}"#, r#"{"v":1,"users":[]}"#, r#"{"v":0}"#] {

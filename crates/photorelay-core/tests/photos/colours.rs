@@ -1,4 +1,4 @@
-//! Photos come out upright and in the colours that their makers meant, however the file stores them.
+//! Decoded photos are upright and have the intended colours, however the file stores them.
 
 use std::io::Cursor;
 
@@ -15,7 +15,7 @@ fn thumbnail_mean(bytes: &[u8]) -> [f64; 3] {
     Picture::thumbnail(&upright(bytes)).mean()
 }
 
-/// Plain colours in four quarters, so that both places and colours can be told.
+/// Plain colours in four quarters, so that both positions and colours can be checked.
 fn quarters() -> Picture {
     Picture::from_fn(64, 64, |x, y| match (x < 32, y < 32) {
         (true, true) => [200, 40, 40],
@@ -99,7 +99,7 @@ fn cmyk_is_understood_plain_and_as_ycck_with_and_without_adobes_inversion() {
         let bytes = encode(&inks, (64, 64), colours, 95, |_| {});
         assert_shows(&bytes, &picture, 8, &format!("{colours:?}"));
     }
-    // Adobe stores light instead of ink; without its mark the same numbers are ink.
+    // Adobe stores light instead of ink; without its marker the same numbers are ink.
     let light: Vec<u8> = inks.iter().map(|ink| 255 - ink).collect();
     let adobe = encode(&light, (64, 64), ColorType::Cmyk, 95, |_| {});
     let mark = adobe.windows(9).position(|w| w.starts_with(&[0xff, 0xee]) && w.ends_with(b"Adobe")).unwrap();

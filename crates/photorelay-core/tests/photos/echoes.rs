@@ -1,5 +1,5 @@
-//! Which pictures count as the same: measured over real photographs, with everything that happens to a thumbnail on its
-//! way through other systems on one side, and the smallest changes that somebody would make on purpose on the other.
+//! Which pictures count as the same, measured on real photographs: the changes that other systems make to a thumbnail
+//! on one side, and the smallest changes that a user would make on purpose on the other.
 
 use photorelay_core::photo::{Fingerprint, InvalidFingerprint};
 
@@ -12,7 +12,7 @@ fn original(name: &str) -> (Picture, Fingerprint) {
     (Picture::of_jpeg(&bytes), upright(&bytes).fingerprint())
 }
 
-/// One kind of change: how far apart it left the pictures, and how many of them it left on the wrong side.
+/// One kind of change: the distances between the pictures, and the number of wrong decisions.
 #[derive(Default)]
 struct Row {
     distances: Vec<u32>,
@@ -42,7 +42,7 @@ impl Table {
         self.rows[at].1.distances.push(distance);
     }
 
-    /// Prints the table (`--no-capture` shows it) and fails if any picture is on the wrong side.
+    /// Prints the table (`--no-capture` shows it) and fails if any decision is wrong.
     fn check(&self) {
         let wrong_name = if self.should_be_close { "false negatives" } else { "false positives" };
         println!("{:34} {:>5} {:>5} {:>5}  {wrong_name}", "change", "least", "most", "of");
@@ -93,7 +93,7 @@ fn the_echo_among_the_fixtures_is_recognised() {
 }
 
 #[test]
-fn what_somebody_changed_on_purpose_is_a_change() {
+fn intentional_changes_are_detected() {
     let mut table = Table::new(false);
     let originals = PHOTOGRAPHS.map(|name| (name, original(name)));
     for (name, (picture, before)) in &originals {

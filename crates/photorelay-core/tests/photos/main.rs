@@ -1,4 +1,4 @@
-//! The photo pipeline on real photographs: what is refused, what comes out, and what counts as the same picture.
+//! The photo pipeline on real photographs: refusals, renditions, colours, and which pictures count as the same.
 
 mod colours;
 mod echoes;

@@ -1,4 +1,4 @@
-//! Damaged files, by the hundred: nothing panics, and nothing larger than the limits comes out.
+//! Hundreds of damaged files: decoding never panics, and no result exceeds the limits.
 
 use std::io::Cursor;
 
@@ -10,7 +10,7 @@ use proptest::test_runner::TestRunner;
 
 use crate::sources::{Picture, encode, fixture};
 
-/// Small files of every kind, so that many cases run in little time.
+/// Small files of every kind, so that many cases run quickly.
 fn seeds() -> Vec<Vec<u8>> {
     let picture = Picture::from_fn(40, 33, |x, y| [x as u8 * 6, y as u8 * 7, (x * y) as u8]);
     let image = DynamicImage::from(RgbImage::from_raw(40, 33, picture.rgb.clone()).unwrap());
@@ -49,7 +49,7 @@ enum Damage {
 }
 
 fn damage() -> impl Strategy<Value = Damage> {
-    // Most of the meaning is in the first bytes.
+    // The first bytes matter most.
     let at = || prop_oneof![3 => 0..900_usize, 1 => any::<usize>()];
     let count = 1..64_usize;
     prop_oneof![
@@ -109,7 +109,7 @@ fn a_damaged_photo_is_refused_or_decoded_within_the_limits() {
                     prop_assert!(rendition.bytes.len() <= 10_240);
                 }
             }
-            // A panic would be contained; that none happens here keeps it a last resort.
+            // A panic would be contained, but that is only a last resort.
             Err(Refusal::Corrupt { detail }) => prop_assert!(!detail.contains("panicked"), "{detail}"),
             Err(_) => {}
         }

@@ -1,4 +1,4 @@
-//! What is not a photo, or not one that can be decoded safely, is refused for a reason that people understand.
+//! Files that are not photos, or that cannot be decoded safely, are refused with a clear reason.
 
 use std::time::Duration;
 

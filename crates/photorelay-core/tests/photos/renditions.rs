@@ -39,7 +39,7 @@ fn a_small_photo_is_not_enlarged() {
 
 #[test]
 fn the_middle_of_the_photo_is_shown() {
-    // Blue on both ends, as they would be cut off.
+    // Blue at both ends, which cropping removes.
     let wide = Picture::from_fn(300, 100, |x, _| if (100..200).contains(&x) { [220, 60, 40] } else { [0, 0, 255] });
     let shown = Picture::thumbnail(&upright(&wide.jpeg(95)));
     assert!(shown.mean()[2] < 50.0, "{:?}", shown.mean());

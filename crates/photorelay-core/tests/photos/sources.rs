@@ -1,4 +1,4 @@
-//! Photographs of the fixtures, and the ways in which tests change them.
+//! The photographs in the fixtures, and the ways in which tests change them.
 
 use std::path::PathBuf;
 
@@ -41,7 +41,7 @@ pub(crate) fn refusal(bytes: &[u8]) -> Refusal {
     decode(bytes, &PhotoLimits::default()).map(|upright| panic!("taken: {upright:?}")).unwrap_err()
 }
 
-/// Pixels of a test: rows from the top, three bytes each.
+/// Pixels of a test picture: rows from the top, three bytes a pixel.
 #[derive(Clone, PartialEq)]
 pub(crate) struct Picture {
     pub(crate) width: u32,
@@ -50,7 +50,7 @@ pub(crate) struct Picture {
 }
 
 impl Picture {
-    /// Reads an upright JPEG by another way than the code under test.
+    /// Decodes an upright JPEG independently of the code under test.
     pub(crate) fn of_jpeg(bytes: &[u8]) -> Self {
         let mut decoder = zune_jpeg::JpegDecoder::new(zune_core::bytestream::ZCursor::new(bytes));
         let rgb = decoder.decode().unwrap();
@@ -58,7 +58,7 @@ impl Picture {
         Self { width: info.width.into(), height: info.height.into(), rgb }
     }
 
-    /// The thumbnail that we make of a photo.
+    /// The thumbnail that photorelay makes of a photo.
     pub(crate) fn thumbnail(photo: &Upright) -> Self {
         Self::of_jpeg(&photo.render(&RenditionSpec::thumbnail_photo()).unwrap().bytes)
     }
@@ -110,7 +110,7 @@ impl Picture {
         encode(&self.rgb, (self.width, self.height), ColorType::Rgb, quality, set)
     }
 
-    /// The same, with colour at half its resolution, as most encoders do it.
+    /// The same with chroma subsampling, as most encoders do it.
     pub(crate) fn jpeg_420(&self, quality: u8) -> Vec<u8> {
         self.jpeg_with(quality, |encoder| {
             encoder.set_sampling_factor(SamplingFactor::F_2_2);
@@ -134,7 +134,7 @@ pub(crate) fn encode(
     bytes
 }
 
-/// An EXIF block that says nothing but the orientation.
+/// An EXIF block that contains only the orientation.
 pub(crate) fn exif(orientation: u8) -> Vec<u8> {
     let mut tiff = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0".to_vec();
     tiff.extend([orientation, 0, 0, 0, 0, 0, 0, 0]);

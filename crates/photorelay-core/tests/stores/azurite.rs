@@ -1,4 +1,4 @@
-//! What is particular to Azure, run on Azurite: rights, lost replies, foreign messages, secrets.
+//! Azure-specific behaviour, tested on Azurite: permissions, lost responses, foreign messages, secrets.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ const LEASE: Duration = Duration::from_secs(60);
 const ACCOUNT: &str = "devstoreaccount1";
 const ACCOUNT_KEY: &str = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 
-/// A service URI of Azurite, with a SAS that may do everything.
+/// A service URI of Azurite, with a SAS that grants all permissions.
 #[expect(clippy::disallowed_methods, reason = "tests have no configuration but what started Azurite for them")]
 fn service(variable: &str) -> Url {
     let uri = std::env::var(variable)
@@ -53,21 +53,21 @@ fn queues_at(uri: &Url) -> AzureQueues {
     AzureQueues::connect(uri, None, transport().unwrap()).unwrap()
 }
 
-/// The SDK itself, to do what we never do.
+/// The SDK itself, for calls that photorelay never makes.
 fn raw_queue(queue: &str) -> azure_storage_queue::QueueClient {
     QueueServiceClient::new(service(QUEUE_VARIABLE), None, None).unwrap().queue_client(queue).unwrap()
 }
 
 /// The year in which the queue's first message expires.
 pub(crate) async fn expiry_of_first_message(bench: &Bench) -> i32 {
-    // A delayed message cannot be peeked at, so one without a delay stands for it.
+    // A delayed message cannot be peeked at, so this uses one without a delay.
     bench.queues.send(&bench.queue, vec![Outgoing::now("x")]).await.unwrap();
     let peeked = raw_queue(&bench.queue).peek_messages(None).await.unwrap().into_model().unwrap();
     peeked.items.unwrap()[0].expiration_time.unwrap().year()
 }
 
 #[tokio::test]
-async fn text_that_somebody_else_sent_is_handed_out_as_it_is() {
+async fn foreign_text_is_delivered_unchanged() {
     let bench = Bench::azurite().await;
     bench.queues.send(&bench.queue, vec![Outgoing::now("ours")]).await.unwrap();
     let message = QueueMessage { message_text: Some("{\"not\": \"base64\"} <&>".to_owned()) };
@@ -134,7 +134,7 @@ async fn a_wrong_signature_is_denied_without_being_shown() {
 
 #[tokio::test]
 async fn blobs_of_a_missing_container_are_missing() {
-    // Containers have fixed names that other tests use, so what is missing here is one level up in the path.
+    // Containers have fixed names that other tests use, so here a level above them in the path is missing.
     let mut uri = service(BLOB_VARIABLE);
     uri.path_segments_mut().unwrap().push(&format!("missing-{}", Uuid::new_v4()));
     let blobs = blobs_at(&uri);
@@ -174,7 +174,7 @@ async fn a_send_whose_reply_was_lost_loses_nothing_and_may_send_twice() {
     assert!(received.iter().all(|delivery| bytes_of(delivery) == b"once or twice"));
 }
 
-/// Counts what goes out to the service.
+/// Counts the requests to the service.
 #[derive(Debug)]
 struct Counting(reqwest::Client, AtomicUsize);
 
@@ -280,8 +280,8 @@ fn assert_no_secret(error: &StoreError) {
     }
 }
 
-/// A way to the service on which the reply to the first request is lost after the service has done what was asked.
-/// It is open as long as the set is kept.
+/// A proxy that loses the response to the first request after the service has executed it. Stays open until the set is
+/// dropped.
 async fn swallowing_the_first_reply(service: &Url) -> (Url, JoinSet<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut uri = service.clone();
@@ -303,14 +303,14 @@ async fn swallowing_the_first_reply(service: &Url) -> (Url, JoinSet<()>) {
         drop((client, service));
         while let Ok((mut client, _)) = listener.accept().await {
             let mut service = TcpStream::connect(&target).await.unwrap();
-            // A connection that breaks is what the client has to live with.
+            // The client must cope with a broken connection.
             let _ = tokio::io::copy_bidirectional(&mut client, &mut service).await;
         }
     });
     (uri, proxy)
 }
 
-/// The same service with an account SAS that may read and list only. The string to sign is that of versions from
+/// The same service with an account SAS that may only read and list. The string to sign is that of versions from
 /// 2020-12-06 on: <https://learn.microsoft.com/rest/api/storageservices/create-account-sas>.
 fn read_only(service: &Url, services: &str) -> Url {
     let expiry = (Timestamp::now() + jiff::SignedDuration::from_hours(1)).strftime("%Y-%m-%dT%H:%M:%SZ").to_string();

@@ -1,4 +1,4 @@
-//! A backend to test, with names of its own so that tests can share one account.
+//! A backend under test, with unique names so that tests can share one account.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -16,17 +16,17 @@ use uuid::Uuid;
 
 use crate::azurite;
 
-/// How long a test waits for something that a real service does in its own time.
+/// How long a test waits for an asynchronous effect of a real service.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) struct Bench {
     pub(crate) blobs: Arc<dyn BlobStore>,
     pub(crate) queues: Arc<dyn QueueStore>,
-    /// Nobody else uses blob names that begin so.
+    /// A blob name prefix that no other test uses.
     pub(crate) prefix: String,
-    /// Nobody else uses this queue. It is there.
+    /// An existing queue that no other test uses.
     pub(crate) queue: String,
-    /// Only where time can be moved.
+    /// Only for backends whose time can be advanced.
     clock: Option<TestClock>,
     _folder: Option<TempDir>,
 }
@@ -65,7 +65,7 @@ impl Bench {
         format!("{}{rest}", self.prefix)
     }
 
-    /// Moves the clock, where it can be moved; elsewhere whoever waits for the time to pass has to look repeatedly.
+    /// Advances the clock if the backend has one; otherwise a test has to poll until the time has passed.
     pub(crate) fn let_pass(&self, time: Duration) {
         if let Some(clock) = &self.clock {
             clock.advance(time);
@@ -76,9 +76,9 @@ impl Bench {
         self.clock.is_some()
     }
 
-    /// Receives as soon as there is something to receive.
+    /// Receives as soon as a message is visible.
     pub(crate) async fn receive_some(&self, max: u32, lease: Duration) -> Vec<Delivery> {
-        let look = async {
+        let received = async {
             loop {
                 let received = self.queues.receive(&self.queue, max, lease).await.unwrap();
                 if !received.is_empty() {
@@ -87,10 +87,10 @@ impl Bench {
                 self.queues.wait(&self.queue, Duration::from_millis(100)).await;
             }
         };
-        tokio::time::timeout(PATIENCE, look).await.expect("a message becomes visible in time")
+        tokio::time::timeout(PATIENCE, received).await.expect("a message becomes visible in time")
     }
 
-    /// Receives until there is nothing left, deleting as it goes.
+    /// Receives and deletes messages until none is left.
     pub(crate) async fn drain(&self) -> Vec<Vec<u8>> {
         let mut bodies = Vec::new();
         loop {
@@ -113,7 +113,7 @@ pub(crate) fn bytes_of(delivery: &Delivery) -> Vec<u8> {
     }
 }
 
-/// A clock that stands still until it is moved.
+/// A clock that stands still until it is advanced.
 #[derive(Clone)]
 pub(crate) struct TestClock(Arc<AtomicI64>);
 

@@ -1,4 +1,4 @@
-//! What every blob store promises.
+//! The guarantees of every blob store.
 
 use std::sync::Arc;
 
@@ -100,7 +100,7 @@ async fn a_blob_over_the_limit_is_not_read(bench: &Bench) {
 }
 
 async fn a_listing_is_in_name_order_page_by_page(bench: &Bench) {
-    // In the order of whole names: `-` comes before `.`, that before `/`, that before digits.
+    // In the order of whole names: `-` sorts before `.`, `.` before `/`, and `/` before digits.
     let names = ["a", "a-b", "a.json", "a/00000001.json", "a/00000002.json", "a/b/c", "a0", "b/x.json", "c"];
     for name in names.iter().rev() {
         let content = Bytes::from_static(b"x");

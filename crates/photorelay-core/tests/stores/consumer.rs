@@ -1,4 +1,4 @@
-//! What the consumer of a queue promises, on the embedded store.
+//! The guarantees of the queue consumer, tested on the embedded store.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -28,7 +28,7 @@ const SETTINGS: ConsumerSettings = ConsumerSettings {
     dead_letters: Container::State,
 };
 
-/// Answers with what it was given, in turn, and then with `Done`.
+/// Returns the given dispositions in turn, and then `Done`.
 #[derive(Default)]
 struct Script {
     dispositions: Mutex<VecDeque<Disposition>>,
@@ -124,7 +124,7 @@ async fn a_message_that_is_given_back_uses_up_no_delivery() {
     assert_eq!(consumer.handler().handled(), [(b"kept".to_vec(), 1), (b"kept".to_vec(), 1)]);
 }
 
-/// A queue whose renewals wait until they are let go.
+/// A queue whose renewals wait until they are released.
 #[derive(Debug)]
 struct SlowRenewals {
     queues: Arc<dyn QueueStore>,
@@ -165,7 +165,7 @@ impl QueueStore for SlowRenewals {
     }
 }
 
-/// Works for as long as it takes a renewal to begin, and lets it go only when the work is over.
+/// Works until a renewal begins, and releases it only when the work is done.
 struct OutlastsRenewal(Arc<SlowRenewals>);
 
 #[async_trait]
@@ -194,7 +194,7 @@ async fn work_goes_on_while_a_lease_is_renewed_and_is_settled_with_the_renewed_r
     assert_eq!(waiting(&bench).await, 0, "deleted although the renewal replaced the receipt");
 }
 
-/// Stopped by an operator until it is opened; counts how often it was asked.
+/// Stopped by an operator until it is opened; counts how often it was checked.
 #[derive(Default)]
 struct Gate {
     is_open: AtomicBool,

@@ -1,4 +1,4 @@
-//! What is particular to blobs in a folder: files for people, several processes, a full disk, what the killed leave.
+//! Behaviour of blobs in a folder: readable files, several processes, a full disk, leftovers of killed processes.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -33,24 +33,24 @@ async fn metadata_of_all(blobs: &EmbeddedBlobs) -> Vec<Metadata> {
 }
 
 #[tokio::test]
-async fn blobs_are_plain_files_that_people_can_read() {
+async fn blobs_are_plain_readable_files() {
     let folder = tempfile::tempdir().unwrap();
     let blobs = open(folder.path()).await;
-    blobs.create(Container::Audit, "someone/00000001.json", "application/json", content()).await.unwrap();
-    blobs.create(Container::Photos, "someone/5e88", "image/jpeg", content()).await.unwrap();
-    assert_eq!(fs::read(folder.path().join("audit/someone/00000001.json")).unwrap(), b"content");
-    assert_eq!(fs::read(folder.path().join("photos/someone/5e88.blob")).unwrap(), b"content");
+    blobs.create(Container::Audit, "some-user/00000001.json", "application/json", content()).await.unwrap();
+    blobs.create(Container::Photos, "some-user/5e88", "image/jpeg", content()).await.unwrap();
+    assert_eq!(fs::read(folder.path().join("audit/some-user/00000001.json")).unwrap(), b"content");
+    assert_eq!(fs::read(folder.path().join("photos/some-user/5e88.blob")).unwrap(), b"content");
     assert_eq!(fs::read_dir(folder.path().join(".tmp")).unwrap().count(), 0, "nothing is left half-written");
 }
 
 #[tokio::test]
-async fn a_file_that_somebody_put_there_is_listed() {
+async fn a_foreign_file_is_listed() {
     let folder = tempfile::tempdir().unwrap();
     let blobs = open(folder.path()).await;
-    fs::create_dir(folder.path().join("audit/someone")).unwrap();
-    fs::write(folder.path().join("audit/someone/inserted by hand.json"), "x").unwrap();
+    fs::create_dir(folder.path().join("audit/some-user")).unwrap();
+    fs::write(folder.path().join("audit/some-user/inserted by hand.json"), "x").unwrap();
     let listed = list_all(&blobs, Container::Audit, "").await.unwrap();
-    assert_eq!(listed[0].name, "someone/inserted by hand.json");
+    assert_eq!(listed[0].name, "some-user/inserted by hand.json");
 }
 
 #[tokio::test]
@@ -106,7 +106,7 @@ async fn metadata_of_a_put_that_was_cut_short_is_not_shown() {
     let blobs = open(folder.path()).await;
     blobs.put(Container::State, "head.json", "application/json", content(), &etag("old")).await.unwrap();
     assert_eq!(metadata_of_all(&blobs).await, [etag("old")]);
-    // What a process leaves that is killed after the bytes and before the metadata.
+    // The leftovers of a process killed after writing the bytes and before the metadata.
     fs::write(folder.path().join("state/new"), "CONTENT").unwrap();
     fs::rename(folder.path().join("state/new"), folder.path().join("state/head.json")).unwrap();
     assert_eq!(metadata_of_all(&blobs).await, [Metadata::new()]);
@@ -146,12 +146,12 @@ async fn a_container_that_was_not_made_is_missing() {
     assert_eq!(fs::read_dir(folder.path().join(".tmp")).unwrap().count(), 0);
 }
 
-/// The operating system limits how large a file this process can write, so the write fails half-way as it does on a
-/// full disk. The limit holds for a whole process, so this test runs itself again as a limited one.
+/// The operating system limits the size of files that this process can write, so the write fails half-way as it does on
+/// a full disk. The limit applies to a whole process, so this test runs itself again as a limited one.
 #[cfg(unix)]
 #[test]
-#[expect(clippy::disallowed_methods, reason = "the variable tells the limited process that it is one")]
-fn a_full_disk_is_told_and_leaves_nothing_behind() {
+#[expect(clippy::disallowed_methods, reason = "the variable marks the limited process")]
+fn a_full_disk_is_reported_and_leaves_nothing_behind() {
     const LIMITED: &str = "PHOTORELAY_TEST_LIMITED_FOLDER";
     if let Some(folder) = std::env::var_os(LIMITED) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -159,10 +159,10 @@ fn a_full_disk_is_told_and_leaves_nothing_behind() {
     }
     let folder = tempfile::tempdir().unwrap();
     let output = std::process::Command::new("sh")
-        // 16 blocks of 512 or of 1,024 bytes. Without the trap the signal would end the process.
+        // 16 blocks of 512 or 1,024 bytes. Without the trap the signal would end the process.
         .args(["-c", "trap '' XFSZ; ulimit -f 16; exec \"$0\" --exact \"$1\" --nocapture"])
         .arg(std::env::current_exe().unwrap())
-        .arg("embedded_blobs::a_full_disk_is_told_and_leaves_nothing_behind")
+        .arg("embedded_blobs::a_full_disk_is_reported_and_leaves_nothing_behind")
         .env(LIMITED, folder.path())
         .output()
         .unwrap();

@@ -1,4 +1,4 @@
-//! What is particular to queues in a file: group commit, waiting, several processes, a full disk.
+//! Behaviour of queues in a file: group commit, waiting, several processes, a full disk.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -70,7 +70,7 @@ async fn a_message_is_visible_exactly_when_its_time_has_come() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_waits_is_woken_by_a_message() {
+async fn a_waiting_consumer_is_woken_by_a_message() {
     let folder = tempfile::tempdir().unwrap();
     let queues = open(&folder);
     queues.ensure_queue(QUEUE).await.unwrap();
@@ -85,7 +85,7 @@ async fn whoever_waits_is_woken_by_a_message() {
         assert_eq!(received.len(), 1, "round {round}");
         queues.delete(QUEUE, &received[0]).await.unwrap();
     }
-    // A missed wake-up costs a quarter of a second until whoever waits looks again.
+    // A missed wake-up costs a quarter of a second until the consumer polls again.
     assert!(started.elapsed() < LONG, "{:?}", started.elapsed());
 }
 
@@ -152,7 +152,7 @@ async fn a_request_that_fails_does_not_harm_others_of_its_group() {
     queues.ensure_queue(QUEUE).await.unwrap();
     let requests = (0..64).map(|i| {
         let queues = Arc::clone(&queues);
-        let queue = if i % 2 == 0 { QUEUE } else { "nobody-made-this" };
+        let queue = if i % 2 == 0 { QUEUE } else { "missing-queue" };
         async move { queues.send(queue, vec![Outgoing::now("x")]).await }
     });
     for (i, outcome) in futures::future::join_all(requests).await.into_iter().enumerate() {
@@ -188,7 +188,7 @@ async fn a_full_file_fails_what_was_asked_and_goes_on_when_there_is_room() {
 }
 
 #[tokio::test]
-async fn receipts_of_somebody_else_are_lost_leases() {
+async fn foreign_receipts_are_lost_leases() {
     let folder = tempfile::tempdir().unwrap();
     let queues = open(&folder);
     queues.ensure_queue(QUEUE).await.unwrap();

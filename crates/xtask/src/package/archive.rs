@@ -6,7 +6,7 @@ use anyhow::Result;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
-use super::PackageFile;
+use super::file::PackageFile;
 
 pub(super) fn zip(files: &[PackageFile]) -> Result<Vec<u8>> {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));

@@ -74,7 +74,7 @@ impl PackageManifest {
 
     /// Fails unless infra/ makes every queue that a function listens on, and sets what every connection needs.
     pub(super) fn agrees_with_infra(&self, infra: &Path) -> Result<()> {
-        let files = infra::files(infra, &["bicep"])?;
+        let files = infra::files_with(infra, &["bicep"])?;
         let files: Vec<BicepFile> = files.iter().map(|path| BicepFile::read(path)).collect::<Result<_>>()?;
         let strings: BTreeSet<&str> = files.iter().flat_map(BicepFile::strings).collect();
         let settings: BTreeSet<&str> = files.iter().flat_map(BicepFile::properties).map(|(name, _)| name).collect();

@@ -6,11 +6,11 @@
 
 mod archive;
 mod build;
+mod file;
 mod manifest;
 
 use std::fmt::Write as _;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
@@ -23,6 +23,7 @@ use crate::handler::HandlerProcess;
 use crate::phases::Phases;
 
 pub(crate) use build::program;
+use file::PackageFile;
 
 const STARTS: usize = 9;
 
@@ -94,23 +95,6 @@ pub(crate) fn make(checkout: &Checkout, program: &Path) -> Result<BuiltPackage> 
         hex
     });
     Ok(BuiltPackage { folder, zip, listing, sha256, zip_bytes: archive.len() as u64, program_bytes })
-}
-
-struct PackageFile {
-    name: String,
-    mode: u32,
-    bytes: Vec<u8>,
-}
-
-impl PackageFile {
-    fn write(&self, folder: &Path) -> Result<()> {
-        let path = folder.join(&self.name);
-        let parent = path.parent().context("a file has a folder")?;
-        fs::create_dir_all(parent)?;
-        fs::write(&path, &self.bytes).with_context(|| format!("{} cannot be written", path.display()))?;
-        fs::set_permissions(&path, fs::Permissions::from_mode(self.mode))?;
-        Ok(())
-    }
 }
 
 fn listing(files: &[PackageFile]) -> String {

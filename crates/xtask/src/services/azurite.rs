@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{Service, ServiceVariables, sas};
+use super::sas;
+use super::service::{ServiceVariables, TestService};
 use crate::checkout::{self, Checkout};
 use crate::process;
 
@@ -20,7 +21,7 @@ const MANIFEST: [&str; 3] = ["package.json", "package-lock.json", ".npmrc"];
 
 pub(super) struct AzuriteService;
 
-impl Service for AzuriteService {
+impl TestService for AzuriteService {
     fn name(&self) -> &'static str {
         "azurite"
     }

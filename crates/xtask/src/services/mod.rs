@@ -6,41 +6,29 @@
 mod azurite;
 mod samba;
 mod sas;
+mod service;
 
 use std::fs::File;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 
+pub(crate) use service::ServiceVariables;
+
 use crate::checkout::{self, Checkout};
 use crate::process::{self, TrackedProcess};
+use service::TestService;
 
 /// The run that `cargo xtask services` manages; a test run has one of its own.
 const BY_HAND: &str = "by-hand";
 const TEST_RUN: &str = "test-";
 const STARTUP: Duration = Duration::from_secs(60);
 
-/// What a test reads to find a service.
-pub(crate) type ServiceVariables = Vec<(String, String)>;
-
-trait Service {
-    fn name(&self) -> &'static str;
-
-    /// Installs this version if it is not there yet.
-    fn install(&self, checkout: &Checkout) -> Result<()>;
-
-    /// The command that keeps the service in the foreground. With `tied`, it must end when its standard input ends.
-    fn command(&self, checkout: &Checkout, folder: &Path, tied: bool) -> Result<Command>;
-
-    /// `None` as long as the service does not answer requests. `log` is what it has printed up to now.
-    fn ready(&self, checkout: &Checkout, log: &str) -> Result<Option<ServiceVariables>>;
-}
-
-fn all() -> [Box<dyn Service>; 2] {
+fn all() -> [Box<dyn TestService>; 2] {
     [Box::new(azurite::AzuriteService), Box::new(samba::SambaService)]
 }
 
@@ -166,7 +154,7 @@ fn remove_ended_runs(checkout: &Checkout) -> Result<()> {
     Ok(())
 }
 
-fn start(service: &dyn Service, checkout: &Checkout, folder: &Path, tied: bool) -> Result<Child> {
+fn start(service: &dyn TestService, checkout: &Checkout, folder: &Path, tied: bool) -> Result<Child> {
     checkout::remove(folder)?;
     std::fs::create_dir_all(folder).with_context(|| format!("{} could not be made", folder.display()))?;
     let log = File::create(log_file(folder))?;
@@ -192,7 +180,7 @@ fn track(child: &mut Child, folder: &Path) -> Result<TrackedProcess> {
 }
 
 fn ready(
-    service: &dyn Service,
+    service: &dyn TestService,
     checkout: &Checkout,
     folder: &Path,
     process: &TrackedProcess,

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{Service, ServiceVariables};
+use super::service::{ServiceVariables, TestService};
 use crate::checkout::{self, Checkout};
 use crate::{apt, process};
 
@@ -35,7 +35,7 @@ const NO_CONTACT: i32 = 255;
 
 pub(super) struct SambaService;
 
-impl Service for SambaService {
+impl TestService for SambaService {
     fn name(&self) -> &'static str {
         "samba"
     }

@@ -1,7 +1,7 @@
 //! How many users have each anchor: read in pages once an hour, where no index answers that for one anchor.
 //!
-//! It only ever sends somebody to the exact search. Whoever got an anchor since it was taken is not counted yet; the
-//! person who is written has both the anchor and the SID in any case.
+//! It only decides whether the exact search is needed. A user who got an anchor since it was taken is not counted yet; the
+//! user who is written has both the anchor and the SID in any case.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
@@ -9,16 +9,16 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::connection::Session;
-use super::find::USERS;
+use super::attributes::USERS;
 use super::search;
+use super::session::Session;
 use super::settings::LdapSettings;
 
 /// Counted anew after this time.
 const GOOD_FOR: Duration = Duration::from_secs(3600);
 
-/// Hashes in place of the values, so that a hundred thousand people take a few megabytes; two values with one hash are
-/// searched for exactly, like two people with one value.
+/// Hashes in place of the values, so that a hundred thousand users take a few megabytes; two values with one hash are
+/// searched for exactly, like two users with one value.
 #[derive(Debug)]
 pub(super) struct AnchorIndex {
     taken: Instant,
@@ -34,7 +34,7 @@ impl Default for AnchorIndex {
 }
 
 impl AnchorIndex {
-    pub(super) async fn take(session: &Session, settings: &LdapSettings) -> Result<Self, search::Error> {
+    pub(super) async fn take(session: &Session, settings: &LdapSettings) -> Result<Self, search::SearchError> {
         let text = settings.anchor_attribute.is_some();
         let attribute = settings.anchor();
         let mut anchor_index = Self::default();

@@ -1,28 +1,28 @@
-//! When and how often an attribute of an object was changed, as the directory's replication metadata tell it: what
-//! photorelay did not do, somebody else did. Only ever shown to an operator; nothing is decided by it.
+//! When and how often an attribute of an object was changed, from the directory's replication metadata: a change that
+//! photorelay did not make is another writer's. Only ever shown to an operator; nothing is decided by it.
 //!
 //! Active Directory writes them as XML, one value for each attribute ([MS-ADTS] 3.1.1.3.2.26, DS_REPL_ATTR_META_DATA).
-//! Samba has no such attribute, so this was never seen from a domain controller by the project's tests.
+//! Samba has no such attribute, so the project's tests never see this from a domain controller.
 
 use jiff::Timestamp;
 
-use super::LdapConnector;
+use super::connector::LdapConnector;
 use crate::connectors::{ConnectorError, EntryRef};
 
 const METADATA: &str = "msDS-ReplAttributeMetaData";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LastChange {
-    /// So many changes since the object was made.
+    /// The number of changes since the object was created.
     pub version: u32,
     pub at: Timestamp,
 }
 
 impl LdapConnector {
-    /// Of the photo; none if the server does not tell.
-    pub async fn last_change(&self, place: &EntryRef) -> Result<Option<LastChange>, ConnectorError> {
+    /// The last change of the photo; none if the server does not show it.
+    pub async fn last_change(&self, entry: &EntryRef) -> Result<Option<LastChange>, ConnectorError> {
         let wanted = [METADATA.to_owned()];
-        let entries = self.search(&place.0, ldap3::Scope::Base, "(objectClass=*)", &wanted).await?;
+        let entries = self.search(&entry.0, ldap3::Scope::Base, "(objectClass=*)", &wanted).await?;
         let values = entries.first().map(|entry| entry.values(METADATA)).unwrap_or_default();
         let mut values = values.iter().filter_map(|value| str::from_utf8(value).ok());
         Ok(values.find_map(|value| last_change(value, &self.settings.attribute)))
@@ -59,8 +59,8 @@ mod tests {
                  </DS_REPL_ATTR_META_DATA>\n\0"
             )
         };
-        let told = last_change(&of("thumbnailPhoto"), "thumbnailphoto").unwrap();
-        assert_eq!((told.version, told.at), (3, "2026-11-27T08:15:00Z".parse().unwrap()));
+        let change = last_change(&of("thumbnailPhoto"), "thumbnailphoto").unwrap();
+        assert_eq!((change.version, change.at), (3, "2026-11-27T08:15:00Z".parse().unwrap()));
         assert_eq!(last_change(&of("title"), "thumbnailPhoto"), None);
         assert_eq!(last_change("<pszAttributeName>thumbnailPhoto</pszAttributeName>", "thumbnailPhoto"), None);
     }

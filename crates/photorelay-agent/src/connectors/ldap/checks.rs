@@ -1,5 +1,5 @@
-//! What `doctor` wants to know of a directory: whether it is reached, keeps the same time, finds people quickly, and
-//! whether the account may write the photo of those in scope.
+//! What `doctor` checks of a directory: whether it is reached, keeps the same time, finds users by an index, and whether
+//! the account may write the photos of the users in scope.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use jiff::tz::TimeZone;
 use ldap3::Scope;
 use photorelay_core::diagnosis::CheckResult;
 
-use super::LdapConnector;
-use super::find::{GUID, USERS};
+use super::attributes::{GUID, USERS};
+use super::connector::LdapConnector;
 use super::identifiers::guid;
 use super::search::DirectoryEntry;
 use crate::connectors::{Connector as _, ConnectorError};
@@ -29,32 +29,32 @@ impl LdapConnector {
         let anchor_is_indexed = match self.connections.session().await {
             Ok(session) => session.anchor_is_indexed,
             Err(error) => {
-                let mend = "check PHOTORELAY_LDAP_URLS, the firewall, PHOTORELAY_LDAP_CA_FILE and the account";
-                return vec![CheckResult::error("directory", error.to_string(), mend)];
+                let fix = "check PHOTORELAY_LDAP_URLS, the firewall, PHOTORELAY_LDAP_CA_FILE and the account";
+                return vec![CheckResult::error("directory", error.to_string(), fix)];
             }
         };
         let anchor = self.settings.anchor();
         let limit = self.limit();
-        let mut findings = vec![
+        let mut results = vec![
             CheckResult::ok("directory", format!("signed in to {} by verified TLS", self.server())),
             CheckResult::ok("schema", format!("{} takes {limit} bytes", self.settings.attribute)),
             CheckResult::ok(
                 "anchor",
                 match anchor_is_indexed {
                     true => format!("{anchor} is indexed"),
-                    false => format!("{anchor} has no index: people are found by SID, anchors are counted hourly"),
+                    false => format!("{anchor} has no index: users are found by SID, anchors are counted hourly"),
                 },
             ),
         ];
-        findings.extend(self.clock().await);
-        findings.extend(self.scope_exists().await);
-        findings.push(self.rights().await);
-        findings.extend(self.loops().await);
-        findings
+        results.extend(self.clock().await);
+        results.extend(self.scope_exists().await);
+        results.push(self.rights().await);
+        results.extend(self.loops().await);
+        results
     }
 
-    /// Entra Connect reads thumbnailPhoto up into the tenant unless it is told otherwise, and a small copy that we wrote
-    /// could replace the large original there. Whether it is told otherwise cannot be seen from here.
+    /// Entra Connect synchronises thumbnailPhoto to the tenant unless it is configured otherwise, and a small copy that we
+    /// wrote could replace the large original there. Its configuration cannot be seen from here.
     async fn loops(&self) -> Option<CheckResult> {
         let root = self.search("", Scope::Base, ANYTHING, &["defaultNamingContext".to_owned()]).await.ok()?;
         let domain = root.first()?.text("defaultNamingContext")?;
@@ -81,21 +81,21 @@ impl LdapConnector {
         })
     }
 
-    /// A unit or group that is not there has nobody in it, and nobody would be written.
+    /// A unit or group that does not exist has no members, and nothing would be written.
     async fn scope_exists(&self) -> Vec<CheckResult> {
         let scope = &self.settings.scope;
         let units = scope.units.iter().map(|unit| ("PHOTORELAY_LDAP_SCOPE_UNITS", unit));
         let named: Vec<_> =
             units.chain(scope.group.iter().map(|group| ("PHOTORELAY_LDAP_SCOPE_GROUP", group))).collect();
-        let mut findings = Vec::new();
+        let mut results = Vec::new();
         for (setting, name) in named {
-            findings.push(match self.search(name, Scope::Base, ANYTHING, &["1.1".to_owned()]).await {
+            results.push(match self.search(name, Scope::Base, ANYTHING, &["1.1".to_owned()]).await {
                 Ok(found) if !found.is_empty() => CheckResult::ok("scope", format!("{name} is there")),
                 Ok(_) => CheckResult::error("scope", format!("{name} is not there"), format!("correct {setting}")),
                 Err(error) => CheckResult::error("scope", format!("{name}: {error}"), format!("correct {setting}")),
             });
         }
-        findings
+        results
     }
 
     async fn rights(&self) -> CheckResult {
@@ -106,8 +106,8 @@ impl LdapConnector {
                 return CheckResult::error("users", reason, "try again in some minutes");
             }
             Err(error) => {
-                let mend = "check PHOTORELAY_LDAP_BASE_DN and the account's right to read";
-                return CheckResult::error("users", error.to_string(), mend);
+                let fix = "check PHOTORELAY_LDAP_BASE_DN and the account's right to read";
+                return CheckResult::error("users", error.to_string(), fix);
             }
             Ok(users) if users.is_empty() => {
                 return CheckResult::error("users", format!("none below {base}"), "check PHOTORELAY_LDAP_BASE_DN");

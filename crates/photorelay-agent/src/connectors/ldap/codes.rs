@@ -1,4 +1,4 @@
-//! What a result code means for the person and for the agent: the one table of them (RFC 4511, appendix A).
+//! What a result code means for one user and for the agent as a whole: the one table of them (RFC 4511, appendix A).
 //!
 //! A server's text is never passed on, because it may hold a distinguished name; of it, Active Directory's own eight
 //! digits at the beginning are kept.
@@ -17,51 +17,56 @@ pub(super) enum Meaning {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
+enum ResultClass {
     Done,
     Changed,
-    /// The directory says no to this person's value or object, and will say so again.
+    /// The directory refuses this user's value or object, and will refuse it again.
     Refused,
-    /// May be different later, for this person alone.
+    /// May succeed later; only this user is affected.
     Failed,
-    /// Concerns everybody: the connection, the account or the configuration.
+    /// Concerns all users: the connection, the account or the configuration.
     Down,
 }
 
-/// Code, name, verdict and why.
-const TABLE: [(u32, &str, Verdict, &str); 25] = [
-    (0, "success", Verdict::Done, ""),
-    (1, "operationsError", Verdict::Down, "the connection is not bound any more"),
-    (2, "protocolError", Verdict::Refused, "the server does not take such a request"),
-    (3, "timeLimitExceeded", Verdict::Failed, "the server stopped looking"),
-    (7, "authMethodNotSupported", Verdict::Down, "the server takes no simple bind"),
-    (8, "strongerAuthRequired", Verdict::Down, "the server wants TLS: use ldaps://"),
-    (10, "referral", Verdict::Refused, "another domain's object; referrals are not followed"),
-    (11, "adminLimitExceeded", Verdict::Failed, "the request ran into a limit of the server"),
-    (13, "confidentialityRequired", Verdict::Down, "the server wants TLS: use ldaps://"),
-    (16, "noSuchAttribute", Verdict::Changed, "the value that was read is gone"),
-    (17, "undefinedAttributeType", Verdict::Down, "the schema has no such attribute: check PHOTORELAY_LDAP_ATTRIBUTE"),
-    (19, "constraintViolation", Verdict::Refused, "the value breaks a rule of the schema, such as its size"),
-    (20, "attributeOrValueExists", Verdict::Changed, "there is a value where none was read"),
-    (21, "invalidAttributeSyntax", Verdict::Refused, "the value breaks a rule of the schema, such as its size"),
-    (32, "noSuchObject", Verdict::Changed, "the object was deleted after it was found"),
-    (34, "invalidDNSyntax", Verdict::Refused, "the name of the object is not one"),
-    (48, "inappropriateAuthentication", Verdict::Down, "the account cannot bind with a password"),
-    (49, "invalidCredentials", Verdict::Down, "the account or its password is wrong, locked or expired"),
-    (50, "insufficientAccessRights", Verdict::Refused, "no right to write: a protected account, or no delegation"),
-    (51, "busy", Verdict::Down, "the server has too much to do"),
-    (52, "unavailable", Verdict::Down, "the server is starting or stopping"),
-    (53, "unwillingToPerform", Verdict::Failed, "the server does not want to now"),
-    (65, "objectClassViolation", Verdict::Refused, "the object cannot have the attribute"),
-    (71, "affectsMultipleDSAs", Verdict::Refused, "the object belongs to another domain"),
-    (80, "other", Verdict::Failed, "the server gave no reason"),
+/// Code, name, class and why.
+const TABLE: [(u32, &str, ResultClass, &str); 25] = [
+    (0, "success", ResultClass::Done, ""),
+    (1, "operationsError", ResultClass::Down, "the connection is not bound any more"),
+    (2, "protocolError", ResultClass::Refused, "the server does not take such a request"),
+    (3, "timeLimitExceeded", ResultClass::Failed, "the server stopped looking"),
+    (7, "authMethodNotSupported", ResultClass::Down, "the server takes no simple bind"),
+    (8, "strongerAuthRequired", ResultClass::Down, "the server wants TLS: use ldaps://"),
+    (10, "referral", ResultClass::Refused, "another domain's object; referrals are not followed"),
+    (11, "adminLimitExceeded", ResultClass::Failed, "the request ran into a limit of the server"),
+    (13, "confidentialityRequired", ResultClass::Down, "the server wants TLS: use ldaps://"),
+    (16, "noSuchAttribute", ResultClass::Changed, "the value that was read is gone"),
+    (
+        17,
+        "undefinedAttributeType",
+        ResultClass::Down,
+        "the schema has no such attribute: check PHOTORELAY_LDAP_ATTRIBUTE",
+    ),
+    (19, "constraintViolation", ResultClass::Refused, "the value breaks a rule of the schema, such as its size"),
+    (20, "attributeOrValueExists", ResultClass::Changed, "there is a value where none was read"),
+    (21, "invalidAttributeSyntax", ResultClass::Refused, "the value breaks a rule of the schema, such as its size"),
+    (32, "noSuchObject", ResultClass::Changed, "the object was deleted after it was found"),
+    (34, "invalidDNSyntax", ResultClass::Refused, "the name of the object is not one"),
+    (48, "inappropriateAuthentication", ResultClass::Down, "the account cannot bind with a password"),
+    (49, "invalidCredentials", ResultClass::Down, "the account or its password is wrong, locked or expired"),
+    (50, "insufficientAccessRights", ResultClass::Refused, "no right to write: a protected account, or no delegation"),
+    (51, "busy", ResultClass::Down, "the server has too much to do"),
+    (52, "unavailable", ResultClass::Down, "the server is starting or stopping"),
+    (53, "unwillingToPerform", ResultClass::Failed, "the server does not want to now"),
+    (65, "objectClassViolation", ResultClass::Refused, "the object cannot have the attribute"),
+    (71, "affectsMultipleDSAs", ResultClass::Refused, "the object belongs to another domain"),
+    (80, "other", ResultClass::Failed, "the server gave no reason"),
 ];
 
 /// What the answer to a change means.
 pub(super) fn of_modify(result: &LdapResult) -> Meaning {
-    match verdict(result.rc) {
-        Verdict::Done => Meaning::Done,
-        Verdict::Changed => Meaning::Changed,
+    match class_of(result.rc) {
+        ResultClass::Done => Meaning::Done,
+        ResultClass::Changed => Meaning::Changed,
         _ => Meaning::Not(error(result)),
     }
 }
@@ -69,26 +74,26 @@ pub(super) fn of_modify(result: &LdapResult) -> Meaning {
 /// The failure that another answer than success is.
 pub(super) fn error(result: &LdapResult) -> ConnectorError {
     let reason = describe(result);
-    match verdict(result.rc) {
-        Verdict::Refused => ConnectorError::Refused(reason),
-        Verdict::Down => ConnectorError::Down(reason),
-        Verdict::Failed | Verdict::Changed | Verdict::Done => ConnectorError::Failed(reason),
+    match class_of(result.rc) {
+        ResultClass::Refused => ConnectorError::Refused(reason),
+        ResultClass::Down => ConnectorError::Down(reason),
+        ResultClass::Failed | ResultClass::Changed | ResultClass::Done => ConnectorError::Failed(reason),
     }
 }
 
-/// The code in words that hold nothing of a person.
+/// The code in words, without personal data.
 pub(super) fn describe(result: &LdapResult) -> String {
     let (name, why) = row(result.rc).map_or(("unknown", "not in our table"), |(_, name, _, why)| (name, why));
     let own = own_code(&result.text).map(|code| format!(", {code}")).unwrap_or_default();
     format!("the directory answered {} {name}{own}: {why}", result.rc)
 }
 
-fn verdict(code: u32) -> Verdict {
-    // What nobody thought of may pass; if not, the item is dead-lettered with its code.
-    row(code).map_or(Verdict::Failed, |(_, _, verdict, _)| *verdict)
+fn class_of(code: u32) -> ResultClass {
+    // An unknown code may be transient; if not, the message is dead-lettered with the code.
+    row(code).map_or(ResultClass::Failed, |(_, _, class, _)| *class)
 }
 
-fn row(code: u32) -> Option<&'static (u32, &'static str, Verdict, &'static str)> {
+fn row(code: u32) -> Option<&'static (u32, &'static str, ResultClass, &'static str)> {
     TABLE.iter().find(|(known, ..)| *known == code)
 }
 

@@ -10,15 +10,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, Scope};
+use ldap3::{LdapConnAsync, LdapConnSettings, LdapError, Scope};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::codes;
-use super::search;
+use super::search::{self, SearchError};
+use super::session::{Session, Unusable, describe};
 use super::settings::{LdapSettings, Server};
 use super::sign_in::Secret;
 use crate::connectors::ConnectorError;
@@ -26,9 +26,9 @@ use crate::connectors::ConnectorError;
 /// For TCP and TLS together.
 const CONNECT: Duration = Duration::from_secs(10);
 /// Between two rounds over all servers; the agent as a whole waits longer and longer besides.
-const REST: Duration = Duration::from_secs(1);
+const COOLDOWN: Duration = Duration::from_secs(1);
 /// The longest counting window that is usual for lock-outs is 30 minutes.
-const REST_AFTER_REFUSED_PASSWORD: Duration = Duration::from_secs(31 * 60);
+const COOLDOWN_AFTER_REFUSED_PASSWORD: Duration = Duration::from_secs(31 * 60);
 
 /// In searchFlags of an attribute ([MS-ADTS] 2.2.10, fATTINDEX).
 const INDEXED: u32 = 1;
@@ -43,64 +43,28 @@ const OTHER_LIMIT: u64 = 4 * 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct Connections {
     settings: LdapSettings,
-    state: tokio::sync::Mutex<State>,
+    state: tokio::sync::Mutex<ConnectionState>,
     /// The name of the server used last.
     server: Mutex<String>,
     limit: AtomicU64,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct ConnectionState {
     session: Option<Session>,
     /// Which server of the list is used.
     pinned: usize,
-    rest: Option<Rest>,
+    cooldown: Option<Cooldown>,
     sessions: u64,
 }
 
 /// No attempt before this moment, and why.
 #[derive(Debug)]
-struct Rest {
+struct Cooldown {
     until: Instant,
     reason: String,
     /// Another password than this may be tried at once.
     refused: Option<Secret>,
-}
-
-/// A bound connection; its clones share it.
-#[derive(Clone)]
-pub(super) struct Session {
-    ldap: Ldap,
-    number: u64,
-    server: String,
-    /// Whether the directory finds an anchor without reading everybody.
-    pub(super) anchor_is_indexed: bool,
-    /// For every request and its answer.
-    pub(super) timeout: Duration,
-    /// Reads and writes; ends with the last clone.
-    _driver: Arc<JoinSet<()>>,
-}
-
-impl Session {
-    pub(super) fn ldap(&self) -> Ldap {
-        self.ldap.clone()
-    }
-}
-
-impl fmt::Debug for Session {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("number", &self.number).field("server", &self.server).finish_non_exhaustive()
-    }
-}
-
-/// Why one server could not be used.
-pub(super) enum Unusable {
-    /// Another one may be.
-    This(String),
-    /// None will be: the account, the password or the configuration.
-    All(String),
-    /// Nor any before the password is another.
-    Password(String),
 }
 
 impl Connections {
@@ -120,7 +84,7 @@ impl Connections {
 
     /// The connection, made if there is none. An `Err` is always [`ConnectorError::Down`].
     pub(super) async fn session(&self) -> Result<Session, ConnectorError> {
-        // Whoever comes meanwhile waits, and does not bind once more.
+        // Other callers wait meanwhile, and do not bind once more.
         let mut state = self.state.lock().await;
         if let Some(session) = &mut state.session
             && !session.ldap.is_closed()
@@ -129,22 +93,22 @@ impl Connections {
         }
         state.session = None;
         let secret = Secret::of(&self.settings.sign_in).map_err(ConnectorError::Down)?;
-        if let Some(rest) = &state.rest {
-            let other = rest.refused.as_ref().is_some_and(|old| !old.is_same(&secret));
-            if Instant::now() < rest.until && !other {
-                return Err(ConnectorError::Down(rest.reason.clone()));
+        if let Some(cooldown) = &state.cooldown {
+            let other = cooldown.refused.as_ref().is_some_and(|old| !old.is_same(&secret));
+            if Instant::now() < cooldown.until && !other {
+                return Err(ConnectorError::Down(cooldown.reason.clone()));
             }
         }
         match self.connect(&mut state, &secret).await {
             Ok(session) => {
-                state.rest = None;
+                state.cooldown = None;
                 state.session = Some(session.clone());
                 Ok(session)
             }
             Err((reason, refused)) => {
-                let pause = if refused { REST_AFTER_REFUSED_PASSWORD } else { REST };
+                let pause = if refused { COOLDOWN_AFTER_REFUSED_PASSWORD } else { COOLDOWN };
                 let refused = refused.then_some(secret);
-                state.rest = Some(Rest { until: Instant::now() + pause, reason: reason.clone(), refused });
+                state.cooldown = Some(Cooldown { until: Instant::now() + pause, reason: reason.clone(), refused });
                 Err(ConnectorError::Down(reason))
             }
         }
@@ -164,7 +128,7 @@ impl Connections {
     }
 
     /// The pinned server first, then the others in order. An `Err` says whether the password was refused.
-    async fn connect(&self, state: &mut State, secret: &Secret) -> Result<Session, (String, bool)> {
+    async fn connect(&self, state: &mut ConnectionState, secret: &Secret) -> Result<Session, (String, bool)> {
         let servers = &self.settings.servers;
         let mut reasons = Vec::new();
         for at in 0..servers.len() {
@@ -181,7 +145,7 @@ impl Connections {
                     let reason = format!(
                         "{}: {reason}; the password is not tried again before its file holds another or {} minutes are over",
                         servers[at],
-                        REST_AFTER_REFUSED_PASSWORD.as_secs() / 60
+                        COOLDOWN_AFTER_REFUSED_PASSWORD.as_secs() / 60
                     );
                     return Err((reason, true));
                 }
@@ -191,17 +155,17 @@ impl Connections {
     }
 
     async fn open(&self, server: &Server, number: u64, secret: &Secret) -> Result<Session, Unusable> {
-        let passing = |error: LdapError| Unusable::This(describe(&error));
+        let transient = |error: LdapError| Unusable::This(describe(&error));
         let mut settings = LdapConnSettings::new().set_conn_timeout(CONNECT).set_starttls(server.starttls);
         if let Some(file) = &self.settings.ca_file {
             settings = settings.set_config(trusting(file).map_err(Unusable::All)?);
         }
         let (connection, mut ldap) =
-            LdapConnAsync::from_url_with_settings(settings, &server.url).await.map_err(passing)?;
+            LdapConnAsync::from_url_with_settings(settings, &server.url).await.map_err(transient)?;
         let timeout = self.settings.timeout;
         let mut driver = JoinSet::new();
         driver.spawn(async move {
-            // Whoever waits for an answer on it is told; there is nobody else to tell.
+            // An error reaches every request that waits on the connection.
             let _ = connection.drive().await;
         });
         secret.sign_in(&mut ldap, host(server), timeout).await?;
@@ -248,8 +212,8 @@ async fn one(
     let attributes: Vec<String> = attributes.iter().map(|&name| name.to_owned()).collect();
     match search::run(session, base, scope, filter, &attributes).await {
         Ok(entries) => Ok(entries.into_iter().next()),
-        Err(search::Error::Lost(error)) => Err(Unusable::This(describe(&error))),
-        Err(search::Error::Answered(error)) => Err(Unusable::This(error.to_string())),
+        Err(SearchError::Lost(error)) => Err(Unusable::This(describe(&error))),
+        Err(SearchError::Answered(error)) => Err(Unusable::This(error.to_string())),
     }
 }
 
@@ -276,14 +240,4 @@ fn trusting(file: &Path) -> Result<Arc<ClientConfig>, String> {
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let builder = builder.map_err(|error| wrong(&error))?;
     Ok(Arc::new(builder.with_root_certificates(authorities).with_no_client_auth()))
-}
-
-/// Without a server's text, which may name people.
-pub(super) fn describe(error: &LdapError) -> String {
-    match error {
-        LdapError::LdapResult { result } => codes::describe(result),
-        LdapError::Timeout { .. } => "it did not answer in time".to_owned(),
-        LdapError::EndOfStream => "it sent more than was asked for, or broke off".to_owned(),
-        error => error.to_string(),
-    }
 }

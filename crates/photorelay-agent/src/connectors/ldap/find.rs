@@ -1,9 +1,9 @@
-//! Who is it: the one user object on which two independent identifiers agree, or nobody.
+//! Finds the one user object on which two independent identifiers agree, or none.
 //!
-//! Everybody who has the anchor or the SID is asked for, so that a second person with one of them is seen and not passed
-//! over. Where the anchor's attribute has no index, that reads the whole directory; then the SID alone may say who it is
-//! if its owner has the anchor and the `anchor_index` knows nobody else with it. Only the other search ever says no.
-//! What disagrees is told by objectGUID; names of people and their account names never are.
+//! Every user with the anchor or the SID is searched for, so that a second user with one of them is not overlooked. Where
+//! the anchor's attribute has no index, that reads the whole directory; then the SID alone may identify the user if its
+//! owner has the anchor and the `anchor_index` knows no other user with it. Only the full search ever refuses.
+//! Refusals name objects by objectGUID, never by a user's name or account name.
 
 use std::collections::BTreeSet;
 
@@ -11,16 +11,11 @@ use photorelay_core::contract::Identity;
 use uuid::Uuid;
 
 use super::anchor_index::{AnchorIndex, key};
+use super::attributes::{ACCOUNT, CONSISTENCY, GUID, SID, USERS};
 use super::identifiers::{escaped, guid, guid_of_anchor, sid_bytes};
 use super::search::DirectoryEntry;
 use super::settings::LdapSettings;
 use crate::connectors::ConnectorError;
-
-pub(super) const GUID: &str = "objectGUID";
-pub(super) const CONSISTENCY: &str = "mS-DS-ConsistencyGuid";
-const SID: &str = "objectSid";
-const ACCOUNT: &str = "sAMAccountName";
-pub(super) const USERS: &str = "(objectCategory=person)(objectClass=user)";
 
 /// What a search has to return for [`DirectoryIdentity::choose`], and the photo.
 pub(super) fn attributes(settings: &LdapSettings) -> Vec<String> {
@@ -28,7 +23,7 @@ pub(super) fn attributes(settings: &LdapSettings) -> Vec<String> {
     known.chain(settings.anchor_attribute.clone()).collect()
 }
 
-/// Whom to find. Holds personal data and has no Debug.
+/// The identifiers of the user to find. They are personal data, so there is no Debug.
 pub(super) struct DirectoryIdentity {
     anchor: Option<Anchor>,
     sid: Option<Vec<u8>>,
@@ -41,7 +36,7 @@ enum Anchor {
 }
 
 impl DirectoryIdentity {
-    /// An identity that cannot name two things that agree is refused before anybody is asked.
+    /// An identity with fewer than two identifiers is refused before the directory is asked.
     pub(super) fn of(identity: &Identity, settings: &LdapSettings) -> Result<Self, ConnectorError> {
         let refused = |reason: &str| ConnectorError::Refused(reason.to_owned());
         let given = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
@@ -64,27 +59,27 @@ impl DirectoryIdentity {
             || (anchor.is_none() && sid.is_none())
         {
             return Err(refused(
-                "fewer than two identifiers are known (anchor, SID, sAMAccountName): nobody is chosen",
+                "fewer than two identifiers are known (anchor, SID, sAMAccountName): no user is chosen",
             ));
         }
         Ok(Self { anchor, sid, account })
     }
 
-    /// The user, enabled or disabled, who has the SID: always by an index. None if it is not known, or nothing else is.
+    /// The user, enabled or disabled, with the SID: always by an index. None if the SID or the anchor is not known.
     pub(super) fn filter_by_sid(&self) -> Option<String> {
         self.anchor.as_ref()?;
         self.sid.as_ref().map(|sid| format!("(&{USERS}({SID}={}))", escaped(sid)))
     }
 
-    /// Whether those who have the SID are one person who has the anchor, and nobody else is known to have it.
+    /// Whether exactly one user has the SID, and has the anchor, and no other user is known to have the anchor.
     pub(super) fn is_plain(&self, with_sid: &[DirectoryEntry], anchor_index: &AnchorIndex) -> bool {
         let (Some(anchor), [entry]) = (&self.anchor, with_sid) else { return false };
         let own = usize::from(!entry.values(anchor.attribute()).is_empty());
         anchor.is_of(entry) && anchor_index.holders(&anchor.key()) <= own
     }
 
-    /// Users, enabled or disabled, who have the anchor or the SID. The name of an account may be somebody else's by now,
-    /// so nobody is looked for by it.
+    /// Users, enabled or disabled, with the anchor or the SID. The name of an account may be another user's by now, so it is
+    /// not searched for.
     pub(super) fn filter(&self) -> String {
         let anchor = self.anchor.as_ref().map(Anchor::filter).unwrap_or_default();
         let sid = self.sid.as_ref().map(|sid| format!("({SID}={})", escaped(sid))).unwrap_or_default();
@@ -110,14 +105,14 @@ impl DirectoryIdentity {
         let chosen = match (&by_anchor, &by_sid) {
             (Some(anchor), Some(sid)) => match (anchor.as_slice(), sid.as_slice()) {
                 ([anchor], [sid]) if anchor.value(GUID) == sid.value(GUID) => *anchor,
-                ([], []) => return refused("nobody has the anchor or the SID"),
+                ([], []) => return refused("no user has the anchor or the SID"),
                 _ => return refused("anchor and SID do not name one and the same user"),
             },
             // One of them is not known: the account name has to agree with the other.
             (Some(found), None) | (None, Some(found)) => match found.as_slice() {
                 [one] if self.has_account_name(one) => *one,
                 [_] => return refused("the sAMAccountName of the user found is another"),
-                [] => return refused("nobody is found"),
+                [] => return refused("no user is found"),
                 _ => return refused("several users are found"),
             },
             (None, None) => return refused("neither anchor nor SID is known"),
@@ -176,7 +171,7 @@ fn shown(found: &[&DirectoryEntry]) -> String {
         entry.value(GUID).and_then(guid).map_or_else(|| "without objectGUID".to_owned(), |guid| guid.to_string())
     };
     let guids: BTreeSet<String> = found.iter().map(shown).collect();
-    if guids.is_empty() { "nobody".to_owned() } else { guids.into_iter().collect::<Vec<_>>().join(", ") }
+    if guids.is_empty() { "none".to_owned() } else { guids.into_iter().collect::<Vec<_>>().join(", ") }
 }
 
 #[cfg(test)]
@@ -216,7 +211,7 @@ mod tests {
         match result {
             Err(ConnectorError::Refused(reason)) => reason,
             Err(other) => panic!("{other}"),
-            Ok(_) => panic!("somebody was chosen"),
+            Ok(_) => panic!("a user was chosen"),
         }
     }
 
@@ -235,7 +230,7 @@ mod tests {
             DirectoryIdentity::of(&identity(Some(&anchor(A)), Some(SID_A), None), &settings(None)).ok().unwrap();
         let sid = sid_bytes(SID_A).unwrap();
         let entry = DirectoryEntry::new([(GUID, &A), (CONSISTENCY, &B), (SID, &sid)]);
-        assert!(refusal(wanted.choose(&[entry])).contains("anchor: nobody; SID: a1a1a1a1-"));
+        assert!(refusal(wanted.choose(&[entry])).contains("anchor: none; SID: a1a1a1a1-"));
     }
 
     #[test]
@@ -247,8 +242,8 @@ mod tests {
         let second = || DirectoryEntry::new([(GUID, &B), (CONSISTENCY, &A)]);
         assert!(wanted.choose(&[first()]).is_ok());
         assert!(refusal(wanted.choose(&[first(), second()])).contains("b2b2b2b2-"));
-        assert!(refusal(wanted.choose(&[second()])).contains("SID: nobody"));
-        assert!(refusal(wanted.choose(&[])).contains("nobody has the anchor or the SID"));
+        assert!(refusal(wanted.choose(&[second()])).contains("SID: none"));
+        assert!(refusal(wanted.choose(&[])).contains("no user has the anchor or the SID"));
     }
 
     #[test]
@@ -276,7 +271,7 @@ mod tests {
         assert!(wanted.is_plain(&[by_guid()], &held_by(0)));
         assert!(wanted.is_plain(&[by_consistency()], &held_by(0)), "read again after the anchor index was built");
         assert!(wanted.is_plain(&[by_consistency()], &held_by(1)));
-        assert!(!wanted.is_plain(&[by_guid()], &held_by(1)), "somebody else has it");
+        assert!(!wanted.is_plain(&[by_guid()], &held_by(1)), "another user has it");
         assert!(!wanted.is_plain(&[by_consistency()], &held_by(2)));
         assert!(!wanted.is_plain(&[by_guid(), by_consistency()], &held_by(0)));
         assert!(!wanted.is_plain(&[DirectoryEntry::new([(GUID, &B), (SID, &sid)])], &held_by(0)), "another anchor");

@@ -1,227 +1,26 @@
-//! Active Directory by LDAP: one attribute of one user object, replaced only if it still is what was read.
+//! Active Directory by LDAP: one attribute of one user object.
 //!
-//! `find` says who somebody is, `connection` keeps one domain controller, `codes` says what an answer means.
-//! Nothing here prints a name of a person: objects are named by their objectGUID.
+//! `find` identifies the user, `connection` keeps one domain controller, `codes` says what a result means. Nothing here
+//! prints the name of a user: objects are named by their objectGUID.
 
 mod anchor_index;
+mod attributes;
 mod changes;
 mod checks;
 mod codes;
 mod connection;
+mod connector;
 mod find;
 mod identifiers;
 pub(crate) mod names;
 mod scope;
 mod search;
+mod session;
 mod settings;
 mod sign_in;
 
 pub use changes::LastChange;
+pub use connector::LdapConnector;
 pub use scope::DirectoryScope;
 pub use settings::{DEFAULT_TIMEOUT, LdapSettings, Server, SignIn};
 pub(crate) use sign_in::NOT_BUILT;
-
-use std::collections::HashSet;
-use std::sync::Arc;
-
-use async_trait::async_trait;
-use bytes::Bytes;
-use ldap3::Mod;
-use photorelay_core::contract::Identity;
-use photorelay_core::id::UserId;
-use tokio::sync::Mutex;
-use uuid::Uuid;
-
-use self::anchor_index::AnchorIndex;
-use self::codes::Meaning;
-use self::connection::{Connections, Session};
-use self::find::DirectoryIdentity;
-use self::identifiers::escaped;
-use self::search::DirectoryEntry;
-use super::{Connector, ConnectorError, EntryRef, Replacement};
-
-/// One attribute of the user objects below a base.
-#[derive(Debug)]
-pub struct LdapConnector {
-    settings: LdapSettings,
-    connections: Connections,
-    anchor_index: Mutex<Option<Arc<AnchorIndex>>>,
-}
-
-impl LdapConnector {
-    /// Connects when it is first used, and again whenever the connection was lost.
-    pub fn new(settings: LdapSettings) -> Self {
-        Self { connections: Connections::new(&settings), settings, anchor_index: Mutex::default() }
-    }
-
-    async fn modify(&self, place: &EntryRef, changes: Vec<Mod<Vec<u8>>>) -> Result<Meaning, ConnectorError> {
-        let session = self.connections.session().await?;
-        let mut ldap = session.ldap();
-        let answer = ldap.with_timeout(session.timeout).modify(&place.0, changes).await;
-        match answer {
-            Ok(result) => {
-                let meaning = codes::of_modify(&result);
-                if matches!(meaning, Meaning::Not(ConnectorError::Down(_))) {
-                    self.connections.forget(&session).await;
-                }
-                Ok(meaning)
-            }
-            Err(error) => Err(self.connections.lost(&session, &error).await),
-        }
-    }
-
-    /// Everybody who may be the one who is wanted.
-    async fn candidates(&self, wanted: &DirectoryIdentity) -> Result<Vec<DirectoryEntry>, ConnectorError> {
-        if let Some(filter) = wanted.filter_by_sid()
-            && !self.connections.session().await?.anchor_is_indexed
-        {
-            let with_sid = self.below_base(&filter).await?;
-            if wanted.is_plain(&with_sid, &*self.anchor_index().await?) {
-                return Ok(with_sid);
-            }
-        }
-        self.below_base(&wanted.filter()).await
-    }
-
-    /// Counted now, if it was not within the last hour. Whoever comes meanwhile waits.
-    async fn anchor_index(&self) -> Result<Arc<AnchorIndex>, ConnectorError> {
-        let mut known = self.anchor_index.lock().await;
-        if let Some(anchor_index) = known.as_ref().filter(|anchor_index| !anchor_index.is_old()) {
-            return Ok(Arc::clone(anchor_index));
-        }
-        let session = self.connections.session().await?;
-        let anchor_index = Arc::new(self.heard(&session, AnchorIndex::take(&session, &self.settings).await).await?);
-        *known = Some(Arc::clone(&anchor_index));
-        Ok(anchor_index)
-    }
-
-    /// A person's way begins here: a connection that died while nobody used it is not that person's failure.
-    async fn below_base(&self, filter: &str) -> Result<Vec<DirectoryEntry>, ConnectorError> {
-        let attributes = find::attributes(&self.settings);
-        let base = &self.settings.base;
-        match self.search(base, ldap3::Scope::Subtree, filter, &attributes).await {
-            Err(ConnectorError::Down(_)) => self.search(base, ldap3::Scope::Subtree, filter, &attributes).await,
-            answer => answer,
-        }
-    }
-
-    async fn search(
-        &self,
-        base: &str,
-        scope: ldap3::Scope,
-        filter: &str,
-        attributes: &[String],
-    ) -> Result<Vec<DirectoryEntry>, ConnectorError> {
-        let session = self.connections.session().await?;
-        let found = search::run(&session, base, scope, filter, attributes).await;
-        self.heard(&session, found).await
-    }
-
-    /// Drops a connection that cannot be used any more.
-    async fn heard<T>(&self, session: &Session, answer: Result<T, search::Error>) -> Result<T, ConnectorError> {
-        match answer {
-            Ok(answer) => Ok(answer),
-            Err(search::Error::Answered(error)) => {
-                if let ConnectorError::Down(_) = error {
-                    self.connections.forget(session).await;
-                }
-                Err(error)
-            }
-            Err(search::Error::Lost(reason)) => Err(self.connections.lost(session, &reason).await),
-        }
-    }
-
-    /// Asks the directory itself, which knows best what is below a unit and in a group.
-    async fn is_in_scope(&self, guid: Uuid) -> Result<bool, ConnectorError> {
-        if self.settings.scope.is_everybody() {
-            return Ok(true);
-        }
-        let filter = self.settings.scope.filter_for(&escaped(&guid.to_bytes_le()));
-        for base in self.settings.scope.bases(&self.settings.base) {
-            if !self.search(base, ldap3::Scope::Subtree, &filter, &["1.1".to_owned()]).await?.is_empty() {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    fn one_value(&self, place: &EntryRef, entry: &DirectoryEntry) -> Result<Option<Bytes>, ConnectorError> {
-        let attribute = &self.settings.attribute;
-        match entry.values(attribute) {
-            [] => Ok(None),
-            [value] => Ok(Some(Bytes::copy_from_slice(value))),
-            values => Err(ConnectorError::Refused(format!(
-                "{attribute} of {} holds {} values, and a photo replaces exactly one: remove the others",
-                place.0,
-                values.len()
-            ))),
-        }
-    }
-}
-
-#[async_trait]
-impl Connector for LdapConnector {
-    fn rendition(&self) -> &str {
-        &self.settings.attribute
-    }
-
-    fn limit(&self) -> u64 {
-        self.connections.limit()
-    }
-
-    fn server(&self) -> String {
-        self.connections.server()
-    }
-
-    fn scope(&self) -> String {
-        format!("{:?}", self.settings.scope)
-    }
-
-    async fn find(&self, _user: UserId, identity: &Identity) -> Result<(EntryRef, Option<Bytes>), ConnectorError> {
-        let wanted = DirectoryIdentity::of(identity, &self.settings)?;
-        let candidates = self.candidates(&wanted).await?;
-        let (entry, guid) = wanted.choose(&candidates)?;
-        if !self.is_in_scope(guid).await? {
-            return Err(ConnectorError::OutOfScope("outside what PHOTORELAY_LDAP_SCOPE_* names".to_owned()));
-        }
-        let place = EntryRef(format!("<GUID={guid}>"));
-        let present = self.one_value(&place, entry)?;
-        Ok((place, present))
-    }
-
-    async fn read(&self, place: &EntryRef) -> Result<Option<Bytes>, ConnectorError> {
-        let wanted = [self.settings.attribute.clone()];
-        let entries = self.search(&place.0, ldap3::Scope::Base, "(objectClass=*)", &wanted).await?;
-        let [entry] = entries.as_slice() else {
-            return Err(ConnectorError::Failed(format!("{} was deleted, or cannot be read any more", place.0)));
-        };
-        self.one_value(place, entry)
-    }
-
-    async fn replace(
-        &self,
-        place: &EntryRef,
-        read: Option<&Bytes>,
-        new: Option<&Bytes>,
-    ) -> Result<Replacement, ConnectorError> {
-        if let Some(new) = new.filter(|new| new.len() as u64 > self.limit()) {
-            let (bytes, limit) = (new.len(), self.limit());
-            return Err(ConnectorError::Refused(format!(
-                "a value of {bytes} bytes was not sent: the limit is {limit}"
-            )));
-        }
-        if read == new {
-            return Ok(Replacement::Done);
-        }
-        let attribute = || self.settings.attribute.as_bytes().to_vec();
-        let value = |bytes: &Bytes| HashSet::from([bytes.to_vec()]);
-        // Exactly the value that was read: whoever wrote in between makes the whole change fail.
-        let delete = read.map(|read| Mod::Delete(attribute(), value(read)));
-        let add = new.map(|new| Mod::Add(attribute(), value(new)));
-        match self.modify(place, delete.into_iter().chain(add).collect()).await? {
-            Meaning::Done => Ok(Replacement::Done),
-            Meaning::Changed => Ok(Replacement::ChangedMeanwhile),
-            Meaning::Not(error) => Err(error),
-        }
-    }
-}

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::Server;
+use super::settings::Server;
 
 /// Servers in a setting, separated by commas or spaces.
 #[derive(Debug, Clone)]

@@ -1,12 +1,12 @@
-//! Whom the agent writes, in the directory's own words. The directory itself is asked, once somebody was found.
+//! Which users the agent writes, in the directory's own terms. The directory itself is asked, once a user was found.
 
-use super::find::USERS;
+use super::attributes::USERS;
 use super::identifiers::escaped;
 
 /// Members of a group, also by way of other groups ([MS-ADTS] 3.1.1.3.4.4.3, LDAP_MATCHING_RULE_TRANSITIVE_EVAL).
 const IN_CHAIN: &str = "memberOf:1.2.840.113556.1.4.1941:";
 
-/// Everybody below the base, if it says nothing.
+/// Every user below the base, if it is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DirectoryScope {
     /// Below one of these.
@@ -27,17 +27,17 @@ impl DirectoryScope {
         Ok(Self { units: units.map(str::to_owned).collect(), group, filter })
     }
 
-    pub(super) fn is_everybody(&self) -> bool {
+    pub(super) fn is_unlimited(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Where somebody has to be, one of them.
+    /// The bases below one of which a user has to be.
     pub(super) fn bases<'a>(&'a self, everywhere: &'a str) -> impl Iterator<Item = &'a str> {
         let everywhere = self.units.is_empty().then_some(everywhere);
         self.units.iter().map(String::as_str).chain(everywhere)
     }
 
-    /// Finds whoever has this objectGUID, escaped, and is in the group and fits the filter.
+    /// Finds the user with this objectGUID, escaped, if it is in the group and fits the filter.
     pub(super) fn filter_for(&self, guid: &str) -> String {
         let group = self.group.as_ref().map(|group| format!("({IN_CHAIN}={})", escaped(group.as_bytes())));
         let parts = [group.unwrap_or_default(), self.filter.clone().unwrap_or_default()].concat();

@@ -6,15 +6,15 @@ use ldap3::adapters::PagedResults;
 use ldap3::{LdapError, Scope, SearchEntry, SearchOptions};
 
 use super::codes;
-use super::connection::Session;
+use super::session::Session;
 use crate::connectors::ConnectorError;
 
-/// So many entries say that somebody is not found unambiguously; more are not read.
+/// So many entries prove that a user is not found unambiguously; more are not read.
 pub(super) const MOST_ENTRIES: usize = 4;
 /// What a domain controller returns at most in one page (LDAP policy MaxPageSize).
 const PAGE: i32 = 1000;
-/// Larger than any directory: a server that sends more has gone mad.
-const MOST_PEOPLE: usize = 4_000_000;
+/// Larger than any directory: a server that sends more is broken.
+const MOST_USERS: usize = 4_000_000;
 
 /// What the attributes of one object hold. Debug prints their names only.
 pub(super) struct DirectoryEntry(Vec<(String, Vec<Vec<u8>>)>);
@@ -52,7 +52,7 @@ impl fmt::Debug for DirectoryEntry {
     }
 }
 
-pub(super) enum Error {
+pub(super) enum SearchError {
     /// The server said no; the connection is as good as before.
     Answered(ConnectorError),
     /// The connection cannot be used any more.
@@ -66,10 +66,10 @@ pub(super) async fn run(
     scope: Scope,
     filter: &str,
     attributes: &[String],
-) -> Result<Vec<DirectoryEntry>, Error> {
+) -> Result<Vec<DirectoryEntry>, SearchError> {
     match tokio::time::timeout(session.timeout, entries(session, base, scope, filter, attributes)).await {
         Ok(answer) => answer,
-        Err(elapsed) => Err(Error::Lost(elapsed.into())),
+        Err(elapsed) => Err(SearchError::Lost(elapsed.into())),
     }
 }
 
@@ -80,26 +80,26 @@ pub(super) async fn every(
     filter: &str,
     attributes: &[String],
     mut show: impl FnMut(DirectoryEntry) + Send,
-) -> Result<(), Error> {
-    let mut ldap = session.ldap();
+) -> Result<(), SearchError> {
+    let mut ldap = session.ldap.clone();
     ldap.with_timeout(session.timeout);
     let pages = PagedResults::new(PAGE);
     let attributes = attributes.to_vec();
     let mut stream =
-        ldap.streaming_search_with(pages, base, Scope::Subtree, filter, attributes).await.map_err(Error::Lost)?;
+        ldap.streaming_search_with(pages, base, Scope::Subtree, filter, attributes).await.map_err(SearchError::Lost)?;
     let mut shown = 0;
-    while let Some(entry) = stream.next().await.map_err(Error::Lost)? {
+    while let Some(entry) = stream.next().await.map_err(SearchError::Lost)? {
         if entry.is_ref() || entry.is_intermediate() {
             continue;
         }
         shown += 1;
-        if shown > MOST_PEOPLE {
-            return Err(Error::Lost(LdapError::EndOfStream));
+        if shown > MOST_USERS {
+            return Err(SearchError::Lost(LdapError::EndOfStream));
         }
         show(DirectoryEntry::of(SearchEntry::construct(entry)));
     }
     let result = stream.finish().await;
-    if result.rc == 0 { Ok(()) } else { Err(Error::Answered(codes::error(&result))) }
+    if result.rc == 0 { Ok(()) } else { Err(SearchError::Answered(codes::error(&result))) }
 }
 
 async fn entries(
@@ -108,21 +108,21 @@ async fn entries(
     scope: Scope,
     filter: &str,
     attributes: &[String],
-) -> Result<Vec<DirectoryEntry>, Error> {
+) -> Result<Vec<DirectoryEntry>, SearchError> {
     const NO_SUCH_OBJECT: u32 = 32;
     const SIZE_LIMIT_EXCEEDED: u32 = 4;
     let limits = SearchOptions::new().sizelimit(MOST_ENTRIES as i32).timelimit(session.timeout.as_secs() as i32);
-    let mut ldap = session.ldap();
+    let mut ldap = session.ldap.clone();
     ldap.with_search_options(limits).with_timeout(session.timeout);
-    let mut stream = ldap.streaming_search(base, scope, filter, attributes).await.map_err(Error::Lost)?;
+    let mut stream = ldap.streaming_search(base, scope, filter, attributes).await.map_err(SearchError::Lost)?;
     let mut entries = Vec::new();
-    while let Some(entry) = stream.next().await.map_err(Error::Lost)? {
+    while let Some(entry) = stream.next().await.map_err(SearchError::Lost)? {
         if entry.is_ref() || entry.is_intermediate() {
             continue;
         }
         if entries.len() == MOST_ENTRIES {
             // A server that does not know the limit that we set: what it still sends is not waited for.
-            return Err(Error::Lost(LdapError::EndOfStream));
+            return Err(SearchError::Lost(LdapError::EndOfStream));
         }
         entries.push(DirectoryEntry::of(SearchEntry::construct(entry)));
     }
@@ -130,6 +130,6 @@ async fn entries(
     match result.rc {
         0 | SIZE_LIMIT_EXCEEDED => Ok(entries),
         NO_SUCH_OBJECT => Ok(Vec::new()),
-        _ => Err(Error::Answered(codes::error(&result))),
+        _ => Err(SearchError::Answered(codes::error(&result))),
     }
 }

@@ -1,4 +1,4 @@
-//! Which directory, as whom, and which attribute.
+//! Which directory, with which account, and which attribute.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::find::CONSISTENCY;
+use super::attributes::CONSISTENCY;
 use super::scope::DirectoryScope;
 
 /// A domain controller that has not answered after this time is taken for lost.
@@ -21,20 +21,20 @@ pub struct LdapSettings {
     /// Users are looked for below it.
     pub base: String,
     pub sign_in: SignIn,
-    /// Who signs the domain controllers' certificates; those that the system trusts if none is named.
+    /// The authorities that sign the domain controllers' certificates; those that the system trusts if none is named.
     pub ca_file: Option<PathBuf>,
     /// The attribute that shows the photo, and the rendition that is written to it.
     pub attribute: String,
     /// The attribute that holds the source anchor as text. None: mS-DS-ConsistencyGuid, or objectGUID where that is
     /// empty.
     pub anchor_attribute: Option<String>,
-    /// Who of them is written.
+    /// Which of them are written.
     pub scope: DirectoryScope,
     /// For every request and its answer; a domain controller that takes longer is left.
     pub timeout: Duration,
 }
 
-/// As whom the directory is read and written.
+/// The account that reads and writes the directory.
 #[derive(Debug, Clone)]
 pub enum SignIn {
     /// A simple bind. The password stays in its file and is read for each bind, so that a new one needs no restart.

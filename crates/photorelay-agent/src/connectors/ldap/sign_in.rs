@@ -7,7 +7,7 @@ use ldap3::{Ldap, LdapResult};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::codes;
-use super::connection::{Unusable, describe};
+use super::session::{Unusable, describe};
 use super::settings::SignIn;
 use crate::connectors::ConnectorError;
 
@@ -98,7 +98,7 @@ async fn kerberos(_: &mut Ldap, _: &str, _: Duration) -> Result<(), Unusable> {
 
 pub(crate) const NOT_BUILT: &str = "this program was built without Kerberos: build it with `--features kerberos`";
 
-/// An empty password would be a bind as nobody, which succeeds (RFC 4513, 5.1.2).
+/// An empty password would be an anonymous bind, which succeeds (RFC 4513, 5.1.2).
 fn password(file: &Path) -> Result<SecretString, String> {
     const MOST: usize = 4096;
     let shown = file.display();

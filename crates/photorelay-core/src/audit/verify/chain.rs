@@ -1,7 +1,8 @@
-//! Verifies the chain of the daily checkpoints: each names the one before it with its digest.
+//! Verifies the chain of daily checkpoints: each one names the digest of the one before it.
 //!
-//! Only the newest one's pages are read: it carries on what all earlier ones have known. A newest checkpoint that was
-//! deleted, or forged with all of its right, can be told only by the digest that was logged when it was taken.
+//! Only the pages of the newest checkpoint are read, because it carries forward what all earlier ones recorded. A
+//! newest checkpoint that was deleted, or forged consistently, can be detected only by comparing its digest with the
+//! one that was logged when it was taken.
 
 use super::finding::{Finding, Problem, checkpoint_blob};
 use super::report::Report;
@@ -9,7 +10,7 @@ use crate::audit::checkpoint::{self, StoredCheckpoint};
 use crate::contract::Checkpoint;
 use crate::store::{BlobStore, StoreError};
 
-/// The newest checkpoint that can be read, and what is wrong with any of them.
+/// The newest readable checkpoint, and a report of what is wrong with any checkpoint.
 pub(super) async fn verify(blobs: &dyn BlobStore) -> Result<(Option<Checkpoint>, Report), StoreError> {
     let mut report = Report::default();
     let mut newest = None;
@@ -22,7 +23,7 @@ pub(super) async fn verify(blobs: &dyn BlobStore) -> Result<(Option<Checkpoint>,
             Ok(checkpoint) => broken_link(before.as_ref(), checkpoint),
             Err(why) => Some(Problem::EvidenceUnreadable { blob: checkpoint_blob(day), why: why.clone() }),
         };
-        report.findings.extend(problem.map(Finding::of_nobody));
+        report.findings.extend(problem.map(Finding::without_user));
         if let Ok(checkpoint) = &stored.checkpoint {
             newest = Some(checkpoint.clone());
         }
@@ -31,7 +32,7 @@ pub(super) async fn verify(blobs: &dyn BlobStore) -> Result<(Option<Checkpoint>,
     Ok((newest, report))
 }
 
-/// The newest checkpoint that can be read.
+/// The newest readable checkpoint.
 pub(super) async fn newest_readable(blobs: &dyn BlobStore) -> Result<Option<Checkpoint>, StoreError> {
     for day in checkpoint::days(blobs).await?.into_iter().rev() {
         if let Some(StoredCheckpoint { checkpoint: Ok(checkpoint), .. }) = checkpoint::read(blobs, day).await? {

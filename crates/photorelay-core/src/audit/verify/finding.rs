@@ -1,4 +1,4 @@
-//! What a verification can find, and what somebody should do about each of it.
+//! The problems that a verification can find, and how an operator fixes each of them.
 
 use std::fmt;
 
@@ -7,29 +7,29 @@ use jiff::civil::Date;
 use crate::id::{Digest, UserId};
 use crate::names::{self, Container};
 
-/// One thing that is not as it was written.
+/// One deviation from what photorelay wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// Whose trail; none for a blob that belongs to nobody.
+    /// The owner of the trail; `None` for a blob that belongs to no user.
     pub user: Option<UserId>,
-    /// The entry that it is about, where it is about one.
+    /// The affected entry, if the problem is about a single one.
     pub seq: Option<u32>,
     pub problem: Problem,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Problem {
-    /// There is a later entry, a receipt or a head, and this entry is not there.
+    /// The entry does not exist, although a later entry, a receipt or a head does.
     EntryMissing,
     EntryUnreadable {
         why: String,
     },
-    /// The entry names another digest for the entry before it than that one has: one of the two was changed.
+    /// The digest that the entry names for its predecessor does not match: one of the two was changed.
     ChainBroken {
         names: Digest,
         found: Digest,
     },
-    /// Something was stored in the container that nobody of us writes.
+    /// The container holds a blob that photorelay never writes.
     ForeignBlob {
         blob: String,
     },
@@ -39,43 +39,43 @@ pub enum Problem {
     BlobChanged {
         blob: String,
     },
-    /// An agent acted on this entry, and the trail ends before it.
+    /// The trail ends before this entry, although evidence of it exists.
     TailCut {
         trail_ends_at: u32,
         evidence: String,
     },
-    /// An agent acted on this entry, and it had other bytes then.
+    /// The entry had different bytes when an agent acted on it.
     NotWhatTheAgentSaw {
         receipt: String,
         saw: Digest,
         found: Digest,
     },
-    /// The entry had other bytes when the checkpoint was taken.
+    /// The entry had different bytes when the checkpoint was taken.
     NotWhatTheCheckpointSaw {
         checkpoint: String,
         saw: Digest,
         found: Digest,
     },
-    /// A checkpoint names this one, or this page, and it is not there.
+    /// A checkpoint names this checkpoint or page, but it does not exist.
     CheckpointMissing {
         blob: String,
         named_by: String,
     },
-    /// A checkpoint names another digest for this one, or for this page, than it has.
+    /// The digest that a checkpoint names for this checkpoint or page does not match.
     CheckpointChanged {
         blob: String,
         named_by: String,
     },
-    /// The checkpoint after it does not name it: one of the two was not written by us.
+    /// The next checkpoint does not name this one: photorelay did not write one of the two.
     CheckpointUnchained {
         blob: String,
         after: String,
     },
-    /// There is evidence of this person and no trail at all.
+    /// The user has no trail at all, although evidence of one exists.
     PersonMissing {
         evidence: String,
     },
-    /// A head, a receipt or a checkpoint that cannot be read proves nothing any more.
+    /// A head, a receipt or a checkpoint cannot be read and no longer proves anything.
     EvidenceUnreadable {
         blob: String,
         why: String,
@@ -88,25 +88,25 @@ impl Finding {
     }
 
     pub(super) fn foreign(container: Container, name: &str) -> Self {
-        Self::of_nobody(Problem::ForeignBlob { blob: format!("{container}/{name}") })
+        Self::without_user(Problem::ForeignBlob { blob: format!("{container}/{name}") })
     }
 
-    pub(super) fn of_nobody(problem: Problem) -> Self {
+    pub(super) fn without_user(problem: Problem) -> Self {
         Self { user: None, seq: None, problem }
     }
 
-    /// A page that the checkpoint of this day names.
+    /// A missing or changed page of the checkpoint of this day.
     pub(super) fn of_page(page: Digest, is_missing: bool, day: Option<Date>) -> Self {
         let blob = format!("{}/{}", Container::Audit, names::checkpoint_page(page));
         let named_by = day.map(checkpoint_blob).unwrap_or_default();
-        Self::of_nobody(match is_missing {
+        Self::without_user(match is_missing {
             true => Problem::CheckpointMissing { blob, named_by },
             false => Problem::CheckpointChanged { blob, named_by },
         })
     }
 }
 
-/// The checkpoint of a day, as findings name it.
+/// The full blob name of a day's checkpoint, as findings show it.
 pub(super) fn checkpoint_blob(day: Date) -> String {
     format!("{}/{}", Container::Audit, names::checkpoint(day))
 }
@@ -115,7 +115,7 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.user, self.seq) {
             (Some(user), Some(seq)) => write!(f, "audit/{}: ", names::audit_entry(user, seq))?,
-            (Some(user), None) => write!(f, "person {user}: ")?,
+            (Some(user), None) => write!(f, "user {user}: ")?,
             (None, _) => {}
         }
         write!(f, "{}", self.problem)
@@ -124,72 +124,75 @@ impl fmt::Display for Finding {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.describe(f)?;
+        write!(f, ". {}", self.fix())
+    }
+}
+
+impl Problem {
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Problem::EntryMissing => f.write_str(
-                "the entry is missing. Look for who deleted it in the storage account's log, and restore the blob from \
-                 a version or a backup",
-            ),
-            Problem::EntryUnreadable { why } => {
-                write!(f, "the entry cannot be read: {why}. Restore the blob from a version or a backup")
+            Problem::EntryMissing => f.write_str("the entry is missing"),
+            Problem::EntryUnreadable { why } => write!(f, "the entry cannot be read: {why}"),
+            Problem::ChainBroken { names, found } => {
+                write!(f, "the chain is broken: the previous entry should hash to {names}, but hashes to {found}")
             }
-            Problem::ChainBroken { names, found } => write!(
-                f,
-                "the chain is broken: this entry says that the one before it hashes to {names}, but it hashes to \
-                 {found}. One of the two was changed; compare both with versions or backups and with the receipts"
-            ),
-            Problem::ForeignBlob { blob } => {
-                write!(f, "{blob} is nothing that photorelay writes. Find out who put it there, then remove it")
+            Problem::ForeignBlob { blob } => write!(f, "photorelay does not write blobs like {blob}"),
+            Problem::BlobMissing { blob } => write!(f, "{blob} does not exist, although the entry names it"),
+            Problem::BlobChanged { blob } => {
+                write!(f, "{blob} does not match the digest in the entry, so agents refuse to write it")
             }
-            Problem::BlobMissing { blob } => write!(
-                f,
-                "{blob} does not exist, though the entry names it. Restore it from a version or a backup; if the \
-                 person was to be forgotten, run `forget` so that the trail says so"
-            ),
-            Problem::BlobChanged { blob } => write!(
-                f,
-                "{blob} does not hash to what the entry says. Agents refuse to write it; restore it from a version or \
-                 a backup"
-            ),
-            Problem::TailCut { trail_ends_at, evidence } => write!(
-                f,
-                "the tail was cut off: {evidence} speaks of this entry, but the trail ends at {trail_ends_at:08}. \
-                 Restore the entries after it from versions or a backup"
-            ),
-            Problem::NotWhatTheAgentSaw { receipt, saw, found } => write!(
-                f,
-                "the entry was changed after an agent acted on it: {receipt} saw {saw}, and it hashes to {found} now. \
-                 Restore the entry from a version or a backup"
-            ),
-            Problem::NotWhatTheCheckpointSaw { checkpoint, saw, found } => write!(
-                f,
-                "the entry was changed after the checkpoint was taken: {checkpoint} saw {saw}, and it hashes to {found} \
-                 now. Restore the entry from a version or a backup"
-            ),
-            Problem::CheckpointMissing { blob, named_by } => write!(
-                f,
-                "{blob} is missing, though {named_by} names it. Look for who deleted it in the storage account's log, \
-                 and restore it from a version or a backup"
-            ),
-            Problem::CheckpointChanged { blob, named_by } => write!(
-                f,
-                "{blob} was changed after {named_by} was taken. What it says proves nothing; restore it from a version \
-                 or a backup"
-            ),
-            Problem::CheckpointUnchained { blob, after } => write!(
-                f,
-                "{after} does not name {blob}, which is the one before it. One of the two was put there by somebody \
-                 else; compare their digests with those that were logged when they were taken"
-            ),
-            Problem::PersonMissing { evidence } => write!(
-                f,
-                "the whole trail is missing, though {evidence} speaks of it. Restore the person's entries from versions \
-                 or a backup"
-            ),
-            Problem::EvidenceUnreadable { blob, why } => write!(
-                f,
-                "{blob} cannot be read: {why}. It proves nothing as it is; restore it, or if it is a head delete it and \
-                 it will be rebuilt"
-            ),
+            Problem::TailCut { trail_ends_at, evidence } => {
+                write!(f, "the trail is truncated at {trail_ends_at:08}, although {evidence} names this entry")
+            }
+            Problem::NotWhatTheAgentSaw { receipt, saw, found } => {
+                write!(f, "the entry was changed since its receipt: it hashes to {found}, {receipt} names {saw}")
+            }
+            Problem::NotWhatTheCheckpointSaw { checkpoint, saw, found } => {
+                write!(f, "the entry was changed since a checkpoint: it hashes to {found}, {checkpoint} names {saw}")
+            }
+            Problem::CheckpointMissing { blob, named_by } => {
+                write!(f, "{blob} is missing, although {named_by} names it")
+            }
+            Problem::CheckpointChanged { blob, named_by } => {
+                write!(f, "{blob} was changed after {named_by} was taken and no longer proves anything")
+            }
+            Problem::CheckpointUnchained { blob, after } => {
+                write!(f, "{after} does not name {blob}, its predecessor, so one of the two is forged")
+            }
+            Problem::PersonMissing { evidence } => {
+                write!(f, "the whole trail is missing, although {evidence} refers to it")
+            }
+            Problem::EvidenceUnreadable { blob, why } => {
+                write!(f, "{blob} cannot be read and proves nothing: {why}")
+            }
+        }
+    }
+
+    /// What an operator should do about it.
+    fn fix(&self) -> &'static str {
+        match self {
+            Problem::EntryMissing | Problem::CheckpointMissing { .. } => {
+                "Find out from the storage account's log who deleted it, and restore it from a version or a backup"
+            }
+            Problem::EntryUnreadable { .. }
+            | Problem::BlobChanged { .. }
+            | Problem::CheckpointChanged { .. }
+            | Problem::NotWhatTheAgentSaw { .. }
+            | Problem::NotWhatTheCheckpointSaw { .. } => "Restore it from a version or a backup",
+            Problem::ChainBroken { .. } => {
+                "One of the two entries was changed: compare both with versions or backups and with the receipts"
+            }
+            Problem::ForeignBlob { .. } => "Find out who created it, then delete it",
+            Problem::BlobMissing { .. } => {
+                "Restore it from a version or a backup, or run `photorelay forget` if the user should be forgotten"
+            }
+            Problem::TailCut { .. } => "Restore the entries after it from versions or a backup",
+            Problem::CheckpointUnchained { .. } => {
+                "Compare their digests with those that were logged when they were taken"
+            }
+            Problem::PersonMissing { .. } => "Restore the user's entries from versions or a backup",
+            Problem::EvidenceUnreadable { .. } => "Restore it; a head can be deleted instead, and is then rebuilt",
         }
     }
 }

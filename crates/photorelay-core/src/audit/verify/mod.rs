@@ -1,10 +1,10 @@
-//! Walks the trail and names what is broken: a changed, missing or inserted entry, a photo that does not match, and,
-//! against heads, receipts and the newest checkpoint, a tail that was cut off or a person who is missing altogether. The
-//! checkpoints themselves are chained.
+//! Verifies the audit trail: finds changed, missing and inserted entries and photos that do not match their digests.
 //!
-//! It reads and never repairs. It holds one page of each listing and a few people at a time, so 100,000 people need no
-//! more memory than ten. Somebody who commits while it runs is not taken for a thief: before a cut tail is reported,
-//! the entry is asked for once more. What the hash chain cannot show is a forged newest entry that nobody has acted on.
+//! Heads, receipts and the newest checkpoint reveal a truncated trail and a user whose trail is missing altogether; the
+//! checkpoints themselves are chained. Verification only reads and must never repair anything. It holds one page of
+//! each listing and a few users at a time, so 100,000 users need no more memory than ten. A commit that happens during
+//! the verification is not reported as a problem: before reporting a truncated trail, it reads the entry once more. The
+//! hash chain cannot reveal a forged newest entry that no agent has acted on.
 
 mod chain;
 mod finding;
@@ -22,24 +22,24 @@ use walk::{CheckpointBaseline, Walk, WalkItem};
 pub use finding::{Finding, Problem};
 pub use report::Report;
 
-/// How many people are looked at together. Each holds one photo in memory.
-const PEOPLE_AT_ONCE: usize = 16;
+/// How many users are verified concurrently. Each of them holds one photo in memory.
+const USERS_AT_ONCE: usize = 16;
 
-/// Verifies what concerns one person. An `Err` means that it could not look, not that something is wrong.
+/// Verifies one user. An `Err` means that the verification could not run, not that it found a problem.
 pub async fn verify_person(blobs: &dyn BlobStore, user: UserId) -> Result<Report, StoreError> {
-    // Read before the listing of entries, so that whatever it knows must be in there.
+    // Read before the entries are listed, so that the listing must contain everything the checkpoint names.
     let newest = chain::newest_readable(blobs).await?;
     let ends = Ends::of(blobs, newest.as_ref(), Some(user));
     let known = CheckpointBaseline { day: newest.map(|newest| newest.day), ends };
     verify(blobs, Walk::of_person(blobs, user, known), Report::default()).await
 }
 
-/// Verifies everybody. An `Err` means that it could not look to the end, not that something is wrong.
+/// Verifies all users. An `Err` means that the verification could not finish, not that it found a problem.
 pub async fn verify_all(blobs: &dyn BlobStore) -> Result<Report, StoreError> {
     let (newest, report) = chain::verify(blobs).await?;
     let ends = Ends::of(blobs, newest.as_ref(), None);
     let known = CheckpointBaseline { day: newest.map(|newest| newest.day), ends };
-    verify(blobs, Walk::of_everybody(blobs, known), report).await
+    verify(blobs, Walk::of_all_users(blobs, known), report).await
 }
 
 async fn verify(blobs: &dyn BlobStore, walk: Walk<'_>, report: Report) -> Result<Report, StoreError> {
@@ -53,7 +53,7 @@ async fn verify(blobs: &dyn BlobStore, walk: Walk<'_>, report: Report) -> Result
                 WalkItem::Foreign(finding) => Ok(Report { findings: vec![finding], ..Report::default() }),
             }
         })
-        .try_buffered(PEOPLE_AT_ONCE)
+        .try_buffered(USERS_AT_ONCE)
         .try_fold(report, |mut sum, report| async move {
             sum.add(report);
             Ok(sum)

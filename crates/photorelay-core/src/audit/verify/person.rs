@@ -1,5 +1,5 @@
-//! Verifies one person: the chain, the photos that it names, and what heads, receipts and the newest checkpoint know of
-//! it.
+//! Verifies one user: the chain of entries, the photos that they name, and the evidence in the head, the newest
+//! receipt and the newest checkpoint.
 
 use std::collections::HashSet;
 
@@ -13,7 +13,7 @@ use crate::names::{self, Container};
 use crate::store::{BlobStore, StoreError};
 use crate::vault::{self, VaultError};
 
-/// No photo of ours is larger, whatever an entry says.
+/// photorelay never stores a larger photo, whatever an entry claims.
 const MAX_BLOB_BYTES: u64 = 64 * 1024 * 1024;
 
 pub(super) async fn verify(blobs: &dyn BlobStore, traces: Traces) -> Result<Report, StoreError> {
@@ -47,8 +47,8 @@ impl Person<'_> {
         self.report.findings.push(Finding::of(self.user, seq, problem));
     }
 
-    /// Reads every entry. Of breaks in the chain only the first is reported: those after it follow from it, or cannot
-    /// be told from it.
+    /// Reads every entry. Only the first break in the chain is reported: later ones follow from it or cannot be
+    /// distinguished from its consequences.
     async fn chain(&mut self, sequence: &[u32]) -> Result<Vec<Committed>, StoreError> {
         let mut trail: Vec<Committed> = Vec::with_capacity(sequence.len());
         let mut expected = (1, Digest::ZERO);
@@ -67,17 +67,17 @@ impl Person<'_> {
                     trail.push(committed);
                     problem
                 }
-                // It was in the listing a moment ago.
+                // Listed a moment ago, and deleted since.
                 Ok(None) => Some(Problem::EntryMissing),
                 Err(AuditError::Store(StoreError::TooLarge { bytes, limit, .. })) => {
-                    Some(Problem::EntryUnreadable { why: format!("it has {bytes} bytes, more than {limit}") })
+                    Some(Problem::EntryUnreadable { why: format!("its {bytes} bytes exceed the limit of {limit}") })
                 }
                 Err(AuditError::Store(error)) => return Err(error),
                 Err(AuditError::Unreadable { source, .. }) => {
                     Some(Problem::EntryUnreadable { why: source.to_string() })
                 }
                 Err(AuditError::Misplaced { says_user, says_seq, .. }) => Some(Problem::EntryUnreadable {
-                    why: format!("it says that it is {}", names::audit_entry(says_user, says_seq)),
+                    why: format!("it names itself {}", names::audit_entry(says_user, says_seq)),
                 }),
             };
             if let Some(problem) = problem {
@@ -90,7 +90,7 @@ impl Person<'_> {
         Ok(trail)
     }
 
-    /// What entries name must exist, unless the person was forgotten.
+    /// Every photo and rendition that an entry names must exist, unless the user was forgotten.
     async fn photos(&mut self, trail: &[Committed]) -> Result<(), StoreError> {
         if trail.last().is_some_and(|newest| newest.entry.kind == EntryKind::Forgotten) {
             return Ok(());
@@ -118,8 +118,8 @@ impl Person<'_> {
         Ok(())
     }
 
-    /// The newest receipt names an entry that exists and had these bytes when an agent acted on it. Whoever rewrites
-    /// an entry has to rewrite all later ones, so older receipts have nothing to add.
+    /// The entry that the newest receipt names must exist, with the bytes it had when the agent acted on it. Rewriting
+    /// an entry requires rewriting all later ones, so older receipts add nothing.
     async fn receipt(&mut self, traces: &Traces, trail: &[Committed]) -> Result<(), StoreError> {
         let Some((seq, name)) = &traces.newest_receipt else { return Ok(()) };
         let evidence = format!("{}/{name}", Container::Receipts);
@@ -138,7 +138,7 @@ impl Person<'_> {
         Ok(())
     }
 
-    /// What the newest checkpoint has seen is still there, with the same bytes.
+    /// The entry that the newest checkpoint names must still exist, with the same bytes.
     async fn checkpoint(&mut self, traces: &Traces, trail: &[Committed]) -> Result<(), StoreError> {
         let Some((end, day)) = traces.known else { return Ok(()) };
         let checkpoint = checkpoint_blob(day);
@@ -165,8 +165,8 @@ impl Person<'_> {
         Ok(())
     }
 
-    /// Whether the trail does not reach to this entry, also when asked once more: it may have been committed after
-    /// the listing was made.
+    /// Whether the trail ends before this entry. Reads the entry again, because it may have been committed after the
+    /// listing was made.
     async fn is_cut(&self, seq: u32, traces: &Traces) -> Result<bool, StoreError> {
         if seq <= traces.entries.last().copied().unwrap_or(0) {
             return Ok(false);
@@ -183,16 +183,16 @@ impl Person<'_> {
         match traces.entries.last() {
             Some(end) => self.find(seq, Problem::TailCut { trail_ends_at: *end, evidence }),
             None => {
-                // One piece of evidence is enough to say that somebody is missing.
-                let told = |f: &Finding| matches!(f.problem, Problem::PersonMissing { .. });
-                if !self.report.findings.iter().any(told) {
+                // One piece of evidence is enough to report a missing user.
+                let is_missing = |f: &Finding| matches!(f.problem, Problem::PersonMissing { .. });
+                if !self.report.findings.iter().any(is_missing) {
                     self.find(None, Problem::PersonMissing { evidence });
                 }
             }
         }
     }
 
-    /// Reads a head or a receipt; what cannot be read is a finding, what is gone by now is none.
+    /// Reads a head or a receipt. One that cannot be read is a finding; one that no longer exists is not.
     async fn evidence<C: contract::Contract>(
         &mut self,
         container: Container,
@@ -212,7 +212,7 @@ impl Person<'_> {
     }
 }
 
-/// Name, digest and length of every blob that an entry names.
+/// The name, digest and length of every blob that an entry names.
 fn named_blobs(entry: &AuditEntry) -> Vec<(String, Digest, u64)> {
     let Some(photo) = &entry.photo else { return Vec::new() };
     let mut blobs = vec![(names::photo(entry.user_id, photo.sha256), photo.sha256, photo.bytes)];

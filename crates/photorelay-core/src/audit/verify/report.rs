@@ -1,11 +1,11 @@
-//! What a verification checked and found.
+//! The result of a verification.
 
 use jiff::civil::Date;
 
 use super::finding::Finding;
 use crate::id::Digest;
 
-/// What a verification looked at and found, in the order of the trail.
+/// What a verification checked and found, in the order of the trail.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
     pub people: u64,
@@ -13,7 +13,7 @@ pub struct Report {
     /// Photos and renditions that exist and match their digests.
     pub blobs: u64,
     pub checkpoints: u64,
-    /// The day and digest of the newest one: compare it with the digest that was logged when it was taken.
+    /// The day and digest of the newest checkpoint, to compare with the digest that was logged when it was taken.
     pub newest_checkpoint: Option<(Date, Digest)>,
     pub findings: Vec<Finding>,
 }

@@ -1,5 +1,6 @@
-//! Goes through the listings of entries, receipts and heads, and through the newest checkpoint, side by side and brings
-//! together what belongs to one person. All are in the order of person ids, so one page of each is all that is held.
+//! Merges the listings of entries, receipts and heads and the newest checkpoint into one item for each user.
+//!
+//! All four are ordered by user id, so the merge holds only one page of each.
 
 use jiff::civil::Date;
 
@@ -11,28 +12,28 @@ use crate::id::UserId;
 use crate::names::{self, Container};
 use crate::store::{BlobStore, StoreError};
 
-/// What the listings say about one person.
+/// Everything that the listings contain about one user.
 #[derive(Debug)]
 pub(super) struct Traces {
     pub(super) user: UserId,
     /// Sequence numbers of the entries, in order.
     pub(super) entries: Vec<u32>,
-    /// Names in the person's part of `audit` that are no entries.
+    /// Names under the user's prefix in `audit` that are not entries.
     pub(super) foreign: Vec<String>,
     /// The receipt with the highest number.
     pub(super) newest_receipt: Option<(u32, String)>,
     pub(super) has_head: bool,
-    /// Where the trail ended at the newest checkpoint, and its day.
+    /// The end of the trail in the newest checkpoint, and that checkpoint's day.
     pub(super) known: Option<(TrailEnd, Date)>,
 }
 
 pub(super) enum WalkItem {
     User(Traces),
-    /// Something wrong that is about nobody.
+    /// A problem that concerns no user.
     Foreign(Finding),
 }
 
-/// What the newest checkpoint that can be read knows.
+/// The day and the trail ends of the newest readable checkpoint.
 pub(super) struct CheckpointBaseline<'a> {
     pub(super) day: Option<Date>,
     pub(super) ends: Ends<'a>,
@@ -46,7 +47,7 @@ pub(super) struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn of_everybody(blobs: &'a dyn BlobStore, known: CheckpointBaseline<'a>) -> Self {
+    pub(super) fn of_all_users(blobs: &'a dyn BlobStore, known: CheckpointBaseline<'a>) -> Self {
         Self {
             entries: Names::new(blobs, Container::Audit, ""),
             receipts: Names::new(blobs, Container::Receipts, ""),
@@ -65,29 +66,39 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The next person, or the next blob that belongs to nobody.
+    /// The next user, or the next blob that belongs to no user.
     pub(super) async fn next(&mut self) -> Result<Option<WalkItem>, StoreError> {
-        // Checkpoints, and foreign names in other containers, are not part of a trail.
-        while let Some(name) = self.entries.next_unowned().await? {
-            if names::parse_checkpoint(&name).is_none() && !names::is_checkpoint_page(&name) {
-                return Ok(Some(WalkItem::Foreign(Finding::foreign(Container::Audit, &name))));
-            }
+        if let Some(finding) = self.next_foreign().await? {
+            return Ok(Some(WalkItem::Foreign(finding)));
         }
-        while self.receipts.next_unowned().await?.is_some() {}
-        while self.heads.next_unowned().await?.is_some() {}
         let end = self.known.ends.peek().await?;
         if let Some((page, is_missing)) = self.known.ends.broken.pop() {
             return Ok(Some(WalkItem::Foreign(Finding::of_page(page, is_missing, self.known.day))));
         }
         let mut user = end.map(|end| end.user_id);
         for names in [&mut self.entries, &mut self.receipts, &mut self.heads] {
-            let candidate = names.owner().await?;
-            user = match (user, candidate) {
-                (Some(first), Some(other)) => Some(std::cmp::min(first, other)),
-                (first, other) => first.or(other),
-            };
+            user = user.into_iter().chain(names.owner().await?).min();
         }
-        let Some(user) = user else { return Ok(None) };
+        match user {
+            Some(user) => Ok(Some(WalkItem::User(self.collect(user, end).await?))),
+            None => Ok(None),
+        }
+    }
+
+    /// Skips blobs that belong to no user, and returns a finding for one that is not part of a trail at all.
+    async fn next_foreign(&mut self) -> Result<Option<Finding>, StoreError> {
+        while let Some(name) = self.entries.next_unowned().await? {
+            if names::parse_checkpoint(&name).is_none() && !names::is_checkpoint_page(&name) {
+                return Ok(Some(Finding::foreign(Container::Audit, &name)));
+            }
+        }
+        while self.receipts.next_unowned().await?.is_some() {}
+        while self.heads.next_unowned().await?.is_some() {}
+        Ok(None)
+    }
+
+    /// Takes everything about this user from the listings; `end` is the next end of the checkpoint, perhaps theirs.
+    async fn collect(&mut self, user: UserId, end: Option<TrailEnd>) -> Result<Traces, StoreError> {
         let mut traces = Traces {
             user,
             entries: Vec::new(),
@@ -113,6 +124,6 @@ impl<'a> Walk<'a> {
         while let Some(name) = self.heads.next_of(user).await? {
             traces.has_head |= names::parse_head(&name).is_some();
         }
-        Ok(Some(WalkItem::User(traces)))
+        Ok(traces)
     }
 }

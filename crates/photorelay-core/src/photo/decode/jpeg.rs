@@ -1,4 +1,4 @@
-//! JPEG: strict, with its orientation, its profile and its several ways of writing colour.
+//! Decodes JPEG strictly, with its orientation, its colour profile and its various colour encodings.
 
 use image::metadata::Orientation;
 use zune_core::bytestream::ZCursor;
@@ -14,7 +14,7 @@ use crate::photo::outline::Outline;
 use crate::photo::refusal::Refusal;
 use crate::photo::upright::{Pixels, Upright};
 
-/// Ordinary progressive photos have about ten scans; each one costs another walk over all pixels.
+/// Ordinary progressive photos have about ten scans; each one costs another iteration over all pixels.
 const MAX_SCANS: usize = 64;
 
 pub(super) fn decode(bytes: &[u8], limits: &PhotoLimits, outline: &Outline) -> Result<Upright, Refusal> {
@@ -65,7 +65,7 @@ fn refusal(error: DecodeErrors) -> Refusal {
     }
 }
 
-/// Four bytes a pixel as light that the paper gives back, 255 is no ink, whichever way the file stores them.
+/// Four bytes a pixel as reflected light (255 is no ink), whichever way the file stores them.
 fn as_paper(mut samples: Vec<u8>, stored: ColorSpace, adobe: bool) -> Vec<u8> {
     let clamp = |value: f32| (value + 0.5).clamp(0.0, 255.0) as u8;
     for pixel in samples.chunks_exact_mut(4) {
@@ -85,7 +85,7 @@ fn as_ink(paper: &[u8]) -> Vec<u8> {
     paper.iter().map(|light| 255 - light).collect()
 }
 
-/// Without a profile: what one ink leaves of the light, the black ink dims once more.
+/// Converts CMYK without a profile: each colour ink reduces the light, and black reduces it once more.
 fn multiply(paper: &[u8]) -> Vec<u8> {
     let dim = |light: u8, black: u8| ((u16::from(light) * u16::from(black) + 127) / 255) as u8;
     paper.chunks_exact(4).flat_map(|p| [dim(p[0], p[3]), dim(p[1], p[3]), dim(p[2], p[3])]).collect()

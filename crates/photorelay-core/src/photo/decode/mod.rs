@@ -1,4 +1,4 @@
-//! From untrusted bytes to upright pixels, in the order of cost: length, kind, headers, and only then pixels.
+//! Decodes untrusted bytes to upright pixels, with the cheapest checks first: length, kind, headers, then pixels.
 
 mod jpeg;
 mod raster;
@@ -9,9 +9,9 @@ use super::refusal::{Refusal, contained};
 use super::sniff::{Format, name_of_other, sniff};
 use super::upright::Upright;
 
-/// Decodes a photo. An `Err` is final for these bytes: record it, do not try again.
+/// Decodes a photo. An `Err` is final for these bytes: record it, do not retry.
 ///
-/// Blocks for milliseconds: to be called where blocking is allowed.
+/// Blocks for milliseconds, so call it where blocking is allowed.
 pub fn decode(bytes: &[u8], limits: &PhotoLimits) -> Result<Upright, Refusal> {
     let (format, outline) = admit(bytes, limits)?;
     let upright = contained("the decoder", || match format {
@@ -19,12 +19,12 @@ pub fn decode(bytes: &[u8], limits: &PhotoLimits) -> Result<Upright, Refusal> {
         Format::Png | Format::Gif => raster::decode(format, bytes, limits),
     })?;
     if upright.stored_size() != (outline.width, outline.height) {
-        return Err(Refusal::corrupt("it decodes to another size than its header says"));
+        return Err(Refusal::corrupt("it decodes to another size than its header states"));
     }
     Ok(upright)
 }
 
-/// Everything that can be refused without decoding.
+/// Refuses everything that can be refused without decoding.
 fn admit(bytes: &[u8], limits: &PhotoLimits) -> Result<(Format, Outline), Refusal> {
     if bytes.is_empty() {
         return Err(Refusal::Empty);

@@ -1,4 +1,4 @@
-//! PNG, and the first frame of a GIF: flattened onto white.
+//! Decodes PNG, and the first frame of a GIF, flattened onto white.
 
 use std::io::Cursor;
 

@@ -1,4 +1,4 @@
-//! Wakes consumers of this process when messages arrive in their queue, so that they need not poll.
+//! Wakes the consumers in this process when messages arrive in their queue, so that they do not have to poll.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

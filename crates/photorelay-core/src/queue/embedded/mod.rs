@@ -1,9 +1,8 @@
 //! Queues in one SQLite file, `DIR/queues.sqlite`.
 //!
-//! One thread owns the connection and commits in groups: whatever was asked for while the last commit ran goes into
-//! the next one, and nobody is answered before the disk has it. Several processes may use one file at once.
-//! This module must never answer before the commit. It owns the failure "the disk is full": the requests of that
-//! group fail and the next group is tried anew.
+//! One thread owns the connection and commits in groups: all requests that arrive during a commit go into the next one.
+//! Several processes may use the same file at once. This module must never reply to a request before its commit is on
+//! the disk. It owns the failure "the disk is full": the requests of that group fail, and the next group starts afresh.
 
 mod arrivals;
 mod options;
@@ -31,12 +30,12 @@ use arrivals::Arrivals;
 use writer::WriterRequest;
 
 const FILE: &str = "queues.sqlite";
-/// How many requests may wait for the writer before callers have to wait to ask.
+/// How many requests may wait for the writer before callers have to wait.
 const WAITING_REQUESTS: usize = 4096;
-/// Another process cannot wake us, so whoever waits looks again after this time.
-const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// Another process cannot wake a waiting consumer, so it polls at this interval.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// The queues in a folder of this machine. Dropping it ends its thread after what was asked for is done.
+/// The queues in a folder on this machine. Dropping it ends its thread after the pending requests.
 pub struct EmbeddedQueues {
     requests: Option<mpsc::Sender<WriterRequest>>,
     thread: Option<JoinHandle<()>>,
@@ -45,7 +44,7 @@ pub struct EmbeddedQueues {
 }
 
 impl EmbeddedQueues {
-    /// Opens the file in this folder, creating both if needed.
+    /// Opens the queue file in this folder, creating both if needed.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
         Self::open_with(folder, EmbeddedQueueOptions::default())
     }
@@ -62,7 +61,7 @@ impl EmbeddedQueues {
         Ok(Self { requests: Some(requests), thread: Some(thread), arrivals, clock })
     }
 
-    /// The bodies of all messages of a queue, hidden ones included, in the order in which they become visible.
+    /// The bodies of all messages in a queue, including hidden ones, in the order in which they become visible.
     pub async fn peek_all(&self, queue: &str) -> Result<Vec<Bytes>, StoreError> {
         let queue = named(queue)?;
         self.ask(|reply| WriterRequest::PeekAll { queue, reply }).await
@@ -72,16 +71,16 @@ impl EmbeddedQueues {
         &self,
         request: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> WriterRequest,
     ) -> Result<T, StoreError> {
-        let (reply, answer) = oneshot::channel();
+        let (reply, response) = oneshot::channel();
         let sent = match &self.requests {
             Some(requests) => requests.send(request(reply)).await.is_ok(),
             None => false,
         };
-        match answer.await {
-            Ok(answer) if sent => answer,
+        match response.await {
+            Ok(response) if sent => response,
             _ => Err(StoreError::Unavailable {
                 doing: "using the embedded queues".to_owned(),
-                source: "their thread has ended: start this program again".into(),
+                source: "the writer thread has ended: restart this program".into(),
             }),
         }
     }
@@ -91,7 +90,7 @@ impl Drop for EmbeddedQueues {
     fn drop(&mut self) {
         self.requests = None;
         if let Some(thread) = self.thread.take() {
-            // A panic of the thread has been printed, and there is nobody to hand it to.
+            // A panic of the thread has already been printed.
             let _ = thread.join();
         }
     }
@@ -149,10 +148,10 @@ impl QueueStore for EmbeddedQueues {
         let end = Instant::now() + at_most;
         let arrival = self.arrivals.of(queue);
         loop {
-            // Listening begins before looking, so a message that comes in between is not missed.
-            let rung = arrival.notified();
-            tokio::pin!(rung);
-            rung.as_mut().enable();
+            // Enabled before the check, so that a message that arrives in between is not missed.
+            let arrived = arrival.notified();
+            tokio::pin!(arrived);
+            arrived.as_mut().enable();
             let due = match named(queue) {
                 Ok(queue) => self.ask(|reply| WriterRequest::NextDue { queue, reply }).await,
                 Err(invalid) => Err(invalid),
@@ -163,16 +162,16 @@ impl QueueStore for EmbeddedQueues {
             if until_due == Some(Duration::ZERO) || Instant::now() >= end {
                 return;
             }
-            let pause = Instant::now() + until_due.unwrap_or(LOOK_AGAIN).min(LOOK_AGAIN);
+            let next_poll = Instant::now() + until_due.unwrap_or(POLL_INTERVAL).min(POLL_INTERVAL);
             tokio::select! {
-                () = rung => {}
-                () = sleep_until(pause.min(end)) => {}
+                () = arrived => {}
+                () = sleep_until(next_poll.min(end)) => {}
             }
         }
     }
 }
 
-/// The valid name of a queue.
+/// Checks the name of a queue.
 fn named(queue: &str) -> Result<Box<str>, StoreError> {
     rules::check_queue(queue)?;
     Ok(queue.into())

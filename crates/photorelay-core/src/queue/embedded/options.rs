@@ -1,15 +1,15 @@
-//! What can be set for the queue file, and its defaults.
+//! The options of the queue file and their defaults.
 
 use std::fmt;
 
 use crate::clock::Clock;
 
-/// What can be different from one store to another.
+/// Options of an embedded queue store.
 #[derive(Clone)]
 pub struct EmbeddedQueueOptions {
-    /// Messages become visible by it.
+    /// Decides when messages become visible.
     pub clock: Clock,
-    /// The file never grows beyond so many bytes; sending then fails as on a full disk. None means no limit.
+    /// The maximum size of the file in bytes, beyond which sending fails as on a full disk. `None` means no limit.
     pub largest_file: Option<u64>,
 }
 

@@ -1,4 +1,4 @@
-//! The SQLite side of the queues: the tables, the statements, and what SQLite's errors mean to a caller.
+//! The SQLite side of the queues: the tables, the statements, and the mapping of SQLite's errors.
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::store::StoreError;
 
 type Sql<T> = rusqlite::Result<T>;
 
-/// Kept in the file, so that an older program does not misread what a newer one wrote.
+/// Stored in the file, so that an older program does not misread the data of a newer one.
 const SCHEMA_VERSION: i64 = 1;
 
 const SCHEMA: &str = "
@@ -20,21 +20,21 @@ const SCHEMA: &str = "
         id INTEGER PRIMARY KEY,
         name TEXT NOT NULL UNIQUE
     ) STRICT;
-    -- Numbers are never used again: a message keeps its name even in the records about it.
+    -- Ids are never reused, so a log line about a message stays unambiguous.
     CREATE TABLE IF NOT EXISTS message (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         queue INTEGER NOT NULL REFERENCES queue (id),
         visible_at INTEGER NOT NULL,
         inserted_at INTEGER NOT NULL,
         dequeue_count INTEGER NOT NULL DEFAULT 0,
-        -- Random from the beginning, so that handing a message out changes no length and rewrites no body.
+        -- Random from the start, so that a delivery changes no length and rewrites no body.
         receipt INTEGER NOT NULL,
         body BLOB NOT NULL
     ) STRICT;
     CREATE INDEX IF NOT EXISTS message_due ON message (queue, visible_at, id);
 ";
 
-/// Opens the file and makes it ready; several processes may do so at once.
+/// Opens and prepares the file; several processes may do so at once.
 pub(super) fn open(path: &Path, largest_file: Option<u64>) -> Sql<Connection> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(Duration::from_secs(5))?;
@@ -55,17 +55,14 @@ pub(super) fn open(path: &Path, largest_file: Option<u64>) -> Sql<Connection> {
     if let Some(bytes) = largest_file {
         let page: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
         let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
-        // SQLite answers with the limit that holds now.
+        // SQLite returns the new limit.
         connection.pragma_update_and_check(None, "max_page_count", (bytes / page.max(1)).max(1), |_| Ok(()))?;
     }
     Ok(connection)
 }
 
-/// Two processes that do this at once can collide without SQLite waiting for the other, so it is tried some times.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the writer has a thread of its own, and nothing to do before this is done"
-)]
+/// Retries, because two processes that do this at once can collide without SQLite waiting for either.
+#[expect(clippy::disallowed_methods, reason = "runs on the writer's own thread, which has nothing else to do yet")]
 fn switch_to_wal(connection: &Connection) -> Sql<()> {
     let mut attempts = 0;
     while let Err(error) = connection.pragma_update(None, "journal_mode", "wal") {
@@ -78,10 +75,10 @@ fn switch_to_wal(connection: &Connection) -> Sql<()> {
     Ok(())
 }
 
-/// How long the write-ahead log grows before it is copied into the file, in pages of 4 KiB.
+/// The size at which the write-ahead log is copied into the file, in pages of 4 KiB.
 const CHECKPOINT_PAGES: u32 = 4_000;
 
-/// A message and the receipt that somebody holds for it.
+/// A message and the receipt of its consumer.
 #[derive(Debug)]
 pub(super) struct LeasedMessage {
     pub(super) id: i64,
@@ -89,7 +86,7 @@ pub(super) struct LeasedMessage {
 }
 
 impl LeasedMessage {
-    /// None if the delivery is not one of ours, so nothing of ours is held by it.
+    /// Returns `None` if the delivery did not come from this store.
     pub(super) fn of(delivery: &Delivery) -> Option<Self> {
         Some(Self { id: delivery.id.parse().ok()?, receipt: delivery.receipt.0.parse().ok()? })
     }
@@ -149,7 +146,7 @@ impl<'c> QueueTable<'c> {
         self.commit.execute([]).map(drop)
     }
 
-    /// Whether a transaction is open; SQLite ends it by itself after some failures.
+    /// Whether a transaction is open; SQLite itself ends it after some failures.
     pub(super) fn in_transaction(&self) -> bool {
         !self.connection.is_autocommit()
     }
@@ -197,7 +194,7 @@ impl<'c> QueueTable<'c> {
         Ok(deliveries)
     }
 
-    /// The new receipt, if the old one was still good.
+    /// Returns the new receipt if the old one was still valid.
     pub(super) fn renew(
         &mut self,
         queue: i64,
@@ -220,7 +217,7 @@ impl<'c> QueueTable<'c> {
         Ok(u64::try_from(count).unwrap_or_default())
     }
 
-    /// When the next message of this queue is visible, in milliseconds since 1970.
+    /// When the next message of this queue becomes visible, in milliseconds since 1970.
     pub(super) fn next_due(&mut self, queue: i64) -> Sql<Option<i64>> {
         self.next_due.query_row([queue], |row| row.get(0))
     }
@@ -231,7 +228,7 @@ impl<'c> QueueTable<'c> {
     }
 }
 
-/// What SQLite said, as what a caller can do about it.
+/// Classifies SQLite's error by what the caller can do about it.
 pub(super) fn failure(error: &rusqlite::Error, doing: &str) -> StoreError {
     let (doing, source) = (doing.to_owned(), error.to_string().into());
     match error.sqlite_error_code() {

@@ -1,4 +1,4 @@
-//! The thread that owns the queue file: takes what was asked for, does it in one transaction, commits, answers.
+//! The thread that owns the queue file: executes a group of requests in one transaction, commits, then replies.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::queue::{Delivery, Leased, Outgoing, PopReceipt};
 use crate::store::{BoxError, StoreError};
 
-/// How many requests share one commit.
+/// The maximum number of requests that share one commit.
 const MOST_PER_COMMIT: usize = 512;
 
 type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
@@ -38,15 +38,15 @@ impl WriterRequest {
     }
 }
 
-/// What a request came to, kept until the commit: gives it, or the failure of the whole group in its place.
-type Answer = Box<dyn FnOnce(Option<&StoreError>)>;
+/// A reply that waits for the commit: sends the request's result, or the error that failed the whole group.
+type PendingReply = Box<dyn FnOnce(Option<&StoreError>)>;
 
-fn answer<T: 'static>(reply: Reply<T>, result: Result<T, StoreError>) -> Answer {
-    // Whoever asked may have gone away; what was done stays done.
+fn after_commit<T: 'static>(reply: Reply<T>, result: Result<T, StoreError>) -> PendingReply {
+    // The caller may no longer wait; the work is done all the same.
     Box::new(move |failed| drop(reply.send(failed.map_or(result, |error| Err(repeated(error))))))
 }
 
-/// The same error once more, for another request of the group.
+/// A copy of the error for another request of the group.
 fn repeated(error: &StoreError) -> StoreError {
     let text = |source: &BoxError| BoxError::from(source.to_string());
     match error {
@@ -63,7 +63,7 @@ fn repeated(error: &StoreError) -> StoreError {
     }
 }
 
-/// Opens the file on a thread of its own and returns when it is ready.
+/// Opens the file on its own thread and returns when it is ready.
 pub(super) fn start(
     path: PathBuf,
     options: EmbeddedQueueOptions,
@@ -109,27 +109,28 @@ struct Writer<'c> {
     table: QueueTable<'c>,
     clock: Clock,
     arrivals: Arc<Arrivals>,
-    /// Queues that are there. None is ever removed.
+    /// Existing queues, which are never removed.
     known: HashMap<Box<str>, i64>,
-    /// Whether the group at hand is in a transaction, and why that has failed.
+    /// Whether the current group is in a transaction.
     writing: bool,
+    /// Why the current group's transaction has failed.
     failed: Option<StoreError>,
 }
 
-impl Writer<'_> {
+impl<'c> Writer<'c> {
     fn run(&mut self, requests: &mut mpsc::Receiver<WriterRequest>) {
         let mut group = Vec::with_capacity(MOST_PER_COMMIT);
-        let mut answers = Vec::with_capacity(MOST_PER_COMMIT);
+        let mut replies = Vec::with_capacity(MOST_PER_COMMIT);
         let mut woken = Vec::new();
         while requests.blocking_recv_many(&mut group, MOST_PER_COMMIT) > 0 {
             self.begin(group.iter().any(WriterRequest::writes));
             let now = self.clock.now().as_millisecond();
-            answers.extend(group.drain(..).map(|request| self.handle(request, now, &mut woken)));
+            replies.extend(group.drain(..).map(|request| self.handle(request, now, &mut woken)));
             self.commit();
             if let Some(error) = &self.failed {
-                tracing::error!(%error, requests = answers.len(), "the embedded queues could not commit");
+                tracing::error!(%error, requests = replies.len(), "the embedded queues could not commit");
             }
-            answers.drain(..).for_each(|answer| answer(self.failed.as_ref()));
+            replies.drain(..).for_each(|reply| reply(self.failed.as_ref()));
             woken.drain(..).for_each(|queue: Box<str>| self.arrivals.notify(&queue));
         }
     }
@@ -151,76 +152,67 @@ impl Writer<'_> {
         }
         if self.failed.is_some() {
             self.table.roll_back();
-            // A queue that was made in this transaction is not there after all.
+            // The rollback also undoes the creation of queues in this transaction.
             self.known.clear();
         }
     }
 
-    fn handle(&mut self, request: WriterRequest, now: i64, woken: &mut Vec<Box<str>>) -> Answer {
+    fn handle(&mut self, request: WriterRequest, now: i64, woken: &mut Vec<Box<str>>) -> PendingReply {
         match request {
             WriterRequest::Ensure { queue, reply } => {
                 let done = self.unless_failed().and_then(|()| {
                     let done = self.table.ensure(&queue);
                     self.outcome(done, "creating a queue")
                 });
-                answer(reply, done)
+                after_commit(reply, done)
             }
             WriterRequest::Send { queue, messages, reply } => {
-                let done = self.queue(&queue).and_then(|id| {
-                    let done = messages.iter().try_for_each(|message| self.table.insert(id, now, message));
-                    self.outcome(done, "sending a message")
+                let done = self.in_queue(&queue, "sending a message", |table, id| {
+                    messages.iter().try_for_each(|message| table.insert(id, now, message))
                 });
                 wake(woken, queue);
-                answer(reply, done)
+                after_commit(reply, done)
             }
             WriterRequest::Receive { queue, max, lease, reply } => {
-                let received = self.queue(&queue).and_then(|id| {
-                    let received = self.table.receive(id, now, max, lease);
-                    self.outcome(received, "receiving messages")
-                });
-                answer(reply, received)
+                let received =
+                    self.in_queue(&queue, "receiving messages", |table, id| table.receive(id, now, max, lease));
+                after_commit(reply, received)
             }
             WriterRequest::Renew { queue, held, delay, reply } => {
-                let renewed = self.queue(&queue).and_then(|id| {
-                    let renewed = self.table.renew(id, now, &held, delay);
-                    self.outcome(renewed, "renewing a lease")
-                });
+                let renewed = self.in_queue(&queue, "renewing a lease", |table, id| table.renew(id, now, &held, delay));
                 wake(woken, queue);
-                answer(reply, renewed.map(|receipt| receipt.map_or(Leased::Lost, Leased::Yes)))
+                after_commit(reply, renewed.map(|receipt| receipt.map_or(Leased::Lost, Leased::Yes)))
             }
             WriterRequest::Delete { queue, held, reply } => {
-                let deleted = self.queue(&queue).and_then(|id| {
-                    let deleted = self.table.delete(id, &held);
-                    self.outcome(deleted, "deleting a message")
-                });
-                answer(reply, deleted.map(|deleted| if deleted { Leased::Yes(()) } else { Leased::Lost }))
+                let deleted = self.in_queue(&queue, "deleting a message", |table, id| table.delete(id, &held));
+                after_commit(reply, deleted.map(|deleted| if deleted { Leased::Yes(()) } else { Leased::Lost }))
             }
             WriterRequest::Count { queue, reply } => {
-                let count = self.queue(&queue).and_then(|id| {
-                    let count = self.table.count(id);
-                    self.outcome(count, "counting messages")
-                });
-                answer(reply, count)
+                after_commit(reply, self.in_queue(&queue, "counting messages", QueueTable::count))
             }
             WriterRequest::NextDue { queue, reply } => {
-                let due = self.queue(&queue).and_then(|id| {
-                    let due = self.table.next_due(id);
-                    self.outcome(due, "looking for messages")
-                });
-                answer(reply, due)
+                after_commit(reply, self.in_queue(&queue, "finding the next message", QueueTable::next_due))
             }
             WriterRequest::PeekAll { queue, reply } => {
-                let bodies = self.queue(&queue).and_then(|id| {
-                    let bodies = self.table.peek(id);
-                    self.outcome(bodies, "reading messages")
-                });
-                answer(reply, bodies)
+                after_commit(reply, self.in_queue(&queue, "reading messages", QueueTable::peek))
             }
         }
     }
 
-    /// One failing statement undoes itself only. But after some failures SQLite gives the whole transaction up, with
-    /// all that was done before in it, and then the whole group has failed.
+    /// Runs a statement on an existing queue.
+    fn in_queue<T>(
+        &mut self,
+        queue: &str,
+        doing: &str,
+        run: impl FnOnce(&mut QueueTable<'c>, i64) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let id = self.queue(queue)?;
+        let result = run(&mut self.table, id);
+        self.outcome(result, doing)
+    }
+
+    /// A failing statement normally undoes only itself. After some failures, however, SQLite rolls back the whole
+    /// transaction, and then the whole group has failed.
     fn outcome<T>(&mut self, result: rusqlite::Result<T>, doing: &str) -> Result<T, StoreError> {
         result.map_err(|error| {
             if self.writing && !self.table.in_transaction() {
@@ -240,7 +232,7 @@ impl Writer<'_> {
             return Ok(*id);
         }
         let found = self.table.find(name);
-        match self.outcome(found, "looking for a queue")? {
+        match self.outcome(found, "finding a queue")? {
             Some(id) => {
                 self.known.insert(name.into(), id);
                 Ok(id)

@@ -1,4 +1,6 @@
-//! What blobs and queues on Azure share: one HTTP client, bounded repetition, and a look at the service URI.
+//! The connection that blobs and queues on Azure share: one HTTP client, bounded retries, a checked service URI.
+//!
+//! It must never send a credential or a SAS over plain http beyond this machine.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -11,9 +13,9 @@ use url::{Host, Url};
 use crate::store::StoreError;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
-/// For one request with its reply.
+/// For one request and its response.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
-/// For one call with all its repetitions.
+/// For one call with all its retries.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_RETRIES: u32 = 3;
 const MAX_RETRY_SECONDS: i64 = 10;
@@ -24,7 +26,7 @@ pub fn transport() -> Result<Transport, StoreError> {
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(REQUEST_TIMEOUT)
-        // Parts of a blob must arrive as they are stored.
+        // Parts of a blob must arrive exactly as they are stored.
         .no_gzip()
         .no_brotli()
         .no_zstd()
@@ -46,19 +48,19 @@ pub(crate) fn client_options(transport: Transport) -> ClientOptions {
     ClientOptions { transport: Some(transport), retry: RetryOptions::exponential(retry), ..Default::default() }
 }
 
-/// Ends a call that takes too long, whatever it waits for.
+/// Fails a call that takes too long, whatever it waits for.
 pub(crate) async fn within_time<T>(doing: impl Fn() -> String, call: impl Future<Output = T>) -> Result<T, StoreError> {
     tokio::time::timeout(CALL_TIMEOUT, call)
         .await
         .map_err(|elapsed| StoreError::Unavailable { doing: doing(), source: elapsed.into() })
 }
 
-/// A service of the storage account, as it may be shown: without its query.
+/// The URI of a storage service without its query, so that it can be shown.
 #[derive(Clone)]
 pub(crate) struct Service(String);
 
 impl Service {
-    /// Refuses a URI that would send secrets in the clear or cannot work.
+    /// Refuses a URI that would send secrets in plain text or cannot work.
     pub(crate) fn check(kind: &str, uri: &Url, with_credential: bool) -> Result<Self, StoreError> {
         let mut shown = uri.clone();
         shown.set_query(None);
@@ -68,12 +70,12 @@ impl Service {
             return Err(refused("it is not an https URI"));
         }
         if !uri.username().is_empty() || uri.password().is_some() {
-            return Err(refused("it holds a user name or a password; use a SAS or a credential"));
+            return Err(refused("it contains a user name or a password; use a SAS or a credential"));
         }
         match uri.scheme() {
             "https" => {}
             "http" if !is_loopback(uri) => {
-                return Err(refused("it is plain http, which is for this machine only; use https"));
+                return Err(refused("plain http is allowed only to this machine; use https"));
             }
             "http" if with_credential => {
                 return Err(refused("a credential is never sent over plain http; use a SAS in the URI, or https"));
@@ -82,7 +84,7 @@ impl Service {
             _ => return Err(refused("it is not an https URI")),
         }
         if !with_credential && !uri.query_pairs().any(|(name, _)| name == "sig") {
-            return Err(refused("it has no SAS and there is no credential; give one of them"));
+            return Err(refused("it has no SAS and there is no credential; set one of them"));
         }
         Ok(Self(shown.to_string()))
     }

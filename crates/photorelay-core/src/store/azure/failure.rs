@@ -1,4 +1,6 @@
-//! What the SDK's errors mean to a caller, without what they may hold: URLs with a SAS, and bodies of replies.
+//! Maps the SDK's errors to [`StoreError`].
+//!
+//! The result must never contain what an SDK error may hold: a URL with a SAS, or the body of a response.
 
 use std::error::Error as _;
 
@@ -6,12 +8,12 @@ use azure_core::error::ErrorKind;
 
 use crate::store::StoreError;
 
-/// What is told of a failure: our own words and the service's codes, never a text that somebody else composed.
+/// The reported cause of a failure: photorelay's own text and the service's codes, never an untrusted text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 struct AzureFailure(String);
 
-/// The HTTP status that the service answered with, if it answered.
+/// The HTTP status of the response, if there was one.
 pub(crate) fn status(error: &azure_core::Error) -> Option<u16> {
     error.http_status().map(u16::from)
 }
@@ -30,14 +32,14 @@ pub(crate) fn classify(error: azure_core::Error, doing: impl FnOnce() -> String)
     let Some(status) = status(&error) else {
         return match error.kind() {
             ErrorKind::Connection | ErrorKind::Io | ErrorKind::Credential => {
-                StoreError::Unavailable { doing, source: AzureFailure(without_answer(&error)).into() }
+                StoreError::Unavailable { doing, source: AzureFailure(without_response(&error)).into() }
             }
-            _ => StoreError::Invalid { doing, source: AzureFailure(without_answer(&error)).into() },
+            _ => StoreError::Invalid { doing, source: AzureFailure(without_response(&error)).into() },
         };
     };
-    let source = AzureFailure(format!("the service answered {status} {code}").trim_end().to_owned()).into();
+    let source = AzureFailure(format!("the service returned {status} {code}").trim_end().to_owned()).into();
     match (status, code.as_str()) {
-        // Just deleted by somebody, and not yet gone.
+        // The service is still deleting it.
         (409, "ContainerBeingDeleted" | "QueueBeingDeleted") => StoreError::Unavailable { doing, source },
         (401 | 403, _) => StoreError::Denied { doing, source },
         (404, "ContainerNotFound") => StoreError::Missing { what: format!("the container for {doing}") },
@@ -48,25 +50,25 @@ pub(crate) fn classify(error: azure_core::Error, doing: impl FnOnce() -> String)
     }
 }
 
-/// A code is a word; anything else did not come from the storage service.
+/// The code if it is a single word; anything else did not come from the storage service.
 fn shown_code(code: &str) -> String {
     let word = (1..=64).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_alphanumeric());
     if word { code.to_owned() } else { String::new() }
 }
 
-/// Why there was no answer: what kind of failure it was, and what the operating system said about it.
-fn without_answer(error: &azure_core::Error) -> String {
+/// Why there was no response: the kind of failure, and the operating system's error.
+fn without_response(error: &azure_core::Error) -> String {
     let what = match error.kind() {
-        ErrorKind::Connection => "no connection could be made",
-        ErrorKind::Io => "the connection broke or took too long",
-        ErrorKind::Credential => "no token could be got for the storage",
-        ErrorKind::DataConversion => "the answer could not be read",
-        _ => "the request could not be made",
+        ErrorKind::Connection => "the connection failed",
+        ErrorKind::Io => "the connection was lost or timed out",
+        ErrorKind::Credential => "no token could be acquired for the storage",
+        ErrorKind::DataConversion => "the response could not be parsed",
+        _ => "the request could not be sent",
     };
     let mut cause = error.source();
     while let Some(inner) = cause {
         if let Some(io) = inner.downcast_ref::<std::io::Error>() {
-            // The kind and not the text: it may have been made from anything.
+            // The kind, not the text, which may contain anything.
             return format!("{what}: {}", io.kind());
         }
         cause = inner.source();
@@ -86,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_become_what_a_caller_can_do() {
+    fn responses_are_classified_by_what_a_caller_can_do() {
         use StoreError::{Denied, Invalid, Missing, Unavailable};
         assert!(matches!(answered(StatusCode::Forbidden, Some("AuthorizationFailure")), Denied { .. }));
         assert!(matches!(answered(StatusCode::Unauthorized, None), Denied { .. }));
@@ -99,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn no_failure_repeats_what_others_wrote() {
+    fn no_failure_repeats_untrusted_text() {
         let broken = azure_core::Error::with_message(ErrorKind::Io, "https://x.test/?sig=SECRET");
         for error in [
             answered(StatusCode::BadRequest, Some("https://x.test/?sig=SECRET")),

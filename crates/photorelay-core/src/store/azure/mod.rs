@@ -1,8 +1,8 @@
 //! Blobs in an Azure storage account, or in Azurite, through the official SDK.
 //!
-//! Every call is one storage transaction unless the service fails and the SDK repeats it. This module must never let
-//! a SAS or a query of a URL into an error, a log line or a `Debug` output. It owns the failure "the reply was lost":
-//! a create that is repeated then reports `AlreadyExists`, which callers have to expect anyway.
+//! Every call is one storage transaction, unless the service fails and the SDK retries it. This module must never
+//! expose a SAS or a URL query in an error, a log line or `Debug` output. It owns the failure "the response was lost":
+//! a retried create then reports `AlreadyExists`, which callers must expect anyway.
 
 mod connection;
 mod failure;
@@ -31,9 +31,9 @@ pub use connection::transport;
 pub(crate) use connection::{Service, client_options, within_time};
 pub(crate) use failure::{classify, error_code, status};
 
-/// Bytes that are asked for at once; a blob up to this size is one transaction.
+/// The bytes of one download request; a blob up to this size is one transaction.
 const DOWNLOAD_PART: NonZero<usize> = NonZero::new(4 * 1024 * 1024).expect("not zero");
-/// Nothing that we store comes near it, so every upload is one transaction.
+/// Larger than anything that photorelay stores, so every upload is one transaction.
 const UPLOAD_PART: NonZero<u64> = NonZero::new(256 * 1024 * 1024).expect("not zero");
 
 /// The blob store in an Azure storage account.
@@ -43,7 +43,7 @@ pub struct AzureBlobs {
 }
 
 impl AzureBlobs {
-    /// Connects to a blob service URI, which may carry a SAS; without one a credential is needed. Sends nothing yet.
+    /// Creates a client for a blob service URI, which needs a SAS or a credential. Sends nothing yet.
     pub fn connect(
         service_uri: &Url,
         credential: Option<Arc<dyn TokenCredential>>,
@@ -79,14 +79,14 @@ impl BlobStore for AzureBlobs {
             Err(error) if status(&error) == Some(403) => classify(error, doing),
             Err(error) => return Err(classify(error, doing)),
         };
-        // Whoever may not create containers can still work with one that is there.
+        // A program that may not create containers can still use an existing one.
         match within_time(doing, client.get_properties(None)).await? {
             Ok(_) => Ok(()),
             Err(error) if status(&error) == Some(404) => {
                 Err(StoreError::Missing { what: format!("the container `{container}`") })
             }
             Err(error) if status(&error) == Some(403) => Err(denied),
-            Err(error) => Err(classify(error, || format!("looking for the container `{container}`"))),
+            Err(error) => Err(classify(error, || format!("finding the container `{container}`"))),
         }
     }
 
@@ -196,8 +196,8 @@ fn upload_options(content_type: &str, metadata: Option<&Metadata>) -> BlobClient
     }
 }
 
-/// A create that is refused because the blob is there. Under an immutability policy the service may name the policy:
-/// it protects only what exists.
+/// Whether a create was refused because the blob exists. Under an immutability policy the service may name the policy
+/// instead, which protects only existing blobs.
 fn says_exists(error: &azure_core::Error) -> bool {
     status(error) == Some(412)
         || matches!(
@@ -206,7 +206,7 @@ fn says_exists(error: &azure_core::Error) -> bool {
         )
 }
 
-/// How long the whole blob is, whatever part of it was sent: `bytes 0-99/1234`, or the length of a reply without parts.
+/// The length of the whole blob: from `bytes 0-99/1234` in a partial response, or the content length of a full one.
 fn full_length(headers: &azure_core::http::headers::Headers) -> Option<u64> {
     let header = |name| headers.get_optional_string(&azure_core::http::headers::HeaderName::from_static(name));
     match header("content-range") {

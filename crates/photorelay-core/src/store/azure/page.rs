@@ -1,5 +1,5 @@
-//! One page of a listing, as far as it is used. The SDK's own model has some sixty members for each blob, and a sweep
-//! lists everybody three times: reading only what is wanted halves its processor time.
+//! Parses one page of a listing. The SDK's own model has about sixty members for each blob, and a sweep lists all users
+//! three times: parsing only the members it needs halves its CPU time.
 
 use std::collections::BTreeMap;
 
@@ -45,7 +45,7 @@ pub(super) fn parse(body: &[u8]) -> azure_core::Result<Page> {
     })
 }
 
-/// None for a name that XML cannot hold as it is: it was not given by us.
+/// Returns `None` for a name that XML has to encode: photorelay does not use such names.
 fn listed(blob: WireBlob) -> Option<Listed> {
     let name = blob.name.content.filter(|_| blob.name.encoded != Some(true))?;
     let bytes = blob.properties.and_then(|properties| properties.bytes).unwrap_or_default();

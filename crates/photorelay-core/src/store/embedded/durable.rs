@@ -1,7 +1,7 @@
-//! Writing files so that they are there whole or not at all, and still there after a power cut.
+//! Writes files atomically and durably: a file is either complete or absent, and survives a power cut.
 //!
-//! Everything is written to a temporary file and synchronised before it gets its name; then the folder that holds the
-//! name is synchronised too.
+//! Content is written to a temporary file and synchronised before the file gets its name; then its folder is
+//! synchronised too.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::contract::FileVersion;
 
-/// A file that has its bytes on the disk and no name yet. Dropping it removes it.
+/// A file whose bytes are on the disk but that has no name yet. Dropping it removes the file.
 pub(super) struct Temporary {
     path: PathBuf,
     file: File,
@@ -24,18 +24,18 @@ impl Temporary {
         let file = File::create_new(&path)?;
         let mut temporary = Self { path, file };
         temporary.file.write_all(content)?;
-        // The kernel's own time of change is too coarse to tell two writers of the same moment apart.
+        // The kernel's own modification time is too coarse to distinguish two concurrent writers.
         temporary.file.set_modified(SystemTime::now())?;
         temporary.file.sync_data()?;
         Ok(temporary)
     }
 
-    /// The version as the file system keeps it, which may be coarser than what was set.
+    /// The version as the file system stores it, which may be coarser than the time that was set.
     pub(super) fn version(&self) -> io::Result<FileVersion> {
         version_of(&self.file.metadata()?)
     }
 
-    /// Gives the file its name unless something has that name; says whether it did.
+    /// Gives the file its name unless the name is taken. Returns whether it did.
     pub(super) fn link(self, name: &Path) -> io::Result<bool> {
         match fs::hard_link(&self.path, name) {
             Ok(()) => {}
@@ -46,7 +46,7 @@ impl Temporary {
         Ok(true)
     }
 
-    /// Gives the file its name, in place of what had it.
+    /// Gives the file its name, replacing an existing file.
     pub(super) fn replace(self, name: &Path) -> io::Result<()> {
         fs::rename(&self.path, name)?;
         sync_folder_of(name)
@@ -55,7 +55,7 @@ impl Temporary {
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        // After a rename there is nothing to remove. What stays for another reason goes when the store is opened.
+        // After a rename there is nothing to remove. Opening the store removes any other leftovers.
         let _ = fs::remove_file(&self.path);
     }
 }
@@ -89,17 +89,17 @@ pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Elsewhere a folder cannot be opened as a file; the file system's journal has to do.
+/// On other systems a folder cannot be opened as a file, so this relies on the file system's journal.
 #[cfg(not(unix))]
 pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     fs::metadata(folder).map(drop)
 }
 
-/// Removes files that nobody can be writing any more.
+/// Removes files that are too old to still be in use by a writer.
 pub(super) fn remove_older_than(folder: &Path, age: Duration) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        // Another process may be doing the same, or finish its file just now.
+        // Another process may do the same at the same time, or just finish its file.
         let Ok(modified) = entry.metadata().and_then(|metadata| metadata.modified()) else { continue };
         if modified.elapsed().is_ok_and(|elapsed| elapsed > age) {
             let _ = fs::remove_file(entry.path());

@@ -1,7 +1,7 @@
-//! One page of a container's listing: a walk through its folders in the order of blob names.
+//! Lists one page of a container by traversing its folders in the order of blob names.
 //!
-//! Names compare as whole texts, as they do on Azure: a folder sorts as its name with a slash. Whatever lies there is
-//! listed, also what we did not write, because an inserted file must be seen by whoever verifies.
+//! Names compare as whole strings, as they do on Azure: a folder sorts as its name with a slash. The listing must never
+//! omit files that photorelay did not write, because verification has to find inserted files.
 
 use std::fs;
 use std::io;
@@ -13,7 +13,7 @@ use crate::names::Container;
 use crate::store::rules::{PLAIN_SUFFIX, split_folders};
 use crate::store::{Listed, Listing, Metadata, Page};
 
-/// No name of ours is nested so deep; a folder of somebody else must not exhaust the stack.
+/// Deeper than any name that photorelay uses, so that a foreign folder cannot exhaust the stack.
 const MAX_DEPTH: u32 = 16;
 const MAX_PAGE: u32 = 5_000;
 
@@ -26,7 +26,7 @@ pub(super) struct Query {
 }
 
 struct Entry {
-    /// What the blob's name, or all names below this folder, go on with.
+    /// The next part of the blob's name, or of all names below this folder.
     key: String,
     is_folder: bool,
     on_disk: fs::DirEntry,
@@ -48,7 +48,7 @@ impl Query {
         let (folders, _) = split_folders(&self.prefix);
         let start = root.join(folders);
         let mut page = Page::default();
-        // Where nobody has stored anything yet there is no folder; only a container that is not there is an error.
+        // A missing folder below the container is empty; only a missing container is an error.
         if start.is_dir() || !root.is_dir() {
             let _ = self.walk(folder, &start, folders, 0, &mut page)?;
         }
@@ -90,7 +90,7 @@ impl Query {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// What of a folder may be on the page, in order.
+    /// The entries of a folder that may be on the page, in order.
     fn entries(&self, folder: &Path, so_far: &str) -> io::Result<Vec<Entry>> {
         let mut entries = Vec::new();
         let mut name = so_far.to_owned();

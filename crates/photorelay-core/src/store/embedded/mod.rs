@@ -1,10 +1,11 @@
-//! Blobs as plain files of one folder: `DIR/<container>/<name>`, readable with any tool.
+//! Blobs as plain files in one folder: `DIR/<container>/<name>`, readable with any tool.
 //!
-//! The file system is the truth; there is no index that could disagree with it. A blob without an extension gets the
-//! file name suffix `.blob`, because its name may be the folder of other blobs too. Metadata lies in a hidden tree
-//! beside the containers. Several processes may use one folder at once.
-//! This module must never show half a blob, and never answer before what it wrote survives a power cut. It owns the
-//! failure "the disk is full": nothing is left behind, and the caller hears of it.
+//! The file system is the source of truth; there is no index that could disagree with it. The file of a blob without an
+//! extension gets the suffix `.blob`, because its name may also be the folder of other blobs. Metadata is stored in a
+//! hidden tree beside the containers. Several processes may use the same folder at once.
+//!
+//! This module must never expose a partial blob, and never return before a write would survive a power cut. It owns the
+//! failure "the disk is full": it leaves nothing behind and reports the failure to the caller.
 
 mod durable;
 mod listing;
@@ -23,19 +24,19 @@ use super::{BlobStore, Creation, Listing, Metadata, Page, StoreError};
 use crate::names::Container;
 use durable::Temporary;
 
-/// Files that are being written. Hidden, and on the same file system as the containers.
+/// The folder for files in progress. Hidden, and on the same file system as the containers.
 const TEMPORARY_FOLDER: &str = ".tmp";
-/// What a process leaves behind that is killed while writing may go after this time.
+/// The age at which a leftover of a killed process may be removed.
 const TEMPORARY_LIFETIME: Duration = Duration::from_secs(3600);
 
-/// The blob store in a folder of this machine.
+/// The blob store in a folder on this machine.
 #[derive(Debug, Clone)]
 pub struct EmbeddedBlobs {
     folder: PathBuf,
 }
 
 impl EmbeddedBlobs {
-    /// Opens the folder, creating it if needed, and removes what killed processes left half-written.
+    /// Opens the folder, creating it if needed, and removes partial files that killed processes left behind.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
         let temporary = folder.join(TEMPORARY_FOLDER);
         fs::create_dir_all(&temporary)
@@ -61,7 +62,7 @@ impl EmbeddedBlobs {
     }
 }
 
-/// Everything that belongs to one blob.
+/// The paths that belong to one blob.
 struct BlobPath {
     root: PathBuf,
     file: PathBuf,
@@ -86,7 +87,7 @@ impl BlobPath {
                 return Ok(Creation::Created);
             }
         }
-        // Whoever created it may not have come so far; the answer promises that it survives a power cut.
+        // Its creator may not have synchronised the folder yet, but the result promises durability.
         durable::sync_folder_of(&self.file)?;
         Ok(Creation::AlreadyExists)
     }
@@ -115,7 +116,7 @@ impl BlobPath {
     }
 
     fn delete(&self) -> io::Result<()> {
-        // The metadata first: it must not be found by a later blob of this name.
+        // The metadata first, so that a later blob of the same name cannot inherit it.
         for file in [&self.sidecar, &self.file] {
             match fs::remove_file(file) {
                 Ok(()) => durable::sync_folder_of(file)?,
@@ -200,7 +201,7 @@ fn missing(container: Container) -> StoreError {
     StoreError::Missing { what: format!("the container `{container}`") }
 }
 
-/// What the operating system said, as what a caller can do about it.
+/// Classifies an error of the operating system by what the caller can do about it.
 fn failure(error: io::Error, doing: impl FnOnce() -> String) -> StoreError {
     use io::ErrorKind::{
         FileTooLarge, InvalidFilename, IsADirectory, NotADirectory, PermissionDenied, QuotaExceeded,
@@ -217,7 +218,7 @@ fn failure(error: io::Error, doing: impl FnOnce() -> String) -> StoreError {
     }
 }
 
-/// Runs file system work where it blocks nobody. It goes on to its end even if the caller goes away.
+/// Runs file system work on the blocking thread pool. The work finishes even if the caller is cancelled.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {

@@ -1,7 +1,8 @@
-//! Metadata of blobs, as JSON files in a hidden tree: `DIR/.metadata/<container>/<name>.json`.
+//! The metadata of blobs, as JSON files in a hidden tree: `DIR/.metadata/<container>/<name>.json`.
 //!
 //! A sidecar names the version of the file that it belongs to. One that belongs to another version (its writer was
-//! killed, or two wrote at once) is not shown: no metadata is always a safe answer, wrong metadata is not.
+//! killed, or two processes wrote at once) must never be returned: missing metadata is always safe, wrong metadata is
+//! not.
 
 use std::fs;
 use std::io;
@@ -32,7 +33,7 @@ pub(super) fn write(temporary: &Path, sidecar: &Path, of: FileVersion, metadata:
     Temporary::write(temporary, &content)?.replace(sidecar)
 }
 
-/// The metadata of this version of the file; empty if there is none.
+/// Reads the metadata of this version of the file; empty if there is none.
 pub(super) fn read(sidecar: &Path, file: &fs::Metadata) -> Metadata {
     let read = fs::read(sidecar).ok().and_then(|bytes| contract::parse::<MetadataFile>(&bytes).ok());
     match (read, durable::version_of(file)) {

@@ -1,0 +1,82 @@
+//! `doctor`, `plan` and `drift`: what is wrong, and what would be written. None of them writes to a target.
+
+use anyhow::Result;
+use clap::Args;
+use photorelay_agent::config::AgentConfig;
+use photorelay_agent::operate::doctor;
+use photorelay_agent::operate::drift::{DriftFix, drift};
+use photorelay_core::diagnosis::Diagnosis;
+use photorelay_core::id::UserId;
+use photorelay_core::process::{Audience, CommandOutcome, Process};
+
+use super::start::{self, Started};
+
+#[derive(Args)]
+pub(super) struct AgentDoctorArgs {
+    /// Also show the plan for this user, by object ID.
+    user: Option<UserId>,
+    /// Print JSON, for monitoring.
+    #[arg(long)]
+    json: bool,
+}
+
+impl AgentDoctorArgs {
+    /// Takes every step by itself, because a step that fails is a finding.
+    pub(super) async fn run(self, process: &mut Process) -> Result<CommandOutcome> {
+        let config = match AgentConfig::read(process.environment()) {
+            Ok(config) => config,
+            Err(problems) => return self.report(&Diagnosis::of_problems(&problems)),
+        };
+        process.start_telemetry(&config.logs, Audience::Operator)?;
+        let words = |error: &anyhow::Error| format!("{error:#}");
+        let storage = start::open_storage(&config);
+        let storage = storage.as_ref().map_err(words);
+        let reconciler = match &storage {
+            Ok(storage) => start::reconciler(&config, storage, true).map_err(|error| words(&error)),
+            Err(error) => Err(error.clone()),
+        };
+        let reconciler = reconciler.as_ref().map_err(Clone::clone);
+        self.report(&doctor::run_checks(&config, storage, reconciler, self.user).await)
+    }
+
+    fn report(&self, diagnosis: &Diagnosis) -> Result<CommandOutcome> {
+        println!("{}", if self.json { serde_json::to_string_pretty(&diagnosis.0)? } else { diagnosis.to_string() });
+        Ok(CommandOutcome::healthy_if(diagnosis.is_healthy()))
+    }
+}
+
+#[derive(Args)]
+pub(super) struct PlanArgs {
+    /// The user's object ID.
+    user: UserId,
+}
+
+impl PlanArgs {
+    pub(super) async fn run(self, process: &mut Process) -> Result<CommandOutcome> {
+        let started = Started::new(process, Audience::Operator)?;
+        match started.dry_run()?.plan(self.user).await? {
+            Some(plan) => println!("{plan}"),
+            None => println!("the trail of {} has no entry that concerns targets", self.user),
+        }
+        Ok(CommandOutcome::Success)
+    }
+}
+
+#[derive(Args)]
+pub(super) struct DriftArgs {
+    /// Queue a write-back message for every user who differs.
+    #[arg(long)]
+    fix: bool,
+}
+
+impl DriftArgs {
+    pub(super) async fn run(self, process: &mut Process) -> Result<CommandOutcome> {
+        let started = Started::new(process, Audience::Operator)?;
+        let (queues, queue) = (&*started.storage.queues, &started.config.identity.target.queue);
+        let fix = self.fix.then_some(DriftFix { queues, queue });
+        let mut out = std::io::stdout();
+        let drift = drift(&started.dry_run()?, fix, &mut out).await?;
+        drift.summarize(started.config.quota, &mut out)?;
+        Ok(CommandOutcome::healthy_if(drift.differing + drift.failed <= drift.announced.unwrap_or_default()))
+    }
+}

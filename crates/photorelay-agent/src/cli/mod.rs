@@ -1,0 +1,65 @@
+//! The agent's command line: what each command takes, and which function answers it.
+//!
+//! Only `run`, `once` and `undo` write to a target; every other command works on a reconciler in dry run, or on none.
+
+mod approvals;
+mod inspect;
+mod services;
+mod start;
+mod switch;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use photorelay_core::process::{CommandOutcome, Process};
+
+/// Keeps directories and folders up to date with the photos in photorelay's audit trail. Outbound connections only.
+#[derive(Parser)]
+#[command(version)]
+pub(super) struct AgentCli {
+    #[command(subcommand)]
+    command: AgentCommand,
+}
+
+#[derive(Subcommand)]
+enum AgentCommand {
+    /// Process messages until stopped.
+    Run,
+    /// Process messages until none is waiting, then exit.
+    Once,
+    /// Check everything that writing photos depends on; exits with 2 if something is wrong.
+    Doctor(inspect::AgentDoctorArgs),
+    /// Show what would be written for a user, and why.
+    Plan(inspect::PlanArgs),
+    /// Compare the target with the audit trail for every user; exits with 2 if users differ.
+    Drift(inspect::DriftArgs),
+    /// List the changes that wait for approval.
+    Held(approvals::HeldArgs),
+    /// Approve held changes: the agents then apply them.
+    Approve(approvals::UserSelection),
+    /// Reject held changes: the target stays as it is.
+    Reject(approvals::UserSelection),
+    /// Restore the values that the target had before the agent replaced them.
+    Undo(approvals::UndoArgs),
+    /// Stop every agent of this target; messages stay in the queue.
+    Stop(switch::StopArgs),
+    /// Let the agents of this target continue.
+    Resume,
+}
+
+impl AgentCli {
+    pub(super) async fn run(self, process: &mut Process) -> Result<CommandOutcome> {
+        match self.command {
+            AgentCommand::Run => services::run(process).await,
+            AgentCommand::Once => services::once(process).await,
+            AgentCommand::Doctor(args) => args.run(process).await,
+            AgentCommand::Plan(args) => args.run(process).await,
+            AgentCommand::Drift(args) => args.run(process).await,
+            AgentCommand::Held(args) => args.run(process).await,
+            AgentCommand::Approve(selection) => selection.approve(process).await,
+            AgentCommand::Reject(selection) => selection.reject(process).await,
+            AgentCommand::Undo(args) => args.run(process).await,
+            AgentCommand::Stop(args) => args.run(process).await,
+            AgentCommand::Resume => switch::resume(process).await,
+        }
+    }
+}

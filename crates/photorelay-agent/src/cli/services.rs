@@ -1,0 +1,49 @@
+//! `run` and `once`: the agent at work.
+
+use anyhow::Result;
+use jiff::Timestamp;
+use photorelay_agent::agent::Agent;
+use photorelay_agent::certificate;
+use photorelay_agent::config::AgentConfig;
+use photorelay_agent::quota::WriteQuota;
+use photorelay_core::process::{Audience, CommandOutcome, Process, stop_on_signal};
+
+use super::start::Started;
+
+/// Until a signal.
+pub(super) async fn run(process: &mut Process) -> Result<CommandOutcome> {
+    let agent = agent(process).await?;
+    agent.run(stop_on_signal()?).await;
+    Ok(CommandOutcome::Success)
+}
+
+/// Until no message is waiting.
+pub(super) async fn once(process: &mut Process) -> Result<CommandOutcome> {
+    agent(process).await?.once().await?;
+    Ok(CommandOutcome::Success)
+}
+
+async fn agent(process: &mut Process) -> Result<Agent> {
+    let started = Started::new(process, Audience::Collector)?;
+    let config = &started.config;
+    let (identity, storage) = (&config.identity, &started.storage);
+    let quota = WriteQuota::resumed(storage, config.quota, &identity.target.name, &identity.name).await?;
+    let reconciler = started.reconciler()?.with_quota(quota);
+    log_start(config);
+    let agent = Agent::new(storage.clone(), reconciler, identity.target.queue.clone());
+    Ok(agent.with_lease(config.lease).with_full_reconciliation(config.full_reconciliation.clone()))
+}
+
+fn log_start(config: &AgentConfig) {
+    let ends_soon = |end: &Timestamp| *end < Timestamp::now() + certificate::WARN_BEFORE;
+    if let Some(end) = config.azure.certificate_expires_at.filter(ends_soon) {
+        tracing::warn!(%end, "the certificate that signs in to Azure expires soon: create a new one and deploy it");
+    }
+    tracing::info!(
+        target.name = config.identity.target.name,
+        queue = config.identity.target.queue,
+        dry_run = config.dry_run,
+        version = env!("CARGO_PKG_VERSION"),
+        "agent started"
+    );
+}

@@ -1,0 +1,62 @@
+//! What commands begin with: the configuration, telemetry, the storage, and what writes to the target.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use photorelay_agent::config::{AgentConfig, ConnectorSettings};
+use photorelay_agent::connectors::Connector;
+use photorelay_agent::connectors::folder::FolderConnector;
+use photorelay_agent::connectors::ldap::LdapConnector;
+use photorelay_agent::writeback::{Reconciler, WritebackSettings};
+use photorelay_core::process::{Audience, Process};
+use photorelay_core::storage::Storage;
+
+/// The largest photo that the folder connector takes, in bytes.
+const FOLDER_LIMIT: u64 = 4 * 1024 * 1024;
+
+/// The configuration and the storage, for one command.
+pub(super) struct Started {
+    pub(super) config: AgentConfig,
+    pub(super) storage: Storage,
+}
+
+impl Started {
+    pub(super) fn new(process: &mut Process, audience: Audience) -> Result<Self> {
+        let config = AgentConfig::read(process.environment())?;
+        process.start_telemetry(&config.logs, audience)?;
+        let storage = open_storage(&config)?;
+        Ok(Self { config, storage })
+    }
+
+    /// What would be written to the target; it writes nothing.
+    pub(super) fn dry_run(&self) -> Result<Reconciler> {
+        reconciler(&self.config, &self.storage, true)
+    }
+
+    /// What writes to the target, unless the configuration says dry run.
+    pub(super) fn reconciler(&self) -> Result<Reconciler> {
+        reconciler(&self.config, &self.storage, false)
+    }
+}
+
+pub(super) fn open_storage(config: &AgentConfig) -> Result<Storage> {
+    Ok(Storage::open(&config.azure.storage.resolve(&config.azure.authority_url)?)?)
+}
+
+pub(super) fn reconciler(config: &AgentConfig, storage: &Storage, dry_run: bool) -> Result<Reconciler> {
+    let connector: Arc<dyn Connector> = match &config.connector {
+        ConnectorSettings::Folder { path, rendition } => {
+            let folder = FolderConnector::open(path, rendition, FOLDER_LIMIT);
+            Arc::new(folder.with_context(|| format!("the folder {} cannot be opened", path.display()))?)
+        }
+        ConnectorSettings::Ldap(settings) => Arc::new(LdapConnector::new((**settings).clone())),
+    };
+    let settings = WritebackSettings {
+        tenant: config.identity.tenant_id,
+        target: config.identity.target.name.clone(),
+        agent: config.identity.name.clone(),
+        dry_run: config.dry_run || dry_run,
+        certificate_expires_at: config.azure.certificate_expires_at,
+    };
+    Ok(Reconciler::new(storage, connector, settings).with_policy(config.policy.clone()))
+}

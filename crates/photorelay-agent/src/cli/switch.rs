@@ -1,0 +1,29 @@
+//! `stop` and `resume`: the switch for every agent of a target.
+
+use anyhow::Result;
+use clap::Args;
+use photorelay_agent::stop_switch;
+use photorelay_core::process::{Audience, CommandOutcome, Process};
+
+use super::start::Started;
+
+#[derive(Args)]
+pub(super) struct StopArgs {
+    /// Shown in the agents' heartbeats.
+    #[arg(long)]
+    reason: Option<String>,
+}
+
+impl StopArgs {
+    pub(super) async fn run(self, process: &mut Process) -> Result<CommandOutcome> {
+        let started = Started::new(process, Audience::Operator)?;
+        stop_switch::stop(&started.storage, &started.config.identity.target.name, self.reason).await?;
+        Ok(CommandOutcome::Success)
+    }
+}
+
+pub(super) async fn resume(process: &mut Process) -> Result<CommandOutcome> {
+    let started = Started::new(process, Audience::Operator)?;
+    stop_switch::resume(&started.storage, &started.config.identity.target.name).await?;
+    Ok(CommandOutcome::Success)
+}

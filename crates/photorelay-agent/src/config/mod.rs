@@ -1,0 +1,139 @@
+//! The agent's configuration, read once from the environment.
+//!
+//! One struct per concern, and each reads itself. A missing or wrong setting stops the program, and all problems are
+//! reported at once.
+
+mod connector;
+#[cfg(test)]
+mod tests;
+
+pub use connector::ConnectorSettings;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use photorelay_core::id::TenantId;
+use photorelay_core::settings::{
+    DEFAULT_AUTHORITY_URL, Environment, Problems, Reader, StorageSettings, credential, storage,
+};
+use photorelay_core::target::{Target, Targets};
+use photorelay_core::telemetry::LogSettings;
+use url::Url;
+
+use crate::agent::DEFAULT_LEASE;
+use crate::certificate;
+use crate::full_reconciliation::FullReconciliationSettings;
+use crate::policy::WritePolicy;
+use crate::quota::QuotaLimits;
+
+/// Every setting of the agent.
+#[derive(Debug, Clone)]
+pub struct AgentConfig {
+    pub identity: AgentIdentity,
+    pub azure: AzureSettings,
+    pub connector: ConnectorSettings,
+    /// Nothing is written to the target.
+    pub dry_run: bool,
+    pub policy: WritePolicy,
+    pub quota: QuotaLimits,
+    /// None: never.
+    pub full_reconciliation: Option<FullReconciliationSettings>,
+    /// How long a message is hidden before its lease is renewed. That of an agent that died comes back after this time.
+    pub lease: Duration,
+    pub logs: LogSettings,
+}
+
+/// Which agent this is, and whose photos it writes where.
+#[derive(Debug, Clone)]
+pub struct AgentIdentity {
+    pub tenant_id: TenantId,
+    /// The agent's name in receipts.
+    pub name: String,
+    pub target: Target,
+}
+
+/// How the agent reaches Azure.
+#[derive(Debug, Clone)]
+pub struct AzureSettings {
+    pub storage: StorageSettings,
+    pub authority_url: Url,
+    /// When the certificate that signs in to Azure expires.
+    pub certificate_expires_at: Option<Timestamp>,
+}
+
+impl AgentConfig {
+    /// Reads every setting; the error names all that are missing or wrong.
+    pub fn read(environment: &Environment) -> Result<Self, Problems> {
+        let mut reader = Reader::new(environment);
+        let identity = AgentIdentity::read(&mut reader);
+        let azure = AzureSettings::read(&mut reader);
+        let connector = ConnectorSettings::read(&mut reader);
+        let dry_run = reader.flag("PHOTORELAY_DRY_RUN");
+        let policy = policy(&mut reader);
+        let quota = QuotaLimits {
+            per_minute: limit(&mut reader, "PHOTORELAY_WRITES_PER_MINUTE"),
+            per_day: limit(&mut reader, "PHOTORELAY_WRITES_PER_DAY"),
+        };
+        let hours: u32 = reader.optional("PHOTORELAY_PASS_HOURS").unwrap_or(24);
+        let lease = reader.positive_seconds("PHOTORELAY_LEASE_SECONDS", DEFAULT_LEASE);
+        let logs = LogSettings::read(&mut reader);
+        reader.finish(|| {
+            let identity = identity?;
+            let full_reconciliation = (hours > 0).then(|| FullReconciliationSettings {
+                every: Duration::from_secs(u64::from(hours) * 3600),
+                serving: identity.target.clone(),
+            });
+            Some(Self {
+                identity,
+                azure: azure?,
+                connector: connector?,
+                dry_run,
+                policy: policy?,
+                quota,
+                full_reconciliation,
+                lease,
+                logs,
+            })
+        })
+    }
+}
+
+impl AgentIdentity {
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let tenant_id = reader.required("PHOTORELAY_TENANT_ID");
+        let targets: Targets = reader.optional("PHOTORELAY_TARGETS").unwrap_or_default();
+        let target = match reader.optional::<String>("PHOTORELAY_AGENT_TARGET") {
+            None => targets.all().first(),
+            Some(name) => targets.by_name(&name),
+        };
+        if target.is_none() {
+            reader.problem("PHOTORELAY_AGENT_TARGET is none of the targets that PHOTORELAY_TARGETS names");
+        }
+        let name = reader.optional("PHOTORELAY_AGENT_NAME").or_else(|| reader.peek("HOSTNAME"));
+        let name = name.unwrap_or_else(|| "agent".to_owned());
+        Some(Self { tenant_id: tenant_id?, name, target: target?.clone() })
+    }
+}
+
+impl AzureSettings {
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let credential = credential(reader).ok().flatten();
+        let storage = storage(reader, credential.as_ref());
+        let authority_url = reader.url("PHOTORELAY_AUTHORITY_URL", Some(DEFAULT_AUTHORITY_URL));
+        let certificate_expires_at = credential.as_ref().and_then(certificate::expires_at);
+        Some(Self { storage: storage?, authority_url: authority_url?, certificate_expires_at })
+    }
+}
+
+/// 0 stands for no limit.
+fn limit(reader: &mut Reader<'_>, name: &str) -> Option<u32> {
+    reader.optional(name).filter(|limit| *limit > 0)
+}
+
+fn policy(reader: &mut Reader<'_>) -> Option<WritePolicy> {
+    let removal = reader.or_default("PHOTORELAY_REMOVAL", "hold");
+    let removals_per_day = reader.optional("PHOTORELAY_REMOVALS_PER_DAY");
+    let foreign = reader.or_default("PHOTORELAY_FOREIGN", "keep-foreign");
+    let pilot = reader.optional("PHOTORELAY_PILOT");
+    Some(WritePolicy { removal: removal?, removals_per_day, foreign: foreign?, pilot })
+}

@@ -1,0 +1,44 @@
+//! How bringing up a user ends.
+
+use photorelay_core::contract::{NoteKind, Outcome};
+use photorelay_core::id::Digest;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WritebackOutcome {
+    /// There is a receipt for this entry.
+    Receipt { seq: u32, outcome: Outcome },
+    /// There is a note instead.
+    Noted(NoteKind),
+}
+
+/// How one round ended.
+pub(super) enum ActOutcome {
+    Settled(Settlement),
+    Noted {
+        kind: NoteKind,
+        reason: String,
+    },
+    /// The target or the trail changed meanwhile: start again.
+    Again,
+}
+
+/// The entry needs no more work in this target, and a receipt says so.
+pub(super) struct Settlement {
+    pub(super) outcome: Outcome,
+    /// Why the entry was refused.
+    pub(super) reason: Option<String>,
+    pub(super) before: Option<Digest>,
+    pub(super) after: Option<Digest>,
+}
+
+impl Settlement {
+    /// The target shows what it should.
+    pub(super) fn shown(outcome: Outcome, before: Option<Digest>, after: Option<Digest>) -> ActOutcome {
+        ActOutcome::Settled(Self { outcome, reason: None, before, after })
+    }
+
+    /// The target can never show this entry, and continues to show what it shows.
+    pub(super) fn refused(reason: String, shows: Option<Digest>) -> ActOutcome {
+        ActOutcome::Settled(Self { outcome: Outcome::Refused, reason: Some(reason), before: shows, after: shows })
+    }
+}

@@ -1,0 +1,116 @@
+//! Reads the receipts and back-ups of one target: what was written, which values are ours, and what can be put back.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use photorelay_core::contract::{Outcome, Receipt};
+use photorelay_core::documents;
+use photorelay_core::id::{Digest, UserId};
+use photorelay_core::names::{self, Container};
+use photorelay_core::store::{BlobStore, Listed, Pager, StoreError, list_all};
+
+use crate::rights::{Grant, ScopedBlobs};
+
+#[derive(Debug, Clone)]
+pub(crate) struct ReceiptReader {
+    blobs: ScopedBlobs,
+    target: String,
+}
+
+impl ReceiptReader {
+    pub(crate) fn new(blobs: &Arc<dyn BlobStore>, target: &str) -> Self {
+        const GRANTS: &[Grant] = &[Grant::read(Container::Receipts, "")];
+        Self { blobs: ScopedBlobs::new(blobs, GRANTS), target: target.to_owned() }
+    }
+
+    /// The user's receipts of this target, in the order of entries.
+    pub(crate) async fn of_user(&self, user: UserId) -> Result<Vec<Receipt>, StoreError> {
+        self.of_target(user, &self.target).await
+    }
+
+    async fn of_target(&self, user: UserId, target: &str) -> Result<Vec<Receipt>, StoreError> {
+        let mut receipts = Vec::new();
+        for blob in self.listed(user).await? {
+            if names::parse_receipt(&blob.name).is_some_and(|(_, _, of)| of == target)
+                && let Some(receipt) = documents::read(&self.blobs, Container::Receipts, &blob.name).await?
+            {
+                receipts.push(receipt);
+            }
+        }
+        Ok(receipts)
+    }
+
+    /// Whether a receipt of this target covers the entry of this number or a later one.
+    pub(crate) async fn covers(&self, user: UserId, seq: u32) -> Result<bool, StoreError> {
+        let listed = self.listed(user).await?;
+        let mut receipts = listed.iter().filter_map(|blob| names::parse_receipt(&blob.name));
+        Ok(receipts.any(|(_, of, target)| target == self.target && of >= seq))
+    }
+
+    /// Whether a receipt records that this target showed this value because we wanted it to.
+    pub(super) async fn records(&self, user: UserId, value: Digest) -> Result<bool, StoreError> {
+        let shown = |receipt: &Receipt| matches!(receipt.outcome, Outcome::Written | Outcome::Unchanged);
+        let receipts = self.of_user(user).await?;
+        Ok(receipts.iter().any(|receipt| shown(receipt) && receipt.after == Some(value)))
+    }
+
+    async fn listed(&self, user: UserId) -> Result<Vec<Listed>, StoreError> {
+        list_all(&self.blobs, Container::Receipts, &names::person_prefix(user)).await
+    }
+
+    /// The bytes of a back-up; none if they are not what its name says.
+    pub(super) async fn backed_up(&self, user: UserId, value: Digest, limit: u64) -> Result<Option<Bytes>, StoreError> {
+        let bytes = self.blobs.get(Container::Receipts, &names::kept_value(user, value), limit).await?;
+        Ok(bytes.filter(|bytes| Digest::of(bytes) == value))
+    }
+
+    /// Every user with a back-up.
+    pub(super) async fn users_with_back_ups(&self) -> Result<BTreeSet<UserId>, StoreError> {
+        let parse = |blob: Listed| names::parse_kept_value(&blob.name).map(|(user, _)| user);
+        let mut pager = Pager::new(&self.blobs, Container::Receipts, "", parse);
+        let mut users = BTreeSet::new();
+        while let Some(page) = pager.next_page().await? {
+            users.extend(page);
+        }
+        Ok(users)
+    }
+
+    /// The value that we replaced last and that is backed up: a foreign value, or the photo that a removal took away if
+    /// nothing was written since.
+    pub(super) async fn replaced_last(&self, user: UserId, receipts: &[Receipt]) -> Result<Option<Digest>, StoreError> {
+        let listed = self.listed(user).await?;
+        let backed_up: BTreeSet<Digest> =
+            listed.iter().filter_map(|blob| names::parse_kept_value(&blob.name)).map(|(_, value)| value).collect();
+        let writes: Vec<&Receipt> = receipts.iter().filter(|receipt| receipt.outcome == Outcome::Written).collect();
+        let is_ours = |value: Digest| writes.iter().any(|write| write.after == Some(value));
+        let without_receipt = self.replaced_without_receipt(user, &listed, &backed_up).await?;
+        if let Some(value) = without_receipt.filter(|value| !is_ours(*value)) {
+            return Ok(Some(value));
+        }
+        let newest_first = writes.iter().rev().enumerate();
+        Ok(newest_first
+            .filter_map(|(age, write)| Some((age, write.before?)))
+            .find(|(age, value)| backed_up.contains(value) && (*age == 0 || !is_ours(*value)))
+            .map(|(_, value)| value))
+    }
+
+    /// A receipt is left once for each entry. A value that was replaced after that is backed up and in no receipt: it is
+    /// the newest, if there is one such value. Of several, the last one is not known.
+    async fn replaced_without_receipt(
+        &self,
+        user: UserId,
+        listed: &[Listed],
+        backed_up: &BTreeSet<Digest>,
+    ) -> Result<Option<Digest>, StoreError> {
+        let targets: BTreeSet<&str> =
+            listed.iter().filter_map(|blob| names::parse_receipt(&blob.name)).map(|(_, _, target)| target).collect();
+        let mut known = BTreeSet::new();
+        for target in targets {
+            let receipts = self.of_target(user, target).await?;
+            known.extend(receipts.iter().filter_map(|receipt| receipt.before));
+        }
+        let mut unknown = backed_up.difference(&known);
+        Ok(unknown.next().copied().filter(|_| unknown.next().is_none()))
+    }
+}

@@ -1,0 +1,121 @@
+//! Writes what the agent leaves behind: receipts, created once; notes, replaced freely; and back-ups of the values that
+//! it replaces, created before the target changes.
+//!
+//! It reads nothing, and touches neither the trail nor a target.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use photorelay_core::audit::Committed;
+use photorelay_core::contract::{Note, NoteKind, Outcome, Receipt, V1, WriteBack};
+use photorelay_core::documents;
+use photorelay_core::id::{Digest, UserId};
+use photorelay_core::names::{self, Container};
+use photorelay_core::store::{BlobStore, Creation, StoreError};
+use photorelay_core::telemetry::metrics;
+
+use super::outcome::{Settlement, WritebackOutcome};
+use crate::rights::{Grant, ScopedBlobs};
+
+/// Signs with the names of target and agent.
+#[derive(Debug, Clone)]
+pub(super) struct ReceiptWriter {
+    blobs: ScopedBlobs,
+    target: String,
+    agent: String,
+}
+
+impl ReceiptWriter {
+    pub(super) fn new(blobs: &Arc<dyn BlobStore>, target: &str, agent: &str) -> Self {
+        const GRANTS: &[Grant] = &[Grant::write(Container::Receipts, ""), Grant::write(Container::Agents, "notes/")];
+        Self { blobs: ScopedBlobs::new(blobs, GRANTS), target: target.to_owned(), agent: agent.to_owned() }
+    }
+
+    /// Leaves the receipt of the entry, and of the announced one if a later entry was brought up instead.
+    pub(super) async fn settle(
+        &self,
+        message: &WriteBack,
+        newest: &Committed,
+        settlement: Settlement,
+        server: String,
+    ) -> Result<Outcome, StoreError> {
+        let (user, seq, outcome) = (newest.entry.user_id, newest.entry.seq, settlement.outcome);
+        let receipt = Receipt {
+            v: V1,
+            user_id: user,
+            seq,
+            target: self.target.clone(),
+            outcome,
+            reason: settlement.reason,
+            entry_sha256: newest.sha256,
+            before: settlement.before,
+            after: settlement.after,
+            server,
+            agent: self.agent.clone(),
+            at: Timestamp::now(),
+            traceparent: newest.entry.traceparent.clone(),
+        };
+        let is_first = self.create(&receipt, newest).await?;
+        match &receipt.reason {
+            // Logged once: every full reconciliation comes to the same end.
+            Some(_) if !is_first => {}
+            Some(reason) => tracing::warn!(user.id = %user, seq, reason, "refused"),
+            None => tracing::info!(user.id = %user, seq, ?outcome, trace = receipt.traceparent, "brought up"),
+        }
+        if seq > message.data.seq {
+            let superseded = Receipt {
+                seq: message.data.seq,
+                outcome: Outcome::Superseded,
+                reason: Some(format!("by entry {seq}")),
+                entry_sha256: message.data.entry_sha256,
+                traceparent: message.traceparent.clone(),
+                ..receipt
+            };
+            self.create(&superseded, newest).await?;
+        }
+        Ok(outcome)
+    }
+
+    /// False if there is one already: it records what became of the entry at an earlier time.
+    async fn create(&self, receipt: &Receipt, newest: &Committed) -> Result<bool, StoreError> {
+        let name = names::receipt(receipt.user_id, receipt.seq, &receipt.target);
+        let created = documents::create(&self.blobs, Container::Receipts, &name, receipt).await?;
+        let is_first = created == Creation::Created;
+        if is_first {
+            metrics::received(receipt.outcome, newest.entry.observed_at, receipt.at);
+        }
+        Ok(is_first)
+    }
+
+    pub(super) async fn note(
+        &self,
+        user: UserId,
+        seq: u32,
+        kind: NoteKind,
+        reason: &str,
+    ) -> Result<WritebackOutcome, StoreError> {
+        let note = Note {
+            v: V1,
+            user_id: user,
+            seq,
+            target: self.target.clone(),
+            note: kind,
+            reason: reason.to_owned(),
+            agent: self.agent.clone(),
+            at: Timestamp::now(),
+        };
+        documents::replace(&self.blobs, Container::Agents, &names::note(user, &self.target), &note).await?;
+        metrics::written_back("noted");
+        tracing::info!(user.id = %user, seq, note = ?kind, reason, "not written");
+        Ok(WritebackOutcome::Noted(kind))
+    }
+
+    /// Keeps a value before it is replaced, so that replacing it can be undone.
+    pub(super) async fn back_up(&self, user: UserId, value: &Bytes) -> Result<(), StoreError> {
+        let name = names::kept_value(user, Digest::of(value));
+        self.blobs.create(Container::Receipts, &name, "application/octet-stream", value.clone()).await?;
+        tracing::info!(user.id = %user, blob = %format!("receipts/{name}"), "the value to be replaced was backed up");
+        Ok(())
+    }
+}

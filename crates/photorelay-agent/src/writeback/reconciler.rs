@@ -1,0 +1,338 @@
+//! The order of a write-back, which is what makes it safe: find the user and read the target first, then list the trail,
+//! take its newest entry that is not refused, verify it, replace exactly the value that was read, read back, list again,
+//! and only then leave the receipt. So an older entry never replaces a newer one, whatever other writers do.
+//!
+//! A message only says which user to look at. It is never trusted for what should be shown.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use photorelay_core::contract::{
+    self, ApprovalReason, ContractError, Identity, NoteKind, Outcome, PendingApproval, V1, WriteBack,
+};
+use photorelay_core::id::{Digest, UserId};
+use photorelay_core::storage::Storage;
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use super::approvals::{ApprovalStore, Permission, PresentValue};
+use super::deletion_threshold::DeletionThreshold;
+use super::error::WriteBackError;
+use super::next_step::{Change, Leave, NextStep, Observed};
+use super::outcome::{ActOutcome, Settlement, WritebackOutcome};
+use super::receipt_reader::ReceiptReader;
+use super::receipt_writer::ReceiptWriter;
+use super::settings::WritebackSettings;
+use super::trail::{Desired, Newest, TrailReader};
+use super::turn::WriteTurns;
+use crate::connectors::{Connector, ConnectorError, EntryRef, Replacement};
+use crate::policy::WritePolicy;
+use crate::quota::{QuotaLimits, WriteQuota};
+use crate::stop_switch::StopCheck;
+
+/// How often a user is started again because another writer interferes.
+const MAX_ROUNDS: u32 = 8;
+/// Locks that users share by the hash of their id: more than items can be in flight.
+const LOCKS: usize = 64;
+
+#[derive(Debug, Clone)]
+pub struct Reconciler {
+    pub(super) connector: Arc<dyn Connector>,
+    pub(super) settings: Arc<WritebackSettings>,
+    pub(super) policy: Arc<WritePolicy>,
+    pub(super) trail: TrailReader,
+    pub(super) approvals: ApprovalStore,
+    deletion_threshold: DeletionThreshold,
+    pub(super) receipts: ReceiptReader,
+    pub(super) writer: ReceiptWriter,
+    pub(super) turns: WriteTurns,
+    /// Held while a user is worked on: two writes for one user are never in flight together.
+    users: Arc<[Mutex<()>; LOCKS]>,
+}
+
+/// How far one round came.
+enum Progress {
+    Done(WritebackOutcome),
+    /// Start again, with the identity that the newest entry holds.
+    Again(Identity),
+}
+
+impl Reconciler {
+    /// Under the default policy, whatever is in doubt waits for an operator; the quota has no limits.
+    pub fn new(storage: &Storage, connector: Arc<dyn Connector>, settings: WritebackSettings) -> Self {
+        let blobs = &storage.blobs;
+        let (target, agent) = (settings.target.as_str(), settings.agent.as_str());
+        let trail = TrailReader::new(blobs, settings.tenant);
+        Self {
+            connector,
+            policy: Arc::default(),
+            approvals: ApprovalStore::new(blobs, target),
+            deletion_threshold: DeletionThreshold::new(blobs, trail.clone(), target, agent),
+            receipts: ReceiptReader::new(blobs, target),
+            writer: ReceiptWriter::new(blobs, target, agent),
+            turns: WriteTurns {
+                quota: Arc::new(WriteQuota::new(storage, QuotaLimits::default(), target, agent)),
+                switch: StopCheck::new(blobs, target),
+                stop: CancellationToken::new(),
+            },
+            trail,
+            users: Arc::new([const { Mutex::const_new(()) }; LOCKS]),
+            settings: Arc::new(settings),
+        }
+    }
+
+    pub fn with_policy(self, policy: WritePolicy) -> Self {
+        Self { policy: Arc::new(policy), ..self }
+    }
+
+    pub fn with_quota(mut self, quota: WriteQuota) -> Self {
+        self.turns.quota = Arc::new(quota);
+        self
+    }
+
+    /// Waits for no turn any more once this is cancelled.
+    pub(crate) fn until(mut self, stop: CancellationToken) -> Self {
+        self.turns.stop = stop;
+        self
+    }
+
+    pub fn settings(&self) -> &WritebackSettings {
+        &self.settings
+    }
+
+    pub(crate) fn trail(&self) -> &TrailReader {
+        &self.trail
+    }
+
+    pub(crate) fn quota(&self) -> &WriteQuota {
+        &self.turns.quota
+    }
+
+    /// Changes with every setting that decides what is written.
+    pub(crate) fn fingerprint(&self) -> Digest {
+        self.policy.fingerprint(self.settings.dry_run, &self.connector.scope())
+    }
+
+    /// Reads a message and says which user it is about.
+    pub fn read(&self, body: &[u8]) -> Result<(UserId, WriteBack), WriteBackError> {
+        let hopeless = |error: ContractError| WriteBackError::Hopeless(format!("not a write-back message: {error}"));
+        let message: WriteBack = contract::parse(body).map_err(hopeless)?;
+        if !message.is_from(self.settings.tenant) {
+            return Err(WriteBackError::Hopeless("the message comes from another tenant".to_owned()));
+        }
+        let user = message.user_id().map_err(WriteBackError::Hopeless)?;
+        Ok((user, message))
+    }
+
+    /// Brings this user up to at least the entry that the message names, while no other task of this process works on
+    /// the same user.
+    pub async fn bring_up(&self, user: UserId, message: &WriteBack) -> Result<WritebackOutcome, WriteBackError> {
+        let _alone = self.users[lock_of(user)].lock().await;
+        if let Some(reason) = self.excluded(user) {
+            return Ok(self.writer.note(user, message.data.seq, NoteKind::OutOfScope, reason).await?);
+        }
+        let mut identity = message.data.identity.clone();
+        let mut has_turn = false;
+        for _ in 0..MAX_ROUNDS {
+            match self.round(user, message, &identity, &mut has_turn).await? {
+                Progress::Done(outcome) => return Ok(outcome),
+                Progress::Again(of_newest) => identity = of_newest,
+            }
+        }
+        Err(WriteBackError::Failed(format!("another writer interfered in every one of {MAX_ROUNDS} rounds")))
+    }
+
+    /// Why the user is not looked for.
+    pub(super) fn excluded(&self, user: UserId) -> Option<&'static str> {
+        (!self.policy.includes(user)).then_some("not on the pilot's list (PHOTORELAY_PILOT)")
+    }
+
+    async fn round(
+        &self,
+        user: UserId,
+        message: &WriteBack,
+        identity: &Identity,
+        has_turn: &mut bool,
+    ) -> Result<Progress, WriteBackError> {
+        // The target first: a change that is made after this read makes our own write fail.
+        let found = match self.connector.find(user, identity).await {
+            Ok(found) => Ok(found),
+            Err(ConnectorError::Refused(reason)) => Err(Settlement::refused(reason, None)),
+            Err(ConnectorError::OutOfScope(reason)) => Err(ActOutcome::Noted { kind: NoteKind::OutOfScope, reason }),
+            Err(error) => return Err(error.into()),
+        };
+        let newest = self.trail.newest(user, message).await?;
+        if newest.committed.entry.identity != *identity {
+            return Ok(Progress::Again(newest.committed.entry.identity));
+        }
+        let outcome = match found {
+            Ok((entry, present)) => {
+                let observed = Observed { user, newest: &newest, entry: &entry, present: present.as_ref() };
+                self.act(observed, has_turn).await?
+            }
+            Err(outcome) => outcome,
+        };
+        let settlement = match outcome {
+            ActOutcome::Again => return Ok(Progress::Again(identity.clone())),
+            ActOutcome::Noted { kind, reason } => {
+                return Ok(Progress::Done(self.writer.note(user, newest.seq(), kind, &reason).await?));
+            }
+            ActOutcome::Settled(settlement) => settlement,
+        };
+        // The receipt says what the target shows and that nothing newer should be there.
+        if settlement.outcome != Outcome::Refused && self.trail.sequence(user).await? != newest.sequence {
+            return Ok(Progress::Again(identity.clone()));
+        }
+        let server = self.connector.server();
+        let outcome = self.writer.settle(message, &newest.committed, settlement, server).await?;
+        Ok(Progress::Done(WritebackOutcome::Receipt { seq: newest.seq(), outcome }))
+    }
+
+    /// Makes the target show what the newest entry says, as far as the policy lets it.
+    async fn act(&self, observed: Observed<'_>, has_turn: &mut bool) -> Result<ActOutcome, WriteBackError> {
+        let shows = observed.shows();
+        Ok(match self.next_step(observed).await? {
+            NextStep::Nothing => Settlement::shown(Outcome::Unchanged, shows, shows),
+            NextStep::Refuse { reason } => Settlement::refused(reason, shows),
+            NextStep::Note { kind, reason } => ActOutcome::Noted { kind, reason },
+            step if self.settings.dry_run => {
+                ActOutcome::Noted { kind: NoteKind::DryRun, reason: format!("would {}", step.describe()) }
+            }
+            NextStep::AskOperator { present, held_for, reason } => self.hold(present, held_for, reason).await?,
+            NextStep::Write(change) => self.write(observed, &change, has_turn).await?,
+        })
+    }
+
+    /// What has to happen so that the target shows what the newest entry says.
+    pub(super) async fn next_step(&self, observed: Observed<'_>) -> Result<NextStep, WriteBackError> {
+        let Observed { user, newest, .. } = observed;
+        let value = match newest.desired {
+            Desired::Photo => {
+                let (name, limit) = (self.connector.rendition(), self.connector.limit());
+                match self.trail.rendition(newest, name, limit).await? {
+                    Ok(value) => Some(value),
+                    Err(reason) => return Ok(NextStep::Refuse { reason }),
+                }
+            }
+            Desired::NoPhoto => None,
+            Desired::Forgotten => {
+                return Ok(NextStep::Note { kind: NoteKind::Held, reason: "this user was forgotten".to_owned() });
+            }
+        };
+        let shows = observed.shows();
+        if shows == value.as_deref().map(Digest::of) {
+            return Ok(NextStep::Nothing);
+        }
+        let Some(shows) = shows else { return Ok(NextStep::Write(Change { value, replaces: None })) };
+        let is_ours = self.is_ours(user, newest, shows).await?;
+        let present = PresentValue { user, seq: newest.seq(), value: shows, is_ours };
+        let permission = match value {
+            Some(_) => self.approvals.may_replace(&self.policy, present).await?,
+            None => self.approvals.may_remove(&self.policy, present).await?,
+        };
+        let leave = match permission {
+            Permission::Granted { by_operator: false } => Leave::Policy,
+            Permission::Granted { by_operator: true } => Leave::Operator,
+            Permission::WithinThreshold => Leave::DeletionSlot,
+            Permission::Waits { held_for, reason } => return Ok(NextStep::AskOperator { present, held_for, reason }),
+            Permission::Never { kind, reason } => return Ok(NextStep::Note { kind, reason }),
+        };
+        Ok(NextStep::Write(Change { value, replaces: Some((present, leave)) }))
+    }
+
+    async fn write(
+        &self,
+        observed: Observed<'_>,
+        change: &Change,
+        has_turn: &mut bool,
+    ) -> Result<ActOutcome, WriteBackError> {
+        let Observed { user, newest, entry, present } = observed;
+        if let Some((value, Leave::DeletionSlot)) = change.replaces
+            && let Err(reason) = self.deletion_threshold.take_slot(&self.policy, user, value.seq).await?
+        {
+            return self.hold(value, ApprovalReason::Removal, reason).await;
+        }
+        if !*has_turn {
+            let waited = self.turns.acquire().await?;
+            *has_turn = true;
+            if waited {
+                // What was read is outdated by now.
+                return Ok(ActOutcome::Again);
+            }
+        }
+        // A value that we wrote is in the photos already, and is backed up besides where there is no photo any more.
+        if let (Some(bytes), Some((value, _))) = (present, change.replaces)
+            && (newest.desired == Desired::NoPhoto || !value.is_ours)
+        {
+            self.writer.back_up(user, bytes).await?;
+        }
+        let shows = observed.shows();
+        match self.replace(entry, present, change.value.as_ref()).await {
+            Ok(Replacement::Done) => {}
+            Ok(Replacement::ChangedMeanwhile) => return Ok(ActOutcome::Again),
+            Err(ConnectorError::Refused(reason)) => return Ok(Settlement::refused(reason, shows)),
+            Err(error) => return Err(error.into()),
+        }
+        if let Some((value, Leave::Operator)) = change.replaces {
+            self.approvals.release(user, value.seq).await?;
+        }
+        Ok(Settlement::shown(Outcome::Written, shows, change.value.as_deref().map(Digest::of)))
+    }
+
+    /// Replaces the value that was read, and reads back what is there then.
+    pub(super) async fn replace(
+        &self,
+        entry: &EntryRef,
+        present: Option<&Bytes>,
+        value: Option<&Bytes>,
+    ) -> Result<Replacement, ConnectorError> {
+        let replacement = self.connector.replace(entry, present, value).await?;
+        let shown = self.connector.read(entry).await?;
+        Ok(if shown.as_ref() == value { replacement } else { Replacement::ChangedMeanwhile })
+    }
+
+    async fn hold(
+        &self,
+        present: PresentValue,
+        held_for: ApprovalReason,
+        reason: String,
+    ) -> Result<ActOutcome, WriteBackError> {
+        self.approvals.hold(&self.pending_approval(present, held_for, &reason)).await?;
+        Ok(ActOutcome::Noted { kind: NoteKind::Held, reason })
+    }
+
+    pub(super) fn pending_approval(
+        &self,
+        present: PresentValue,
+        held_for: ApprovalReason,
+        reason: &str,
+    ) -> PendingApproval {
+        PendingApproval {
+            v: V1,
+            user_id: present.user,
+            seq: present.seq,
+            target: self.settings.target.clone(),
+            held_for,
+            value: present.value,
+            reason: reason.to_owned(),
+            agent: self.settings.agent.clone(),
+            at: Timestamp::now(),
+        }
+    }
+
+    /// Whether we wrote this value: an entry of the trail made it, or a receipt names it. An agent that died after
+    /// writing left no receipt; one whose renditions are made differently now left no entry that still makes them.
+    pub(super) async fn is_ours(&self, user: UserId, newest: &Newest, value: Digest) -> Result<bool, WriteBackError> {
+        Ok(newest.made_recently(value)
+            || self.receipts.records(user, value).await?
+            || self.trail.made_earlier(newest, value).await?)
+    }
+}
+
+fn lock_of(user: UserId) -> usize {
+    let mut hasher = DefaultHasher::new();
+    user.hash(&mut hasher);
+    hasher.finish() as usize % LOCKS
+}

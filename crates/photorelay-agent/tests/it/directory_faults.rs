@@ -1,0 +1,133 @@
+//! A domain controller that is slow, breaks off, sends more than was asked for, or holds what is too large: no user gets
+//! a wrong photo, and what was not written is written later.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use photorelay_agent::connectors::ldap::{LdapConnector, LdapSettings};
+use photorelay_agent::connectors::{Connector, ConnectorError};
+use photorelay_core::consumer::DrainError;
+use photorelay_core::contract::Outcome;
+use photorelay_core::id::{Digest, UserId};
+use photorelay_core::names::{self, Container, WRITEBACKS_QUEUE};
+use photorelay_core::photo::RenditionSpec;
+use testkit::process::until;
+use testkit::world::{Setup, Store, World, guid};
+
+use crate::directory::{agent, any_user, entry_of, identity, world};
+use crate::ldap_proxy::Repeating;
+use crate::samba::{Account, Samba};
+use crate::tcp::Relay;
+
+/// The way to the domain controller leads through the relay, and the agent waits a second for an answer.
+fn impatient(samba: &Samba, relay: &Relay) -> LdapSettings {
+    let server = format!("ldaps://{}", relay.address()).parse().unwrap();
+    LdapSettings { servers: vec![server], timeout: Duration::from_secs(1), ..samba.settings() }
+}
+
+/// Jane's new photo waits to be written, and the way to her account leads through a relay.
+async fn waiting() -> (World, Samba, Relay, Account, UserId) {
+    let samba = Samba::shared().await;
+    let world = world(Store::Embedded, &samba, false).await;
+    let jane = samba.add("Jane").await;
+    let user = jane.is(&world, 0, &jane.anchor());
+    world.sim.tenant().change_photo(guid(user)).unwrap();
+    world.sim.flush().await;
+    world.app.pump.drain().await.unwrap();
+    let relay = Relay::before(&samba.address, 636).await;
+    (world, samba, relay, jane, user)
+}
+
+#[tokio::test]
+async fn a_domain_controller_that_does_not_answer_pauses_the_agent_and_burns_no_delivery() {
+    let (world, samba, relay, jane, user) = waiting().await;
+    let agent = agent(&world, impatient(&samba, &relay), false);
+    relay.silence(true);
+    for _ in 0..2 {
+        assert!(matches!(agent.drain().await, Err(DrainError::GivenBack { .. })));
+        let waiting = world.storage().queues.count(WRITEBACKS_QUEUE).await.unwrap();
+        assert_eq!((waiting, samba.photo(&jane).await), (1, None));
+    }
+
+    relay.silence(false);
+    let delivery = world.storage().queues.receive(WRITEBACKS_QUEUE, 1, Duration::ZERO).await.unwrap().remove(0);
+    assert_eq!(delivery.dequeue_count, 1, "a time when nothing works burns no delivery");
+    until(async || agent.drain().await.is_ok() && world.receipt(user, 1).await.is_some()).await;
+    assert_eq!(world.receipt(user, 1).await.unwrap().outcome, Outcome::Written);
+    assert!(samba.photo(&jane).await.is_some());
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_write_whose_answer_is_lost_is_found_done_and_not_done_again() {
+    let (world, samba, relay, jane, user) = waiting().await;
+    let target = LdapConnector::new(impatient(&samba, &relay));
+    let (found, present) = target.find(any_user(), &identity(&jane)).await.unwrap();
+    assert_eq!((&found, present), (&entry_of(&jane), None));
+    let wanted = world.trail(user).await[0].entry.renditions[0].clone();
+    let photo = world.trail(user).await[0].entry.photo.as_ref().unwrap().sha256;
+    let blob = names::rendition(user, photo, &wanted.name, wanted.sha256);
+    let photo = world.storage().blobs.get(Container::Photos, &blob, 1 << 20).await.unwrap().unwrap();
+
+    relay.silence(true);
+    let broken = async {
+        until(async || samba.photo(&jane).await.is_some()).await;
+        relay.cut();
+    };
+    let (answer, ()) = tokio::join!(target.replace(&found, None, Some(&photo)), broken);
+    assert!(matches!(&answer, Err(ConnectorError::Down(_))), "{answer:?}");
+    relay.silence(false);
+
+    let agent = agent(&world, impatient(&samba, &relay), false);
+    let written = samba.values(&jane.dn, "uSNChanged").await;
+    until(async || agent.drain().await.is_ok()).await;
+    let receipt = world.receipt(user, 1).await.unwrap();
+    assert_eq!((receipt.outcome, receipt.after), (Outcome::Unchanged, Some(wanted.sha256)));
+    assert_eq!(samba.values(&jane.dn, "uSNChanged").await, written, "nothing was written a second time");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn ten_thousand_entries_in_place_of_one_are_not_read_and_nobody_is_chosen() {
+    let samba = Samba::shared().await;
+    let jane = samba.add("Jane").await;
+    let proxy = Repeating::before(&samba).await;
+    let settings = LdapSettings { servers: vec![proxy.url().parse().unwrap()], ..samba.settings() };
+    let target = LdapConnector::new(settings);
+    assert_eq!(target.find(any_user(), &identity(&jane)).await.unwrap().0, entry_of(&jane));
+
+    proxy.repeat_entries(10_000);
+    let answer = target.find(any_user(), &identity(&jane)).await;
+    assert!(matches!(&answer, Err(ConnectorError::Down(_))), "{answer:?}");
+    let answer = target.read(&entry_of(&jane)).await;
+    assert!(
+        matches!(&answer, Err(ConnectorError::Down(reason)) if reason.contains("more than was asked")),
+        "{answer:?}"
+    );
+    proxy.repeat_entries(1);
+    until(async || target.find(any_user(), &identity(&jane)).await.is_ok()).await;
+}
+
+#[tokio::test]
+async fn a_value_that_is_larger_than_allowed_is_kept_and_replaced_by_one_that_is_not() {
+    let samba = Samba::shared().await;
+    let setup =
+        Setup { edit: |config| config.capture.renditions.push(RenditionSpec::jpeg_photo()), ..Setup::default() };
+    let mut world = World::with(setup).await;
+    world.agent = agent(&world, LdapSettings { attribute: "jpegPhoto".to_owned(), ..samba.settings() }, false);
+    let jane = samba.add("Jane").await;
+    let huge = Bytes::from(vec![0xff; 5 * 1024 * 1024]);
+    samba.set(&jane, "jpegPhoto", &huge).await;
+    let user = jane.is(&world, 0, &jane.anchor());
+    world.sim.tenant().change_photo(guid(user)).unwrap();
+    world.settle().await;
+
+    let receipt = world.receipt(user, 1).await.unwrap();
+    assert_eq!((receipt.outcome, receipt.before), (Outcome::Written, Some(Digest::of(&huge))));
+    let shown = samba.values(&jane.dn, "jpegPhoto").await;
+    assert_eq!(shown.iter().map(|value| Digest::of(value)).collect::<Vec<_>>(), [receipt.after.unwrap()]);
+    let kept = names::kept_value(user, Digest::of(&huge));
+    let kept = world.storage().blobs.get(Container::Receipts, &kept, 1 << 24).await.unwrap();
+    assert_eq!(kept.map(|kept| kept == huge), Some(true));
+    world.end().await;
+}

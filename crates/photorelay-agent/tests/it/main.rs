@@ -1,0 +1,15 @@
+//! The agent at its real boundaries: queue, storage, folder, directory and command line. One binary, so that it is
+//! linked once.
+
+mod agent_commands;
+mod agent_forged;
+mod agent_policy;
+mod agent_work;
+mod directory;
+mod directory_chaos;
+mod directory_faults;
+mod directory_scope;
+mod ldap_proxy;
+mod program;
+mod samba;
+mod tcp;

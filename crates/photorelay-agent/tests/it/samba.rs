@@ -1,0 +1,285 @@
+//! A Samba domain controller and its users, made and read with OpenLDAP's own tools: what the agent claims is never
+//! taken from the agent.
+//!
+//! `cargo xtask test` provisions the domain and starts one controller for all tests, each of which has an organizational
+//! unit of its own. Tests that stop theirs or count its changes start one for themselves.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use photorelay_agent::connectors::ldap::{DEFAULT_TIMEOUT, LdapConnector, LdapSettings, SignIn};
+use photorelay_core::id::UserId;
+use tempfile::TempDir;
+use testkit::process::{Variables, until};
+use testkit::world::{World, guid};
+use tokio::io::AsyncWriteExt;
+use tokio::process::{Child, Command};
+use uuid::Uuid;
+
+/// A domain controller that a test may use.
+#[derive(Debug)]
+pub(crate) struct Samba {
+    pub(crate) address: String,
+    pub(crate) ca_file: PathBuf,
+    /// Where users of this test is.
+    pub(crate) unit: String,
+    /// The process, if it is this test's own; it ends with it.
+    own: Option<(Child, TempDir)>,
+}
+
+/// A user object as the directory made it.
+#[derive(Debug, Clone)]
+pub(crate) struct Account {
+    pub(crate) dn: String,
+    pub(crate) name: String,
+    pub(crate) guid: Vec<u8>,
+    pub(crate) sid: String,
+}
+
+impl Account {
+    /// Its objectGUID as Entra ID writes an anchor.
+    pub(crate) fn anchor(&self) -> String {
+        STANDARD.encode(&self.guid)
+    }
+
+    /// From now on this user of the simulator is synchronised from the account.
+    pub(crate) fn is(&self, world: &World, at: usize, anchor: &str) -> UserId {
+        let user = world.user(at);
+        let edit = |person: &mut graph_sim::SimUser| {
+            person.on_premises_immutable_id = Some(anchor.to_owned());
+            person.on_premises_security_identifier = Some(self.sid.clone());
+            person.on_premises_sam_account_name = Some(self.name.clone());
+        };
+        world.sim.tenant().edit_user(guid(user), edit).unwrap();
+        user
+    }
+}
+
+impl Samba {
+    /// The one that all tests use, with a unit for this test.
+    pub(crate) async fn shared() -> Self {
+        let address = variable("PHOTORELAY_TEST_LDAP_URL").replace("ldaps://", "");
+        Self::with_unit(address, variable("PHOTORELAY_TEST_LDAP_CA_FILE").into(), None).await
+    }
+
+    /// One of the test's own, which no other test changes.
+    pub(crate) async fn own() -> Self {
+        // Samba puts a socket there, whose name must be short.
+        let folder = TempDir::new().unwrap();
+        let child = serve(folder.path());
+        let address = folder.path().join("address");
+        until(async || address.exists()).await;
+        let address = std::fs::read_to_string(address).unwrap().trim().to_owned();
+        let ca_file = folder.path().join("ca.pem");
+        answering(&address, &ca_file).await;
+        Self::with_unit(address, ca_file, Some((child, folder))).await
+    }
+
+    async fn with_unit(address: String, ca_file: PathBuf, own: Option<(Child, TempDir)>) -> Self {
+        let unit = format!("OU={},OU=People,{}", Uuid::new_v4(), variable("PHOTORELAY_TEST_LDAP_BASE_DN"));
+        let samba = Self { address, ca_file, unit, own };
+        samba.change(&format!("dn: {}\nchangetype: add\nobjectClass: organizationalUnit\n", samba.unit)).await;
+        samba
+    }
+
+    /// The same domain controller, to be read while this test stops and starts it.
+    pub(crate) fn observer(&self) -> Self {
+        let (address, ca_file, unit) = (self.address.clone(), self.ca_file.clone(), self.unit.clone());
+        Self { address, ca_file, unit, own: None }
+    }
+
+    pub(crate) async fn stop(&mut self) {
+        self.own.as_mut().expect("only one's own is stopped").0.kill().await.unwrap();
+    }
+
+    /// The same domain at the same address.
+    pub(crate) async fn start_again(&mut self) {
+        let (child, folder) = self.own.as_mut().expect("only one's own is started");
+        *child = serve(folder.path());
+        answering(&self.address, &self.ca_file).await;
+    }
+
+    /// The same as environment variables of the program, by way of this address.
+    pub(crate) fn variables(&self, address: &str) -> Variables {
+        vec![
+            ("PHOTORELAY_LDAP_URLS", format!("ldaps://{address}")),
+            ("PHOTORELAY_LDAP_BASE_DN", self.unit.clone()),
+            ("PHOTORELAY_LDAP_BIND_DN", variable("PHOTORELAY_TEST_LDAP_BIND_DN")),
+            ("PHOTORELAY_LDAP_PASSWORD_FILE", variable("PHOTORELAY_TEST_LDAP_PASSWORD_FILE")),
+            ("PHOTORELAY_LDAP_CA_FILE", self.ca_file.display().to_string()),
+        ]
+    }
+
+    /// Settings of an agent that may write photos below the test's unit and nothing else.
+    pub(crate) fn settings(&self) -> LdapSettings {
+        LdapSettings {
+            servers: vec![format!("ldaps://{}", self.address).parse().unwrap()],
+            base: self.unit.clone(),
+            sign_in: signed_in_with(variable("PHOTORELAY_TEST_LDAP_PASSWORD_FILE").into()),
+            ca_file: Some(self.ca_file.clone()),
+            attribute: "thumbnailPhoto".to_owned(),
+            anchor_attribute: None,
+            scope: Default::default(),
+            timeout: DEFAULT_TIMEOUT,
+        }
+    }
+
+    pub(crate) fn target(&self) -> LdapConnector {
+        LdapConnector::new(self.settings())
+    }
+
+    /// A user below the test's unit. The account's name is random.
+    pub(crate) async fn add(&self, name: &str) -> Account {
+        let account = format!("u{}", &Uuid::new_v4().simple().to_string()[..15]);
+        self.add_called(&format!("CN={name},{}", self.unit), &account).await
+    }
+
+    pub(crate) async fn add_called(&self, dn: &str, account: &str) -> Account {
+        let (encoded, name) = (STANDARD.encode(dn), STANDARD.encode(account));
+        // A disabled account needs no password, and may have a photo like any other.
+        let user = "objectClass: user\nuserAccountControl: 514";
+        self.change(&format!("dn:: {encoded}\nchangetype: add\n{user}\nsAMAccountName:: {name}\n")).await;
+        let guid = self.values(dn, "objectGUID").await.remove(0);
+        let sid = sid_text(&self.values(dn, "objectSid").await[0]);
+        Account { dn: dn.to_owned(), name: account.to_owned(), guid, sid }
+    }
+
+    /// So many users at once.
+    pub(crate) async fn add_many(&self, count: usize) -> Vec<Account> {
+        let stem = &Uuid::new_v4().simple().to_string()[..10];
+        let names: Vec<String> = (0..count).map(|at| format!("u{stem}{at:04}")).collect();
+        let add = |name: &String| {
+            let unit = &self.unit;
+            format!(
+                "dn: CN={name},{unit}\nchangetype: add\nobjectClass: user\nuserAccountControl: 514\nsAMAccountName: {name}\n\n"
+            )
+        };
+        self.change(&names.iter().map(add).collect::<String>()).await;
+        let found = self.people("(objectClass=user)", &["sAMAccountName", "objectGUID", "objectSid"]).await.unwrap();
+        assert_eq!(found.len(), count);
+        let account = |mut entry: Attributes| {
+            let name = String::from_utf8(entry.remove("sAMAccountName").unwrap()).unwrap();
+            let (guid, sid) = (entry.remove("objectGUID").unwrap(), sid_text(&entry["objectSid"]));
+            Account { dn: format!("CN={name},{}", self.unit), name, guid, sid }
+        };
+        found.into_iter().map(account).collect()
+    }
+
+    pub(crate) async fn set(&self, account: &Account, attribute: &str, value: &[u8]) {
+        let (dn, value) = (STANDARD.encode(&account.dn), STANDARD.encode(value));
+        self.change(&format!("dn:: {dn}\nchangetype: modify\nreplace: {attribute}\n{attribute}:: {value}\n")).await;
+    }
+
+    /// The one photo that `ldapsearch` sees.
+    pub(crate) async fn photo(&self, account: &Account) -> Option<Vec<u8>> {
+        let mut values = self.values(&account.dn, "thumbnailPhoto").await;
+        assert!(values.len() <= 1);
+        values.pop()
+    }
+
+    /// One value of each of these attributes, for users of the unit who fits the filter; none if the domain
+    /// controller does not answer.
+    pub(crate) async fn people(&self, filter: &str, attributes: &[&str]) -> Option<Vec<Attributes>> {
+        let mut command = tool("ldapsearch", &self.address, &self.ca_file);
+        command.args(["-LLL", "-o", "ldif-wrap=no", "-s", "one", "-b", &self.unit, filter]).args(attributes);
+        let output = command.output().await.unwrap();
+        if !output.status.success() {
+            return None;
+        }
+        let ldif = String::from_utf8(output.stdout).unwrap();
+        let entries = ldif.split("\n\n").filter(|entry| !entry.trim().is_empty());
+        Some(entries.map(|entry| entry.lines().filter_map(value).collect()).collect())
+    }
+
+    /// Grows with every change of anything in the directory.
+    pub(crate) async fn highest_usn(&self) -> u64 {
+        self.committed_usn().await.expect("the domain controller answers")
+    }
+
+    /// The same; none if the domain controller does not answer.
+    pub(crate) async fn committed_usn(&self) -> Option<u64> {
+        let usn = self.read("", "highestCommittedUSN").await.ok()?.remove(0);
+        Some(String::from_utf8(usn).unwrap().parse().unwrap())
+    }
+
+    /// Applies LDIF as the administrator.
+    pub(crate) async fn change(&self, ldif: &str) {
+        let mut command = tool("ldapmodify", &self.address, &self.ca_file);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(ldif.as_bytes()).await.unwrap();
+        let output = child.wait_with_output().await.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    pub(crate) async fn values(&self, dn: &str, attribute: &str) -> Vec<Vec<u8>> {
+        self.read(dn, attribute).await.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// An `Err` is what `ldapsearch` says.
+    async fn read(&self, dn: &str, attribute: &str) -> Result<Vec<Vec<u8>>, String> {
+        let mut command = tool("ldapsearch", &self.address, &self.ca_file);
+        command.args(["-LLL", "-o", "ldif-wrap=no", "-s", "base", "-b", dn, "(objectClass=*)", attribute]);
+        let output = command.output().await.unwrap();
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+        }
+        let ldif = String::from_utf8(output.stdout).unwrap();
+        Ok(ldif.lines().filter_map(value).filter(|(name, _)| name == attribute).map(|(_, value)| value).collect())
+    }
+}
+
+/// What an entry holds, by the names of its attributes.
+pub(crate) type Attributes = HashMap<String, Vec<u8>>;
+
+/// The attribute and the value that a line of LDIF holds.
+fn value(line: &str) -> Option<(String, Vec<u8>)> {
+    let (name, value) = line.split_once(':')?;
+    let value = match value.strip_prefix(':') {
+        Some(encoded) => STANDARD.decode(encoded.trim()).unwrap(),
+        None => value.trim().as_bytes().to_vec(),
+    };
+    Some((name.to_owned(), value))
+}
+
+/// With the agent's account, and the password in this file.
+pub(crate) fn signed_in_with(file: PathBuf) -> SignIn {
+    SignIn::Password { bind_as: variable("PHOTORELAY_TEST_LDAP_BIND_DN"), file }
+}
+
+fn serve(folder: &Path) -> Child {
+    let mut shell = Command::new("sh");
+    shell.arg(variable("PHOTORELAY_TEST_LDAP_SERVE")).arg(variable("PHOTORELAY_TEST_LDAP_PROVISIONED")).arg(folder);
+    // It ends with this pipe, however the test ends.
+    shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+    shell.spawn().expect("sh starts Samba")
+}
+
+/// Returns when a bind over verified TLS succeeds.
+async fn answering(address: &str, ca_file: &Path) {
+    until(async || {
+        let mut search = tool("ldapsearch", address, ca_file);
+        search.args(["-s", "base", "-b", "", "1.1"]).stdout(Stdio::null()).stderr(Stdio::null());
+        search.status().await.unwrap().success()
+    })
+    .await;
+}
+
+fn tool(name: &str, address: &str, ca_file: &Path) -> Command {
+    let mut command = Command::new(name);
+    command.args(["-x", "-H", &format!("ldaps://{address}"), "-D", &variable("PHOTORELAY_TEST_LDAP_ADMIN_DN")]);
+    command.args(["-y", &variable("PHOTORELAY_TEST_LDAP_ADMIN_PASSWORD_FILE")]).env("LDAPTLS_CACERT", ca_file);
+    command
+}
+
+fn sid_text(bytes: &[u8]) -> String {
+    let parts = bytes[8..].chunks_exact(4).map(|part| u32::from_le_bytes(part.try_into().unwrap()).to_string());
+    format!("S-{}-{}-{}", bytes[0], bytes[7], parts.collect::<Vec<_>>().join("-"))
+}
+
+#[expect(clippy::disallowed_methods, reason = "tests have no configuration but what started Samba for them")]
+pub(crate) fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run `cargo xtask test`, which starts Samba"))
+}

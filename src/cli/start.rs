@@ -1,0 +1,47 @@
+//! What commands begin with: the configuration, telemetry, and as much of the app as they need.
+
+use anyhow::Result;
+use clap::Args;
+use photorelay::app::{App, open_storage};
+use photorelay::config::{self, AppConfig};
+use photorelay::operate;
+use photorelay_core::id::UserId;
+use photorelay_core::process::{Audience, Process};
+use photorelay_core::storage::Storage;
+
+/// The whole app, built from the environment.
+pub(super) async fn app(process: &mut Process, audience: Audience) -> Result<(AppConfig, App)> {
+    let config = AppConfig::read(process.environment())?;
+    process.start_telemetry(&config.logs, audience)?;
+    let app = App::build(&config).await?;
+    Ok((config, app))
+}
+
+/// Storage alone, for commands that work even if Graph cannot be reached.
+pub(super) fn storage(process: &Process) -> Result<Storage> {
+    let (storage, authority_url) = config::read_storage(process.environment())?;
+    open_storage(&storage, &authority_url)
+}
+
+/// The user that a command is about.
+#[derive(Args)]
+pub(super) struct UserArg {
+    /// Object ID or user principal name.
+    user: String,
+}
+
+impl UserArg {
+    pub(super) async fn find(&self, app: &App) -> Result<UserId> {
+        operate::check::find(&app.graph, &self.user).await
+    }
+
+    /// The user and the storage. An object ID needs no Graph.
+    pub(super) async fn find_in_storage(&self, process: &mut Process) -> Result<(Storage, UserId)> {
+        if let Ok(user) = self.user.parse() {
+            return Ok((storage(process)?, user));
+        }
+        let (_, app) = app(process, Audience::Operator).await?;
+        let user = self.find(&app).await?;
+        Ok((app.storage, user))
+    }
+}

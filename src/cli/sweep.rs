@@ -1,0 +1,37 @@
+//! `sweep`: one sweep now; with `--first`, the whole first fill of a tenant.
+
+use anyhow::Result;
+use clap::Args;
+use jiff::Timestamp;
+use photorelay::operate;
+use photorelay_core::process::{Audience, CommandOutcome, Process, stop_on_signal};
+use tokio_util::sync::CancellationToken;
+
+use super::start;
+
+#[derive(Args)]
+pub(super) struct SweepArgs {
+    /// Fill a new tenant: estimate the effort, then fetch the photos in this process, beside the function app.
+    #[arg(long)]
+    first: bool,
+}
+
+impl SweepArgs {
+    pub(super) async fn run(self, process: &mut Process) -> Result<CommandOutcome> {
+        let (_, app) = start::app(process, Audience::Operator).await?;
+        let stop = stop_on_signal()?;
+        if self.first {
+            let no_more = CancellationToken::new();
+            let helping = app.pump.help(&no_more, &stop);
+            let filled =
+                operate::sweep::first(&app.sweep, &app.storage, helping, no_more.clone(), stop.clone()).await?;
+            app.watch.after_sweep(&filled.report, Timestamp::now()).await;
+            println!("{filled}");
+        } else {
+            let report = operate::sweep::sweep(&app.sweep, stop).await?;
+            app.watch.after_sweep(&report, Timestamp::now()).await;
+            println!("{report}");
+        }
+        Ok(CommandOutcome::Success)
+    }
+}

@@ -1,0 +1,45 @@
+//! Which tenant and which Graph, and who signs in to it.
+
+use photorelay_core::entra::CredentialConfig;
+use photorelay_core::id::TenantId;
+use photorelay_core::settings::{AlreadyReported, DEFAULT_AUTHORITY_URL, Reader};
+use url::Url;
+
+#[derive(Debug, Clone)]
+pub struct GraphSettings {
+    pub tenant_id: TenantId,
+    pub credential: CredentialConfig,
+    pub url: Url,
+    /// The login host of the cloud, which also signs in to the storage.
+    pub authority_url: Url,
+}
+
+const DEFAULT_URL: &str = "https://graph.microsoft.com/v1.0";
+
+impl GraphSettings {
+    /// `credential` is what was read already, because the storage may need it too.
+    pub(super) fn read(
+        reader: &mut Reader<'_>,
+        credential: Result<Option<CredentialConfig>, AlreadyReported>,
+    ) -> Option<Self> {
+        let tenant_id = reader.required("PHOTORELAY_TENANT_ID");
+        if matches!(credential, Ok(None)) {
+            reader.problem(
+                "no credential for Microsoft Graph: run with a managed identity, or set PHOTORELAY_CLIENT_SECRET_FILE, \
+                 PHOTORELAY_CLIENT_CERTIFICATE_FILE, or AZURE_FEDERATED_TOKEN_FILE (workload identity)",
+            );
+        }
+        let url = reader.url("PHOTORELAY_GRAPH_URL", Some(DEFAULT_URL));
+        let authority_url = authority_url(reader);
+        Some(Self {
+            tenant_id: tenant_id?,
+            credential: credential.ok().flatten()?,
+            url: url?,
+            authority_url: authority_url?,
+        })
+    }
+}
+
+pub(super) fn authority_url(reader: &mut Reader<'_>) -> Option<Url> {
+    reader.url("PHOTORELAY_AUTHORITY_URL", Some(DEFAULT_AUTHORITY_URL))
+}

@@ -1,0 +1,85 @@
+//! Every problem is reported, at once and without a secret.
+
+use photorelay_core::settings::ServiceUri;
+
+use super::*;
+
+const WHOLE: [(&str, &str); 5] = [
+    ("PHOTORELAY_TENANT_ID", "84bd8158-6d4d-4958-8b9f-9d6445542f95"),
+    ("PHOTORELAY_CLIENT_ID", "24d3b144-21ae-4080-943f-7067b395b913"),
+    ("PHOTORELAY_CLIENT_SECRET", "the-client-secret"),
+    ("PHOTORELAY_CLIENT_STATE", "0123456789abcdef"),
+    ("PhotoStorage__path", "data"),
+];
+
+/// What is wrong with a whole configuration after these changes; an empty value takes a setting away.
+fn problems(changes: &[(&str, &str)]) -> String {
+    let environment: Environment = WHOLE.iter().chain(changes).copied().collect();
+    match AppConfig::read(&environment) {
+        Ok(_) => String::new(),
+        Err(problems) => problems.to_string(),
+    }
+}
+
+#[test]
+fn a_whole_configuration_is_taken() {
+    assert_eq!(problems(&[]), "");
+}
+
+#[test]
+fn all_problems_are_reported_at_once_without_a_secret() {
+    let reported = problems(&[
+        ("PHOTORELAY_TENANT_ID", "contoso"),
+        ("PHOTORELAY_CLIENT_STATE", "short"),
+        ("PHOTORELAY_GRAPH_URL", "http://graph.example.net"),
+        ("PHOTORELAY_TARGETS", "ad"),
+        ("PHOTORELAY_RENDITIONS", "thumbnailPhoto"),
+        ("PHOTORELAY_SCOPE_GROUPS", "1f2c0b0e-0000-4000-8000-000000000001, not-an-id"),
+        ("PHOTORELAY_SCOPE_DOMAINS", "contoso.test,"),
+        ("PHOTORELAY_LOG_FORMAT", "xml"),
+    ]);
+    for setting in [
+        "TENANT_ID",
+        "CLIENT_STATE",
+        "GRAPH_URL",
+        "TARGETS",
+        "RENDITIONS",
+        "SCOPE_GROUPS",
+        "SCOPE_DOMAINS",
+        "LOG_FORMAT",
+    ] {
+        assert!(reported.contains(&format!("PHOTORELAY_{setting}")), "{setting} is missing in {reported}");
+    }
+    assert!(!reported.contains("short") && !reported.contains("the-client-secret"), "{reported}");
+}
+
+#[test]
+fn without_a_client_state_the_program_refuses_to_start() {
+    assert!(problems(&[("PHOTORELAY_CLIENT_STATE", "")]).contains("PHOTORELAY_CLIENT_STATE_FILE"));
+    assert!(problems(&[("PHOTORELAY_CLIENT_STATE", "@Microsoft.KeyVault(SecretUri=x)")]).contains("not resolved"));
+}
+
+#[test]
+fn the_embedded_store_refuses_to_start_inside_azure() {
+    assert!(problems(&[("WEBSITE_INSTANCE_ID", "1")]).contains("lost with the instance"));
+}
+
+#[test]
+fn storage_is_one_of_both_and_whole() {
+    let blob = ("PhotoStorage__blobServiceUri", "https://st.blob.core.windows.net/?sv=1&sig=secret");
+    let queue = ("PhotoStorage__queueServiceUri", "https://st.queue.core.windows.net/?sv=1&sig=secret");
+    let no_path = ("PhotoStorage__path", "");
+    assert!(problems(&[blob, queue]).contains("keep one"));
+    assert!(problems(&[no_path, blob]).contains("both or neither"));
+    assert_eq!(problems(&[no_path, blob, queue]), "");
+    let bare = ("PhotoStorage__blobServiceUri", "https://st.blob.core.windows.net/");
+    assert_eq!(problems(&[no_path, bare, queue]), "", "the credential for Graph also signs in to the storage");
+    let alone: Environment = [bare, queue].into_iter().collect();
+    assert!(read_storage(&alone).unwrap_err().to_string().contains("PhotoStorage__credential"));
+}
+
+#[test]
+fn a_service_uri_never_prints_its_sas() {
+    let uri = ServiceUri("https://st.blob.core.windows.net/?sv=1&sig=secret".parse().unwrap());
+    assert!(!format!("{uri:?}").contains("secret"));
+}
