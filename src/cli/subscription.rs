@@ -12,7 +12,7 @@ use super::start;
 
 pub(super) async fn subscribe(process: &mut Process) -> Result<CommandOutcome> {
     let (_, app) = start::app(process, Audience::Operator).await?;
-    println!("{}", app.subscribe.keep().await?);
+    println!("{}", app.subscribe.sync().await?);
     Ok(CommandOutcome::Success)
 }
 

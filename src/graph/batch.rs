@@ -1,7 +1,7 @@
-//! One `$batch` about up to twenty people: `JSON batching` on learn.microsoft.com.
+//! One `$batch` about up to twenty users: `JSON batching` on learn.microsoft.com.
 //!
-//! Answers come in any order and are matched by id; each has its own status and its own `Retry-After`. A person
-//! without an answer is unavailable, and nobody else suffers from it.
+//! Responses come in any order and are matched by id; each has its own status and its own `Retry-After`. A user without
+//! a response is unavailable, and the others are not affected.
 
 use std::collections::BTreeMap;
 
@@ -12,12 +12,15 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::error::{Envelope, GraphError, RequestContext, token_like};
-use super::request::{ItemResponse, PRIORITY_HEADER, PRIORITY_LOW, ReplyBody, Request};
+use super::client::Graph;
+use super::error::{Envelope, GraphError, RequestContext};
+use super::log_text::token_like;
+use super::request::{PRIORITY_HEADER, PRIORITY_LOW, Priority, Request};
+use super::response::{ItemBody, ItemResponse};
+use super::retry_after;
 use super::throttle_gauge::LIMIT_HEADER;
-use super::{Graph, Priority, retry_after};
 
-/// Graph answers as many requests at once.
+/// The most requests that Graph takes in one batch.
 pub const MAX_BATCH: usize = 20;
 
 /// Each item is parsed by itself, so that one that cannot be read takes no other with it.
@@ -37,8 +40,8 @@ struct WireItem {
 }
 
 impl WireItem {
-    /// The case of header names varies, and numbers come as text or as numbers. Parsed only when asked for, and if it
-    /// can be there at all: of most items nobody wants to know a header.
+    /// The case of header names varies, and numbers come as text or as numbers. Parsed on demand and only if the name
+    /// occurs at all: most items' headers are never read.
     fn header(&self, name: &str) -> Option<String> {
         let headers = self.headers.as_ref()?.get();
         if !headers.to_ascii_lowercase().contains(name) {
@@ -54,7 +57,7 @@ impl WireItem {
 }
 
 impl Graph {
-    /// Sends one GET for each person in one request and gives the replies in the order of `users`.
+    /// Sends one GET for each user in one request and returns the responses in the order of `users`.
     pub(super) async fn batch(
         &self,
         operation: &'static str,
@@ -66,7 +69,7 @@ impl Graph {
         self.batch_of(operation, needs, users, priority, |user| json!({"method": "GET", "url": path(user)})).await
     }
 
-    /// The same with a POST of this body for each person.
+    /// The same with a POST of this body for each user.
     pub(super) async fn batch_post(
         &self,
         operation: &'static str,
@@ -94,7 +97,7 @@ impl Graph {
         }
         if users.len() > MAX_BATCH {
             let mut trace = RequestContext::of(operation, None);
-            trace.message = Some(format!("{} people, more than the {MAX_BATCH} of one batch", users.len()));
+            trace.message = Some(format!("{} users, more than the {MAX_BATCH} of one batch", users.len()));
             return Err(GraphError::Invalid { at: Box::new(trace) });
         }
         let requests: Vec<Value> = users
@@ -109,10 +112,10 @@ impl Graph {
                 request
             })
             .collect();
-        let call = Request::new(operation, needs, Method::POST, self.inner.url(&["$batch"]))
+        let request = Request::new(operation, needs, Method::POST, self.transport.url(&["$batch"]))
             .priority(priority)
             .json(&json!({"requests": requests}));
-        let answer = self.inner.send(call).await?;
+        let answer = self.transport.send(request).await?;
         let outer = answer.trace.clone();
         let batch: WireBatch = answer.json()?;
 
@@ -124,10 +127,14 @@ impl Graph {
             }
         }
         for used in items.iter().flatten().filter_map(|item| item.header(LIMIT_HEADER)) {
-            self.inner.pressure().heard(&used);
+            self.transport.throttle().record(&used);
         }
         let now = Timestamp::now();
-        Ok(users.iter().zip(items).map(|(user, item)| (*user, reply(item, *user, needs, &outer, now))).collect())
+        Ok(users
+            .iter()
+            .zip(items)
+            .map(|(user, item)| (*user, item_response(item, *user, needs, &outer, now)))
+            .collect())
     }
 }
 
@@ -138,7 +145,7 @@ fn index_of(id: &Value) -> Option<usize> {
     }
 }
 
-fn reply(
+fn item_response(
     item: Option<WireItem>,
     user: UserId,
     needs: &'static str,
@@ -147,22 +154,22 @@ fn reply(
 ) -> Result<ItemResponse, GraphError> {
     let mut trace = RequestContext { user: Some(user), ..outer.clone() };
     let Some(item) = item else {
-        let reason = "the batch has no answer for this user".to_owned();
+        let reason = "the batch has no response for this user".to_owned();
         return Err(GraphError::Unavailable { reason, retry_after: None, at: Box::new(trace) });
     };
     trace.status = Some(item.status);
     let is_good = (200..300).contains(&item.status);
-    // What went well is not told of; then the request of the batch is enough.
+    // A success is not reported; its request is that of the batch.
     if !is_good && let Some(request_id) = item.header("request-id") {
         trace.request_id = Some(token_like(&request_id));
     }
-    let hint = item.header("retry-after").and_then(|value| retry_after::parse(&value, now));
+    let retry_after = item.header("retry-after").and_then(|value| retry_after::parse(&value, now));
     let trace = trace.with_envelope(Envelope::from_value(&item.body));
     let body = match item.body {
-        Value::Null => ReplyBody::Empty,
-        Value::String(text) if text.is_empty() => ReplyBody::Empty,
-        body @ Value::Object(_) => ReplyBody::Json(body),
-        _ => ReplyBody::Other,
+        Value::Null => ItemBody::Empty,
+        Value::String(text) if text.is_empty() => ItemBody::Empty,
+        body @ Value::Object(_) => ItemBody::Json(body),
+        _ => ItemBody::Other,
     };
-    Ok(ItemResponse { status: item.status, hint, body, is_from_graph: true, needs, trace })
+    Ok(ItemResponse { status: item.status, retry_after, body, is_from_graph: true, needs, trace })
 }

@@ -1,7 +1,7 @@
-//! What can go wrong with Graph, as decisions, and the trail that finds the request again in Microsoft's logs.
+//! What can go wrong with Graph, as decisions, and the ids that find the request in Microsoft's logs.
 //!
-//! An error never holds a token, a URL or personal data: people are named by id, and texts from Graph are shortened
-//! and stripped of anything that looks like an address.
+//! An error never holds a token, a URL or personal data: users are named by id, and texts from Graph are shortened and
+//! stripped of anything that looks like an address.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,12 +10,10 @@ use photorelay_core::id::UserId;
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::log_text::{fit_for_logs, token_like};
 use super::token::TokenError;
 
-const MAX_MESSAGE_CHARS: usize = 200;
-const MAX_CODE_CHARS: usize = 64;
-
-/// Why a call failed; the variants are what a caller can do about it.
+/// Why a request failed; the variants are what a caller can do about it.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum GraphError {
     /// Put the work back for as long as Graph asks, or for a growing time if it does not say.
@@ -24,15 +22,16 @@ pub enum GraphError {
     /// Down, slow or cut off: worth trying again later.
     #[error("Graph is unavailable ({reason}){}: {at}", after(*.retry_after))]
     Unavailable { reason: String, retry_after: Option<Duration>, at: Box<RequestContext> },
-    /// Not what the API promises; treated as passing, because it usually is.
+    /// Not what the API promises; treated as transient, because it usually is.
     #[error("Graph gave an answer that cannot be used ({reason}): {at}")]
     BadAnswer { reason: String, at: Box<RequestContext> },
-    /// Somebody has to grant the role and give administrator consent.
+    /// An administrator has to grant the role and give consent.
     #[error("Graph refuses this to the application: grant it the application role {needs}: {at}")]
     Denied { needs: &'static str, at: Box<RequestContext> },
     /// A fresh token was not accepted either: the Graph URL and the cloud of the credential do not fit together.
     #[error(
-        "Graph does not accept the token, not even a new one: check that the Graph URL and the credential belong to the same cloud: {at}"
+        "Graph does not accept the token, not even a new one: check that the Graph URL and the credential belong to the \
+         same cloud: {at}"
     )]
     Unauthorized { at: Box<RequestContext> },
     /// Graph finds the request itself wrong; repeating it does not help.
@@ -52,7 +51,7 @@ impl GraphError {
         }
     }
 
-    /// Whether the same call may succeed later without anybody doing anything.
+    /// Whether the same request may succeed later without an operator's help.
     pub fn is_transient(&self) -> bool {
         match self {
             GraphError::Throttled { .. } | GraphError::Unavailable { .. } | GraphError::BadAnswer { .. } => true,
@@ -92,7 +91,7 @@ pub struct RequestContext {
     pub message: Option<String>,
     /// What Microsoft's support asks for.
     pub request_id: Option<String>,
-    /// What we called the request; the last attempt's.
+    /// The id that photorelay gave the request; the last attempt's.
     pub client_request_id: Option<Uuid>,
 }
 
@@ -186,26 +185,6 @@ impl Envelope {
     }
 }
 
-/// Letters, digits and the few signs that codes and ids have.
-pub(super) fn token_like(text: &str) -> String {
-    text.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).take(MAX_CODE_CHARS).collect()
-}
-
-/// Shortens a text from outside to one line and leaves out words that may be an address or a URL.
-pub(super) fn fit_for_logs(text: &str) -> String {
-    let mut line = String::new();
-    for word in text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()) {
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.push_str(if word.contains('@') || word.contains("://") { "[left out]" } else { word });
-    }
-    match line.char_indices().nth(MAX_MESSAGE_CHARS) {
-        Some((end, _)) => format!("{}...", &line[..end]),
-        None => line,
-    }
-}
-
 fn first_guid(text: &str) -> Option<Uuid> {
     text.split(|c: char| !(c.is_ascii_hexdigit() || c == '-'))
         .filter(|word| word.len() == 36)
@@ -215,14 +194,6 @@ fn first_guid(text: &str) -> Option<Uuid> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn texts_from_outside_are_one_short_line_without_addresses() {
-        let text = format!("Resource 'adele@contoso.test' at\r\nhttps://x.test/?code=K {}", "long ".repeat(100));
-        let line = fit_for_logs(&text);
-        assert!(line.starts_with("Resource [left out] at [left out] long"), "{line}");
-        assert!(line.chars().count() <= MAX_MESSAGE_CHARS + 3 && !line.contains('\n'), "{line}");
-    }
 
     #[test]
     fn the_envelope_is_read_in_every_spelling() {

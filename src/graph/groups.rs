@@ -1,4 +1,4 @@
-//! Groups: who is in them, directly or through other groups. Asked for only where groups are configured as the scope.
+//! Transitive group members. Requested only where groups are configured as the scope.
 
 use std::collections::BTreeSet;
 
@@ -7,16 +7,17 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::client::Graph;
 use super::error::{GraphError, RequestContext};
-use super::request::{ItemResponse, ReplyBody, Request};
-use super::{Graph, Priority};
+use super::request::{Priority, Request};
+use super::response::{ItemBody, ItemResponse};
 
 const NEEDS: &str = "GroupMember.Read.All";
-/// The largest page that Graph gives.
+/// The largest page that Graph returns.
 const PAGE: &str = "$select=id&$top=999";
 /// A group cannot have more pages.
 const MAX_PAGES: u32 = 5_000;
-/// One request can ask about as many groups.
+/// The most groups that one request can ask about.
 pub const MAX_GROUPS: usize = 20;
 
 #[derive(Deserialize)]
@@ -28,7 +29,7 @@ struct WirePage {
 
 #[derive(Deserialize)]
 struct WireMember {
-    /// Of a person, a group, a device: ids are unique among all of them.
+    /// Of a user, a group, a device: ids are unique among all of them.
     id: UserId,
 }
 
@@ -38,24 +39,24 @@ struct WireGroups {
 }
 
 impl Graph {
-    /// Everybody in a group, and in the groups of it.
+    /// All members of a group, transitive ones included.
     pub async fn group_members(&self, group: GroupId) -> Result<BTreeSet<UserId>, GraphError> {
-        let mut url = self.inner.url(&["groups", &group.to_string(), "transitiveMembers"]);
+        let mut url = self.transport.url(&["groups", &group.to_string(), "transitiveMembers"]);
         url.set_query(Some(PAGE));
         let mut members = BTreeSet::new();
         for _ in 0..MAX_PAGES {
-            let call = Request::new("list the group", NEEDS, Method::GET, url).priority(Priority::Low);
-            let answer = self.inner.send(call).await?;
+            let request = Request::new("list the group", NEEDS, Method::GET, url).priority(Priority::Low);
+            let answer = self.transport.send(request).await?;
             let trace = answer.trace.clone();
             let page: WirePage = answer.json()?;
             members.extend(page.value.into_iter().map(|member| member.id));
             let Some(next) = page.next else { return Ok(members) };
-            url = self.inner.accept_link(&next).ok_or_else(|| bad("a link to another place", &trace))?;
+            url = self.transport.accept_link(&next).ok_or_else(|| bad("a link to another place", &trace))?;
         }
         Err(bad("a list that does not come to an end", &RequestContext::of("list the group", None)))
     }
 
-    /// Whether each of up to [`MAX_BATCH`](super::MAX_BATCH) people is in one of up to [`MAX_GROUPS`] groups, directly
+    /// Whether each of up to [`MAX_BATCH`](super::MAX_BATCH) users is in one of up to [`MAX_GROUPS`] groups, directly
     /// or through others.
     pub async fn are_in_groups(
         &self,
@@ -65,17 +66,17 @@ impl Graph {
     ) -> Result<Vec<(UserId, Result<bool, GraphError>)>, GraphError> {
         let body = json!({ "groupIds": groups });
         let path = |user| format!("/users/{user}/checkMemberGroups");
-        let replies = self.batch_post("look into the groups", NEEDS, users, priority, path, &body).await?;
-        Ok(replies.into_iter().map(|(user, reply)| (user, reply.and_then(is_in_any))).collect())
+        let items = self.batch_post("look into the groups", NEEDS, users, priority, path, &body).await?;
+        Ok(items.into_iter().map(|(user, item)| (user, item.and_then(is_in_any))).collect())
     }
 }
 
-fn is_in_any(reply: ItemResponse) -> Result<bool, GraphError> {
-    if !(200..300).contains(&reply.status) {
-        return Err(reply.into_error());
+fn is_in_any(item: ItemResponse) -> Result<bool, GraphError> {
+    if !(200..300).contains(&item.status) {
+        return Err(item.into_error());
     }
-    let ReplyBody::Json(value @ Value::Object(_)) = &reply.body else { return Err(reply.bad("no JSON")) };
-    let wire = WireGroups::deserialize(value).map_err(|_| reply.bad("JSON of another form than promised"))?;
+    let ItemBody::Json(value @ Value::Object(_)) = &item.body else { return Err(item.bad("no JSON")) };
+    let wire = WireGroups::deserialize(value).map_err(|_| item.bad("JSON of another form than promised"))?;
     Ok(!wire.value.is_empty())
 }
 

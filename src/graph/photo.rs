@@ -1,7 +1,7 @@
 //! Photos: what Graph says about one, and its bytes.
 //!
-//! "No photo" has many shapes and all of them are one word here; whether to believe it is for others to decide. What
-//! does not clearly come from Graph is never read as "no photo".
+//! "No photo" has many shapes, which are all `Absent` here; callers decide whether to believe it. What does not clearly
+//! come from Graph is never read as "no photo".
 
 use bytes::Bytes;
 use photorelay_core::id::UserId;
@@ -9,9 +9,11 @@ use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 use serde::Deserialize;
 
+use super::client::Graph;
 use super::error::GraphError;
-use super::request::{ItemResponse, ReplyBody, Request, RequestBody};
-use super::{Graph, Priority};
+use super::log_text::fit_for_logs;
+use super::request::{Priority, Request};
+use super::response::{ItemBody, ItemResponse, ResponseBody};
 
 /// What Graph itself accepts as an upload.
 pub const MAX_PHOTO_BYTES: u64 = 4 * 1024 * 1024;
@@ -26,7 +28,7 @@ pub enum PhotoState {
     Present {
         media_etag: String,
     },
-    /// No photo, or none right now; `shape` is how Graph said it, for logs.
+    /// No photo, or none right now; `shape` is Graph's answer in short, for logs.
     Absent {
         shape: String,
     },
@@ -58,68 +60,68 @@ struct WirePhoto {
     media_etag: Option<Option<String>>,
 }
 
-/// Tells a member that is null from one that is not there.
+/// Distinguishes a null member from a missing one.
 fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
 
 impl Graph {
-    /// What Graph says about the photos of up to [`MAX_BATCH`](super::MAX_BATCH) people, in one request.
+    /// What Graph says about the photos of up to [`MAX_BATCH`](super::MAX_BATCH) users, in one request.
     pub async fn photo_states(
         &self,
         users: &[UserId],
         priority: Priority,
     ) -> Result<Vec<(UserId, Result<PhotoState, GraphError>)>, GraphError> {
-        let replies =
+        let items =
             self.batch("read photo metadata", NEEDS, users, priority, |user| format!("/users/{user}/photo")).await?;
-        Ok(replies.into_iter().map(|(user, reply)| (user, reply.and_then(state))).collect())
+        Ok(items.into_iter().map(|(user, item)| (user, item.and_then(state))).collect())
     }
 
-    /// What Graph says about one person's photo.
+    /// What Graph says about one user's photo.
     pub async fn photo_state(&self, user: UserId) -> Result<PhotoState, GraphError> {
-        let url = self.inner.url(&["users", &user.to_string(), "photo"]);
-        let call = Request::new("read photo metadata", NEEDS, Method::GET, url).about(user);
-        state(self.inner.send(call).await?.into_reply())
+        let url = self.transport.url(&["users", &user.to_string(), "photo"]);
+        let request = Request::new("read photo metadata", NEEDS, Method::GET, url).about(user);
+        state(self.transport.send(request).await?.into_item())
     }
 
     /// The largest photo that Graph has, never more than [`MAX_PHOTO_BYTES`].
     pub async fn photo(&self, user: UserId) -> Result<FetchedPhoto, GraphError> {
-        let url = self.inner.url(&["users", &user.to_string(), "photo", "$value"]);
-        let call = Request::new("fetch the photo", NEEDS, Method::GET, url).about(user).media(MAX_PHOTO_BYTES);
-        let answer = self.inner.send(call).await?;
+        let url = self.transport.url(&["users", &user.to_string(), "photo", "$value"]);
+        let request = Request::new("fetch the photo", NEEDS, Method::GET, url).about(user).media(MAX_PHOTO_BYTES);
+        let answer = self.transport.send(request).await?;
         if !answer.status.is_success() {
-            return Ok(match missing(answer.into_reply())? {
+            return Ok(match missing(answer.into_item())? {
                 Missing::User => FetchedPhoto::NoSuchUser,
                 Missing::Photo { shape } => FetchedPhoto::Absent { shape },
             });
         }
         let content_type = answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(media_type);
         if let Some(other) = content_type.as_deref().filter(|media_type| !may_be_photo(media_type)) {
-            return Err(answer.bad(format!("a photo of type {}", super::error::fit_for_logs(other))));
+            return Err(answer.bad(format!("a photo of type {}", fit_for_logs(other))));
         }
         Ok(match answer.body {
-            RequestBody::TooLarge { announced } => FetchedPhoto::TooLarge { bytes: announced },
-            RequestBody::Whole(bytes) if bytes.is_empty() => {
+            ResponseBody::TooLarge { announced } => FetchedPhoto::TooLarge { bytes: announced },
+            ResponseBody::Whole(bytes) if bytes.is_empty() => {
                 FetchedPhoto::Absent { shape: format!("{} without bytes", answer.status.as_u16()) }
             }
-            RequestBody::Whole(bytes) => FetchedPhoto::Photo { bytes, content_type },
+            ResponseBody::Whole(bytes) => FetchedPhoto::Photo { bytes, content_type },
         })
     }
 }
 
-fn state(reply: ItemResponse) -> Result<PhotoState, GraphError> {
-    if !(200..300).contains(&reply.status) {
-        return Ok(match missing(reply)? {
+fn state(item: ItemResponse) -> Result<PhotoState, GraphError> {
+    if !(200..300).contains(&item.status) {
+        return Ok(match missing(item)? {
             Missing::User => PhotoState::NoSuchUser,
             Missing::Photo { shape } => PhotoState::Absent { shape },
         });
     }
-    let absent = |how: &str| Ok(PhotoState::Absent { shape: format!("{} {how}", reply.status) });
-    let photo = match &reply.body {
-        ReplyBody::Empty => return absent("without a body"),
-        ReplyBody::Other => return Err(reply.bad("no JSON")),
-        ReplyBody::Json(value) => {
-            WirePhoto::deserialize(value).map_err(|_| reply.bad("JSON of another form than promised"))?
+    let absent = |how: &str| Ok(PhotoState::Absent { shape: format!("{} {how}", item.status) });
+    let photo = match &item.body {
+        ItemBody::Empty => return absent("without a body"),
+        ItemBody::Other => return Err(item.bad("no JSON")),
+        ItemBody::Json(value) => {
+            WirePhoto::deserialize(value).map_err(|_| item.bad("JSON of another form than promised"))?
         }
     };
     let one_pixel = photo.id.is_some_and(|id| id.eq_ignore_ascii_case("1x1"))
@@ -128,11 +130,11 @@ fn state(reply: ItemResponse) -> Result<PhotoState, GraphError> {
         return absent("of one pixel");
     }
     match photo.media_etag {
-        None => Err(reply.bad("no media ETag")),
+        None => Err(item.bad("no media ETag")),
         Some(None) => absent("with an empty media ETag"),
         Some(Some(etag)) if etag.trim_matches(['"', ' ']).is_empty() => absent("with an empty media ETag"),
         Some(Some(etag)) if etag.len() > MAX_ETAG_CHARS || !etag.bytes().all(|b| matches!(b, b' '..=b'~')) => {
-            Err(reply.bad("a media ETag that cannot be kept"))
+            Err(item.bad("a media ETag that cannot be kept"))
         }
         Some(Some(media_etag)) => Ok(PhotoState::Present { media_etag }),
     }
@@ -144,12 +146,12 @@ enum Missing {
 }
 
 /// Reads an answer that is not a photo.
-fn missing(reply: ItemResponse) -> Result<Missing, GraphError> {
-    match reply.status {
-        404 if !reply.is_from_graph => Err(reply.bad("a 404 that does not come from Graph")),
-        404 if reply.trace.code.as_deref() == Some("Request_ResourceNotFound") => Ok(Missing::User),
-        404 => Ok(Missing::Photo { shape: reply.trace.shape() }),
-        _ => Err(reply.into_error()),
+fn missing(item: ItemResponse) -> Result<Missing, GraphError> {
+    match item.status {
+        404 if !item.is_from_graph => Err(item.bad("a 404 that does not come from Graph")),
+        404 if item.trace.code.as_deref() == Some("Request_ResourceNotFound") => Ok(Missing::User),
+        404 => Ok(Missing::Photo { shape: item.trace.shape() }),
+        _ => Err(item.into_error()),
     }
 }
 
@@ -158,7 +160,7 @@ fn media_type(content_type: &str) -> String {
     content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-/// Whether bytes of this declared type are worth a look; what they really are is for the decoder to find out.
+/// Whether bytes of this declared type may be a photo; the decoder finds out what they really are.
 fn may_be_photo(media_type: &str) -> bool {
     media_type.starts_with("image/") || matches!(media_type, "" | "application/octet-stream" | "binary/octet-stream")
 }

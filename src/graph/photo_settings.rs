@@ -6,8 +6,9 @@
 use reqwest::Method;
 use serde::Deserialize;
 
-use super::Graph;
+use super::client::Graph;
 use super::error::GraphError;
+use super::log_text::token_like;
 use super::request::Request;
 
 const NEEDS: &str = "PeopleSettings.Read.All";
@@ -18,7 +19,7 @@ pub enum PhotoSource {
     OnPremises,
     /// The tenant never chose.
     Unset,
-    /// A value of tomorrow.
+    /// A value that this version does not know.
     Other(String),
 }
 
@@ -34,8 +35,9 @@ struct Wire {
 
 impl Graph {
     pub async fn photo_update_settings(&self) -> Result<PhotoUpdateSettings, GraphError> {
-        let url = self.inner.beta_url(&["admin", "people", "photoUpdateSettings"]);
-        let answer = self.inner.send(Request::new("read the photo update settings", NEEDS, Method::GET, url)).await?;
+        let url = self.transport.beta_url(&["admin", "people", "photoUpdateSettings"]);
+        let answer =
+            self.transport.send(Request::new("read the photo update settings", NEEDS, Method::GET, url)).await?;
         if answer.status.as_u16() == 404 && answer.is_from_graph() {
             return Ok(PhotoUpdateSettings { source: PhotoSource::Unset });
         }
@@ -43,7 +45,7 @@ impl Graph {
             None | Some("") => PhotoSource::Unset,
             Some(source) if source.eq_ignore_ascii_case("cloud") => PhotoSource::Cloud,
             Some(source) if source.eq_ignore_ascii_case("onPremises") => PhotoSource::OnPremises,
-            Some(other) => PhotoSource::Other(super::error::token_like(other)),
+            Some(other) => PhotoSource::Other(token_like(other)),
         };
         Ok(PhotoUpdateSettings { source })
     }

@@ -1,13 +1,13 @@
 //! Reads `Retry-After`: whole seconds, a fraction (Graph has sent `2.128`), or an HTTP date.
 //!
-//! A value that cannot be read counts as none; a huge one is bounded, because it decides how long a person waits.
+//! An unreadable value counts as none; a huge one is bounded, because it delays a user's photo.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 
-/// Nobody waits longer than this because a server said so.
+/// No server makes photorelay wait longer than this.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The delay that the server asks for, rounded up to whole seconds.

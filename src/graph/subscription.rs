@@ -1,7 +1,7 @@
-//! Subscriptions to changes of users: list, create, renew, delete. Outcomes that somebody acts on are not errors.
+//! Subscriptions to changes of users: list, create, renew, delete. Outcomes that a caller acts on are not errors.
 //!
-//! Graph calls our webhook back before it answers a create or a renewal, so whoever waits here must not be the one
-//! who has to answer that call. The URLs carry a key and are never printed.
+//! Graph calls the webhook before it answers a create or a renewal, so a caller that waits here must not be the one that
+//! has to answer that call. The URLs carry a key and are never printed.
 
 use std::fmt;
 
@@ -13,15 +13,16 @@ use serde_json::{Value, json};
 use url::Url;
 use uuid::Uuid;
 
-use super::Graph;
+use super::client::Graph;
 use super::error::{Envelope, GraphError};
-use super::request::{Request, Response};
+use super::request::Request;
+use super::response::Response;
 
 const NEEDS: &str = "User.Read.All";
 /// An application may have 100 subscriptions in a tenant; a list that does not end is not read to the end.
 const MAX_PAGES: usize = 20;
 
-/// What Graph tells about one subscription. The list never tells the `clientState`.
+/// What Graph returns about one subscription, which never includes the `clientState`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Subscription {
     pub id: Uuid,
@@ -32,7 +33,7 @@ pub struct Subscription {
     pub expires_at: Timestamp,
 }
 
-/// What to ask for.
+/// A subscription to create.
 #[derive(Debug, Clone)]
 pub struct NewSubscription {
     pub resource: String,
@@ -60,15 +61,15 @@ impl fmt::Debug for SecretUrl {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SubscriptionCreation {
     Created(Subscription),
-    /// There is one for the same resource and changes; its id, if Graph names it.
+    /// One for the same resource and changes exists; its id, if Graph names it.
     AlreadyExists {
         id: Option<Uuid>,
     },
-    /// Graph could not reach our webhook, or did not get the answer that it expects.
+    /// Graph could not reach the webhook, or did not get the answer that it expects.
     EndpointRefused {
         message: String,
     },
-    /// Too many subscriptions: somebody has to delete some.
+    /// Too many subscriptions: an operator has to delete some.
     QuotaExceeded {
         message: String,
     },
@@ -77,7 +78,7 @@ pub enum SubscriptionCreation {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SubscriptionRenewal {
     Renewed(Subscription),
-    /// It does not exist any more, and renewing never brings it back: create a new one.
+    /// It no longer exists, and renewing never brings it back: create a new one.
     Gone,
     EndpointRefused {
         message: String,
@@ -133,18 +134,18 @@ impl From<WireSubscription> for Subscription {
 }
 
 impl Graph {
-    /// All subscriptions of this application in the tenant. Those that cannot be read are not ours and left out.
+    /// All subscriptions of this application in the tenant. Unreadable ones are not ours and left out.
     pub async fn list_subscriptions(&self) -> Result<Vec<Subscription>, GraphError> {
         let mut subscriptions = Vec::new();
-        let mut url = self.inner.url(&["subscriptions"]);
+        let mut url = self.transport.url(&["subscriptions"]);
         for _ in 0..MAX_PAGES {
-            let answer = self.inner.send(Request::new("list subscriptions", NEEDS, Method::GET, url)).await?;
+            let answer = self.transport.send(Request::new("list subscriptions", NEEDS, Method::GET, url)).await?;
             let trace = answer.trace.clone();
             let page: WireList = answer.json()?;
             let readable = page.value.into_iter().filter_map(|item| WireSubscription::deserialize(item).ok());
             subscriptions.extend(readable.map(Subscription::from));
             let Some(next) = page.next else { return Ok(subscriptions) };
-            let Some(next) = self.inner.accept_link(&next) else {
+            let Some(next) = self.transport.accept_link(&next) else {
                 let reason = "a link to another place".to_owned();
                 return Err(GraphError::BadAnswer { reason, at: Box::new(trace) });
             };
@@ -155,8 +156,8 @@ impl Graph {
 
     /// None if it does not exist, or belongs to another application.
     pub async fn subscription(&self, id: Uuid) -> Result<Option<Subscription>, GraphError> {
-        let url = self.inner.url(&["subscriptions", &id.to_string()]);
-        let answer = self.inner.send(Request::new("read the subscription", NEEDS, Method::GET, url)).await?;
+        let url = self.transport.url(&["subscriptions", &id.to_string()]);
+        let answer = self.transport.send(Request::new("read the subscription", NEEDS, Method::GET, url)).await?;
         match answer.status.as_u16() {
             404 if answer.is_from_graph() => Ok(None),
             _ => subscription(answer).map(Some),
@@ -175,9 +176,9 @@ impl Graph {
         if let Some(lifecycle) = &wanted.lifecycle_url {
             body["lifecycleNotificationUrl"] = json!(lifecycle.0.as_str());
         }
-        let url = self.inner.url(&["subscriptions"]);
-        let call = Request::new("create the subscription", NEEDS, Method::POST, url).json(&body).with_handshake();
-        let answer = self.inner.send(call).await?;
+        let url = self.transport.url(&["subscriptions"]);
+        let request = Request::new("create the subscription", NEEDS, Method::POST, url).json(&body).with_handshake();
+        let answer = self.transport.send(request).await?;
         let envelope = answer.envelope().unwrap_or_default();
         Ok(match answer.status.as_u16() {
             409 => SubscriptionCreation::AlreadyExists { id: envelope.named_id },
@@ -189,12 +190,12 @@ impl Graph {
         })
     }
 
-    /// Moves the expiry; Graph takes it as a renewed authorisation too.
+    /// Moves the expiry; Graph treats it as a reauthorization too.
     pub async fn renew_subscription(&self, id: Uuid, expires_at: Timestamp) -> Result<SubscriptionRenewal, GraphError> {
         let body = json!({"expirationDateTime": expires_at.to_string()});
-        let url = self.inner.url(&["subscriptions", &id.to_string()]);
-        let call = Request::new("renew the subscription", NEEDS, Method::PATCH, url).json(&body).with_handshake();
-        let answer = self.inner.send(call).await?;
+        let url = self.transport.url(&["subscriptions", &id.to_string()]);
+        let request = Request::new("renew the subscription", NEEDS, Method::PATCH, url).json(&body).with_handshake();
+        let answer = self.transport.send(request).await?;
         let envelope = answer.envelope().unwrap_or_default();
         Ok(match answer.status.as_u16() {
             404 if answer.is_from_graph() => SubscriptionRenewal::Gone,
@@ -204,8 +205,8 @@ impl Graph {
     }
 
     pub async fn delete_subscription(&self, id: Uuid) -> Result<SubscriptionDeletion, GraphError> {
-        let url = self.inner.url(&["subscriptions", &id.to_string()]);
-        let answer = self.inner.send(Request::new("delete the subscription", NEEDS, Method::DELETE, url)).await?;
+        let url = self.transport.url(&["subscriptions", &id.to_string()]);
+        let answer = self.transport.send(Request::new("delete the subscription", NEEDS, Method::DELETE, url)).await?;
         match answer.status.as_u16() {
             200..=299 => Ok(SubscriptionDeletion::Deleted),
             404 if answer.is_from_graph() => Ok(SubscriptionDeletion::Gone),

@@ -1,7 +1,6 @@
-//! Tokens for Graph: kept, renewed early in the background, one request at a time however many ask.
+//! Tokens for Graph: cached, renewed early in the background, by one request at a time however many callers wait.
 //!
-//! A token that is still valid is served while the authority is down. A token that Graph refused is never served
-//! again. Tokens are never printed. It owns the failures of the authority and of the configured credential.
+//! A token that is still valid is used while the authority is down. A token that Graph refused is never used again. Tokens are never printed. It owns the failures of the authority and of the configured credential.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,13 +18,13 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::error::fit_for_logs;
+use super::log_text::fit_for_logs;
 
-/// A token with less life than this is not sent any more if another can be had.
+/// A token that expires sooner than this is not sent if a new one can be acquired.
 const MARGIN: SignedDuration = SignedDuration::from_secs(10);
 /// Between attempts to renew a token that is still valid; platforms may give out the same token for hours.
 const RENEWAL_PAUSE: SignedDuration = SignedDuration::from_secs(30);
-/// Between renewals that a refused token forces: what a new token does not cure, yet another one does not either.
+/// Between renewals that a refused token forces: what one new token does not fix, another does not fix either.
 const FORCED_RENEWAL_PAUSE: SignedDuration = SignedDuration::from_secs(30);
 /// Longer than any single request for a token takes with its retries.
 const ACQUISITION_TIMEOUT: Duration = Duration::from_secs(60);
@@ -58,7 +57,7 @@ impl fmt::Debug for Token {
     }
 }
 
-/// Why there is no token. The text is the authority's, shortened; the cause is not kept, because what the library
+/// Why there is no token. The text is the authority's, shortened; the cause is not cached, because what the library
 /// keeps includes the whole answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
@@ -82,13 +81,13 @@ pub trait TokenSource: Send + Sync + fmt::Debug {
     /// A token that should be accepted now.
     async fn token(&self) -> Result<Token, TokenError>;
 
-    /// Says that `used` was refused, so that the next token is another one. Does nothing if it has been replaced
-    /// already, so that many who were refused together cause one renewal.
+    /// Reports that `used` was refused, so that the next token is another one. Does nothing if it has been replaced
+    /// already, so that many requests that were refused together cause one renewal.
     async fn invalidate(&self, used: &Token);
 }
 
-/// Makes a credential anew. The identity library keeps tokens inside a credential, and a new credential is the only
-/// way to another token before that one has all but expired.
+/// Creates a new credential. The identity library caches tokens inside a credential, and a new credential is the only
+/// way to get another token long before that one expires.
 pub type CredentialFactory = Box<dyn Fn() -> Result<Arc<dyn TokenCredential>, CredentialError> + Send + Sync>;
 
 type Flight = Shared<BoxFuture<'static, Result<Token, TokenError>>>;
@@ -104,25 +103,25 @@ struct Inner {
     factory: CredentialFactory,
     scope: String,
     clock: Clock,
-    state: Mutex<State>,
+    state: Mutex<CacheState>,
 }
 
 #[derive(Default)]
-struct State {
-    current: Option<Kept>,
+struct CacheState {
+    current: Option<CachedToken>,
     renewals: u64,
     flight: Option<Flight>,
     forced_at: Option<Timestamp>,
 }
 
-struct Kept {
+struct CachedToken {
     token: Token,
     expires_at: Timestamp,
     renew_at: Timestamp,
 }
 
 impl CachedTokens {
-    /// Asks for nothing yet. Renewals run as tasks of `tasks` and end with `stop`.
+    /// Acquires nothing yet. Renewals run as tasks of `tasks` and end with `stop`.
     pub fn new(factory: CredentialFactory, scope: String, tasks: TaskTracker, stop: CancellationToken) -> Self {
         Self::with_clock(factory, scope, tasks, stop, Clock::system())
     }
@@ -139,7 +138,7 @@ impl CachedTokens {
         Self { inner: Arc::new(inner), tasks, stop }
     }
 
-    /// The renewal that is under way, or a new one. It goes on if nobody waits for it any more.
+    /// The renewal under way, or a new one. It goes on even if no caller waits for it any more.
     fn renewal(&self) -> Flight {
         let mut state = self.inner.lock();
         if let Some(flight) = state.flight.as_ref().filter(|flight| flight.peek().is_none()) {
@@ -154,8 +153,8 @@ impl CachedTokens {
                     .unwrap_or_else(|_| Err(TokenError::Unavailable("no answer in time".to_owned()))),
                 () = stop.cancelled() => Err(TokenError::Unavailable("this program is stopping".to_owned())),
             };
-            // Nobody may be waiting: then the token is for the next who asks.
-            let _ = done.send(inner.keep(acquired));
+            // If no caller waits any more, the token is for the next one.
+            let _ = done.send(inner.finish(acquired));
         });
         let flight = async move {
             outcome.await.unwrap_or_else(|_| Err(TokenError::Unavailable("the renewal ended early".to_owned())))
@@ -170,17 +169,19 @@ impl CachedTokens {
 impl TokenSource for CachedTokens {
     async fn token(&self) -> Result<Token, TokenError> {
         let now = self.inner.clock.now();
-        let (kept, renew) = {
+        let (cached, renew) = {
             let state = self.inner.lock();
             match &state.current {
-                Some(kept) if now + MARGIN < kept.expires_at => (Some(kept.token.clone()), now >= kept.renew_at),
+                Some(cached) if now + MARGIN < cached.expires_at => {
+                    (Some(cached.token.clone()), now >= cached.renew_at)
+                }
                 _ => (None, true),
             }
         };
-        match kept {
+        match cached {
             Some(token) => {
                 if renew {
-                    // It runs as a task of its own; nobody here waits for it.
+                    // It runs as a task of its own; this caller does not wait for it.
                     drop(self.renewal());
                 }
                 Ok(token)
@@ -195,7 +196,7 @@ impl TokenSource for CachedTokens {
     async fn invalidate(&self, used: &Token) {
         let now = self.inner.clock.now();
         let mut state = self.inner.lock();
-        let is_current = state.current.as_ref().is_some_and(|kept| kept.token.is_same(used));
+        let is_current = state.current.as_ref().is_some_and(|cached| cached.token.is_same(used));
         let too_soon = state.forced_at.is_some_and(|at| now < at + FORCED_RENEWAL_PAUSE);
         if is_current && !too_soon {
             state.current = None;
@@ -205,13 +206,13 @@ impl TokenSource for CachedTokens {
 }
 
 impl Inner {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, CacheState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn still_valid(&self) -> Option<Token> {
         let now = self.clock.now();
-        self.lock().current.as_ref().filter(|kept| now < kept.expires_at).map(|kept| kept.token.clone())
+        self.lock().current.as_ref().filter(|cached| now < cached.expires_at).map(|cached| cached.token.clone())
     }
 
     async fn acquire(&self) -> Result<(SecretString, Timestamp), TokenError> {
@@ -222,8 +223,8 @@ impl Inner {
         Ok((SecretString::from(token.token.secret().to_owned()), expires_at))
     }
 
-    /// Ends a renewal: keeps the new token, or puts off the next attempt.
-    fn keep(&self, acquired: Result<(SecretString, Timestamp), TokenError>) -> Result<Token, TokenError> {
+    /// Ends a renewal: caches the new token, or delays the next attempt.
+    fn finish(&self, acquired: Result<(SecretString, Timestamp), TokenError>) -> Result<Token, TokenError> {
         let now = self.clock.now();
         let mut state = self.lock();
         state.flight = None;
@@ -234,13 +235,13 @@ impl Inner {
                 // Half-life is well before the last five minutes for every token that lives ten minutes or longer.
                 let half = expires_at.duration_since(now) / 2;
                 let renew_at = now + half.max(RENEWAL_PAUSE);
-                state.current = Some(Kept { token: token.clone(), expires_at, renew_at });
+                state.current = Some(CachedToken { token: token.clone(), expires_at, renew_at });
                 Ok(token)
             }
             Err(error) => {
-                if let Some(kept) = &mut state.current {
-                    kept.renew_at = now + RENEWAL_PAUSE;
-                    tracing::warn!(error = %error, valid_until = %kept.expires_at, "the Graph token was not renewed and is used on");
+                if let Some(cached) = &mut state.current {
+                    cached.renew_at = now + RENEWAL_PAUSE;
+                    tracing::warn!(error = %error, valid_until = %cached.expires_at, "the Graph token was not renewed; the old one stays in use");
                 }
                 Err(error)
             }
@@ -254,15 +255,15 @@ impl fmt::Debug for CachedTokens {
     }
 }
 
-/// The library wraps the authority's answer, or what kept it from having one; both are found along the chain of causes.
+/// The library wraps the authority's answer, or the reason that there is none; both are in the chain of causes.
 fn judge(error: &azure_core::Error) -> TokenError {
     let chain = || std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |this| this.source());
     let status = chain().find_map(|this| this.downcast_ref::<azure_core::Error>()?.http_status()).map(u16::from);
     let text = error.to_string();
     let text = text.split("To troubleshoot").next().unwrap_or_default().trim_end();
-    // Why nothing was heard is told by the first cause. The causes of other failures may quote the answer.
-    let unheard = chain().any(|this| this.is::<reqwest::Error>()).then(|| chain().last()).flatten();
-    let text = match (status, unheard) {
+    // Without an answer, the first cause says why. The causes of other failures may quote the answer.
+    let unanswered = chain().any(|this| this.is::<reqwest::Error>()).then(|| chain().last()).flatten();
+    let text = match (status, unanswered) {
         (Some(status), _) => format!("{text} (HTTP {status})"),
         (None, Some(cause)) => format!("{text} ({cause})"),
         (None, None) => text.to_owned(),

@@ -1,7 +1,7 @@
-//! People: what ties a person in Entra ID to one on premises.
+//! User properties: what ties an Entra ID user to an on-premises account.
 //!
-//! These are personal data: they are never printed. An answer about somebody else than asked for is refused, because
-//! it would put a photo on the wrong person.
+//! These are personal data: they are never printed. An answer about another user than the requested one is refused,
+//! because it would put a photo on the wrong account.
 
 use std::fmt;
 
@@ -10,26 +10,27 @@ use photorelay_core::id::UserId;
 use reqwest::Method;
 use serde::Deserialize;
 
+use super::client::Graph;
 use super::error::GraphError;
-use super::request::{ItemResponse, ReplyBody, Request};
-use super::{Graph, Priority};
+use super::request::{Priority, Request};
+use super::response::{ItemBody, ItemResponse};
 
 const NEEDS: &str = "User.Read.All";
 const SELECT: &str = "id,userType,accountEnabled,onPremisesSyncEnabled,onPremisesImmutableId,\
                       onPremisesSamAccountName,onPremisesDomainName,onPremisesSecurityIdentifier";
-/// None of the properties can be longer; a message that names the person has to stay small.
+/// None of the properties can be longer; a message that carries them has to stay small.
 const MAX_PROPERTY_BYTES: usize = 256;
 /// A user principal name has at most 113 characters; this leaves room for what people paste.
 const MAX_NAME_BYTES: usize = 512;
 
-/// A person as Entra ID knows them.
+/// A user as Entra ID knows them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct GraphUser {
     pub id: UserId,
     /// `Member` or `Guest`; none for very old accounts.
     pub user_type: Option<String>,
     pub account_enabled: Option<bool>,
-    /// Synchronised now; was once, but is no longer; never was.
+    /// True: synchronised; false: no longer synchronised; none: never was.
     pub sync_enabled: Option<bool>,
     /// `onPremisesImmutableId`: the source anchor.
     pub anchor: Option<String>,
@@ -39,7 +40,7 @@ pub struct GraphUser {
 }
 
 impl GraphUser {
-    /// Who the person is on premises.
+    /// The user's on-premises account.
     pub fn identity(&self) -> Identity {
         Identity {
             anchor: self.anchor.clone(),
@@ -65,7 +66,7 @@ impl fmt::Debug for GraphUser {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct WirePerson {
+struct WireUserProperties {
     id: UserId,
     user_type: Option<String>,
     account_enabled: Option<bool>,
@@ -82,57 +83,57 @@ struct WireId {
 }
 
 impl Graph {
-    /// Up to [`MAX_BATCH`](super::MAX_BATCH) people in one request; none for those who do not exist.
-    pub async fn people(
+    /// Up to [`MAX_BATCH`](super::MAX_BATCH) users in one request; none for those that do not exist.
+    pub async fn users(
         &self,
         users: &[UserId],
         priority: Priority,
     ) -> Result<Vec<(UserId, Result<Option<GraphUser>, GraphError>)>, GraphError> {
         let path = |user| format!("/users/{user}?$select={SELECT}");
-        let replies = self.batch("read the user", NEEDS, users, priority, path).await?;
-        Ok(replies.into_iter().map(|(user, reply)| (user, reply.and_then(|reply| person(reply, user)))).collect())
+        let items = self.batch("read the user", NEEDS, users, priority, path).await?;
+        Ok(items.into_iter().map(|(user, item)| (user, item.and_then(|item| graph_user(item, user)))).collect())
     }
 
-    /// Finds a person by user principal name or object id; none if there is nobody of that name.
-    pub async fn find_person(&self, upn_or_id: &str) -> Result<Option<UserId>, GraphError> {
+    /// Finds a user by user principal name or object id; none if there is no such user.
+    pub async fn find_user(&self, upn_or_id: &str) -> Result<Option<UserId>, GraphError> {
         let name = upn_or_id.trim();
         let is_id = name.parse::<UserId>().is_ok();
         let may_be_upn = name.contains('@') && name.len() <= MAX_NAME_BYTES;
-        // Anything else could name something below `/users` that is not a person.
+        // Anything else could name something below `/users` that is not a user.
         if !is_id && !may_be_upn {
             return Ok(None);
         }
         let mut url = if name.starts_with('$') {
             // A path segment that begins with a dollar sign would be read as an operation.
-            self.inner.url(&[&format!("users('{}')", name.replace('\'', "''"))])
+            self.transport.url(&[&format!("users('{}')", name.replace('\'', "''"))])
         } else {
-            self.inner.url(&["users", name])
+            self.transport.url(&["users", name])
         };
         url.set_query(Some("$select=id"));
-        let answer = self.inner.send(Request::new("find the user", NEEDS, Method::GET, url)).await?;
+        let answer = self.transport.send(Request::new("find the user", NEEDS, Method::GET, url)).await?;
         if answer.status.as_u16() == 404 {
-            let stranger = || answer.bad("a 404 that does not come from Graph".to_owned());
-            return if answer.is_from_graph() { Ok(None) } else { Err(stranger()) };
+            let foreign = || answer.bad("a 404 that does not come from Graph".to_owned());
+            return if answer.is_from_graph() { Ok(None) } else { Err(foreign()) };
         }
         Ok(Some(answer.json::<WireId>()?.id))
     }
 }
 
-fn person(reply: ItemResponse, user: UserId) -> Result<Option<GraphUser>, GraphError> {
-    match reply.status {
+fn graph_user(item: ItemResponse, user: UserId) -> Result<Option<GraphUser>, GraphError> {
+    match item.status {
         200..=299 => {}
         404 => return Ok(None),
-        _ => return Err(reply.into_error()),
+        _ => return Err(item.into_error()),
     }
-    let ReplyBody::Json(value) = &reply.body else {
-        return Err(reply.bad("no JSON"));
+    let ItemBody::Json(value) = &item.body else {
+        return Err(item.bad("no JSON"));
     };
-    let wire = WirePerson::deserialize(value).map_err(|_| reply.bad("JSON of another form than promised"))?;
+    let wire = WireUserProperties::deserialize(value).map_err(|_| item.bad("JSON of another form than promised"))?;
     if wire.id != user {
-        return Err(reply.bad("it is about somebody else"));
+        return Err(item.bad("it is about another user"));
     }
     let property = |value: Option<String>| match value {
-        Some(text) if text.len() > MAX_PROPERTY_BYTES => Err(reply.bad("a property longer than any can be")),
+        Some(text) if text.len() > MAX_PROPERTY_BYTES => Err(item.bad("a property longer than any can be")),
         other => Ok(other.filter(|text| !text.is_empty())),
     };
     Ok(Some(GraphUser {

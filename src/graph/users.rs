@@ -1,23 +1,23 @@
-//! The population: `users/delta`, page by page. Whoever asks keeps the link of the last page and begins there again.
+//! The population: `users/delta`, page by page. The caller stores the link of the last page and begins there next time.
 //!
-//! Links are followed only to the place that gave them, because the token goes with the request. A link that Graph
-//! has forgotten (they live about seven days) is an answer, not an error: begin anew.
+//! Links are followed only to the configured Graph URL, because the token goes with the request. An expired link (they
+//! live about seven days) is an answer, not an error: begin anew.
 
 use photorelay_core::id::UserId;
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::client::Graph;
 use super::error::{GraphError, RequestContext};
-use super::request::Request;
-use super::{Graph, Priority};
+use super::request::{Priority, Request};
 
 const NEEDS: &str = "User.Read.All";
 const SELECT: &str = "$select=id,userType,onPremisesSyncEnabled,onPremisesDomainName";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeltaPage {
-    /// Ask for `next` to get the rest of this round.
+    /// Request `next` to get the rest of this round.
     More { users: Vec<DeltaUser>, next: String },
     /// The round is complete; `link` begins the next one.
     Last { users: Vec<DeltaUser>, link: String },
@@ -25,7 +25,7 @@ pub enum DeltaPage {
     Resync,
 }
 
-/// Somebody who came, changed or went. People repeat and come in any order; the last mention counts.
+/// A user that was created, changed or deleted. Users repeat and come in any order; the last mention counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeltaUser {
     pub id: UserId,
@@ -58,28 +58,29 @@ struct WireUser {
 }
 
 impl Graph {
-    /// One page of the population: of everybody without a link, else of what `link` leads to.
+    /// One page of the population: the first of a full list without a link, else what `link` leads to.
     pub async fn users_delta(&self, link: Option<&str>) -> Result<DeltaPage, GraphError> {
         const OPERATION: &str = "list users";
         let url = match link {
             None => {
-                let mut url = self.inner.url(&["users", "delta"]);
+                let mut url = self.transport.url(&["users", "delta"]);
                 url.set_query(Some(SELECT));
                 url
             }
-            Some(link) => match self.inner.accept_link(link) {
+            Some(link) => match self.transport.accept_link(link) {
                 Some(url) => url,
-                // Somebody changed the Graph URL: the old link is of no use.
+                // The Graph URL was changed: the old link is of no use.
                 None => return Ok(DeltaPage::Resync),
             },
         };
-        let answer = self.inner.send(Request::new(OPERATION, NEEDS, Method::GET, url).priority(Priority::Low)).await?;
+        let answer =
+            self.transport.send(Request::new(OPERATION, NEEDS, Method::GET, url).priority(Priority::Low)).await?;
         if link.is_some() && (400..500).contains(&answer.status.as_u16()) {
-            let reply = answer.into_reply();
-            let code = reply.trace.code.as_deref().unwrap_or_default();
+            let item = answer.into_item();
+            let code = item.trace.code.as_deref().unwrap_or_default();
             let forgotten =
                 ["syncStateNotFound", "resyncRequired"].iter().any(|known| code.eq_ignore_ascii_case(known));
-            return if reply.status == 410 || forgotten { Ok(DeltaPage::Resync) } else { Err(reply.into_error()) };
+            return if item.status == 410 || forgotten { Ok(DeltaPage::Resync) } else { Err(item.into_error()) };
         }
         let trace = answer.trace.clone();
         let page: WirePage = answer.json()?;
@@ -102,7 +103,7 @@ impl Graph {
     }
 
     fn checked(&self, link: String, trace: &RequestContext) -> Result<String, GraphError> {
-        match self.inner.accept_link(&link) {
+        match self.transport.accept_link(&link) {
             Some(_) => Ok(link),
             None => Err(bad("a link to another place", trace)),
         }

@@ -98,7 +98,7 @@ async fn propagate(call: TriggerCall) -> TriggerResult {
 }
 
 async fn subscribe(call: TriggerCall) -> TriggerResult {
-    let kept = call.functions.subscribe.keep().await.map_err(|e| e.to_string())?;
+    let kept = call.functions.subscribe.sync().await.map_err(|e| e.to_string())?;
     Ok(Some(kept.summary()))
 }
 
@@ -113,9 +113,9 @@ async fn events(call: TriggerCall) -> TriggerResult {
     }
     let dropped = accepted.dropped + events.unreadable;
     if dropped > 0 {
-        tracing::warn!(hints = accepted.hints, dropped, "events dropped: not ours, or not Graph's");
+        tracing::warn!(accepted = accepted.notifications, dropped, "events dropped: not ours, or not Graph's");
     }
-    Ok(Some(format!("{} notifications, {dropped} dropped", accepted.hints)))
+    Ok(Some(format!("{} notifications, {dropped} dropped", accepted.notifications)))
 }
 
 async fn renew(call: TriggerCall) -> TriggerResult {

@@ -58,9 +58,13 @@ async fn receive(State((functions, inbox)): State<(Arc<Functions>, Inbox)>, requ
     match accepted {
         Ok(accepted) => {
             if accepted.dropped > 0 {
-                tracing::warn!(hints = accepted.hints, dropped = accepted.dropped, "notifications dropped: not ours");
+                tracing::warn!(
+                    accepted = accepted.notifications,
+                    dropped = accepted.dropped,
+                    "notifications dropped: not ours"
+                );
             } else {
-                tracing::debug!(hints = accepted.hints, "notifications stored");
+                tracing::debug!(accepted = accepted.notifications, "notifications stored");
             }
             StatusCode::ACCEPTED.into_response()
         }

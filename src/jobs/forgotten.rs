@@ -1,17 +1,19 @@
-//! People who were forgotten: their photos are deleted, again and again.
+//! Deletes the photos of forgotten users, repeatedly.
 //!
-//! A worker that was slow may store a photo after the person was forgotten; it never gets to commit it. So whoever
-//! forgets deletes once, and the sweep repeats it. The trail stays: it holds digests and no photo.
+//! A slow worker may store a photo after the user was forgotten; it never gets to commit it. So `forget` deletes once,
+//! and every sweep deletes again. The trail stays: it holds digests and no photo.
 
 use photorelay_core::id::UserId;
 use photorelay_core::names::{self, Container};
-use photorelay_core::store::{BlobStore, StoreError, list_all};
+use photorelay_core::store::{BlobStore, Pager, StoreError};
 
-/// Deletes everything below `photos/{userId}/` and says how much that was.
+/// Deletes everything below `photos/{userId}/` and returns how many blobs that were.
 pub async fn delete_photos(blobs: &dyn BlobStore, user: UserId) -> Result<usize, StoreError> {
-    let listed = list_all(blobs, Container::Photos, &names::person_prefix(user)).await?;
-    for blob in &listed {
-        blobs.delete(Container::Photos, &blob.name).await?;
+    let mut photos = Pager::new(blobs, Container::Photos, names::person_prefix(user), |blob| Some(blob.name));
+    let mut deleted = 0;
+    while let Some(photo) = photos.next().await? {
+        blobs.delete(Container::Photos, &photo).await?;
+        deleted += 1;
     }
-    Ok(listed.len())
+    Ok(deleted)
 }

@@ -1,8 +1,8 @@
-//! Lifecycle notifications in, messages for `renew` out: Graph's warnings that a subscription needs care.
+//! Lifecycle notifications in, messages for `renew` out: Graph's warnings that a subscription needs attention.
 //!
-//! Judged like notifications: one that is not ours is counted and dropped, and the caller never learns why. This step
-//! must not renew by itself, because Graph waits for its answer, and a renewal makes Graph call us back. It owns no
-//! promise: `subscribe` finds every hour what no event told.
+//! Judged like notifications: one that is not ours is counted and dropped, and the caller never learns why. A renewal
+//! must not happen here: Graph waits for this answer, and a renewal makes Graph call the webhook. Nothing depends on
+//! these events: `subscribe` finds every hour what no event announced.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ impl Lifecycle {
         Self { queues, tenant, client_states }
     }
 
-    /// Stores a message for every event that somebody acts on; the same event twice is one message.
+    /// Stores a message for every event of a known kind; the same event twice is one message.
     pub async fn accept(&self, body: &[u8], traceparent: Option<&str>) -> Result<Accepted, NotifyError> {
         let items = items::<Item<'_>>(body)?;
         let ours: Vec<&Item<'_>> = items.iter().flatten().filter(|item| self.is_ours(item)).collect();
@@ -60,7 +60,7 @@ impl Lifecycle {
         if unknown > 0 {
             tracing::warn!(unknown, "lifecycle events of a kind that this version does not know are ignored");
         }
-        Ok(Accepted { hints: known.len(), dropped })
+        Ok(Accepted { notifications: known.len(), dropped })
     }
 
     fn is_ours(&self, item: &Item<'_>) -> bool {

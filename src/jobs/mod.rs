@@ -1,4 +1,4 @@
-//! What photorelay does, step by step. Knows neither HTTP nor Azure.
+//! What photorelay does, one module per job. Knows neither HTTP nor Azure.
 
 pub mod announce;
 pub mod forgotten;
@@ -7,6 +7,7 @@ pub mod notification_activity;
 pub mod notify;
 pub mod propagate;
 pub mod scope;
+mod state_listing;
 pub mod subscribe;
 pub mod sweep;
 pub mod watch;

@@ -1,16 +1,16 @@
-//! Remembers when notifications come, so that somebody notices when they stop.
+//! Records when notifications arrive, so that the watchdog notices when they stop.
 //!
-//! Written a few times an hour at most, and only a hint: it must never fail or delay a look.
+//! Written a few times an hour at most, and only an estimate: it must never fail or delay a reconciliation.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use bytes::Bytes;
 use jiff::Timestamp;
-use photorelay_core::contract::{self, MAX_CONTRACT_BYTES, NotificationActivity};
+use photorelay_core::contract::NotificationActivity;
+use photorelay_core::documents;
 use photorelay_core::names::{self, Container};
-use photorelay_core::store::{BlobStore, Metadata, StoreError};
+use photorelay_core::store::{BlobStore, StoreError};
 
-/// A process writes once in this time at most.
+/// The shortest time between two writes of a process.
 const SECONDS_BETWEEN: i64 = 10 * 60;
 
 /// When this process last wrote.
@@ -18,14 +18,14 @@ const SECONDS_BETWEEN: i64 = 10 * 60;
 pub struct ActivityRecorder(AtomicI64);
 
 impl ActivityRecorder {
-    /// A check that a notification has led to was handled.
+    /// Records that a check caused by a notification was handled.
     pub async fn note(&self, blobs: &dyn BlobStore, now: Timestamp) {
         let last = self.0.load(Ordering::Relaxed);
         let is_due = now.as_second() - last >= SECONDS_BETWEEN;
-        let wrote =
+        let writes =
             is_due && self.0.compare_exchange(last, now.as_second(), Ordering::Relaxed, Ordering::Relaxed).is_ok();
-        if wrote && let Err(error) = write(blobs, now).await {
-            tracing::warn!(%error, "when notifications came could not be written down");
+        if writes && let Err(error) = write(blobs, now).await {
+            tracing::warn!(%error, "the time of the last notification could not be recorded");
         }
     }
 }
@@ -35,15 +35,10 @@ async fn write(blobs: &dyn BlobStore, now: Timestamp) -> Result<(), StoreError> 
         Some(activity) => activity.notified(now),
         None => NotificationActivity::starting(now),
     };
-    let content = Bytes::from(contract::to_bytes(&activity));
-    blobs.put(Container::State, names::NOTIFICATION_ACTIVITY, "application/json", content, &Metadata::new()).await
+    documents::replace(blobs, Container::State, names::NOTIFICATION_ACTIVITY, &activity).await
 }
 
-/// None if no notification ever came, or nobody can read when.
+/// None if no notification ever arrived, or the record is unreadable.
 pub async fn read(blobs: &dyn BlobStore) -> Result<Option<NotificationActivity>, StoreError> {
-    match blobs.get(Container::State, names::NOTIFICATION_ACTIVITY, MAX_CONTRACT_BYTES as u64).await {
-        Ok(bytes) => Ok(bytes.and_then(|bytes| contract::parse(&bytes).ok())),
-        Err(StoreError::TooLarge { .. }) => Ok(None),
-        Err(error) => Err(error),
-    }
+    documents::read(blobs, Container::State, names::NOTIFICATION_ACTIVITY).await
 }

@@ -1,7 +1,7 @@
-//! Notifications in, check messages out: the fast path, and only a hint.
+//! Notifications in, check messages out: the fast path, which may lose any of them.
 //!
-//! Every item is judged by itself. One that is not ours is counted and dropped, and the caller never learns why.
-//! This step must answer "accepted" only after every accepted hint is stored. It fetches nothing.
+//! Every item is judged by itself. One that is not ours is counted and dropped, and the caller never learns why. A POST
+//! must be acknowledged only after a check of every accepted notification is stored. Nothing is fetched here.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use photorelay_core::contract::{self, Cause, CauseKind, CheckMessage, FetchPolicy, MAX_PEOPLE_PER_CHECK, V1};
-use photorelay_core::id::{TenantId, UserId};
+use photorelay_core::id::{Digest, TenantId, UserId};
 use photorelay_core::names::CHECKS_QUEUE;
 use photorelay_core::queue::{Outgoing, QueueStore};
 use photorelay_core::store::StoreError;
@@ -32,63 +32,46 @@ pub struct Notify {
     scope: Scope,
 }
 
-/// The longest `clientState` that Graph takes, in bytes. Longer ones are not ours.
+/// The longest `clientState` that Graph allows, in bytes. A longer one is not ours and never hashed.
 pub const MAX_CLIENT_STATE_BYTES: usize = 128;
 
-/// The secrets that a notification may carry: the current one, and the one before while it is being rotated.
-#[derive(Debug)]
-pub struct ClientStates(Vec<Padded>);
-
-/// A secret filled up to one length, so that comparing takes the same time whatever is compared.
-struct Padded {
-    length: u64,
-    bytes: [u8; MAX_CLIENT_STATE_BYTES],
-}
-
-impl Padded {
-    fn new(text: &str) -> Option<Self> {
-        let mut bytes = [0; MAX_CLIENT_STATE_BYTES];
-        bytes.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
-        Some(Self { length: text.len() as u64, bytes })
-    }
-}
-
-impl ConstantTimeEq for Padded {
-    fn ct_eq(&self, other: &Self) -> Choice {
-        self.length.ct_eq(&other.length) & self.bytes.ct_eq(&other.bytes)
-    }
-}
-
-impl fmt::Debug for Padded {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[redacted]")
-    }
-}
+/// The secrets that a notification may carry: the current one, and the one before while it is being rotated. Kept as
+/// digests, which have one length, so that a comparison takes the same time whatever is compared.
+pub struct ClientStates(Vec<Digest>);
 
 impl ClientStates {
-    /// Secrets that are longer than [`MAX_CLIENT_STATE_BYTES`] are never accepted; the configuration refuses them.
     pub fn new<'a>(current: &'a str, previous: impl IntoIterator<Item = &'a str>) -> Self {
-        Self(std::iter::once(current).chain(previous).filter_map(Padded::new).collect())
+        Self(std::iter::once(current).chain(previous).map(|secret| Digest::of(secret.as_bytes())).collect())
     }
 
     pub(super) fn accept(&self, given: &str) -> bool {
-        let Some(given) = Padded::new(given) else { return false };
-        self.0.iter().fold(Choice::from(0), |found, secret| found | secret.ct_eq(&given)).into()
+        if given.len() > MAX_CLIENT_STATE_BYTES {
+            return false;
+        }
+        let given = Digest::of(given.as_bytes());
+        let is_equal = |secret: &Digest| secret.as_bytes().ct_eq(given.as_bytes());
+        self.0.iter().fold(Choice::from(0), |found, secret| found | is_equal(secret)).into()
+    }
+}
+
+impl fmt::Debug for ClientStates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ClientStates").field(&"[redacted]").finish()
     }
 }
 
 /// What became of a POST whose envelope could be read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Accepted {
-    /// Items that led to a check.
-    pub hints: usize,
+    /// Items that are ours and led to a check or a renewal.
+    pub notifications: usize,
     /// Items that are not ours or not readable.
     pub dropped: usize,
 }
 
 impl AddAssign for Accepted {
     fn add_assign(&mut self, more: Self) {
-        self.hints += more.hints;
+        self.notifications += more.notifications;
         self.dropped += more.dropped;
     }
 }
@@ -98,7 +81,7 @@ pub enum NotifyError {
     #[error("the body is not a collection of notifications")]
     NotACollection,
     /// Nothing may be acknowledged: Graph sends it again.
-    #[error("the hints could not be stored: {0}")]
+    #[error("the notifications could not be stored: {0}")]
     NotStored(#[from] StoreError),
 }
 
@@ -107,16 +90,16 @@ impl Notify {
         Self { queues, tenant, client_states, scope: Scope::default() }
     }
 
-    /// Drops hints about people who are certainly not in this scope.
+    /// Drops notifications about users who are certainly not in this scope.
     pub fn within(self, scope: Scope) -> Self {
         Self { scope, ..self }
     }
 
-    /// Stores a check for everybody whom the notifications name.
+    /// Stores a check of every user that the notifications name.
     pub async fn accept(&self, body: &[u8], traceparent: Option<&str>) -> Result<Accepted, NotifyError> {
         let items = items::<Item<'_>>(body)?;
         let mut users: Vec<UserId> = items.iter().flatten().filter_map(|item| self.user_of(item)).collect();
-        let accepted = Accepted { hints: users.len(), dropped: items.len() - users.len() };
+        let accepted = Accepted { notifications: users.len(), dropped: items.len() - users.len() };
         users.retain(|user| self.scope.admits(*user) != Some(false));
         users.sort_unstable();
         users.dedup();
@@ -129,11 +112,11 @@ impl Notify {
                 tracing::debug!(user.id = %user, %trace, "notified");
             }
         }
-        metrics::hints(accepted.hints, accepted.dropped);
+        metrics::notifications(accepted.notifications, accepted.dropped);
         Ok(accepted)
     }
 
-    /// The person whom an item names, if the item is meant for us.
+    /// The user that an item names, if the item is meant for this deployment.
     fn user_of(&self, item: &Item<'_>) -> Option<UserId> {
         let authentic = self.client_states.accept(text(&item.client_state));
         let ours = text(&item.tenant_id).parse() == Ok(self.tenant);
@@ -150,12 +133,12 @@ impl Notify {
     }
 }
 
-/// Check messages of up to [`MAX_PEOPLE_PER_CHECK`] people each.
+/// Check messages of up to [`MAX_PEOPLE_PER_CHECK`] users each.
 pub fn checks(users: &[UserId], cause: CauseKind, fetch_policy: FetchPolicy, trace: &TraceContext) -> Vec<Outgoing> {
-    let messages = users.chunks(MAX_PEOPLE_PER_CHECK).map(|people| CheckMessage {
+    let messages = users.chunks(MAX_PEOPLE_PER_CHECK).map(|users| CheckMessage {
         v: V1,
         cause: Cause { kind: cause, id: trace.trace_id() },
-        users: people.to_vec(),
+        users: users.to_vec(),
         fetch_policy,
         attempt: 0,
         absence: None,

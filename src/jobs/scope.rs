@@ -1,8 +1,8 @@
-//! Whose photos are carried: synchronised member accounts with a source anchor, and of these, where an operator has
-//! said so, only those of some domains, and only those of some groups or of a pilot list.
+//! Whose photos are carried: synchronised member accounts with a source anchor, restricted by configuration to some
+//! domains, and to some groups or a pilot list.
 //!
-//! One answer for all steps: notify drops who is certainly out, the sweep leaves them out of the population, and
-//! propagate, which knows the person, decides.
+//! One answer for all jobs: notify drops users that are certainly outside, the sweep leaves them out of the population,
+//! and propagate, which knows the user's properties, decides.
 
 use std::collections::BTreeSet;
 
@@ -10,38 +10,38 @@ use photorelay_core::id::{GroupId, UserId};
 
 use crate::graph::{DeltaUser, GraphUser};
 
-/// What an operator has restricted; empty is everybody who can be carried at all.
+/// The configured restrictions; none admit every user whose photos can be carried at all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Scope {
     /// On-premises domains, in lower case.
     pub domains: BTreeSet<String>,
-    /// Whose members, also those of groups in them, are carried.
+    /// Groups whose members, transitive ones included, are carried.
     pub groups: Vec<GroupId>,
-    /// Who is carried besides: the pilot list.
+    /// Users that are carried besides: the pilot list.
     pub users: BTreeSet<UserId>,
 }
 
 impl Scope {
-    /// Why somebody is left out, in words for the operator and without personal data. Groups are another question.
-    pub fn left_out(&self, person: &GraphUser) -> Option<&'static str> {
-        if is_guest(person.user_type.as_deref()) {
+    /// Why a user is out of scope, in words for the operator and without personal data; group membership aside.
+    pub fn exclusion(&self, user: &GraphUser) -> Option<&'static str> {
+        if is_guest(user.user_type.as_deref()) {
             return Some("a guest account");
         }
-        match person.sync_enabled {
+        match user.sync_enabled {
             Some(true) => {}
             Some(false) => return Some("no longer synchronised from on premises"),
             None => return Some("a cloud-only account, never synchronised from on premises"),
         }
-        if person.anchor.as_deref().is_none_or(str::is_empty) {
-            return Some("without a source anchor (onPremisesImmutableId), so nobody on premises can be found for it");
+        if user.anchor.as_deref().is_none_or(str::is_empty) {
+            return Some("without a source anchor (onPremisesImmutableId), so the on-premises account cannot be found");
         }
-        if !self.has_domain(person.domain.as_deref().unwrap_or_default()) {
-            return Some("of a domain that PHOTORELAY_SCOPE_DOMAINS does not name");
+        if !self.has_domain(user.domain.as_deref().unwrap_or_default()) {
+            return Some("in a domain that PHOTORELAY_SCOPE_DOMAINS does not name");
         }
         None
     }
 
-    /// Why somebody is left out who is in none of the groups.
+    /// Why a user is out of scope who is in none of the groups.
     pub fn outside_groups(&self) -> &'static str {
         match self.groups.is_empty() {
             true => "not on the list PHOTORELAY_SCOPE_USERS",
@@ -49,7 +49,7 @@ impl Scope {
         }
     }
 
-    /// Whether the person may be in scope, by what a list of users tells; none if it does not tell.
+    /// Whether the user may be in scope, by what a list of users says; none if it does not say.
     pub fn may_belong(&self, user: &DeltaUser) -> Option<bool> {
         if is_guest(user.user_type.as_deref()) {
             return Some(false);
@@ -57,17 +57,17 @@ impl Scope {
         match (user.sync_enabled, &user.domain) {
             (Some(true), Some(domain)) => Some(self.has_domain(domain)),
             (Some(true), None) if !self.domains.is_empty() => None,
-            // Never synchronised and not told look the same; those who are synchronised are told so.
+            // A list shows "never synchronised" and "unchanged" alike; synchronised users are marked as such.
             (sync_enabled, _) => sync_enabled,
         }
     }
 
-    /// Whether everybody is in, but for the reasons of [`Self::left_out`].
+    /// Whether every user is in, but for the reasons of [`Self::exclusion`].
     pub fn is_open(&self) -> bool {
         self.groups.is_empty() && self.users.is_empty()
     }
 
-    /// What can be said without asking Graph about groups; none if that has to be asked.
+    /// Whether the user is in scope, as far as that follows without asking Graph about groups.
     pub fn admits(&self, user: UserId) -> Option<bool> {
         if self.is_open() || self.users.contains(&user) {
             Some(true)

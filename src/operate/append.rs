@@ -1,16 +1,15 @@
-//! Adds an operator's entry to a person's trail, however many others write there at the same time.
+//! Appends an operator's entry to a user's trail, whatever other writers commit at the same time.
 
 use anyhow::{Result, bail};
-use jiff::Timestamp;
-use photorelay_core::audit::{self, Committed};
-use photorelay_core::contract::{AuditEntry, CaptureStatus, Cause, CauseKind, EntryKind, Head, Identity, Seen, V1};
+use photorelay_core::audit::{self, Committed, NewEntry};
+use photorelay_core::contract::{AuditEntry, CaptureStatus, Cause, CauseKind, EntryKind, Head, Identity, Seen};
 use photorelay_core::heads;
 use photorelay_core::id::{TenantId, UserId};
 use photorelay_core::store::BlobStore;
 use photorelay_core::telemetry::metrics;
 use photorelay_core::trace::TraceContext;
 
-/// Others commit for one person a few times a day.
+/// Other writers commit for one user a few times a day.
 const MAX_ROUNDS: u32 = 8;
 
 /// The newest entry of the trail.
@@ -21,49 +20,36 @@ pub(super) async fn newest(blobs: &dyn BlobStore, user: UserId) -> Result<Option
     }
 }
 
-/// Commits what `decide` makes of a blank entry and the newest one. It is asked again whenever somebody was faster.
+/// Commits an entry of this kind with what `complete` adds to it, given the newest entry. Asked again for every entry
+/// that another writer commits first.
 pub(super) async fn append(
     blobs: &dyn BlobStore,
-    tenant: TenantId,
-    user: UserId,
-    decide: impl AsyncFn(AuditEntry, Option<&Committed>) -> Result<AuditEntry>,
+    tenant_id: TenantId,
+    user_id: UserId,
+    kind: EntryKind,
+    complete: impl AsyncFn(AuditEntry, Option<&Committed>) -> Result<AuditEntry>,
 ) -> Result<Committed> {
     let trace = TraceContext::start();
     for _ in 0..MAX_ROUNDS {
-        let newest = newest(blobs, user).await?;
-        let (seq, previous) = Committed::next(newest.as_ref());
+        let newest = newest(blobs, user_id).await?;
         let (seen, identity) = match &newest {
             Some(newest) => (newest.entry.seen.clone(), newest.entry.identity.clone()),
             None => (Seen { sha256: None, media_etag: None }, Identity::default()),
         };
-        let blank = AuditEntry {
-            v: V1,
-            seq,
-            previous,
-            tenant_id: tenant,
-            user_id: user,
-            kind: EntryKind::Refused,
-            cause: Cause { kind: CauseKind::Operator, id: trace.trace_id() },
-            observed_at: Timestamp::now(),
-            seen,
-            photo: None,
-            renditions: Vec::new(),
-            identity,
-            reason: None,
-            traceparent: Some(trace.to_string()),
-        };
-        let entry = decide(blank, newest.as_ref()).await?;
+        let cause = Cause { kind: CauseKind::Operator, id: trace.trace_id() };
+        let next = NewEntry { tenant_id, user_id, kind, cause, seen, identity, trace };
+        let entry = complete(next.following(newest.as_ref()), newest.as_ref()).await?;
         if let Some(committed) = audit::commit(blobs, entry).await? {
             metrics::committed(committed.entry.kind, CauseKind::Operator);
             roll_head(blobs, &committed).await?;
             return Ok(committed);
         }
     }
-    bail!("somebody else wrote to the trail of {user} every time; try again")
+    bail!("another writer added to the trail of {user_id} {MAX_ROUNDS} times in a row; try again")
 }
 
-/// What Graph showed stays known, so that the next look is a cheap one that changes nothing. A head that is behind is
-/// left to that look.
+/// Keeps what Graph showed, so that the next check is cheap and changes nothing. A head that is behind is left to that
+/// check.
 async fn roll_head(blobs: &dyn BlobStore, committed: &Committed) -> Result<()> {
     let entry = &committed.entry;
     let head = match heads::read(blobs, entry.user_id).await? {

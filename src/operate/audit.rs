@@ -1,4 +1,4 @@
-//! `photorelay audit verify`: walks the trail and names the first broken link of everybody.
+//! `photorelay audit verify`: walks the trail and reports the first broken link of every user.
 
 use std::io::{self, Write};
 
@@ -7,7 +7,7 @@ use photorelay_core::audit::{self, Report};
 use photorelay_core::id::UserId;
 use photorelay_core::storage::Storage;
 
-/// Verifies one person's trail or everybody's, and prints what was found. The report says whether all is well.
+/// Verifies one user's trail or all trails, and prints the findings. The report says whether the trail is intact.
 pub async fn verify(storage: &Storage, user: Option<UserId>, out: &mut dyn Write) -> Result<Report> {
     let report = match user {
         Some(user) => audit::verify_person(&*storage.blobs, user).await?,
@@ -17,16 +17,16 @@ pub async fn verify(storage: &Storage, user: Option<UserId>, out: &mut dyn Write
     Ok(report)
 }
 
-fn print(report: &Report, of_everybody: bool, out: &mut dyn Write) -> io::Result<()> {
+fn print(report: &Report, of_all: bool, out: &mut dyn Write) -> io::Result<()> {
     for finding in &report.findings {
         writeln!(out, "{finding}")?;
     }
     match report.newest_checkpoint {
-        _ if !of_everybody => {}
+        _ if !of_all => {}
         Some((day, sha256)) => {
             writeln!(out, "{} checkpoints, the newest of {day} with SHA-256 {sha256}", report.checkpoints)?;
         }
-        None => writeln!(out, "no checkpoint: what was cut off is told by heads and receipts alone")?,
+        None => writeln!(out, "no checkpoint: only heads and receipts can reveal a trail that was cut off")?,
     }
     let verdict = if report.findings.is_empty() { "the trail is intact" } else { "the trail is NOT intact" };
     writeln!(out, "{} people, {} entries, {} findings: {verdict}", report.people, report.entries, report.findings.len())

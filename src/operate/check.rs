@@ -1,4 +1,4 @@
-//! `photorelay check <user>`: goes the whole way for one person now, and explains every step it took and why.
+//! `photorelay check <user>`: reconciles one user now, and explains every step it took and why.
 
 use std::io::Write;
 
@@ -10,15 +10,15 @@ use photorelay_core::trace::TraceContext;
 use crate::graph::Graph;
 use crate::jobs::propagate::{Journal, Propagate};
 
-/// The person whom an object id or a user principal name stands for.
+/// The user with this object id or user principal name.
 pub async fn find(graph: &Graph, name: &str) -> Result<UserId> {
     if let Ok(user) = name.parse() {
         return Ok(user);
     }
-    graph.find_person(name).await?.context("nobody has that object id or user principal name")
+    graph.find_user(name).await?.context("no user has that object id or user principal name")
 }
 
-/// Looks at the person, whatever the ETag says, and prints the journal.
+/// Reconciles the user, whatever the ETag says, and prints the journal.
 pub async fn check(propagate: &Propagate, user: UserId, out: &mut dyn Write) -> Result<()> {
     let trace = TraceContext::start();
     let message = CheckMessage {
@@ -31,9 +31,9 @@ pub async fn check(propagate: &Propagate, user: UserId, out: &mut dyn Write) -> 
         traceparent: Some(trace.to_string()),
     };
     let mut journal = Journal::keeping();
-    let result = propagate.look_at(user, &message, &mut journal).await;
+    let result = propagate.check(user, &message, &mut journal).await;
     write!(out, "{journal}")?;
-    let found = result.with_context(|| format!("the look at {user} could not be finished"))?;
+    let found = result.with_context(|| format!("the check of {user} could not be finished"))?;
     writeln!(out, "{user}: {found}")?;
     Ok(())
 }

@@ -1,12 +1,12 @@
-//! `photorelay forget <user> --yes`: deletes a person's photos for good and captures none any more.
+//! `photorelay forget <user> --yes`: deletes a user's photos for good and captures none any more.
 //!
-//! The `forgotten` entry comes first: from then on no look commits for the person. Only then photos are deleted, and
+//! The `forgotten` entry comes first: from then on no worker commits for the user. Only then photos are deleted, and
 //! every sweep repeats that. It never touches a target, and never the trail.
 
 use std::io::Write;
 
 use anyhow::{Result, bail};
-use photorelay_core::contract::{AuditEntry, EntryKind};
+use photorelay_core::contract::EntryKind;
 use photorelay_core::id::{TenantId, UserId};
 use photorelay_core::names::{self, Container};
 use photorelay_core::storage::Storage;
@@ -15,23 +15,20 @@ use photorelay_core::store::list_all;
 use super::append::{append, newest};
 use crate::jobs::forgotten::delete_photos;
 
-/// Forgets the person if `yes`; otherwise says what would be done.
+/// Forgets the user if `yes`; otherwise says what would be done.
 pub async fn forget(storage: &Storage, tenant: TenantId, user: UserId, yes: bool, out: &mut dyn Write) -> Result<()> {
     let blobs = &*storage.blobs;
     if !yes {
         let photos = list_all(blobs, Container::Photos, &names::person_prefix(user)).await?.len();
         bail!(
             "this would delete {photos} blobs of photos/{user}/ for good and capture no photo of {user} any more; \
-             say --yes if that is meant"
+             confirm with --yes"
         );
     }
     let known = newest(blobs, user).await?.filter(|newest| newest.entry.kind == EntryKind::Forgotten);
     let committed = match known {
         Some(known) => known,
-        None => {
-            let forgotten = async |blank, _: Option<&_>| Ok(AuditEntry { kind: EntryKind::Forgotten, ..blank });
-            append(blobs, tenant, user, forgotten).await?
-        }
+        None => append(blobs, tenant, user, EntryKind::Forgotten, async |entry, _| Ok(entry)).await?,
     };
     writeln!(out, "{user}: forgotten as entry {}; no photo is captured any more", committed.entry.seq)?;
     let deleted = delete_photos(blobs, user).await?;

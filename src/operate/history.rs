@@ -1,4 +1,4 @@
-//! `photorelay history <user>`: every entry of a person's trail, and what targets made of it.
+//! `photorelay history <user>`: every entry of a user's trail, and what targets made of it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -16,7 +16,7 @@ use photorelay_core::storage::Storage;
 use photorelay_core::store::list_all;
 use photorelay_core::{heads, id::Digest};
 
-/// Prints the entries, oldest first, and what the next look will find.
+/// Prints the entries, oldest first, and what the next check will find.
 pub async fn history(storage: &Storage, user: UserId, out: &mut dyn Write) -> Result<()> {
     let blobs = &*storage.blobs;
     let sequence = audit::sequence_numbers(blobs, user).await?;
@@ -55,18 +55,18 @@ async fn receipts(storage: &Storage, user: UserId) -> Result<BTreeMap<u32, Vec<S
     for listed in list_all(blobs, Container::Receipts, &names::person_prefix(user)).await? {
         let Some((_, seq, target)) = names::parse_receipt(&listed.name) else { continue };
         let bytes = blobs.get(Container::Receipts, &listed.name, MAX_CONTRACT_BYTES as u64).await?;
-        let told = match bytes.map(|bytes| contract::parse::<Receipt>(&bytes)) {
+        let text = match bytes.map(|bytes| contract::parse::<Receipt>(&bytes)) {
             Some(Ok(receipt)) => {
                 let at = to_the_second(receipt.at);
-                let mut told = format!("{target}: {} at {at} on {}", outcome(receipt.outcome), receipt.server);
+                let mut text = format!("{target}: {} at {at} on {}", outcome(receipt.outcome), receipt.server);
                 if let Some(reason) = &receipt.reason {
-                    let _ = write!(told, " ({reason})");
+                    let _ = write!(text, " ({reason})");
                 }
-                told
+                text
             }
             _ => format!("{target}: a receipt that cannot be read"),
         };
-        by_entry.entry(seq).or_default().push(told);
+        by_entry.entry(seq).or_default().push(text);
     }
     Ok(by_entry)
 }

@@ -1,4 +1,4 @@
-//! What operators ask for on the command line. Prints to stdout for people; never writes to a target.
+//! The operators' commands. They print text for people; none writes to a target.
 
 mod append;
 pub mod audit;

@@ -2,7 +2,7 @@
 //! neither, and tenants differ.
 //!
 //! It changes the photo of a test account and watches what the deployed photorelay makes of it: an entry of the trail
-//! says what it was found by. Whatever happens, the photo of before is put back. It owns no promise.
+//! says how it was found. Whatever happens, the previous photo is put back.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -19,12 +19,12 @@ use uuid::Uuid;
 
 use crate::graph::{FetchedPhoto, Graph, GraphError};
 
-/// Between two looks at the trail: what it adds to the measured time.
+/// Between two reads of the trail: what this adds to the measured time.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// How the change was found.
-enum Outcome {
-    ActivityRecorder,
+enum ProbeOutcome {
+    Notified,
     FoundBy(CauseKind),
     NotFound,
 }
@@ -61,20 +61,20 @@ pub async fn probe(
         Err(error) => Err(error),
     };
     let took = asked.elapsed();
-    // Also after a failed change, of which nobody knows whether Graph carried it out.
+    // Also after a failed change: Graph may have carried it out.
     restore(graph, user, before).await?;
     writeln!(out, "put back        the photo of before")?;
     let seconds = took.as_secs_f64();
     match watched? {
-        Outcome::ActivityRecorder => {
+        ProbeOutcome::Notified => {
             writeln!(out, "notified        within {seconds:.1} s, from the change to the entry in the trail")?;
             return Ok(true);
         }
-        Outcome::FoundBy(cause) => {
+        ProbeOutcome::FoundBy(cause) => {
             writeln!(out, "NOT NOTIFIED    after {seconds:.0} s the change was found by another way: {cause:?}")?
         }
-        Outcome::NotFound if stop.is_cancelled() => writeln!(out, "interrupted     after {seconds:.0} s")?,
-        Outcome::NotFound => writeln!(
+        ProbeOutcome::NotFound if stop.is_cancelled() => writeln!(out, "interrupted     after {seconds:.0} s")?,
+        ProbeOutcome::NotFound => writeln!(
             out,
             "NOT NOTIFIED    within {seconds:.0} s. Check with `photorelay doctor` that there is a subscription and that \
              the function runs; if both are right, this tenant does not notify of photos, and the sweep's interval is \
@@ -91,7 +91,7 @@ async fn watch(
     known: u32,
     wait: Duration,
     stop: &CancellationToken,
-) -> Result<Outcome> {
+) -> Result<ProbeOutcome> {
     let deadline = Instant::now() + wait;
     while Instant::now() < deadline && !stop.is_cancelled() {
         let newest = newest(storage, user).await?;
@@ -101,8 +101,8 @@ async fn watch(
                 bail!("the picture was refused: {}", entry.reason.unwrap_or_default());
             }
             return Ok(match entry.cause.kind {
-                CauseKind::Notification => Outcome::ActivityRecorder,
-                other => Outcome::FoundBy(other),
+                CauseKind::Notification => ProbeOutcome::Notified,
+                other => ProbeOutcome::FoundBy(other),
             });
         }
         tokio::select! {
@@ -110,7 +110,7 @@ async fn watch(
             () = stop.cancelled() => {}
         }
     }
-    Ok(Outcome::NotFound)
+    Ok(ProbeOutcome::NotFound)
 }
 
 async fn newest(storage: &Storage, user: UserId) -> Result<u32> {

@@ -1,7 +1,7 @@
 //! `photorelay restore <user> <seq>`: puts an earlier photo back, by an entry like any other.
 //!
-//! The entry keeps what Graph showed last as `seen`, so the next look finds nothing new and does not undo it. A photo
-//! that the person sets afterwards replaces it.
+//! The entry keeps what Graph showed last as `seen`, so the next check finds nothing new and does not undo it. A photo
+//! that the user sets afterwards replaces it.
 
 use std::io::Write;
 
@@ -47,22 +47,22 @@ pub async fn restore(storage: &Storage, targets: &Targets, wanted: Restore, out:
         bail!("entry {seq} of {user} has no photo: it says {:?}", earlier.kind);
     }
     check_photo(storage, &earlier).await?;
-    let committed = append(blobs, wanted.tenant, user, async |blank, newest| {
+    let committed = append(blobs, wanted.tenant, user, EntryKind::Restored, async |entry, newest| {
         let forgotten = newest.is_some_and(|newest| newest.entry.kind == EntryKind::Forgotten);
         ensure!(!forgotten, "{user} was forgotten: there is no photo to put back");
         let photo = earlier.photo.clone();
         let renditions = earlier.renditions.clone();
-        Ok(AuditEntry { kind: EntryKind::Restored, photo, renditions, reason: wanted.reason.clone(), ..blank })
+        Ok(AuditEntry { photo, renditions, reason: wanted.reason.clone(), ..entry })
     })
     .await?;
-    let told = announce(&*storage.queues, targets, &committed).await?;
-    let told = if told.is_empty() { "no target".to_owned() } else { told.join(", ") };
+    let announced_to = announce(&*storage.queues, targets, &committed).await?;
+    let announced_to = if announced_to.is_empty() { "no target".to_owned() } else { announced_to.join(", ") };
     let restored = committed.entry.seq;
-    writeln!(out, "{user}: the photo of entry {seq} is restored as entry {restored}, announced to {told}")?;
+    writeln!(out, "{user}: the photo of entry {seq} is restored as entry {restored}, announced to {announced_to}")?;
     Ok(())
 }
 
-/// Everything that the entry names has to be there, unchanged: a target that refuses it later helps nobody.
+/// Everything that the entry names has to be there, unchanged: a target would only refuse it later.
 async fn check_photo(storage: &Storage, entry: &AuditEntry) -> Result<()> {
     let Some(photo) = &entry.photo else { bail!("entry {} names no photo", entry.seq) };
     let mut named = vec![(names::photo(entry.user_id, photo.sha256), photo.sha256)];

@@ -1,4 +1,4 @@
-//! `photorelay status`: how everything is, on one screen or as JSON.
+//! `photorelay status`: the status of the whole system, on one screen or as JSON.
 
 use std::io::Write;
 
@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::jobs::watch::Watch;
 
-/// Prints the status and says whether there is nothing to mend.
+/// Prints the status and returns whether there is no alert.
 pub async fn status(watch: &Watch, as_json: bool, out: &mut dyn Write) -> Result<bool> {
     let status = watch.status(Timestamp::now()).await?;
     match as_json {

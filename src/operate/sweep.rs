@@ -1,7 +1,7 @@
-//! `photorelay sweep`: one sweep, watched by a person; and `--first`, which forecasts what the first fill of a tenant
-//! takes and does the work itself, beside whoever else does it.
+//! `photorelay sweep`: one sweep with its progress; and `--first`, which forecasts what the first fill of a tenant takes
+//! and handles the checks itself, beside every other worker.
 //!
-//! It can be stopped at any time and goes on where it was: what is done is done, and the cursor says how far that is.
+//! It can be stopped at any time and continues from the cursor. The display must never hold up the work.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -14,24 +14,24 @@ use tokio_util::sync::CancellationToken;
 use super::sweep_display::{Display, duration};
 use crate::jobs::sweep::{Forecast, Run, Sweep, SweepError, SweepReport};
 
-/// How often the display is brought up to date.
+/// How often the display is updated.
 const REFRESH: Duration = Duration::from_millis(200);
-/// Between two looks whether another sweep has ended.
-const ANOTHERS_PAUSE: Duration = Duration::from_secs(1);
+/// Between two attempts while another sweep is under way.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// Sweeps to the end, or until stopped. Waits for a sweep that is under way elsewhere.
 pub async fn sweep(sweep: &Sweep, stop: CancellationToken) -> Result<SweepReport> {
-    let mut told = false;
+    let mut is_announced = false;
     loop {
         let run = Run { stop: stop.clone(), ..Run::default() };
         match watched(sweep, &run).await {
             Err(SweepError::UnderWay { .. }) if !stop.is_cancelled() => {
-                if !told {
-                    eprintln!("another sweep is under way: this one begins when that one has ended");
-                    told = true;
+                if !is_announced {
+                    eprintln!("another sweep is under way: this one begins when it has ended");
+                    is_announced = true;
                 }
                 tokio::select! {
-                    () = tokio::time::sleep(ANOTHERS_PAUSE) => {}
+                    () = tokio::time::sleep(RETRY_PAUSE) => {}
                     () = stop.cancelled() => {}
                 }
             }
@@ -50,7 +50,7 @@ async fn watched(sweep: &Sweep, run: &Run) -> Result<SweepReport, SweepError> {
             _ = refresh.tick() => display.show(&run.progress.borrow()),
         }
     };
-    display.end();
+    drop(display);
     result
 }
 
@@ -58,7 +58,7 @@ async fn watched(sweep: &Sweep, run: &Run) -> Result<SweepReport, SweepError> {
 #[derive(Debug)]
 pub struct FirstFill {
     pub report: SweepReport,
-    /// Whether everything that was asked for has been looked at too.
+    /// Whether all checks are done too.
     pub is_complete: bool,
     pub took: Duration,
 }
@@ -67,17 +67,17 @@ impl fmt::Display for FirstFill {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.report)?;
         if self.is_complete {
-            write!(f, "\nfilled          every check was worked off in {}", duration(self.took))
+            write!(f, "\nfilled          every check was done in {}", duration(self.took))
         } else {
             write!(f, "\npaused: the same command goes on from here, and so do the timer and the function app")
         }
     }
 }
 
-/// Forecasts, sweeps, and has everybody looked at by `helping`, which goes on until `no_more` is cancelled and nothing
-/// is left.
+/// Forecasts, sweeps, and handles the checks with `helping`, which ends once `no_more` is cancelled and the queue is
+/// empty.
 pub async fn first<E>(
-    steps: &Sweep,
+    job: &Sweep,
     storage: &Storage,
     helping: impl Future<Output = Result<(), E>>,
     no_more: CancellationToken,
@@ -86,47 +86,46 @@ pub async fn first<E>(
 where
     E: std::error::Error + Send + Sync + 'static,
 {
-    let forecast = steps.forecast().await.context("nothing can be forecast")?;
+    let forecast = job.forecast().await.context("the sweep could not be forecast")?;
     println!("{}", describe(&forecast));
     let started = Instant::now();
     let sweeping = async {
-        // Whatever came of it, nobody sends more.
-        let _told = no_more.clone().drop_guard();
-        let report = sweep(steps, stop.clone()).await?;
+        // However the sweep ends, it sends no more checks.
+        let _guard = no_more.clone().drop_guard();
+        let report = sweep(job, stop.clone()).await?;
         Ok::<_, anyhow::Error>(report)
     };
-    let helping = async { helping.await.context("the checks cannot be worked off") };
-    let filling = async { tokio::try_join!(sweeping, watched_queue(storage, &no_more, &stop, helping)) };
+    let helping = async { helping.await.context("the checks could not be handled") };
+    let count = async || Ok(storage.queues.count(CHECKS_QUEUE).await?);
+    let filling = async { tokio::try_join!(sweeping, watched_queue(count, &no_more, &stop, helping)) };
     let (report, ()) = filling.await?;
     Ok(FirstFill { is_complete: report.is_complete && !stop.is_cancelled(), report, took: started.elapsed() })
 }
 
-/// Shows how many checks are waiting, once they are all that is left to do.
+/// Shows how many checks are waiting, once they are all that is left to do. Counting runs beside the work.
 async fn watched_queue(
-    storage: &Storage,
+    count: impl AsyncFn() -> Result<u64>,
     no_more: &CancellationToken,
     stop: &CancellationToken,
     helping: impl Future<Output = Result<()>>,
 ) -> Result<()> {
-    let mut helping = std::pin::pin!(helping);
-    tokio::select! {
-        done = &mut helping => return done,
-        () = no_more.cancelled() => {}
-    }
-    if stop.is_cancelled() {
-        return helping.await;
-    }
-    let mut display = Display::new("checks");
-    let all = storage.queues.count(CHECKS_QUEUE).await?;
-    let mut refresh = tokio::time::interval(REFRESH * 5);
-    let result = loop {
-        tokio::select! {
-            done = &mut helping => break done,
-            _ = refresh.tick() => display.show_left(all, storage.queues.count(CHECKS_QUEUE).await?),
+    let showing = async {
+        no_more.cancelled().await;
+        if stop.is_cancelled() {
+            return std::future::pending().await;
+        }
+        let mut display = Display::new("checks");
+        let all = count().await?;
+        let mut refresh = tokio::time::interval(REFRESH * 5);
+        loop {
+            refresh.tick().await;
+            display.show_left(all, count().await?);
         }
     };
-    display.end();
-    result
+    tokio::select! {
+        done = helping => done,
+        failed = showing => failed,
+    }
 }
 
 fn describe(forecast: &Forecast) -> String {
@@ -140,4 +139,22 @@ fn describe(forecast: &Forecast) -> String {
         "forecast        {people} people{resumed}; about {photos} photos to fetch, {requests} requests, {takes}\n                \
          (Ctrl-C pauses; the same command goes on)"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_count_that_never_returns_does_not_hold_up_the_work() {
+        let (no_more, stop) = (CancellationToken::new(), CancellationToken::new());
+        no_more.cancel();
+        let never = async || std::future::pending().await;
+        let helping = async {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            Ok(())
+        };
+        let watched = watched_queue(never, &no_more, &stop, helping);
+        tokio::time::timeout(Duration::from_secs(5), watched).await.expect("the work ends").unwrap();
+    }
 }

@@ -1,5 +1,5 @@
-//! How far a sweep is: a bar on a terminal, plain lines now and then elsewhere. On stderr, so that the answer on stdout
-//! stays clean.
+//! Progress of a sweep: a bar on a terminal, plain lines now and then elsewhere. On stderr, so that stdout holds the
+//! result alone.
 
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -37,18 +37,18 @@ impl Display {
 
     pub(super) fn show(&mut self, progress: &Progress) {
         if progress.of == 0 {
-            return self.tell("reading the list of users");
+            return self.message("reading the list of users");
         }
         let throttled = match progress.throttled {
             0 => String::new(),
-            times => format!(", throttled {times} times, {} requests at once", progress.at_once),
+            times => format!(", throttled {times} times, {} concurrent requests", progress.concurrency),
         };
         let found = format!("{} with a photo, {} checks{throttled}", progress.with_photo, progress.checks);
         self.move_to(progress.done as u64, progress.of as u64, &found);
     }
 
     pub(super) fn show_left(&mut self, all: u64, left: u64) {
-        self.move_to(all.saturating_sub(left), all, "looking at people");
+        self.move_to(all.saturating_sub(left), all, "checking users");
     }
 
     fn move_to(&mut self, done: u64, of: u64, found: &str) {
@@ -72,7 +72,7 @@ impl Display {
         }
     }
 
-    fn tell(&mut self, message: &str) {
+    fn message(&mut self, message: &str) {
         match &self.bar {
             Some(bar) => bar.set_message(message.to_owned()),
             None => self.line(message),
@@ -85,9 +85,11 @@ impl Display {
             self.last_line = Instant::now();
         }
     }
+}
 
-    pub(super) fn end(self) {
-        if let Some(bar) = self.bar {
+impl Drop for Display {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
     }
@@ -107,8 +109,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_told_in_the_unit_that_fits() {
-        let told = [20.4, 89.0, 100.0, 5300.0, 9000.0].map(|seconds| duration(Duration::from_secs_f64(seconds)));
-        assert_eq!(told, ["20 s", "89 s", "2 min", "88 min", "2.5 h"]);
+    fn durations_are_shown_in_the_unit_that_fits() {
+        let shown = [20.4, 89.0, 100.0, 5300.0, 9000.0].map(|seconds| duration(Duration::from_secs_f64(seconds)));
+        assert_eq!(shown, ["20 s", "89 s", "2 min", "88 min", "2.5 h"]);
     }
 }

@@ -25,7 +25,7 @@ async fn people_come_in_one_batch_and_those_who_do_not_exist_are_none() {
         )
     })
     .await;
-    let people = server.graph().people(&[user(0), user(1), user(2)], Priority::Normal).await.unwrap();
+    let people = server.graph().users(&[user(0), user(1), user(2)], Priority::Normal).await.unwrap();
     let [(_, Ok(Some(adele))), (_, Ok(None)), (_, Ok(Some(cloud_only)))] = &people[..] else { panic!("{people:?}") };
     assert_eq!(adele.identity().anchor.as_deref(), Some("MyIRAFVEd2aImaq7zN3u/w=="));
     assert_eq!(adele.identity().sid.as_deref(), Some("S-1-5-21-1-2-3-1001"));
@@ -42,7 +42,7 @@ async fn a_person_is_never_printed() {
     let server =
         Server::start(|_, _| with_json(200, &json!({"responses": [{"id": "0", "status": 200, "body": adele()}]})))
             .await;
-    let people = server.graph().people(&[user(0)], Priority::Normal).await.unwrap();
+    let people = server.graph().users(&[user(0)], Priority::Normal).await.unwrap();
     let printed = format!("{people:?}");
     assert!(printed.contains(&user(0).to_string()), "{printed}");
     for personal in ["adele", "contoso", "S-1-5", "MyIR"] {
@@ -55,8 +55,8 @@ async fn an_answer_about_somebody_else_is_refused() {
     let server =
         Server::start(|_, _| with_json(200, &json!({"responses": [{"id": "0", "status": 200, "body": adele()}]})))
             .await;
-    let people = server.graph().people(&[user(9)], Priority::Normal).await.unwrap();
-    assert!(matches!(&people[0].1, Err(GraphError::BadAnswer { reason, .. }) if reason.contains("somebody else")));
+    let people = server.graph().users(&[user(9)], Priority::Normal).await.unwrap();
+    assert!(matches!(&people[0].1, Err(GraphError::BadAnswer { reason, .. }) if reason.contains("another user")));
 }
 
 #[tokio::test]
@@ -65,7 +65,7 @@ async fn a_property_longer_than_any_can_be_is_refused() {
     person["onPremisesSamAccountName"] = Value::String("x".repeat(1000));
     let body = json!({"responses": [{"id": "0", "status": 200, "body": person}]});
     let server = Server::start(move |_, _| with_json(200, &body)).await;
-    let people = server.graph().people(&[user(0)], Priority::Normal).await.unwrap();
+    let people = server.graph().users(&[user(0)], Priority::Normal).await.unwrap();
     assert!(matches!(&people[0].1, Err(GraphError::BadAnswer { .. })));
 }
 
@@ -78,11 +78,11 @@ async fn a_person_is_found_by_name_or_id_and_the_name_stays_out_of_errors() {
     })
     .await;
     let graph = server.graph();
-    assert_eq!(graph.find_person("o'brien_x#EXT#@contoso.test").await.unwrap(), Some(user(5)));
-    assert_eq!(graph.find_person("$adele@contoso.test").await.unwrap(), Some(user(5)));
-    assert_eq!(graph.find_person(&user(5).to_string()).await.unwrap(), Some(user(5)));
-    assert_eq!(graph.find_person("nobody@contoso.test").await.unwrap(), None);
-    let refused = graph.find_person("o'brien@contoso.test").await.unwrap_err();
+    assert_eq!(graph.find_user("o'brien_x#EXT#@contoso.test").await.unwrap(), Some(user(5)));
+    assert_eq!(graph.find_user("$adele@contoso.test").await.unwrap(), Some(user(5)));
+    assert_eq!(graph.find_user(&user(5).to_string()).await.unwrap(), Some(user(5)));
+    assert_eq!(graph.find_user("nobody@contoso.test").await.unwrap(), None);
+    let refused = graph.find_user("o'brien@contoso.test").await.unwrap_err();
     assert!(!format!("{refused} {refused:?}").contains("brien"), "{refused}");
     let paths: Vec<_> = server.asked().iter().map(|asked| asked.uri.to_string()).collect();
     assert!(paths[0].starts_with("/v1.0/users/o'brien_x%23EXT%23@contoso.test?$select=id"), "{}", paths[0]);
@@ -93,7 +93,7 @@ async fn a_person_is_found_by_name_or_id_and_the_name_stays_out_of_errors() {
 async fn a_name_that_is_none_is_not_asked_for() {
     let server = Server::start(|_, _| with_json(200, &json!({"id": user(5)}))).await;
     for name in ["", "delta", "$count", "..", "adele", "a/../b"] {
-        assert_eq!(server.graph().find_person(name).await.unwrap(), None, "{name}");
+        assert_eq!(server.graph().find_user(name).await.unwrap(), None, "{name}");
     }
     assert_eq!(server.count(), 0);
 }

@@ -57,7 +57,7 @@ async fn people_and_photos_are_read_without_a_violation() {
     let FetchedPhoto::Photo { bytes, .. } = graph.photo(person).await.unwrap() else { panic!("there is a photo") };
     assert_eq!(Some(bytes), sim.tenant().photo(sim.tenant().user_ids()[0]));
 
-    let people = graph.people(&users, Priority::Normal).await.unwrap();
+    let people = graph.users(&users, Priority::Normal).await.unwrap();
     let known = sim.tenant().users();
     for (user, found) in people {
         let found = found.unwrap().expect("everybody exists");
@@ -65,7 +65,7 @@ async fn people_and_photos_are_read_without_a_violation() {
         assert_eq!(found.anchor, known.on_premises_immutable_id);
         assert_eq!(found.sid, known.on_premises_security_identifier);
         assert_eq!(found.sam_account_name, known.on_premises_sam_account_name);
-        assert_eq!(graph.find_person(&known.user_principal_name).await.unwrap(), Some(user));
+        assert_eq!(graph.find_user(&known.user_principal_name).await.unwrap(), Some(user));
     }
 
     assert!(graph.list_subscriptions().await.unwrap().is_empty());
@@ -86,7 +86,7 @@ async fn no_photo_and_nobody_are_understood_in_each_of_the_simulators_shapes() {
     }
     let gone = *sim.tenant().user_ids().last().unwrap();
     sim.tenant().delete_user(gone, true).unwrap();
-    let people = graph.people(&users, Priority::Normal).await.unwrap();
+    let people = graph.users(&users, Priority::Normal).await.unwrap();
     let missing: Vec<_> = people.iter().filter(|(_, person)| matches!(person, Ok(None))).map(|(id, _)| *id).collect();
     assert_eq!(missing, [UserId::from_uuid(gone)]);
     sim.assert_no_violations();

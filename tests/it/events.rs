@@ -60,8 +60,8 @@ async fn a_photo_is_carried_by_an_event_hub() {
     assert_eq!(world.trail(user).await.len(), 1);
     assert!(world.shows_newest(user).await);
 
-    let kept = world.app.subscribe.keep().await.unwrap();
-    assert!(kept.did.is_empty(), "the subscription is known again: {kept}");
+    let kept = world.app.subscribe.sync().await.unwrap();
+    assert!(kept.actions.is_empty(), "the subscription is known again: {kept}");
     world.end().await;
 }
 

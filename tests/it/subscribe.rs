@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use graph_sim::{Fault, FaultRule, RequestPattern, RetryAfter, SimSubscription};
 use photorelay::app::App;
-use photorelay::jobs::subscribe::{Action, Match, SubscribeError, SyncReport};
+use photorelay::jobs::subscribe::{Action, SubscribeError, SubscriptionMatch, SyncReport};
 use photorelay_core::clock::Clock;
 use photorelay_core::contract::{LifecycleEvent, LifecycleMessage, V1};
 use photorelay_core::names::SUBSCRIPTIONS_QUEUE;
@@ -50,8 +50,8 @@ async fn notifies(world: &World) -> bool {
 #[tokio::test]
 async fn a_first_run_subscribes_to_users_with_both_endpoints_for_four_weeks() {
     let world = unsubscribed().await;
-    let kept = world.app.subscribe.keep().await.unwrap();
-    assert!(matches!(kept.did[..], [Action::Created { .. }]), "{kept}");
+    let kept = world.app.subscribe.sync().await.unwrap();
+    assert!(matches!(kept.actions[..], [Action::Created { .. }]), "{kept}");
     let made = one(&world);
     assert_eq!((made.resource.as_str(), made.change_type.as_str()), ("users", "updated"));
     assert_eq!(made.client_state.as_deref(), Some(CLIENT_STATE));
@@ -67,8 +67,12 @@ async fn what_lives_is_adopted_and_left_alone_for_a_day() {
     let world = World::start().await;
     let id = one(&world).id;
     let other_process = again(&world, &world.url, CLIENT_STATE, None, Duration::ZERO).await;
-    let kept = other_process.subscribe.keep().await.unwrap();
-    assert_eq!((alive(&kept), kept.did.len(), kept.found[0].fit), (id, 0, Match::Current), "{kept}");
+    let kept = other_process.subscribe.sync().await.unwrap();
+    assert_eq!(
+        (alive(&kept), kept.actions.len(), kept.found[0].matched),
+        (id, 0, SubscriptionMatch::Current),
+        "{kept}"
+    );
     world.end().await;
 }
 
@@ -79,8 +83,8 @@ async fn a_renewal_once_a_day_moves_the_expiry_while_the_handshake_is_run_again(
     world.sim.advance(2 * DAY);
     let tomorrow = again(&world, &world.url, CLIENT_STATE, None, 2 * DAY).await;
     // One thread serves the webhook and waits for the renewal: it must not wait for itself.
-    let kept = tomorrow.subscribe.keep().await.unwrap();
-    assert!(matches!(kept.did[..], [Action::Renewed { id, .. }] if id == before.id), "{kept}");
+    let kept = tomorrow.subscribe.sync().await.unwrap();
+    assert!(matches!(kept.actions[..], [Action::Renewed { id, .. }] if id == before.id), "{kept}");
     assert!(one(&world).expires.duration_since(before.expires).as_hours() >= 47);
     assert_eq!(world.sim.requests().count("POST /v1.0/subscriptions/{id}/reauthorize"), 0);
     world.end().await;
@@ -91,8 +95,8 @@ async fn one_that_is_not_listed_yet_is_adopted_by_the_id_in_graphs_refusal() {
     let world = World::start().await;
     let id = one(&world).id;
     world.sim.set(|settings| settings.empty_subscription_lists = 1);
-    let kept = world.app.subscribe.keep().await.unwrap();
-    assert_eq!((alive(&kept), kept.found.len(), kept.did.len()), (id, 0, 0), "{kept}");
+    let kept = world.app.subscribe.sync().await.unwrap();
+    assert_eq!((alive(&kept), kept.found.len(), kept.actions.len()), (id, 0, 0), "{kept}");
     assert_eq!(one(&world).id, id);
     world.end().await;
 }
@@ -101,15 +105,15 @@ async fn one_that_is_not_listed_yet_is_adopted_by_the_id_in_graphs_refusal() {
 async fn what_vanished_is_made_anew_even_between_list_and_renewal() {
     let world = World::start().await;
     world.sim.lose_subscription(one(&world).id);
-    let kept = world.app.subscribe.keep().await.unwrap();
-    assert!(matches!(kept.did[..], [Action::Created { .. }]), "{kept}");
+    let kept = world.app.subscribe.sync().await.unwrap();
+    assert!(matches!(kept.actions[..], [Action::Created { .. }]), "{kept}");
 
     world.sim.advance(2 * DAY);
     let later = again(&world, &world.url, CLIENT_STATE, None, 2 * DAY).await;
     let gone = Fault::GraphError { name: "subscription_unknown".to_owned() };
     world.sim.add_fault(FaultRule::new(RequestPattern::new("PATCH", "/v1.0/subscriptions/*"), gone).times(1));
-    let (before, lost) = (one(&world).id, later.subscribe.keep().await.unwrap());
-    assert!(matches!(lost.did[..], [Action::Lost { id }, ..] if id == before), "{lost}");
+    let (before, lost) = (one(&world).id, later.subscribe.sync().await.unwrap());
+    assert!(matches!(lost.actions[..], [Action::Lost { id }, ..] if id == before), "{lost}");
     world.end().await;
 }
 
@@ -118,20 +122,20 @@ async fn a_new_secret_comes_without_a_gap() {
     let world = World::start().await;
     let old = one(&world).id;
     let tomorrow = again(&world, &world.url, "a-secret-of-tomorrow", Some(CLIENT_STATE), Duration::ZERO).await;
-    let first = tomorrow.subscribe.keep().await.unwrap();
-    assert!(matches!(first.did[..], [Action::Created { .. }]), "{first}");
-    assert_eq!(first.found[0].fit, Match::Previous);
+    let first = tomorrow.subscribe.sync().await.unwrap();
+    assert!(matches!(first.actions[..], [Action::Created { .. }]), "{first}");
+    assert_eq!(first.found[0].matched, SubscriptionMatch::Previous);
     let both: Vec<_> = world.sim.subscriptions().into_iter().map(|one| one.client_state.unwrap()).collect();
     assert_eq!(both.len(), 2, "the old one stays until the new one was there for a run");
-    let second = tomorrow.subscribe.keep().await.unwrap();
-    assert_eq!(second.did, [Action::Deleted { id: old }], "{second}");
+    let second = tomorrow.subscribe.sync().await.unwrap();
+    assert_eq!(second.actions, [Action::Deleted { id: old }], "{second}");
     let left = one(&world);
     assert_eq!((left.id, left.client_state.as_deref()), (alive(&first), Some("a-secret-of-tomorrow")));
 
     // And back again, so that both kinds of changes have been used.
     let back = again(&world, &world.url, CLIENT_STATE, Some("a-secret-of-tomorrow"), Duration::ZERO).await;
-    back.subscribe.keep().await.unwrap();
-    back.subscribe.keep().await.unwrap();
+    back.subscribe.sync().await.unwrap();
+    back.subscribe.sync().await.unwrap();
     assert_eq!(one(&world).client_state.as_deref(), Some(CLIENT_STATE));
     assert!(notifies(&world).await);
     world.end().await;
@@ -141,10 +145,10 @@ async fn a_new_secret_comes_without_a_gap() {
 async fn two_rotations_in_a_row_find_room_and_keep_what_is_still_accepted() {
     let world = World::start().await;
     let second = again(&world, &world.url, "the-second-secret", Some(CLIENT_STATE), Duration::ZERO).await;
-    second.subscribe.keep().await.unwrap();
+    second.subscribe.sync().await.unwrap();
     let third = again(&world, &world.url, "the-third-secret", Some("the-second-secret"), Duration::ZERO).await;
-    let kept = third.subscribe.keep().await.unwrap();
-    assert!(matches!(kept.did[..], [Action::Deleted { .. }, Action::Created { .. }]), "{kept}");
+    let kept = third.subscribe.sync().await.unwrap();
+    assert!(matches!(kept.actions[..], [Action::Deleted { .. }, Action::Created { .. }]), "{kept}");
     let mut states: Vec<_> = world.sim.subscriptions().into_iter().map(|one| one.client_state.unwrap()).collect();
     states.sort();
     assert_eq!(states, ["the-second-secret", "the-third-secret"]);
@@ -160,11 +164,11 @@ async fn a_subscription_for_another_url_is_never_touched() {
     config.notifications.client_state = "another-deployments-secret".into();
     // Nobody answers there: Graph refuses, and says why.
     let other = App::build(&config).await.unwrap();
-    let refused = other.subscribe.keep().await.unwrap_err();
+    let refused = other.subscribe.sync().await.unwrap_err();
     assert!(matches!(refused, SubscribeError::EndpointRefused { .. }), "{refused}");
     assert!(refused.to_string().contains("PHOTORELAY_PUBLIC_URL"), "{refused}");
     assert_eq!(one(&world).notification_url, theirs.notification_url);
-    assert!(other.subscribe.end(None).await.unwrap().did.is_empty());
+    assert!(other.subscribe.end(None).await.unwrap().actions.is_empty());
     assert_eq!(one(&world).id, theirs.id);
     world.end().await;
 }
@@ -173,10 +177,10 @@ async fn a_subscription_for_another_url_is_never_touched() {
 async fn when_others_take_all_the_room_the_operator_is_told_their_ids() {
     let world = World::start().await;
     let second = again(&world, &world.url, "the-second-secret", Some(CLIENT_STATE), Duration::ZERO).await;
-    second.subscribe.keep().await.unwrap();
+    second.subscribe.sync().await.unwrap();
     let elsewhere = Url::parse("http://127.0.0.1:9/elsewhere").unwrap();
     let other = again(&world, &elsewhere, "another-deployments-secret", None, Duration::ZERO).await;
-    let refused = other.subscribe.keep().await.unwrap_err().to_string();
+    let refused = other.subscribe.sync().await.unwrap_err().to_string();
     for theirs in world.sim.subscriptions() {
         assert!(refused.contains(&theirs.id.to_string()) && refused.contains("unsubscribe --id"), "{refused}");
     }
@@ -188,11 +192,11 @@ async fn a_full_quota_and_an_outage_are_told_and_what_lives_goes_on() {
     let world = World::start().await;
     world.sim.set(|settings| settings.subscription_quota = 1);
     let tomorrow = again(&world, &world.url, "a-secret-of-tomorrow", Some(CLIENT_STATE), Duration::ZERO).await;
-    let refused = tomorrow.subscribe.keep().await.unwrap_err();
+    let refused = tomorrow.subscribe.sync().await.unwrap_err();
     assert!(matches!(refused, SubscribeError::QuotaExceeded { .. }), "{refused}");
     let down = Fault::Status { status: 500, code: "Down".to_owned(), retry_after: RetryAfter::Absent };
     world.sim.add_fault(FaultRule::new(RequestPattern::new("GET", "/v1.0/subscriptions"), down).times(1));
-    assert!(matches!(tomorrow.subscribe.keep().await, Err(SubscribeError::Graph(error)) if error.is_transient()));
+    assert!(matches!(tomorrow.subscribe.sync().await, Err(SubscribeError::Graph(error)) if error.is_transient()));
     assert_eq!(one(&world).client_state.as_deref(), Some(CLIENT_STATE));
     world.end().await;
 }

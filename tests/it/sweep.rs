@@ -433,13 +433,13 @@ async fn a_sweep_slows_down_when_graph_says_that_the_tenant_is_near_its_limit() 
     let at_once = async || {
         let run = Run::default();
         world.app.sweep.run(&run).await.unwrap();
-        run.progress.borrow().at_once
+        run.progress.borrow().concurrency
     };
     let free = at_once().await;
     // Any answer of the directory says so, to whoever asked.
     world.sim.advance(Duration::from_secs(10));
     world.sim.set(|settings| settings.resource_units = Some(1));
-    world.app.graph.find_person(&world.user(0).to_string()).await.unwrap();
+    world.app.graph.find_user(&world.user(0).to_string()).await.unwrap();
     world.sim.set(|settings| settings.resource_units = Some(1_000_000));
     assert!(world.app.graph.limit_percentage().is_some_and(|used| used >= 1.0));
     let warned = at_once().await;

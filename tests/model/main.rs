@@ -19,7 +19,7 @@ const NOTHING: Budget = Budget {
     crashes: 0,
     repeats: 0,
     stale_reads: 0,
-    lost_hints: 0,
+    lost_notifications: 0,
     lost_heads: 0,
     lost_answers: 0,
     holds: 0,
@@ -80,7 +80,7 @@ fn a_commit_whose_answer_was_lost_is_done_once() {
 
 #[test]
 fn the_sweep_finds_what_no_notification_announced() {
-    holds_with_both_etags(Bounds { budget: Budget { lost_hints: 2, ..NOTHING }, ..WORKERS }, 15_000);
+    holds_with_both_etags(Bounds { budget: Budget { lost_notifications: 2, ..NOTHING }, ..WORKERS }, 15_000);
 }
 
 #[test]

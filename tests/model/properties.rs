@@ -77,7 +77,7 @@ fn head_is_honest(bounds: &Bounds, world: &World) -> Checked {
 
 /// Without a sweep the trail is complete only if no hint is lost and Graph tells the truth.
 fn hints_are_enough(bounds: &Bounds) -> bool {
-    bounds.etags == Etags::Unique && bounds.budget.lost_hints == 0 && bounds.budget.stale_reads == 0
+    bounds.etags == Etags::Unique && bounds.budget.lost_notifications == 0 && bounds.budget.stale_reads == 0
 }
 
 fn trail_ends_with_graph(bounds: &Bounds, world: &World, when: &str) -> Checked {

@@ -114,9 +114,9 @@ fn graph_and_storage(bounds: &Bounds, world: &World, next: &mut Vec<(Action, Wor
         for worker in &mut after.workers {
             worker.undisturbed = false;
         }
-        if left.lost_hints > 0 {
+        if left.lost_notifications > 0 {
             let mut unheard = after;
-            unheard.left.lost_hints -= 1;
+            unheard.left.lost_notifications -= 1;
             next.push((Action::Change { announced: false }, unheard));
         }
         after.checks[How::IfChanged as usize] += 1;

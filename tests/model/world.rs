@@ -79,7 +79,7 @@ pub(crate) struct Budget {
     /// A read of Graph shows the state before the present one.
     pub(crate) stale_reads: u8,
     /// A change that no notification announces.
-    pub(crate) lost_hints: u8,
+    pub(crate) lost_notifications: u8,
     pub(crate) lost_heads: u8,
     /// A commit that was done, but whose answer says that the entry exists.
     pub(crate) lost_answers: u8,

@@ -1,7 +1,7 @@
 //! Recognises our own thumbnail coming back from the directory through Entra Connect, with other bytes.
 //!
-//! A false echo loses a real photo, so everything must agree: a receipt says that the target shows the rendition, what came
-//! back is not larger than it, the original was larger than it, and the pixels are close. Going back to an earlier
+//! A false echo loses a real photo, so everything must agree: a receipt says that the target shows the rendition, what
+//! came back is not larger than it, the original was larger than it, and the pixels are close. Going back to an earlier
 //! photo is not an echo: that one comes in the size of an original.
 
 use std::collections::BTreeSet;
@@ -10,38 +10,38 @@ use photorelay_core::audit;
 use photorelay_core::contract::{self, Outcome, Receipt, RenditionFacts};
 use photorelay_core::id::Digest;
 use photorelay_core::names::{self, Container};
-use photorelay_core::photo;
+use photorelay_core::photo::decode;
 use photorelay_core::store::{StoreError, list_all};
 use photorelay_core::vault::{self, VaultError};
 
-use super::capture::Usable;
+use super::context::Reconciliation;
 use super::outcome::ReconcileError;
-use super::reconciliation::Reconciliation;
+use super::photo::DecodedPhoto;
 
-/// So many of the newest written entries can still come back.
+/// How many of the newest written entries can still come back.
 const RECENT_WRITES: usize = 4;
 
-/// The entry whose rendition this is, if it is one that was written.
-pub(super) async fn of_which(
-    look: &Reconciliation<'_>,
-    usable: &Usable,
+/// The entry whose written rendition this photo is, if it is one.
+pub(super) async fn source(
+    cx: &Reconciliation<'_>,
+    photo: &DecodedPhoto,
     newest: u32,
 ) -> Result<Option<u32>, ReconcileError> {
-    let largest = look.step.settings.renditions.iter().map(|spec| spec.side).max().unwrap_or_default();
-    if newest == 0 || usable.width.max(usable.height) > largest {
+    let largest = cx.settings.renditions.iter().map(|spec| spec.side).max().unwrap_or_default();
+    if newest == 0 || photo.width.max(photo.height) > largest {
         return Ok(None);
     }
-    let shown = shown(look).await?;
+    let shown = shown(cx).await?;
     for &(seq, is_proven) in &shown.entries {
-        let Some(committed) = audit::read(&*look.step.storage.blobs, look.user, seq).await? else { continue };
+        let Some(committed) = audit::read(cx.blobs(), cx.user, seq).await? else { continue };
         let Some(original) = &committed.entry.photo else { continue };
         for rendition in &committed.entry.renditions {
             if !is_proven && !shown.replaced.contains(&rendition.sha256) {
                 continue;
             }
-            let smaller = usable.width <= rendition.width && usable.height <= rendition.height;
+            let smaller = photo.width <= rendition.width && photo.height <= rendition.height;
             let shrunk = original.width > rendition.width || original.height > rendition.height;
-            if smaller && shrunk && is_close(look, usable, original.sha256, rendition).await? {
+            if smaller && shrunk && is_close(cx, photo, original.sha256, rendition).await? {
                 return Ok(Some(seq));
             }
         }
@@ -49,19 +49,19 @@ pub(super) async fn of_which(
     Ok(None)
 }
 
-/// What receipts say that targets have shown.
+/// What targets have shown, according to receipts.
 #[derive(Default)]
 struct Shown {
-    /// Newest first, each with whether its receipt says so by itself.
+    /// Newest first, each with whether its own receipt proves it.
     entries: Vec<(u32, bool)>,
     /// Values that were there before others were written. An agent that died after writing left no receipt of its own,
     /// and the next one calls that entry superseded; but it says what it replaced.
     replaced: BTreeSet<Digest>,
 }
 
-async fn shown(look: &Reconciliation<'_>) -> Result<Shown, StoreError> {
-    let blobs = &*look.step.storage.blobs;
-    let listed = list_all(blobs, Container::Receipts, &names::person_prefix(look.user)).await?;
+async fn shown(cx: &Reconciliation<'_>) -> Result<Shown, StoreError> {
+    let blobs = cx.blobs();
+    let listed = list_all(blobs, Container::Receipts, &names::person_prefix(cx.user)).await?;
     let mut shown = Shown::default();
     for blob in listed.iter().rev().filter(|blob| blob.name.ends_with(".json")) {
         if shown.entries.len() == RECENT_WRITES {
@@ -71,7 +71,7 @@ async fn shown(look: &Reconciliation<'_>) -> Result<Shown, StoreError> {
         let Some(bytes) = blobs.get(Container::Receipts, &blob.name, limit).await? else { continue };
         // A receipt that cannot be read proves nothing.
         let Ok(receipt) = contract::parse::<Receipt>(&bytes) else { continue };
-        if receipt.user_id != look.user {
+        if receipt.user_id != cx.user {
             continue;
         }
         shown.replaced.extend(receipt.before);
@@ -90,21 +90,20 @@ async fn shown(look: &Reconciliation<'_>) -> Result<Shown, StoreError> {
 }
 
 async fn is_close(
-    look: &Reconciliation<'_>,
-    usable: &Usable,
+    cx: &Reconciliation<'_>,
+    photo: &DecodedPhoto,
     original: Digest,
     rendition: &RenditionFacts,
 ) -> Result<bool, StoreError> {
-    let blob = names::rendition(look.user, original, &rendition.name, rendition.sha256);
-    let limits = look.step.settings.limits;
+    let blob = names::rendition(cx.user, original, &rendition.name, rendition.sha256);
+    let limits = cx.settings.limits;
     let limit = limits.max_bytes as u64;
-    let bytes = match vault::read_verified(&*look.step.storage.blobs, &blob, rendition.sha256, limit).await {
+    let bytes = match vault::read_verified(cx.blobs(), &blob, rendition.sha256, limit).await {
         Ok(bytes) => bytes,
         Err(VaultError::Store(error)) => return Err(error),
         // Without the rendition nothing can be an echo of it.
         Err(VaultError::Missing { .. } | VaultError::Changed { .. }) => return Ok(false),
     };
-    let theirs =
-        tokio::task::spawn_blocking(move || photo::decode(&bytes, &limits).map(|upright| upright.fingerprint()));
-    Ok(matches!(theirs.await, Ok(Ok(fingerprint)) if fingerprint.is_close(&usable.fingerprint)))
+    let theirs = tokio::task::spawn_blocking(move || decode(&bytes, &limits).map(|upright| upright.fingerprint()));
+    Ok(matches!(theirs.await, Ok(Ok(fingerprint)) if fingerprint.is_close(&photo.fingerprint)))
 }

@@ -1,8 +1,8 @@
-//! What a look did and why, for the operator who asks about one person.
+//! What a reconciliation did and why, for the operator who asks about one user.
 
 use std::fmt;
 
-/// The eight steps of a look, numbered as in ARCHITECTURE.md.
+/// The eight steps, numbered as in ARCHITECTURE.md.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
     ReadTrail = 1,

@@ -1,15 +1,23 @@
-//! How a look at one person ended.
+//! How the reconciliation of one user ended.
 
 use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use photorelay_core::audit::AuditError;
+use photorelay_core::contract::AuditEntry;
 use photorelay_core::store::StoreError;
 
 use crate::graph::GraphError;
 
-/// What a look found.
+/// Where a round of the eight steps ended.
+pub(super) enum Round {
+    Done(ReconcileOutcome),
+    /// Start again from step 1 with a new read of Graph.
+    Again,
+}
+
+/// What a reconciliation found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReconcileOutcome {
     /// The ETag or the bytes are what they were.
@@ -27,7 +35,7 @@ pub enum ReconcileOutcome {
     },
     /// No photo, and none was expected.
     NoPhoto,
-    /// The photo seems to be gone; a second look follows after the hold time.
+    /// The photo seems to be gone; a second check follows after the hold time.
     Missing,
     Removed {
         seq: u32,
@@ -44,6 +52,15 @@ pub enum ReconcileOutcome {
 }
 
 impl ReconcileOutcome {
+    /// Of the entry that was committed for a new photo: only a refused one has a reason.
+    pub(super) fn of_entry(entry: &AuditEntry) -> Self {
+        let seq = entry.seq;
+        match entry.reason.clone() {
+            Some(reason) => ReconcileOutcome::Refused { seq, reason },
+            None => ReconcileOutcome::Captured { seq },
+        }
+    }
+
     /// In one word, for counting.
     pub fn word(&self) -> &'static str {
         match self {
@@ -70,11 +87,11 @@ impl fmt::Display for ReconcileOutcome {
             ReconcileOutcome::Refused { seq, reason } => write!(f, "refused as entry {seq}: {reason}"),
             ReconcileOutcome::Echo { of_seq } => write!(f, "an echo of entry {of_seq}"),
             ReconcileOutcome::NoPhoto => f.write_str("no photo, as before"),
-            ReconcileOutcome::Missing => f.write_str("photo not found; a second look follows after the hold time"),
+            ReconcileOutcome::Missing => f.write_str("photo not found; a second check follows after the hold time"),
             ReconcileOutcome::Removed { seq } => write!(f, "removal committed as entry {seq}"),
             ReconcileOutcome::OutOfScope { reason } => write!(f, "out of scope: {reason}"),
             ReconcileOutcome::Parked { until } => {
-                write!(f, "too many changes within a day; looked at again at {until}")
+                write!(f, "too many changes within a day; checked again at {until}")
             }
             ReconcileOutcome::Forgotten => f.write_str("forgotten: nothing is captured"),
             ReconcileOutcome::NoSuchUser => f.write_str("no such user"),
@@ -82,7 +99,7 @@ impl fmt::Display for ReconcileOutcome {
     }
 }
 
-/// Why a look could not be finished.
+/// Why a reconciliation could not be finished.
 #[derive(Debug, thiserror::Error)]
 pub enum ReconcileError {
     #[error(transparent)]
@@ -91,18 +108,18 @@ pub enum ReconcileError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Audit(#[from] AuditError),
-    /// Somebody has to look: run `photorelay audit verify`.
+    /// An operator has to find out why.
     #[error("the head knows entry {seq}, but the audit trail does not have it: run `photorelay audit verify`")]
     TrailCut { seq: u32 },
-    #[error("the photo changed during every one of {0} looks")]
+    #[error("the photo changed during each of {0} attempts")]
     Unstable(u32),
 }
 
 impl ReconcileError {
-    /// Whether looking again later may succeed without anybody doing anything.
+    /// Whether a later attempt may succeed without an operator's help.
     pub fn is_transient(&self) -> bool {
         match self {
-            // A denied call is cured by a grant, and the queue is the right place to wait for it.
+            // A grant cures a denied request, and the queue is the right place to wait for it.
             ReconcileError::Graph(_) | ReconcileError::Store(_) | ReconcileError::Unstable(_) => true,
             ReconcileError::Audit(AuditError::Store(_)) => true,
             ReconcileError::Audit(_) | ReconcileError::TrailCut { .. } => false,

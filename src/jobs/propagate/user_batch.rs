@@ -1,11 +1,12 @@
-//! Who the people of a message are, and in which groups: asked for when the first of them has changed, for all of them in one `$batch`.
+//! The properties and group memberships of a message's users: requested when the first of them has changed, for all of
+//! them in one `$batch`.
 
 use photorelay_core::id::{GroupId, UserId};
 use tokio::sync::OnceCell;
 
 use crate::graph::{Graph, GraphError, GraphUser, Priority};
 
-/// The people of one message.
+/// The users of one message.
 #[derive(Debug)]
 pub(super) struct UserBatch {
     users: Vec<UserId>,
@@ -19,21 +20,21 @@ impl UserBatch {
         Self { users: users.to_vec(), priority, known: OnceCell::new(), in_groups: OnceCell::new() }
     }
 
-    /// The person, or none if there is no such user.
+    /// The user, or none if there is no such user.
     pub(super) async fn get(&self, graph: &Graph, user: UserId) -> Result<Option<GraphUser>, GraphError> {
         let known = self.known.get_or_try_init(|| async {
-            let answers = graph.people(&self.users, self.priority).await?;
-            Ok::<_, GraphError>(answers.into_iter().filter_map(|(user, person)| Some((user, person.ok()?))).collect())
+            let answers = graph.users(&self.users, self.priority).await?;
+            Ok::<_, GraphError>(answers.into_iter().filter_map(|(user, found)| Some((user, found.ok()?))).collect())
         });
-        if let Some((_, person)) = known.await?.iter().find(|(known, _)| *known == user) {
-            return Ok(person.clone());
+        if let Some((_, found)) = known.await?.iter().find(|(known, _)| *known == user) {
+            return Ok(found.clone());
         }
-        // Only this one was throttled or failed; asking alone says why.
-        let answer = graph.people(&[user], self.priority).await?.pop();
-        answer.map_or(Ok(None), |(_, person)| person)
+        // Only this one was throttled or failed; a request of its own says why.
+        let answer = graph.users(&[user], self.priority).await?.pop();
+        answer.map_or(Ok(None), |(_, found)| found)
     }
 
-    /// Whether the person is in one of the groups.
+    /// Whether the user is in one of the groups.
     pub(super) async fn is_in_groups(
         &self,
         graph: &Graph,

@@ -1,8 +1,8 @@
 //! The two URLs that Graph is given, and whether a subscription that exists was made for them.
 //!
-//! Graph never tells the `clientState` of a subscription. So that everybody who reads the list sees whether one carries
-//! the secret of today, the notification URL ends in a mark of it: 24 bits of a digest, which betray nothing that would
-//! help to guess a secret of the length that the configuration asks for.
+//! Graph never returns the `clientState` of a subscription. So that a list of subscriptions shows whether one carries the
+//! current secret, the notification URL ends in a mark of it: 24 bits of a digest, which do not help to guess a secret
+//! of the length that the configuration requires.
 
 use std::fmt;
 
@@ -12,6 +12,8 @@ use url::Url;
 
 use crate::graph::{SecretUrl, Subscription};
 
+/// What is subscribed to.
+pub(super) const RESOURCE: &str = "users";
 /// The parameter of the notification URL that holds the mark.
 const MARK: &str = "secret-mark";
 const MARK_DIGITS: usize = 6;
@@ -21,8 +23,8 @@ const MARK_DIGITS: usize = 6;
 pub enum Via<'a> {
     /// HTTP, below this URL.
     Webhook(&'a Url),
-    /// An event hub or a partner topic of Event Grid, in Graph's own notation. It carries no mark of a secret: Graph takes
-    /// no parameters but its own there.
+    /// An event hub or a partner topic of Event Grid, in Graph's own notation. It carries no mark of a secret: Graph
+    /// accepts no parameters but its own there.
     Events(&'a str),
 }
 
@@ -41,44 +43,44 @@ pub(super) struct Webhook {
     previous: Option<String>,
 }
 
-/// What a subscription is to us.
+/// How a subscription relates to this deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Match {
-    /// As it should be.
+pub enum SubscriptionMatch {
+    /// Ours, as it should be.
     Current,
     /// Ours, with the secret before the current one; its notifications are still accepted.
     Previous,
-    /// Ours by its URL, with a secret that is not accepted, or made before there was a mark.
+    /// Ours by its URL, with a secret that is not accepted, or created before there were marks.
     Unknown,
-    /// Ours, but Graph cannot say that it needs care: that URL can only be given when one is made.
+    /// Ours, but Graph cannot warn that it needs attention: that URL can only be set when a subscription is created.
     WithoutLifecycle,
     /// For another URL: another deployment, or a program that shares the application.
     Elsewhere,
-    /// For something else than all users.
+    /// To another resource than all users.
     OtherResource,
 }
 
-impl Match {
-    /// Whether what it notifies of is acted on.
+impl SubscriptionMatch {
+    /// Whether its notifications are accepted.
     pub fn is_accepted(self) -> bool {
-        matches!(self, Match::Current | Match::Previous | Match::WithoutLifecycle)
+        matches!(self, SubscriptionMatch::Current | SubscriptionMatch::Previous | SubscriptionMatch::WithoutLifecycle)
     }
 
-    /// Whether it was made for this deployment.
+    /// Whether it was created for this deployment.
     pub fn is_ours(self) -> bool {
-        !matches!(self, Match::Elsewhere | Match::OtherResource)
+        !matches!(self, SubscriptionMatch::Elsewhere | SubscriptionMatch::OtherResource)
     }
 }
 
-impl fmt::Display for Match {
+impl fmt::Display for SubscriptionMatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Match::Current => "ours, with the current secret",
-            Match::Previous => "ours, with the previous secret",
-            Match::Unknown => "ours, with a secret that is not accepted",
-            Match::WithoutLifecycle => "ours, without lifecycle endpoint",
-            Match::Elsewhere => "for another URL",
-            Match::OtherResource => "for another resource",
+            SubscriptionMatch::Current => "ours, with the current secret",
+            SubscriptionMatch::Previous => "ours, with the previous secret",
+            SubscriptionMatch::Unknown => "ours, with a secret that is not accepted",
+            SubscriptionMatch::WithoutLifecycle => "ours, without lifecycle endpoint",
+            SubscriptionMatch::Elsewhere => "for another URL",
+            SubscriptionMatch::OtherResource => "for another resource",
         })
     }
 }
@@ -109,16 +111,18 @@ impl Endpoints {
         }
     }
 
-    pub(super) fn fit(&self, subscription: &Subscription) -> Match {
+    pub(super) fn classify(&self, subscription: &Subscription) -> SubscriptionMatch {
         let resource = subscription.resource.trim_start_matches('/');
-        if !resource.eq_ignore_ascii_case(super::RESOURCE) {
-            return Match::OtherResource;
+        if !resource.eq_ignore_ascii_case(RESOURCE) {
+            return SubscriptionMatch::OtherResource;
         }
         match self {
-            Self::Webhook(webhook) => webhook.fit(subscription),
-            Self::Events(url) if subscription.notification_url.as_ref() != Some(url) => Match::Elsewhere,
-            Self::Events(url) if subscription.lifecycle_url.as_ref() != Some(url) => Match::WithoutLifecycle,
-            Self::Events(_) => Match::Current,
+            Self::Webhook(webhook) => webhook.classify(subscription),
+            Self::Events(url) if subscription.notification_url.as_ref() != Some(url) => SubscriptionMatch::Elsewhere,
+            Self::Events(url) if subscription.lifecycle_url.as_ref() != Some(url) => {
+                SubscriptionMatch::WithoutLifecycle
+            }
+            Self::Events(_) => SubscriptionMatch::Current,
         }
     }
 }
@@ -139,20 +143,22 @@ impl Webhook {
         }
     }
 
-    fn fit(&self, subscription: &Subscription) -> Match {
+    fn classify(&self, subscription: &Subscription) -> SubscriptionMatch {
         let Some(found) = subscription.notification_url.as_deref().and_then(|url| self.mark_of(url)) else {
-            return Match::Elsewhere;
+            return SubscriptionMatch::Elsewhere;
         };
         let lifecycle = subscription.lifecycle_url.as_deref().and_then(|url| Url::parse(url).ok());
         match found {
-            Some(mark) if mark == self.current && lifecycle.as_ref() == Some(&self.lifecycle) => Match::Current,
-            Some(mark) if mark == self.current => Match::WithoutLifecycle,
-            mark if mark.is_some() && mark == self.previous => Match::Previous,
-            _ => Match::Unknown,
+            Some(mark) if mark == self.current && lifecycle.as_ref() == Some(&self.lifecycle) => {
+                SubscriptionMatch::Current
+            }
+            Some(mark) if mark == self.current => SubscriptionMatch::WithoutLifecycle,
+            mark if mark.is_some() && mark == self.previous => SubscriptionMatch::Previous,
+            _ => SubscriptionMatch::Unknown,
         }
     }
 
-    /// None if the URL is not ours; none within if it carries no mark.
+    /// None if the URL is not ours; an inner none if it carries no mark.
     fn mark_of(&self, url: &str) -> Option<Option<String>> {
         let url = Url::parse(url).ok()?;
         let rest = url.as_str().strip_prefix(self.notifications.as_str())?;
@@ -200,9 +206,9 @@ mod tests {
         let ours = endpoints("https://relay.test/base/?code=K%3D", None);
         assert!(ours.notification_url().0.starts_with("https://relay.test/base/api/notifications?code=K%3D&"));
         assert_eq!(ours.lifecycle_url().0, "https://relay.test/base/api/lifecycle?code=K%3D");
-        assert_eq!(ours.fit(&subscription(&ours)), Match::Current);
+        assert_eq!(ours.classify(&subscription(&ours)), SubscriptionMatch::Current);
         for other in ["https://relay.test/base?code=L%3D", "https://relay.test?code=K%3D", "https://other.test/base"] {
-            assert_eq!(endpoints(other, None).fit(&subscription(&ours)), Match::Elsewhere, "{other}");
+            assert_eq!(endpoints(other, None).classify(&subscription(&ours)), SubscriptionMatch::Elsewhere, "{other}");
         }
     }
 
@@ -214,11 +220,11 @@ mod tests {
             let public = Url::parse("https://relay.test").unwrap();
             Endpoints::new(Via::Webhook(&public), &"the-secret-of-tomorrow".into(), previous.map(Into::into).as_ref())
         };
-        assert_eq!(tomorrow(Some("the-secret-of-today")).fit(&old), Match::Previous);
-        assert_eq!(tomorrow(None).fit(&old), Match::Unknown);
+        assert_eq!(tomorrow(Some("the-secret-of-today")).classify(&old), SubscriptionMatch::Previous);
+        assert_eq!(tomorrow(None).classify(&old), SubscriptionMatch::Unknown);
         let unmarked = Subscription { notification_url: Some("https://relay.test/api/notifications".into()), ..old };
-        assert_eq!(today.fit(&unmarked), Match::Unknown);
-        assert_eq!(tomorrow(Some("the-secret-of-today")).fit(&unmarked), Match::Unknown);
+        assert_eq!(today.classify(&unmarked), SubscriptionMatch::Unknown);
+        assert_eq!(tomorrow(Some("the-secret-of-today")).classify(&unmarked), SubscriptionMatch::Unknown);
     }
 
     #[test]
@@ -226,9 +232,9 @@ mod tests {
         let url = "EventHub:https://ns.servicebus.windows.net/eventhubname/photos?tenantId=contoso.com";
         let ours = Endpoints::new(Via::Events(url), &"the-secret-of-today".into(), None);
         let made = subscription(&ours);
-        assert_eq!((made.notification_url.as_deref(), ours.fit(&made)), (Some(url), Match::Current));
+        assert_eq!((made.notification_url.as_deref(), ours.classify(&made)), (Some(url), SubscriptionMatch::Current));
         let other = Subscription { notification_url: Some(url.replace("photos", "others")), ..made };
-        assert_eq!(ours.fit(&other), Match::Elsewhere);
+        assert_eq!(ours.classify(&other), SubscriptionMatch::Elsewhere);
         assert_eq!(format!("{ours:?}"), "Endpoints(eventhub)");
     }
 
@@ -236,6 +242,6 @@ mod tests {
     fn one_without_lifecycle_endpoint_is_ours_and_to_be_replaced() {
         let ours = endpoints("https://relay.test", None);
         let without = Subscription { lifecycle_url: None, ..subscription(&ours) };
-        assert_eq!(ours.fit(&without), Match::WithoutLifecycle);
+        assert_eq!(ours.classify(&without), SubscriptionMatch::WithoutLifecycle);
     }
 }

@@ -1,21 +1,21 @@
-//! What was found and what was done about it, in words for the operator and for the log.
+//! What a run found and did, for the operator and for the log.
 
 use std::fmt;
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::endpoints::Match;
+use super::endpoints::SubscriptionMatch;
 use crate::graph::Subscription;
 
-/// A subscription of this application, and what it is to us.
+/// A subscription of this application, and how it relates to this deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MatchedSubscription {
     pub subscription: Subscription,
-    pub fit: Match,
+    pub matched: SubscriptionMatch,
 }
 
-/// One thing that was done.
+/// One thing that a run did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     Created {
@@ -38,10 +38,10 @@ pub enum Action {
 /// The state after a run.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SyncReport {
-    /// Whether there is a public URL that Graph could notify.
+    /// Whether there is an endpoint that Graph could notify.
     pub is_configured: bool,
     pub found: Vec<MatchedSubscription>,
-    pub did: Vec<Action>,
+    pub actions: Vec<Action>,
     /// The subscription that lives now, and until when.
     pub alive: Option<(Uuid, Timestamp)>,
 }
@@ -49,10 +49,10 @@ pub struct SyncReport {
 impl SyncReport {
     /// One line for the log.
     pub fn summary(&self) -> String {
-        match (self.alive, self.did.as_slice()) {
+        match (self.alive, self.actions.as_slice()) {
             _ if !self.is_configured => NOT_CONFIGURED.to_owned(),
             (Some((id, until)), []) => format!("subscription {id} is alive until {until}"),
-            (_, did) => did.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+            (_, actions) => actions.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
         }
     }
 }
@@ -62,7 +62,7 @@ const NOT_CONFIGURED: &str = "no subscription: PHOTORELAY_PUBLIC_URL is not set,
 impl fmt::Display for MatchedSubscription {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Subscription { id, change_type, expires_at, .. } = &self.subscription;
-        write!(f, "{id} for `{change_type}` until {expires_at:.0}, {}", self.fit)
+        write!(f, "{id} for `{change_type}` until {expires_at:.0}, {}", self.matched)
     }
 }
 
@@ -71,7 +71,7 @@ impl fmt::Display for Action {
         match self {
             Action::Created { id, until } => write!(f, "created {id}, until {until:.0}"),
             Action::Renewed { id, until } => write!(f, "renewed {id}, until {until:.0}"),
-            Action::Lost { id } => write!(f, "{id} had vanished when it was to be renewed"),
+            Action::Lost { id } => write!(f, "{id} no longer existed when it was due for renewal"),
             Action::Deleted { id } => write!(f, "deleted {id}"),
         }
     }
@@ -85,7 +85,7 @@ impl fmt::Display for SyncReport {
         }
         labelled(f, "found", &self.found, "no subscription of this application")?;
         f.write_str("\n")?;
-        labelled(f, "did", &self.did, "nothing: it lives and was renewed within a day")
+        labelled(f, "did", &self.actions, "nothing: it is alive and was renewed within a day")
     }
 }
 

@@ -1,7 +1,7 @@
-//! Reads the ETags of many people, as fast as Graph lets us: fewer requests at once when it asks to slow down, slowly
-//! more when it does not.
+//! Reads the ETags of many users as fast as Graph allows: fewer concurrent requests when it throttles, slowly more when
+//! it does not.
 //!
-//! One person whom Graph will not tell about holds nobody up; when it tells about nobody, the sweep ends for now.
+//! A user that Graph does not answer about delays no other; if it answers about none, the sweep ends for now.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -17,14 +17,14 @@ use crate::graph::{Graph, GraphError, MAX_BATCH, PhotoState, Priority};
 const FIRST_DELAY: Duration = Duration::from_millis(500);
 const MAX_DELAY: Duration = Duration::from_secs(20);
 const MAX_ATTEMPTS: u32 = 6;
-/// Graph is down if so many requests in a row fail as a whole; each of them was repeated by the client already.
+/// Graph is down if this many requests in a row fail as a whole; the client has already retried each of them.
 const MAX_FAILURES_IN_A_ROW: u32 = 4;
 
-/// What Graph says about one person.
+/// What Graph shows of one user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Observation {
     State(PhotoState),
-    /// It fails for this one again and again; a check can wait longer for an answer.
+    /// Every attempt failed for this one; a check can wait longer for an answer.
     Unreadable,
 }
 
@@ -35,9 +35,10 @@ impl Observation {
 }
 
 pub(super) struct AdaptiveConcurrency {
-    at_once: usize,
-    most: usize,
-    /// Good answers since the number at once was last changed.
+    /// Requests that may be under way at once now.
+    limit: usize,
+    max: usize,
+    /// Answers without failure since the limit was last changed.
     streak: usize,
     longest_wait: Duration,
     failures_in_a_row: u32,
@@ -45,154 +46,160 @@ pub(super) struct AdaptiveConcurrency {
     pub(super) throttled: u64,
 }
 
-/// People to ask about, and how often that has failed.
-struct Group {
+/// Users to ask about in one request, and how often that has failed.
+struct UserGroup {
     users: Vec<UserId>,
     attempt: u32,
     delay: Duration,
 }
 
+/// Users without an answer, and the failure that asks for the longest delay.
+struct Unanswered {
+    users: Vec<UserId>,
+    error: GraphError,
+}
+
+type Observations = Vec<(UserId, Observation)>;
+
 impl AdaptiveConcurrency {
-    pub(super) fn new(most: usize, longest_wait: Duration) -> Self {
-        let most = most.max(1);
-        Self {
-            at_once: most.div_ceil(2),
-            most,
-            streak: 0,
-            longest_wait,
-            failures_in_a_row: 0,
-            requests: 0,
-            throttled: 0,
-        }
+    pub(super) fn new(max: usize, longest_wait: Duration) -> Self {
+        let max = max.max(1);
+        Self { limit: max.div_ceil(2), max, streak: 0, longest_wait, failures_in_a_row: 0, requests: 0, throttled: 0 }
     }
 
-    /// Asks about all of them and tells the answers as they come.
+    /// Asks about all of the users and sends the observations as they come.
     pub(super) async fn read(
         &mut self,
         graph: &Graph,
         users: &[UserId],
-        told: mpsc::UnboundedSender<Vec<(UserId, Observation)>>,
+        observed: mpsc::UnboundedSender<Observations>,
         progress: &watch::Sender<Progress>,
     ) -> Result<(), GraphError> {
-        let mut waiting: VecDeque<Group> = users
-            .chunks(MAX_BATCH)
-            .map(|users| Group { users: users.to_vec(), attempt: 0, delay: Duration::ZERO })
-            .collect();
-        let mut anybody_was_told = false;
+        let groups = users.chunks(MAX_BATCH);
+        let groups = groups.map(|users| UserGroup { users: users.to_vec(), attempt: 0, delay: Duration::ZERO });
+        let mut waiting: VecDeque<UserGroup> = groups.collect();
+        let mut is_any_observed = false;
         let mut unreadable = Vec::new();
         let mut last_error = None;
         let mut under_way = FuturesUnordered::new();
         loop {
-            while under_way.len() < self.at_once
+            while under_way.len() < self.limit
                 && let Some(group) = waiting.pop_front()
             {
                 self.requests += 1;
                 under_way.push(ask(graph, group));
             }
             let Some((group, answer)) = under_way.next().await else { break };
-            let (mut failed, mut error) = (Vec::new(), None);
-            match answer {
-                Ok(states) => {
-                    self.failures_in_a_row = 0;
-                    let mut sights = Vec::with_capacity(states.len());
-                    for (user, state) in states {
-                        match state {
-                            Ok(state) => sights.push((user, Observation::State(state))),
-                            Err(wrong) => {
-                                failed.push(user);
-                                error = Some(longer(error, wrong));
-                            }
-                        }
-                    }
-                    anybody_was_told |= !sights.is_empty();
-                    self.tell(progress, sights.len());
-                    // Nobody listens any more only when the sweep has failed otherwise.
-                    let _ = told.send(sights);
-                }
-                // Nobody will answer differently before somebody has done something.
-                Err(wrong) if !wrong.is_transient() => return Err(wrong),
-                Err(wrong) => {
-                    self.failures_in_a_row += 1;
-                    if self.failures_in_a_row >= MAX_FAILURES_IN_A_ROW {
-                        return Err(wrong);
-                    }
-                    failed = group.users;
-                    error = Some(wrong);
-                }
+            let (observations, unanswered) = self.sort(group.users, answer)?;
+            if !observations.is_empty() {
+                is_any_observed = true;
+                self.report(progress, observations.len());
+                // The receiver is gone only if the sweep has failed otherwise.
+                let _ = observed.send(observations);
             }
-            let Some(error) = error else {
-                self.went_well(graph.limit_percentage());
+            let Some(Unanswered { users, error }) = unanswered else {
+                self.speed_up(graph.limit_percentage());
                 continue;
             };
-            let asked = error.retry_after().unwrap_or_default();
-            if matches!(error, GraphError::Throttled { .. }) {
-                self.was_throttled();
-            }
-            if asked > self.longest_wait {
-                return Err(error);
-            }
-            if group.attempt + 1 >= MAX_ATTEMPTS || !error.is_transient() {
-                unreadable.extend(failed);
-            } else {
-                let delay = retry::backoff(FIRST_DELAY, MAX_DELAY, group.attempt).max(asked);
-                waiting.push_front(Group { users: failed, attempt: group.attempt + 1, delay });
+            match self.retry_delay(&error, group.attempt)? {
+                Some(delay) => waiting.push_front(UserGroup { users, attempt: group.attempt + 1, delay }),
+                None => unreadable.extend(users),
             }
             last_error = Some(error);
         }
         match last_error {
-            Some(error) if !anybody_was_told && users.len() >= MAX_BATCH => Err(error),
+            Some(error) if !is_any_observed && users.len() >= MAX_BATCH => Err(error),
             _ => {
-                self.tell(progress, unreadable.len());
-                let _ = told.send(unreadable.into_iter().map(|user| (user, Observation::Unreadable)).collect());
+                self.report(progress, unreadable.len());
+                let _ = observed.send(unreadable.into_iter().map(|user| (user, Observation::Unreadable)).collect());
                 Ok(())
             }
         }
     }
 
-    fn tell(&self, progress: &watch::Sender<Progress>, done: usize) {
+    /// What an answer shows of its users, and which of them it leaves out. An `Err` ends the run.
+    fn sort(
+        &mut self,
+        users: Vec<UserId>,
+        answer: BatchAnswer,
+    ) -> Result<(Observations, Option<Unanswered>), GraphError> {
+        let states = match answer {
+            Ok(states) => states,
+            // Every retry would be answered alike.
+            Err(error) if !error.is_transient() => return Err(error),
+            Err(error) => {
+                self.failures_in_a_row += 1;
+                let is_down = self.failures_in_a_row >= MAX_FAILURES_IN_A_ROW;
+                return if is_down { Err(error) } else { Ok((Vec::new(), Some(Unanswered { users, error }))) };
+            }
+        };
+        self.failures_in_a_row = 0;
+        let mut observations = Vec::with_capacity(states.len());
+        let mut unanswered: Option<Unanswered> = None;
+        for (user, state) in states {
+            match (state, &mut unanswered) {
+                (Ok(state), _) => observations.push((user, Observation::State(state))),
+                (Err(error), None) => unanswered = Some(Unanswered { users: vec![user], error }),
+                (Err(error), Some(unanswered)) => {
+                    unanswered.users.push(user);
+                    if error.retry_after() > unanswered.error.retry_after() {
+                        unanswered.error = error;
+                    }
+                }
+            }
+        }
+        Ok((observations, unanswered))
+    }
+
+    /// When to ask again; none if it has failed too often. An `Err` ends the run: Graph asks to wait too long.
+    fn retry_delay(&mut self, error: &GraphError, attempt: u32) -> Result<Option<Duration>, GraphError> {
+        if matches!(error, GraphError::Throttled { .. }) {
+            self.slow_down();
+        }
+        let retry_after = error.retry_after().unwrap_or_default();
+        if retry_after > self.longest_wait {
+            return Err(error.clone());
+        }
+        let is_given_up = attempt + 1 >= MAX_ATTEMPTS || !error.is_transient();
+        Ok((!is_given_up).then(|| retry::backoff(FIRST_DELAY, MAX_DELAY, attempt).max(retry_after)))
+    }
+
+    fn report(&self, progress: &watch::Sender<Progress>, done: usize) {
         progress.send_modify(|progress| {
             progress.done += done;
-            (progress.requests, progress.throttled, progress.at_once) = (self.requests, self.throttled, self.at_once);
+            (progress.requests, progress.throttled, progress.concurrency) = (self.requests, self.throttled, self.limit);
         });
     }
 
-    /// `used` is how much of its limit the tenant has used, where Graph has said so lately.
-    fn went_well(&mut self, used: Option<f64>) {
+    /// `used` is how much of its limit the tenant has used, if Graph has said so within the last seconds.
+    fn speed_up(&mut self, used: Option<f64>) {
         match used {
-            // Over the limit already: the next answers would be refusals.
-            Some(used) if used >= 1.0 => (self.at_once, self.streak) = ((self.at_once - 1).max(1), 0),
+            // Over the limit already: the next requests would be refused.
+            Some(used) if used >= 1.0 => (self.limit, self.streak) = ((self.limit - 1).max(1), 0),
             // Near it.
             Some(_) => self.streak = 0,
             None => {
                 self.streak += 1;
-                if self.streak > self.at_once && self.at_once < self.most {
-                    (self.at_once, self.streak) = (self.at_once + 1, 0);
+                if self.streak > self.limit && self.limit < self.max {
+                    (self.limit, self.streak) = (self.limit + 1, 0);
                 }
             }
         }
     }
 
-    fn was_throttled(&mut self) {
+    fn slow_down(&mut self) {
         self.throttled += 1;
-        (self.at_once, self.streak) = ((self.at_once / 2).max(1), 0);
+        (self.limit, self.streak) = ((self.limit / 2).max(1), 0);
     }
 }
 
-type Answer = Result<Vec<(UserId, Result<PhotoState, GraphError>)>, GraphError>;
+type BatchAnswer = Result<Vec<(UserId, Result<PhotoState, GraphError>)>, GraphError>;
 
-/// Waits inside, so that a group that has to wait takes the place of one that could be asked.
-async fn ask(graph: &Graph, group: Group) -> (Group, Answer) {
+/// Waits inside, so that a group with a delay counts towards the limit.
+async fn ask(graph: &Graph, group: UserGroup) -> (UserGroup, BatchAnswer) {
     if !group.delay.is_zero() {
         tokio::time::sleep(group.delay).await;
     }
     let answer = Box::pin(graph.photo_states(&group.users, Priority::Low)).await;
     (group, answer)
-}
-
-/// Of two failures, the one that asks to wait longer.
-fn longer(one: Option<GraphError>, other: GraphError) -> GraphError {
-    match one {
-        Some(one) if one.retry_after() >= other.retry_after() => one,
-        _ => other,
-    }
 }

@@ -1,32 +1,36 @@
-//! What a sweep will come to, from a sample: how many photos have to be fetched, with how many requests, in what time.
+//! Estimates a sweep from a sample: how many photos have to be fetched, with how many requests, in what time.
 //!
-//! The sample is spread over the people who are left, and its answers tell how fast this tenant answers as well. Nothing is
-//! asked for or written but the list of people, which the sweep needs anyway.
+//! The sample is spread over the users that are left, and its answers show how fast this tenant answers. Nothing is
+//! written but the population, which the sweep needs anyway.
 
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use photorelay_core::heads::{self, etag_metadata};
 use photorelay_core::id::UserId;
+use photorelay_core::storage::Storage;
+use photorelay_core::store::BlobStore;
 
-use super::{Sweep, SweepError, cursor, population};
-use crate::graph::{MAX_BATCH, PhotoState, Priority};
+use super::error::SweepError;
+use super::settings::SweepSettings;
+use super::{cursor, population};
+use crate::graph::{Graph, MAX_BATCH, PhotoState, Priority};
 
 /// Batches of the sample.
 const SAMPLE: usize = 5;
-/// A batch asks for photos four at a time, so that a single request takes a fifth of its time.
+/// Graph serves a batch four requests at a time, so that a single request takes a fifth of its time.
 const WAVES: u32 = 5;
-/// Messages of changed people that are worked on at once, and people of each.
+/// Messages of changed users that are handled concurrently, and users of each.
 const MESSAGES_AT_ONCE: u32 = 24;
 const PEOPLE_AT_ONCE: u32 = 4;
-/// A changed person costs one fetch and one read of the metadata.
+/// A changed user costs one fetch and one read of the metadata.
 const REQUESTS_PER_PHOTO: usize = 2;
 
-/// Estimates; only the numbers of people are exact.
+/// Estimates; only the numbers of users are exact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Forecast {
     pub people: usize,
-    /// Whom the sweep under way has not come to yet; everybody if there is none.
+    /// Users that the sweep under way has not reached yet; all if there is none.
     pub remaining: usize,
     /// Photos that have to be fetched.
     pub photos: usize,
@@ -34,46 +38,60 @@ pub struct Forecast {
     pub takes: Duration,
 }
 
-impl Sweep {
-    /// Looks at a sample and says what a whole sweep, with the checks that it asks for, will take.
-    pub async fn forecast(&self) -> Result<Forecast, SweepError> {
-        let blobs = &*self.storage.blobs;
-        let now = Timestamp::now();
-        let done_to = cursor::resumable(&cursor::read(blobs).await?, now).map(|current| current.done_to);
-        let members = population::keep(&self.graph, &self.settings.scope, blobs, now).await?.members;
-        let rest = &members[members.partition_point(|member| Some(*member) <= done_to)..];
-        let step = rest.len().div_ceil(SAMPLE * MAX_BATCH).max(1);
-        let sample: Vec<UserId> = rest.iter().step_by(step).copied().collect();
-        let (mut differing, mut longest) = (0, Duration::ZERO);
-        let answers = sample.chunks(MAX_BATCH).map(|users| async move {
-            let asked = Instant::now();
-            let states = Box::pin(self.graph.photo_states(users, Priority::Low)).await?;
-            Ok::<_, SweepError>((states, asked.elapsed()))
-        });
-        for (states, took) in futures::future::try_join_all(answers).await? {
-            longest = longest.max(took);
-            for (user, state) in states {
-                let Ok(PhotoState::Present { media_etag }) = state else { continue };
-                let head = heads::read(blobs, user).await?;
-                let known = head.and_then(|head| head.media_etag).map(|etag| etag_metadata(&etag));
-                differing += usize::from(known != Some(etag_metadata(&media_etag)));
-            }
+/// Compares a sample and estimates the whole sweep, with the checks that it asks for.
+pub(super) async fn forecast(
+    graph: &Graph,
+    storage: &Storage,
+    settings: &SweepSettings,
+) -> Result<Forecast, SweepError> {
+    let blobs = &*storage.blobs;
+    let now = Timestamp::now();
+    let done_to = cursor::resumable(&cursor::read(blobs).await?, now).map(|current| current.done_to);
+    let members = population::refresh(graph, &settings.scope, blobs, now).await?.members;
+    let rest = &members[members.partition_point(|member| Some(*member) <= done_to)..];
+    let step = rest.len().div_ceil(SAMPLE * MAX_BATCH).max(1);
+    let sample: Vec<UserId> = rest.iter().step_by(step).copied().collect();
+    let Sample { differing, longest } = compare(graph, blobs, &sample).await?;
+    let photos = (rest.len() * differing).div_ceil(sample.len().max(1));
+    let batches = rest.len().div_ceil(MAX_BATCH);
+    let messages = photos.div_ceil(MAX_BATCH);
+    let sweeping = longest * u32::try_from(batches.div_ceil(settings.batches_at_once)).unwrap_or(u32::MAX);
+    let single = longest / WAVES;
+    let turns = (MAX_BATCH as u32).div_ceil(PEOPLE_AT_ONCE);
+    let message = longest + single + single * turns * REQUESTS_PER_PHOTO as u32;
+    let fetching = message * u32::try_from(messages).unwrap_or(u32::MAX).div_ceil(MESSAGES_AT_ONCE);
+    Ok(Forecast {
+        people: members.len(),
+        remaining: rest.len(),
+        photos,
+        requests: batches + 2 * messages + REQUESTS_PER_PHOTO * photos,
+        // Photos are fetched while the sweep goes on, and the last ones after it.
+        takes: sweeping.max(fetching) + message,
+    })
+}
+
+struct Sample {
+    /// Users whose ETag is not the head's.
+    differing: usize,
+    /// The slowest batch.
+    longest: Duration,
+}
+
+async fn compare(graph: &Graph, blobs: &dyn BlobStore, users: &[UserId]) -> Result<Sample, SweepError> {
+    let answers = users.chunks(MAX_BATCH).map(|users| async move {
+        let asked = Instant::now();
+        let states = Box::pin(graph.photo_states(users, Priority::Low)).await?;
+        Ok::<_, SweepError>((states, asked.elapsed()))
+    });
+    let mut sample = Sample { differing: 0, longest: Duration::ZERO };
+    for (states, took) in futures::future::try_join_all(answers).await? {
+        sample.longest = sample.longest.max(took);
+        for (user, state) in states {
+            let Ok(PhotoState::Present { media_etag }) = state else { continue };
+            let head = heads::read(blobs, user).await?;
+            let known = head.and_then(|head| head.media_etag).map(|etag| etag_metadata(&etag));
+            sample.differing += usize::from(known != Some(etag_metadata(&media_etag)));
         }
-        let photos = (rest.len() * differing).div_ceil(sample.len().max(1));
-        let batches = rest.len().div_ceil(MAX_BATCH);
-        let messages = photos.div_ceil(MAX_BATCH);
-        let sweeping = longest * u32::try_from(batches.div_ceil(self.settings.batches_at_once)).unwrap_or(u32::MAX);
-        let single = longest / WAVES;
-        let looks = (MAX_BATCH as u32).div_ceil(PEOPLE_AT_ONCE);
-        let message = longest + single + single * looks * REQUESTS_PER_PHOTO as u32;
-        let fetching = message * u32::try_from(messages).unwrap_or(u32::MAX).div_ceil(MESSAGES_AT_ONCE);
-        Ok(Forecast {
-            people: members.len(),
-            remaining: rest.len(),
-            photos,
-            requests: batches + 2 * messages + REQUESTS_PER_PHOTO * photos,
-            // Photos are fetched while the sweep goes on, and the last ones after it.
-            takes: sweeping.max(fetching) + message,
-        })
     }
+    Ok(sample)
 }

@@ -6,15 +6,15 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
-use photorelay_core::contract::{self, MAX_CONTRACT_BYTES, SweepLease, V1};
+use photorelay_core::contract::{SweepLease, V1};
+use photorelay_core::documents::{self, Document};
 use photorelay_core::names::{self, Container, SWEEP_LEASES_PREFIX};
-use photorelay_core::store::{BlobStore, Creation, Metadata, StoreError, list_all};
+use photorelay_core::store::{BlobStore, Creation, Pager, StoreError};
 
-use super::SweepError;
+use super::error::SweepError;
 
-/// A lease that runs longer was written by somebody whose clock is wrong.
+/// A lease that runs longer was written by a process whose clock is wrong.
 const LONGEST: Duration = Duration::from_secs(15 * 60);
 
 pub(super) struct Lease<'a> {
@@ -34,10 +34,9 @@ impl<'a> Lease<'a> {
         }
         let lease = Self { blobs, number: newest + 1, length: length.min(LONGEST) };
         let until = lease.end();
-        let content = content(until);
         let name = names::sweep_lease(lease.number);
-        let creation = blobs.create(Container::State, &name, "application/json", content).await?;
-        // Between the look and the creation others may have come, gone, and tidied up behind them.
+        let creation = documents::create(blobs, Container::State, &name, &SweepLease { v: V1, until }).await?;
+        // Between the read and the creation, others may have taken, released and deleted newer leases.
         if creation == Creation::AlreadyExists || lease.is_superseded().await? {
             return Err(SweepError::UnderWay { until });
         }
@@ -47,8 +46,8 @@ impl<'a> Lease<'a> {
         Ok(lease)
     }
 
-    /// Keeps the lease for as long as it is polled; ends when somebody else has it.
-    pub(super) async fn kept(&self) -> SweepError {
+    /// Renews the lease for as long as it is polled; ends when another sweep has it.
+    pub(super) async fn keep(&self) -> SweepError {
         loop {
             tokio::time::sleep(self.length / 3).await;
             match self.renew().await {
@@ -80,7 +79,7 @@ impl<'a> Lease<'a> {
 
     async fn put(&self, until: Timestamp) -> Result<(), StoreError> {
         let name = names::sweep_lease(self.number);
-        self.blobs.put(Container::State, &name, "application/json", content(until), &Metadata::new()).await
+        documents::replace(self.blobs, Container::State, &name, &SweepLease { v: V1, until }).await
     }
 
     fn end(&self) -> Timestamp {
@@ -93,20 +92,17 @@ fn is_held(until: Timestamp, now: Timestamp) -> bool {
     left > SignedDuration::ZERO && left <= SignedDuration::try_from(LONGEST).unwrap_or(SignedDuration::MAX)
 }
 
-fn content(until: Timestamp) -> Bytes {
-    Bytes::from(contract::to_bytes(&SweepLease { v: V1, until }))
-}
-
 async fn numbers(blobs: &dyn BlobStore) -> Result<Vec<u64>, StoreError> {
-    let leases = list_all(blobs, Container::State, SWEEP_LEASES_PREFIX).await?;
-    Ok(leases.iter().filter_map(|blob| names::parse_sweep_lease(&blob.name)).collect())
+    Pager::new(blobs, Container::State, SWEEP_LEASES_PREFIX, |blob| names::parse_sweep_lease(&blob.name))
+        .collect()
+        .await
 }
 
-/// Until when it is held; none if it is not there, or not readable.
+/// When it ends; none if it does not exist, or is unreadable.
 async fn read(blobs: &dyn BlobStore, number: u64) -> Result<Option<Timestamp>, StoreError> {
-    match blobs.get(Container::State, &names::sweep_lease(number), MAX_CONTRACT_BYTES as u64).await {
-        Ok(bytes) => Ok(bytes.and_then(|bytes| contract::parse::<SweepLease>(&bytes).ok()).map(|lease| lease.until)),
-        Err(StoreError::TooLarge { .. }) => Ok(None),
-        Err(error) => Err(error),
-    }
+    let lease = documents::inspect::<SweepLease>(blobs, Container::State, &names::sweep_lease(number)).await?;
+    Ok(match lease {
+        Document::Valid(lease) => Some(lease.until),
+        Document::Absent | Document::Unreadable(_) => None,
+    })
 }

@@ -3,25 +3,26 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::decide::Why;
+use super::decide::CheckReason;
+use super::population::RefreshedPopulation;
 
 /// Counts of one run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SweepReport {
-    /// Everybody whose photos are looked after.
+    /// Users whose photos are carried.
     pub population: usize,
     pub joined: usize,
     pub left: usize,
-    /// The population was listed anew, because there was none or its link was too old.
+    /// The population was listed anew, because there was none or its link had expired.
     pub is_full_list: bool,
-    /// This run went on with one that was cut off.
+    /// This run continued one that was cut off.
     pub is_resumed: bool,
-    /// Everybody was compared; otherwise the next run goes on.
+    /// All users were compared; otherwise the next run continues.
     pub is_complete: bool,
-    /// Whose ETag was read in this run.
+    /// Users whose ETag was read in this run.
     pub people: usize,
     pub with_photo: usize,
-    /// ETags other than the head's: changes that no notification had announced, or whose check was not done yet.
+    /// Users whose ETag is not the head's: changes without a notification, or with a check that is not done yet.
     pub differing: usize,
     pub unsettled: usize,
     pub behind: usize,
@@ -29,9 +30,9 @@ pub struct SweepReport {
     pub out_of_scope: usize,
     /// Photos that Graph no longer shows although targets should.
     pub missing: usize,
-    /// People whose ETag Graph would not tell.
+    /// Users whose ETag Graph did not return.
     pub unreadable: usize,
-    /// People for whom a check was sent.
+    /// Users for whom a check was sent.
     pub checks: usize,
     pub announced_again: usize,
     /// `$batch` requests.
@@ -41,15 +42,26 @@ pub struct SweepReport {
 }
 
 impl SweepReport {
-    pub(super) fn count(&mut self, why: Why) {
-        let counter = match why {
-            Why::Differs => &mut self.differing,
-            Why::Unsettled => &mut self.unsettled,
-            Why::Behind => &mut self.behind,
-            Why::BytesDue => &mut self.bytes_due,
-            Why::OutOfScope => &mut self.out_of_scope,
-            Why::Missing => &mut self.missing,
-            Why::Unreadable => &mut self.unreadable,
+    pub(super) fn of_population(population: &RefreshedPopulation, is_resumed: bool) -> Self {
+        Self {
+            population: population.members.len(),
+            joined: population.joined,
+            left: population.left,
+            is_full_list: population.is_full_list,
+            is_resumed,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn count(&mut self, reason: CheckReason) {
+        let counter = match reason {
+            CheckReason::Differs => &mut self.differing,
+            CheckReason::Unsettled => &mut self.unsettled,
+            CheckReason::Behind => &mut self.behind,
+            CheckReason::BytesDue => &mut self.bytes_due,
+            CheckReason::OutOfScope => &mut self.out_of_scope,
+            CheckReason::Missing => &mut self.missing,
+            CheckReason::Unreadable => &mut self.unreadable,
         };
         *counter += 1;
     }
@@ -78,7 +90,7 @@ impl fmt::Display for SweepReport {
         let seconds = self.took.as_secs_f64();
         write!(f, "took            {seconds:.1} s, {} batches, {} throttled", self.requests, self.throttled)?;
         if !self.is_complete {
-            write!(f, "\nended early: the next sweep goes on from here")?;
+            write!(f, "\nended early: the next sweep continues from here")?;
         }
         Ok(())
     }

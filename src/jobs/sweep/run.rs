@@ -1,4 +1,4 @@
-//! One run of a sweep: how long it may take, who may stop it, and who hears how far it is.
+//! One run of a sweep: how long it may take, what stops it, and where it reports progress.
 
 use std::time::Duration;
 
@@ -11,15 +11,15 @@ use tokio_util::sync::CancellationToken;
 pub struct Run {
     /// Decides what is due.
     pub now: Timestamp,
-    /// The run ends after so long, and the next one goes on; none: it goes on until everybody was compared.
+    /// The run ends after this time, and the next one continues; none: it ends when all users were compared.
     pub time_limit: Option<Duration>,
-    /// Ends the run soon; the next one goes on.
+    /// Ends the run soon; the next one continues.
     pub stop: CancellationToken,
     pub progress: watch::Sender<Progress>,
 }
 
 impl Default for Run {
-    /// Now, to the end, and nobody watches.
+    /// Now, to the end, unobserved.
     fn default() -> Self {
         Self {
             now: Timestamp::now(),
@@ -33,9 +33,9 @@ impl Default for Run {
 /// How far a run is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// Everybody whose photos are looked after; 0 while that is not known.
+    /// Users whose photos are carried; 0 while that is not known.
     pub of: usize,
-    /// Whose ETag was read, in this run or in the one that it goes on with.
+    /// Users whose ETag was read, in this run or in the one that it continues.
     pub done: usize,
     pub with_photo: usize,
     pub checks: usize,
@@ -43,5 +43,5 @@ pub struct Progress {
     pub requests: u64,
     pub throttled: u64,
     /// Requests that may be under way at once now.
-    pub at_once: usize,
+    pub concurrency: usize,
 }

@@ -1,31 +1,21 @@
-//! What somebody should do something about. Pure: from a status to its alerts.
+//! What an operator should act on. Pure: from a status to its alerts.
 
 use jiff::{SignedDuration, Timestamp};
 use photorelay_core::contract::NotificationActivity;
-use serde::Serialize;
 
-use super::status::{Status, SubscriptionState, words};
+use super::status::{Alert, Status, SubscriptionState, TargetState, words};
 
-/// One thing to mend.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Alert {
-    /// A stable word that monitoring can look for.
-    pub alert: &'static str,
-    /// What is wrong, and what to do.
-    pub text: String,
-}
-
-/// An agent tells of itself every minute.
+/// An agent writes its heartbeat every minute.
 const AGENT_SILENT_AFTER: SignedDuration = SignedDuration::from_mins(15);
-/// Checks are handled within seconds; a hold time and a few delays are in this.
+/// Checks are handled within seconds; this leaves room for a hold time and a few delays.
 const CHECKS_WAIT_AT_MOST: SignedDuration = SignedDuration::from_hours(1);
-/// An agent that lives acknowledges within a minute; the sweep has announced again by then.
+/// A running agent acknowledges within a minute; the sweep has announced again by then.
 const RECEIPT_DUE_AFTER: SignedDuration = SignedDuration::from_hours(2);
-/// What is usual is known after a week.
-const RHYTHM_KNOWN_AFTER: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// Fewer changes between two checkpoints say nothing about the webhook.
-const CHANGES_THAT_TELL: u64 = 5;
-/// As the agent's brake on removals: so many a day, or 5 % of the people if that is less, and never under 3.
+/// The usual pauses are known after a week.
+const ACTIVITY_KNOWN_AFTER: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// Fewer changes between two checkpoints prove nothing about the webhook.
+const MIN_CHANGES: u64 = 5;
+/// As the agent's deletion threshold: this many a day, or 5 % of the users if that is less, but at least 3.
 const REMOVALS: u64 = 20;
 
 pub(super) fn of(status: &Status) -> Vec<Alert> {
@@ -45,8 +35,8 @@ pub(super) fn of(status: &Status) -> Vec<Alert> {
 
 fn subscription(status: &Status) -> Option<String> {
     (status.subscription == SubscriptionState::Missing).then(|| {
-        "Graph has no subscription that reaches this webhook, so changes are found by the sweep alone. It is made again \
-         within the hour; if it stays away, the log of `subscribe` says why"
+        "Graph has no subscription that reaches this webhook, so only the sweep finds changes. A new one is created within \
+         the hour; if it stays missing, the log of `subscribe` says why"
             .to_owned()
     })
 }
@@ -56,24 +46,24 @@ fn blind(status: &Status) -> Option<String> {
     let found = status.sweep.as_ref()?.found_by?;
     let all = found.notification + found.sweep;
     let alive = matches!(status.subscription, SubscriptionState::Alive { .. });
-    (alive && all >= CHANGES_THAT_TELL && found.sweep * 2 > all).then(|| {
+    (alive && all >= MIN_CHANGES && found.sweep * 2 > all).then(|| {
         format!(
-            "{} of the {all} changes between the last two checkpoints ({} %) were found by sweeps and announced by no \
+            "{} of the {all} changes between the last two checkpoints ({} %) were found by sweeps, without a \
              notification. Check that Graph reaches PHOTORELAY_PUBLIC_URL and that clientState is the one of the \
-             subscription (dropped hints are counted); if both are right, this tenant does not notify of photos, and \
-             the sweep's interval is the latency",
+             subscription (dropped notifications are counted); if both are right, this tenant does not notify of \
+             photos, and the sweep's interval is the latency",
             found.sweep,
             found.sweep * 100 / all,
         )
     })
 }
 
-/// No notification for longer than is usual here.
+/// No notification for longer than is usual in this tenant.
 fn silent_webhook(status: &Status) -> Option<String> {
     let NotificationActivity { first_at, last_at, longest_pause_seconds, .. } = status.notifications.as_ref()?;
     let usual = SignedDuration::from_secs(*longest_pause_seconds);
     let pause = status.at.duration_since(*last_at);
-    let is_known = last_at.duration_since(*first_at) >= RHYTHM_KNOWN_AFTER;
+    let is_known = last_at.duration_since(*first_at) >= ACTIVITY_KNOWN_AFTER;
     let configured = status.subscription != SubscriptionState::NotConfigured;
     (configured && is_known && pause > usual * 2 + SignedDuration::from_hours(1)).then(|| {
         format!(
@@ -89,22 +79,22 @@ fn checks(status: &Status) -> Option<String> {
     let wait = status.at.duration_since(status.checks.oldest?);
     (wait > CHECKS_WAIT_AT_MOST).then(|| {
         format!(
-            "the oldest check waits for {} and {} messages are in the queue. Check that the function `propagate` runs \
-             and is not disabled, and what its log says",
+            "the oldest check has waited for {} and {} messages are in the queue. Check that the function `propagate` \
+             runs and is not disabled, and read its log",
             words(wait),
             status.checks.waiting
         )
     })
 }
 
-fn silent_agent(now: Timestamp, target: &super::TargetState) -> Option<String> {
+fn silent_agent(now: Timestamp, target: &TargetState) -> Option<String> {
     let newest = target.agents.iter().map(|agent| agent.at).max();
     let target = &target.name;
     match newest {
-        None => Some(format!("no agent of the target {target} has ever told of itself. Install and start one")),
+        None => Some(format!("no agent of the target {target} has ever reported. Install and start one")),
         Some(at) if now.duration_since(at) > AGENT_SILENT_AFTER => Some(format!(
-            "no agent of the target {target} has told of itself for {}. Check that the service photorelay-agent runs \
-             there, and that it reaches the storage account",
+            "no agent of the target {target} has reported for {}. Check that the service photorelay-agent runs there, \
+             and that it reaches the storage account",
             words(now.duration_since(at))
         )),
         Some(_) => None,
@@ -115,8 +105,8 @@ fn receipt(status: &Status) -> Option<String> {
     let age = status.at.duration_since(status.trail.oldest_unacknowledged?);
     (age > RECEIPT_DUE_AFTER).then(|| {
         format!(
-            "{} people have an entry that no agent has acknowledged, the oldest for {}. It is announced again by \
-             itself; see what the agent says of it, and what lies in its poison queue",
+            "{} users have an entry that no agent has acknowledged, the oldest for {}. It is announced again \
+             automatically; read the agent's log, and check its poison queue",
             status.trail.unacknowledged,
             words(age)
         )
@@ -130,8 +120,8 @@ fn poison(status: &Status) -> Option<String> {
         all.filter(|(_, count)| *count > 0).map(|(queue, count)| format!("{count} ({queue})")).collect();
     (!full.is_empty()).then(|| {
         format!(
-            "messages that could not be handled lie in poison queues: {}. The blobs below `poison/` in the containers \
-             `state` and `agents` say why; mend that, then delete the messages: the sweep finds their people again",
+            "poison queues hold messages that could not be handled: {}. The blobs below `poison/` in the containers \
+             `state` and `agents` say why; fix the cause, then delete the messages: the sweep finds their users again",
             full.join(", ")
         )
     })
@@ -144,9 +134,9 @@ fn removals(status: &Status) -> Option<String> {
     let limit = (people / 20).clamp(3, REMOVALS);
     (gone > limit).then(|| {
         format!(
-            "{gone} photos are gone from Graph at once, more than {limit}. Targets keep them until the brake lets a \
-             removal pass or an operator approves it; if nobody removed them on purpose, look at the health of \
-             Microsoft 365 before you approve anything"
+            "{gone} photos are gone from Graph at once, more than {limit}. Targets keep them until the deletion \
+             threshold allows a removal or an operator approves it; unless they were removed on purpose, check the \
+             health of Microsoft 365 before you approve anything"
         )
     })
 }
@@ -155,7 +145,7 @@ fn removals(status: &Status) -> Option<String> {
 mod tests {
     use photorelay_core::contract::{FoundBy, Heartbeat, SweptLast, V1};
 
-    use super::super::{QueueState, TargetState, Trail};
+    use super::super::status::{QueueState, Trail};
     use super::*;
 
     fn now() -> Timestamp {
@@ -166,8 +156,8 @@ mod tests {
         now() - SignedDuration::from_mins(minutes)
     }
 
-    /// All is well, in a tenant whose notifications pause for ten hours at most.
-    fn well() -> Status {
+    /// A healthy tenant whose notifications pause for ten hours at most.
+    fn healthy() -> Status {
         let queue = QueueState { waiting: 0, oldest: None, poison: 0 };
         let agent = Heartbeat {
             v: V1,
@@ -209,9 +199,9 @@ mod tests {
         }
     }
 
-    /// The one alert that an edit of the good status leads to.
+    /// The one alert that an edit of the healthy status leads to.
     fn only(edit: impl FnOnce(&mut Status)) -> &'static str {
-        let mut status = well();
+        let mut status = healthy();
         edit(&mut status);
         match &of(&status)[..] {
             [] => "none",
@@ -221,12 +211,12 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_said_while_all_is_well() {
+    fn a_healthy_status_has_no_alert() {
         assert_eq!(only(|_| {}), "none");
     }
 
     #[test]
-    fn each_trouble_has_its_own_word() {
+    fn each_problem_has_its_own_word() {
         assert_eq!(only(|status| status.subscription = SubscriptionState::Missing), "subscription_missing");
         assert_eq!(only(|status| status.checks.poison = 1), "poison_not_empty");
         assert_eq!(only(|status| status.targets[0].queue.poison = 1), "poison_not_empty");
@@ -250,7 +240,7 @@ mod tests {
             status.subscription = SubscriptionState::NotConfigured;
             status.sweep.as_mut().unwrap().found_by = Some(FoundBy { notification: 0, sweep: 9 });
         };
-        assert_eq!(only(no_webhook), "none", "whoever has no webhook expects nothing of it");
+        assert_eq!(only(no_webhook), "none", "without a webhook, nothing is expected of it");
     }
 
     #[test]

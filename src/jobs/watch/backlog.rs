@@ -1,28 +1,29 @@
-//! Counts everybody who has a past, and who waits for a target, from the same bulk listings as the sweep.
+//! Counts the users that the storage knows, and those that wait for a target, from the same bulk listings as the sweep.
 
 use jiff::Timestamp;
 use photorelay_core::audit;
 use photorelay_core::contract::{EntryKind, Note};
+use photorelay_core::documents;
+use photorelay_core::id::UserId;
 use photorelay_core::names::{self, Container};
 use photorelay_core::storage::Storage;
 use photorelay_core::store::StoreError;
 use photorelay_core::target::Targets;
 
-use super::read;
 use super::status::Trail;
 use crate::jobs::forgotten::delete_photos;
-use crate::jobs::sweep::state_listing::{StateListing, UserRecord};
+use crate::jobs::state_listing::{StateListing, UserRecord};
 
-/// So many entries are read to tell how long they have waited; with more of them, everybody waits for the same reason.
-const READ_AT_MOST: u64 = 500;
+/// The most entries that are read to find out how long they have waited; beyond that, all wait for the same reason.
+const MAX_READS: u64 = 500;
 
-/// Goes through everybody once. What is stored for people who were forgotten is deleted on the way, if asked to.
-pub(super) async fn take(storage: &Storage, targets: &Targets, deletes_forgotten: bool) -> Result<Trail, StoreError> {
+/// Goes through all users once. Deletes the photos of forgotten users on the way, if asked to.
+pub(super) async fn count(storage: &Storage, targets: &Targets, deletes_forgotten: bool) -> Result<Trail, StoreError> {
     let mut trail = Trail::default();
-    let mut ledger = StateListing::open(&*storage.blobs);
+    let mut state = StateListing::open(&*storage.blobs);
     let mut read = 0;
-    while let Some(user) = ledger.peek().await? {
-        let record = ledger.take(user).await?;
+    while let Some(user) = state.peek().await? {
+        let record = state.take(user).await?;
         trail.people += u64::from(record.trail > 0);
         if record.is_forgotten() {
             trail.forgotten += 1;
@@ -38,21 +39,21 @@ pub(super) async fn take(storage: &Storage, targets: &Targets, deletes_forgotten
         if record.trail == 0 || targets.all().iter().all(|target| record.receipt(&target.name) >= record.trail) {
             continue;
         }
-        if read == READ_AT_MOST {
+        if read == MAX_READS {
             trail.is_more = true;
             continue;
         }
         read += 1;
-        count(storage, targets, user, &record, &mut trail).await?;
+        count_unacknowledged(storage, targets, user, &record, &mut trail).await?;
     }
     Ok(trail)
 }
 
-/// What a person whose newest entry has no receipt of every target waits for.
-async fn count(
+/// What a user waits for whose newest entry lacks a receipt of some target.
+async fn count_unacknowledged(
     storage: &Storage,
     targets: &Targets,
-    user: photorelay_core::id::UserId,
+    user: UserId,
     record: &UserRecord,
     trail: &mut Trail,
 ) -> Result<(), StoreError> {
@@ -61,7 +62,7 @@ async fn count(
     let newest = match audit::newest_not_refused(blobs, user, &all).await {
         Ok(newest) => newest,
         Err(audit::AuditError::Store(error)) => return Err(error),
-        // Verifying names it.
+        // `audit verify` reports it.
         Err(_) => None,
     };
     let Some(entry) = newest.map(|newest| newest.entry).filter(|entry| entry.kind.concerns_targets()) else {
@@ -72,7 +73,7 @@ async fn count(
         if record.receipt(&target.name) >= entry.seq {
             continue;
         }
-        let note = read::<Note>(blobs, Container::Agents, &names::note(user, &target.name)).await?;
+        let note = documents::read::<Note>(blobs, Container::Agents, &names::note(user, &target.name)).await?;
         match note {
             Some(note) if note.seq >= entry.seq => is_held = true,
             _ => waits = true,

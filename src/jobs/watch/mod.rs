@@ -1,8 +1,8 @@
-//! The watchdog: whether notifications come, messages are handled, agents live and the trail is whole; after every
+//! The watchdog: whether notifications arrive, messages are handled, agents run and the trail is whole; after every
 //! sweep, and whenever an operator asks.
 //!
-//! It must never fail a sweep, and never repairs anything but one: it deletes what was stored for people who were
-//! forgotten. Whatever somebody should do something about is one line at WARN with `alert`, and says what to do.
+//! It must never fail a sweep, and changes one thing only: it deletes photos that were stored for forgotten users.
+//! Everything an operator should act on is one line at WARN with the field `alert`, and says what to do.
 
 mod alerts;
 mod backlog;
@@ -10,18 +10,17 @@ mod status;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use jiff::Timestamp;
 use photorelay_core::audit::{self, Taken};
-use photorelay_core::contract::{self, FoundBy, Heartbeat, MAX_CONTRACT_BYTES, SweptLast, V1};
+use photorelay_core::contract::{FoundBy, Heartbeat, SweptLast, V1};
+use photorelay_core::documents;
 use photorelay_core::names::{self, CHECKS_QUEUE, Container};
 use photorelay_core::storage::Storage;
-use photorelay_core::store::{BlobStore, Metadata, StoreError, list_all};
+use photorelay_core::store::{BlobStore, Pager, StoreError};
 use photorelay_core::target::Targets;
 use photorelay_core::telemetry::metrics;
 
-pub use alerts::Alert;
-pub use status::{CheckpointState, QueueState, Status, SubscriptionState, TargetState, Trail};
+pub use status::{Alert, CheckpointState, QueueState, Status, SubscriptionState, TargetState, Trail};
 
 use super::notification_activity;
 use super::subscribe::Subscribe;
@@ -39,11 +38,11 @@ impl Watch {
         Self { subscribe, storage, targets }
     }
 
-    /// What a sweep leaves to be done: the daily checkpoint, the photos of forgotten people, and the alerts. Problems
-    /// are logged, because the sweep itself is done.
+    /// What remains after a sweep: the daily checkpoint, the photos of forgotten users, and the alerts. Failures are
+    /// logged, because the sweep itself is done.
     pub async fn after_sweep(&self, report: &SweepReport, now: Timestamp) {
         if let Err(error) = self.swept(report, now).await {
-            tracing::error!(%error, "the watchdog could not look; it looks again after the next sweep");
+            tracing::error!(%error, "the watchdog failed; it runs again after the next sweep");
         }
     }
 
@@ -52,11 +51,11 @@ impl Watch {
         if report.is_complete {
             let taken = audit::take_checkpoint(blobs, now).await?;
             if let Some(taken) = &taken {
-                tell(taken);
+                log_checkpoint(taken);
             }
-            self.remember(report, taken.as_ref(), now).await?;
+            self.record(report, taken.as_ref(), now).await?;
         }
-        let status = self.look(now, true).await?;
+        let status = self.inspect(now, true).await?;
         metrics::watched(
             status.checks.waiting,
             status.checks.oldest.map_or(0, |oldest| now.duration_since(oldest).as_secs()),
@@ -69,11 +68,13 @@ impl Watch {
         Ok(())
     }
 
-    async fn remember(&self, report: &SweepReport, taken: Option<&Taken>, now: Timestamp) -> Result<(), StoreError> {
+    async fn record(&self, report: &SweepReport, taken: Option<&Taken>, now: Timestamp) -> Result<(), StoreError> {
         let blobs = &*self.storage.blobs;
         let found_by = match taken {
             Some(taken) => Some(FoundBy { notification: taken.changes.by_notification, sweep: taken.changes.by_sweep }),
-            None => read::<SweptLast>(blobs, Container::State, names::WATCH).await?.and_then(|last| last.found_by),
+            None => documents::read::<SweptLast>(blobs, Container::State, names::WATCH)
+                .await?
+                .and_then(|last| last.found_by),
         };
         let swept = SweptLast {
             v: V1,
@@ -84,16 +85,15 @@ impl Watch {
             missing: report.missing as u64,
             found_by,
         };
-        let content = Bytes::from(contract::to_bytes(&swept));
-        blobs.put(Container::State, names::WATCH, "application/json", content, &Metadata::new()).await
+        documents::replace(blobs, Container::State, names::WATCH, &swept).await
     }
 
-    /// How everything is now.
+    /// The status now. Changes nothing.
     pub async fn status(&self, now: Timestamp) -> Result<Status, StoreError> {
-        self.look(now, false).await
+        self.inspect(now, false).await
     }
 
-    async fn look(&self, now: Timestamp, deletes_forgotten: bool) -> Result<Status, StoreError> {
+    async fn inspect(&self, now: Timestamp, deletes_forgotten: bool) -> Result<Status, StoreError> {
         let blobs = &*self.storage.blobs;
         let mut targets = Vec::new();
         let heartbeats = heartbeats(blobs).await?;
@@ -110,10 +110,10 @@ impl Watch {
             at: now,
             subscription: self.subscription(now).await,
             notifications: notification_activity::read(blobs).await?,
-            sweep: read(blobs, Container::State, names::WATCH).await?,
+            sweep: documents::read(blobs, Container::State, names::WATCH).await?,
             checks: self.queue(CHECKS_QUEUE).await?,
             targets,
-            trail: backlog::take(&self.storage, &self.targets, deletes_forgotten).await?,
+            trail: backlog::count(&self.storage, &self.targets, deletes_forgotten).await?,
             checkpoint,
             alerts: Vec::new(),
         };
@@ -121,7 +121,7 @@ impl Watch {
         Ok(status)
     }
 
-    /// The subscription that reaches us, as Graph tells it now.
+    /// The subscription that reaches this deployment, as Graph lists it now.
     async fn subscription(&self, now: Timestamp) -> SubscriptionState {
         if !self.subscribe.is_configured() {
             return SubscriptionState::NotConfigured;
@@ -129,7 +129,7 @@ impl Watch {
         match self.subscribe.inspect().await {
             Err(error) => SubscriptionState::Unknown { reason: error.to_string() },
             Ok(found) => {
-                let ours = found.into_iter().filter(|found| found.fit.is_accepted());
+                let ours = found.into_iter().filter(|found| found.matched.is_accepted());
                 match ours.map(|found| found.subscription.expires_at).max().filter(|expires_at| *expires_at > now) {
                     Some(expires_at) => SubscriptionState::Alive { expires_at },
                     None => SubscriptionState::Missing,
@@ -150,36 +150,24 @@ impl Watch {
     }
 }
 
-/// The digest in the log is a witness outside the storage: whoever forges the newest checkpoint cannot change it.
-fn tell(taken: &Taken) {
+/// The digest in the log is a witness outside the storage: forging the newest checkpoint does not change it.
+fn log_checkpoint(taken: &Taken) {
     tracing::info!(day = %taken.day, sha256 = %taken.sha256, people = taken.people, "checkpoint of the trail taken");
     if let Some(user) = taken.cut.first() {
         tracing::error!(
             alert = "trail_cut",
             people = taken.cut.len(),
             user.id = %user,
-            "trails end before what the last checkpoint has known: run `photorelay audit verify` and restore the entries"
+            "trails end before the entries that the last checkpoint lists: run `photorelay audit verify` and restore them"
         );
     }
 }
 
 async fn heartbeats(blobs: &dyn BlobStore) -> Result<Vec<Heartbeat>, StoreError> {
     let mut heartbeats = Vec::new();
-    for listed in list_all(blobs, Container::Agents, names::HEARTBEATS_PREFIX).await? {
-        heartbeats.extend(read(blobs, Container::Agents, &listed.name).await?);
+    let mut listed = Pager::new(blobs, Container::Agents, names::HEARTBEATS_PREFIX, |blob| Some(blob.name));
+    while let Some(name) = listed.next().await? {
+        heartbeats.extend(documents::read(blobs, Container::Agents, &name).await?);
     }
     Ok(heartbeats)
-}
-
-/// What cannot be read counts as not there.
-async fn read<C: contract::Contract>(
-    blobs: &dyn BlobStore,
-    container: Container,
-    name: &str,
-) -> Result<Option<C>, StoreError> {
-    match blobs.get(container, name, MAX_CONTRACT_BYTES as u64).await {
-        Ok(bytes) => Ok(bytes.and_then(|bytes| contract::parse(&bytes).ok())),
-        Err(StoreError::TooLarge { .. }) => Ok(None),
-        Err(error) => Err(error),
-    }
 }

@@ -1,4 +1,4 @@
-//! How everything is: what `photorelay status` prints, for people and as JSON.
+//! The status of the whole system: what `photorelay status` prints, as text and as JSON.
 
 use std::fmt;
 
@@ -7,8 +7,6 @@ use jiff::{SignedDuration, Timestamp};
 use photorelay_core::contract::{Heartbeat, NotificationActivity, SweptLast};
 use photorelay_core::id::Digest;
 use serde::Serialize;
-
-use super::alerts::Alert;
 
 /// The members are stable: monitoring reads them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -27,6 +25,15 @@ pub struct Status {
     pub alerts: Vec<Alert>,
 }
 
+/// One thing to fix.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Alert {
+    /// A stable word that monitoring can look for.
+    pub alert: &'static str,
+    /// What is wrong, and what to do.
+    pub text: String,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "is", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum SubscriptionState {
@@ -37,7 +44,7 @@ pub enum SubscriptionState {
     },
     /// None that reaches us, or expired.
     Missing,
-    /// Graph does not tell.
+    /// Graph did not answer.
     Unknown {
         reason: String,
     },
@@ -48,7 +55,7 @@ pub enum SubscriptionState {
 pub struct QueueState {
     /// Messages, hidden ones included.
     pub waiting: u64,
-    /// Since when the oldest that could be handled now waits.
+    /// Since when the oldest visible message has waited.
     pub oldest: Option<Timestamp>,
     /// Messages that could never be handled.
     pub poison: u64,
@@ -62,7 +69,7 @@ pub struct TargetState {
     pub agents: Vec<Heartbeat>,
 }
 
-/// Everybody who has a past.
+/// All users that the storage knows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Trail {
@@ -70,14 +77,14 @@ pub struct Trail {
     pub unsettled: u64,
     pub out_of_scope: u64,
     pub forgotten: u64,
-    /// People whose newest entry no agent has acknowledged, nor left a note why.
+    /// Users whose newest entry no agent has acknowledged, nor left a note about.
     pub unacknowledged: u64,
     pub oldest_unacknowledged: Option<Timestamp>,
-    /// People whose newest entry waits for an operator, a mode or the scope, as an agent's note says.
+    /// Users whose newest entry waits for an operator, a mode or the scope, according to an agent's note.
     pub held: u64,
     /// Removals among those that wait.
     pub removals: u64,
-    /// There are more who wait than were looked at.
+    /// More users wait than were counted.
     pub is_more: bool,
 }
 
@@ -92,7 +99,27 @@ pub struct CheckpointState {
 
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ago = |at: Timestamp| format!("{} ago", words(self.at.duration_since(at)));
+        self.write_subscription(f)?;
+        self.write_sweep(f)?;
+        self.write_queue(f, "checks", &self.checks)?;
+        for target in &self.targets {
+            self.write_target(f, target)?;
+        }
+        self.write_trail(f)?;
+        if self.alerts.is_empty() {
+            return write!(f, "alerts         none");
+        }
+        write!(f, "alerts         {}", self.alerts.len())?;
+        self.alerts.iter().try_for_each(|alert| write!(f, "\n  {}: {}", alert.alert, alert.text))
+    }
+}
+
+impl Status {
+    fn ago(&self, at: Timestamp) -> String {
+        format!("{} ago", words(self.at.duration_since(at)))
+    }
+
+    fn write_subscription(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "subscription   ")?;
         match &self.subscription {
             SubscriptionState::NotConfigured => writeln!(f, "none: PHOTORELAY_PUBLIC_URL is not set")?,
@@ -105,37 +132,54 @@ impl fmt::Display for Status {
         match &self.notifications {
             Some(activity) => {
                 let pause = words(SignedDuration::from_secs(activity.longest_pause_seconds));
-                writeln!(f, "notifications  last {}, longest pause {pause}", ago(activity.last_at))?;
+                writeln!(f, "notifications  last {}, longest pause {pause}", self.ago(activity.last_at))
             }
-            None => writeln!(f, "notifications  none so far")?,
+            None => writeln!(f, "notifications  none so far"),
         }
-        match &self.sweep {
-            Some(sweep) => {
-                let (people, found) = (sweep.people, sweep.differing);
-                writeln!(f, "last sweep     {}, {people} people, {found} had changed", ago(sweep.at))?;
+    }
+
+    fn write_sweep(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(sweep) = &self.sweep else { return writeln!(f, "last sweep     none was completed so far") };
+        let (people, found) = (sweep.people, sweep.differing);
+        writeln!(f, "last sweep     {}, {people} people, {found} had changed", self.ago(sweep.at))?;
+        match sweep.found_by {
+            Some(found) => {
+                writeln!(f, "changes        {} found by notifications, {} by sweeps", found.notification, found.sweep)
             }
-            None => writeln!(f, "last sweep     none came to its end so far")?,
+            None => Ok(()),
         }
-        if let Some(found) = self.sweep.as_ref().and_then(|sweep| sweep.found_by) {
-            writeln!(f, "changes        {} found by notifications, {} by sweeps", found.notification, found.sweep)?;
+    }
+
+    fn write_queue(&self, f: &mut fmt::Formatter<'_>, name: &str, queue: &QueueState) -> fmt::Result {
+        write!(f, "{name:<14} {} waiting", queue.waiting)?;
+        if let Some(oldest) = queue.oldest {
+            write!(f, ", the oldest since {}", self.ago(oldest))?;
         }
-        write_queue(f, "checks", &self.checks, &ago)?;
-        for target in &self.targets {
-            write_queue(f, &format!("to {}", target.name), &target.queue, &ago)?;
-            if target.agents.is_empty() {
-                writeln!(f, "  no agent     has ever told of itself")?;
+        if queue.poison > 0 {
+            write!(f, ", {} in the poison queue", queue.poison)?;
+        }
+        writeln!(f)
+    }
+
+    fn write_target(&self, f: &mut fmt::Formatter<'_>, target: &TargetState) -> fmt::Result {
+        self.write_queue(f, &format!("to {}", target.name), &target.queue)?;
+        if target.agents.is_empty() {
+            writeln!(f, "  no agent     has ever reported")?;
+        }
+        for agent in &target.agents {
+            write!(f, "  agent        {} {}, last reported {}", agent.agent, agent.version, self.ago(agent.at))?;
+            if agent.dry_run {
+                write!(f, ", dry run")?;
             }
-            for agent in &target.agents {
-                write!(f, "  agent        {} {}, told of itself {}", agent.agent, agent.version, ago(agent.at))?;
-                if agent.dry_run {
-                    write!(f, ", dry run")?;
-                }
-                if let Some(paused) = &agent.paused {
-                    write!(f, ", paused: {paused}")?;
-                }
-                writeln!(f)?;
+            if let Some(paused) = &agent.paused {
+                write!(f, ", paused: {paused}")?;
             }
+            writeln!(f)?;
         }
+        Ok(())
+    }
+
+    fn write_trail(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let trail = &self.trail;
         write!(f, "trail          {} people", trail.people)?;
         let counts = [
@@ -151,36 +195,15 @@ impl fmt::Display for Status {
         match trail.oldest_unacknowledged {
             Some(oldest) => {
                 let more = if trail.is_more { " or more" } else { "" };
-                writeln!(f, "unacknowledged {}{more}, the oldest of {}", trail.unacknowledged, ago(oldest))?;
+                writeln!(f, "unacknowledged {}{more}, the oldest of {}", trail.unacknowledged, self.ago(oldest))?;
             }
             None => writeln!(f, "unacknowledged 0")?,
         }
         match &self.checkpoint {
-            Some(checkpoint) => writeln!(f, "checkpoint     {}, SHA-256 {}", checkpoint.day, checkpoint.sha256)?,
-            None => writeln!(f, "checkpoint     none so far")?,
+            Some(checkpoint) => writeln!(f, "checkpoint     {}, SHA-256 {}", checkpoint.day, checkpoint.sha256),
+            None => writeln!(f, "checkpoint     none so far"),
         }
-        if self.alerts.is_empty() {
-            return write!(f, "alerts         none");
-        }
-        write!(f, "alerts         {}", self.alerts.len())?;
-        self.alerts.iter().try_for_each(|alert| write!(f, "\n  {}: {}", alert.alert, alert.text))
     }
-}
-
-fn write_queue(
-    f: &mut fmt::Formatter<'_>,
-    name: &str,
-    queue: &QueueState,
-    ago: &dyn Fn(Timestamp) -> String,
-) -> fmt::Result {
-    write!(f, "{name:<14} {} waiting", queue.waiting)?;
-    if let Some(oldest) = queue.oldest {
-        write!(f, ", the oldest since {}", ago(oldest))?;
-    }
-    if queue.poison > 0 {
-        write!(f, ", {} in the poison queue", queue.poison)?;
-    }
-    writeln!(f)
 }
 
 /// A time span in its largest unit.

@@ -1,7 +1,7 @@
-//! Whether the endpoints answer the handshake as Graph demands, asked from this machine.
+//! Whether the endpoints answer the handshake as Graph requires, tried from this machine.
 //!
-//! Graph asks from the internet, without credentials, and takes no redirect and no untrusted certificate. What is asked
-//! here cannot prove that it gets through; what fails here fails there too.
+//! Graph calls from the internet, without credentials, and accepts no redirect and no untrusted certificate. Success
+//! here does not prove that Graph gets through; what fails here fails there too.
 
 use std::time::{Duration, Instant};
 
@@ -17,9 +17,9 @@ const LIMIT: Duration = Duration::from_secs(10);
 const SLOW: Duration = Duration::from_secs(3);
 const MAX_ANSWER_BYTES: usize = 4096;
 
-pub(super) async fn look(public_url: Option<&Url>, findings: &mut Vec<CheckResult>) {
+pub(super) async fn check(public_url: Option<&Url>, results: &mut Vec<CheckResult>) {
     let Some(public_url) = public_url else {
-        findings.push(CheckResult::warning(
+        results.push(CheckResult::warning(
             "endpoint",
             "PHOTORELAY_PUBLIC_URL is not set: Graph cannot notify, and photos come with the hourly sweep",
             "set it to where Graph reaches this program",
@@ -30,15 +30,15 @@ pub(super) async fn look(public_url: Option<&Url>, findings: &mut Vec<CheckResul
         let mut url = public_url.clone();
         url.set_path(&format!("{}/api/{name}", url.path().trim_end_matches('/')));
         let check = format!("endpoint {name}");
-        findings.push(judge(&check, &url, shake(&url).await));
+        results.push(judge(&check, &url, shake(&url).await));
     }
 }
 
 fn judge(check: &str, url: &Url, shaken: Result<Duration, String>) -> CheckResult {
-    let mend = "Graph needs 200, text/plain and the token within 10 s, from the internet, without sign-in, redirect or \
+    let fix = "Graph needs 200, text/plain and the token within 10 s, from the internet, without sign-in, redirect or \
                 an untrusted certificate";
     match shaken {
-        Err(why) => CheckResult::error(check, format!("no handshake: {why}"), mend),
+        Err(why) => CheckResult::error(check, format!("no handshake: {why}"), fix),
         Ok(_) if url.scheme() != "https" && !is_loopback(url) => {
             CheckResult::error(check, "it answers, but not by https", "Graph calls https URLs only")
         }
@@ -52,11 +52,11 @@ fn judge(check: &str, url: &Url, shaken: Result<Duration, String>) -> CheckResul
             format!("it answered after {} ms", took.as_millis()),
             "Graph drops notifications for endpoints that take longer than 3 s: keep an instance always ready",
         ),
-        Ok(took) => CheckResult::ok(check, format!("it answered in {} ms, asked from this machine", took.as_millis())),
+        Ok(took) => CheckResult::ok(check, format!("it answered in {} ms, called from this machine", took.as_millis())),
     }
 }
 
-/// How long a right answer took, or what was wrong.
+/// How long a correct answer took, or what was wrong.
 async fn shake(url: &Url) -> Result<Duration, String> {
     let token = format!("Validation: photorelay doctor Request-Id: {}", Uuid::new_v4());
     let mut asked = url.clone();
@@ -65,7 +65,7 @@ async fn shake(url: &Url) -> Result<Duration, String> {
     let client = client.map_err(|error| error.to_string())?;
     let began = Instant::now();
     let request = client.post(asked).header("content-type", "text/plain; charset=utf-8");
-    // The URL may hold a key, so it is left out of what is told.
+    // The URL may contain a key, so it is left out of the message.
     let mut response = request.send().await.map_err(|error| cause(&error.without_url()))?;
     let status = response.status();
     let is_plain =

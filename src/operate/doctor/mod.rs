@@ -1,5 +1,5 @@
-//! `photorelay doctor`: looks at everything that has to be right before a photo can travel, and says what mends what is
-//! not. One check that fails never hides the others.
+//! `photorelay doctor`: checks everything that has to be right before a photo can travel, and says how to fix what is
+//! not. One failed check never hides the others.
 //!
 //! It changes nothing but a probe blob of its own, which it deletes again.
 
@@ -18,7 +18,7 @@ use crate::config::{AppConfig, NotificationDelivery};
 use crate::graph::{Graph, TokenSource};
 use crate::jobs::subscribe::Subscribe;
 
-/// What there is to look at. What could not be made at all is an error in words.
+/// What is checked. What could not be built at all is an error in words.
 #[derive(Debug)]
 pub struct DoctorContext {
     pub config: AppConfig,
@@ -26,7 +26,7 @@ pub struct DoctorContext {
     pub storage: Result<Storage, String>,
 }
 
-/// What speaks with Graph.
+/// What talks to Graph.
 #[derive(Debug)]
 pub struct Connected {
     pub graph: Arc<Graph>,
@@ -34,34 +34,34 @@ pub struct Connected {
     pub subscribe: Subscribe,
 }
 
-/// Looks at everything; `user` is somebody to go the whole way for.
+/// Runs all checks; for `user`, the whole way of one photo too.
 pub async fn run_checks(context: &DoctorContext, user: Option<&str>) -> Diagnosis {
     let config = &context.config;
-    let mut findings =
+    let mut results =
         vec![CheckResult::ok("configuration", format!("complete, for the tenant {}", config.graph.tenant_id))];
     match &context.graph {
-        Err(error) => findings.push(CheckResult::error("token", error, "correct the credential in the environment")),
-        Ok(Connected { tokens, .. }) => token::look(&**tokens, config, &mut findings).await,
+        Err(error) => results.push(CheckResult::error("token", error, "correct the credential in the environment")),
+        Ok(Connected { tokens, .. }) => token::check(&**tokens, config, &mut results).await,
     }
     match &context.storage {
-        Err(error) => findings.push(CheckResult::error("storage", error, "correct PhotoStorage__* in the environment")),
-        Ok(storage) => storage::look(storage, &config.targets, &mut findings).await,
+        Err(error) => results.push(CheckResult::error("storage", error, "correct PhotoStorage__* in the environment")),
+        Ok(storage) => storage::check(storage, &config.targets, &mut results).await,
     }
     match &config.notifications.delivery {
         Some(NotificationDelivery::Events(_)) => {
-            findings.push(CheckResult::ok("endpoint", "none: notifications come as events"))
+            results.push(CheckResult::ok("endpoint", "none: notifications come as events"))
         }
-        Some(NotificationDelivery::Webhook(url)) => endpoint::look(Some(url), &mut findings).await,
-        None => endpoint::look(None, &mut findings).await,
+        Some(NotificationDelivery::Webhook(url)) => endpoint::check(Some(url), &mut results).await,
+        None => endpoint::check(None, &mut results).await,
     }
     if let Ok(Connected { graph, subscribe, .. }) = &context.graph {
         if subscribe.is_configured() {
-            tenant::subscription(subscribe, Timestamp::now(), &mut findings).await;
+            tenant::subscription(subscribe, Timestamp::now(), &mut results).await;
         }
-        tenant::photo_settings(graph, &mut findings).await;
+        tenant::photo_settings(graph, &mut results).await;
         if let Some(user) = user {
-            tenant::person(graph, context.storage.as_ref().ok(), &config.scope, user, &mut findings).await;
+            tenant::person(graph, context.storage.as_ref().ok(), &config.scope, user, &mut results).await;
         }
     }
-    Diagnosis(findings)
+    Diagnosis(results)
 }

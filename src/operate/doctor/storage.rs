@@ -1,7 +1,7 @@
-//! The rights on the storage, found by trying: what the function writes is written, read and deleted; what it only
+//! The permissions on the storage, found by trying: what the function writes is written, read and deleted; what it only
 //! reads is listed.
 //!
-//! Nothing is written to `audit`: under a policy that keeps what is written it could never be deleted again. The agent
+//! Nothing is written to `audit`: under an immutability policy it could never be deleted again. The agent
 //! writes `receipts` and `agents`, with an identity of its own.
 
 use bytes::Bytes;
@@ -12,25 +12,25 @@ use photorelay_core::store::{Creation, Listing, StoreError};
 use photorelay_core::target::Targets;
 use uuid::Uuid;
 
-pub(super) async fn look(storage: &Storage, targets: &Targets, findings: &mut Vec<CheckResult>) {
+pub(super) async fn check(storage: &Storage, targets: &Targets, results: &mut Vec<CheckResult>) {
     for container in Container::ALL {
         let check = format!("container {container}");
         let tried = match container {
             Container::Photos | Container::State => write(storage, container).await,
             Container::Audit | Container::Receipts | Container::Agents => read(storage, container).await,
         };
-        findings.push(tried.map_or_else(|error| refused(&check, &error), |says| CheckResult::ok(&check, says)));
+        results.push(tried.map_or_else(|error| refused(&check, &error), |says| CheckResult::ok(&check, says)));
     }
     let queues = [CHECKS_QUEUE, SUBSCRIPTIONS_QUEUE].map(str::to_owned);
     let writebacks = targets.all().iter().map(|target| target.queue.clone());
     for queue in queues.into_iter().chain(writebacks) {
         let check = format!("queue {queue}");
-        findings.push(match waiting(storage, &queue).await {
+        results.push(match waiting(storage, &queue).await {
             Err(error) => refused(&check, &error),
             Ok((waiting, 0)) => CheckResult::ok(&check, format!("{waiting} messages wait")),
             Ok((waiting, dead_lettered)) => CheckResult::warning(
                 &check,
-                format!("{waiting} messages wait, {dead_lettered} were given up"),
+                format!("{waiting} messages wait, {dead_lettered} are in the poison queue"),
                 format!("read the reasons in `state/poison/{queue}/` or `agents/poison/{queue}/`"),
             ),
         });
@@ -52,7 +52,7 @@ async fn write(storage: &Storage, container: Container) -> Result<&'static str, 
 async fn read(storage: &Storage, container: Container) -> Result<&'static str, StoreError> {
     let listing = Listing { page_size: 1, ..Listing::of("") };
     storage.blobs.list(container, listing).await?;
-    Ok("listed; what is kept for good is not tried by writing")
+    Ok("listed; writing is not tried, because nothing there can be deleted")
 }
 
 async fn waiting(storage: &Storage, queue: &str) -> Result<(u64, u64), StoreError> {
@@ -67,14 +67,14 @@ async fn waiting(storage: &Storage, queue: &str) -> Result<(u64, u64), StoreErro
 }
 
 fn refused(check: &str, error: &StoreError) -> CheckResult {
-    let mend = match error {
+    let fix = match error {
         StoreError::Denied { .. } => {
             "grant the identity Storage Blob Data Contributor and Storage Queue Data Contributor, or renew the SAS"
         }
-        StoreError::Missing { .. } => "start photorelay once: it makes what is missing where it is allowed to",
+        StoreError::Missing { .. } => "start photorelay once: it creates what is missing where it is allowed to",
         StoreError::Unavailable { .. } => "check the service URIs and the account's firewall",
         StoreError::Full { .. } => "make room on the disk",
         StoreError::TooLarge { .. } | StoreError::Invalid { .. } => "check PhotoStorage__blobServiceUri and its SAS",
     };
-    CheckResult::error(check, error.to_string(), mend)
+    CheckResult::error(check, error.to_string(), fix)
 }

@@ -1,4 +1,4 @@
-//! What Graph says: the subscription, the tenant's photo settings, and one person end to end.
+//! What Graph says: the subscription, the tenant's photo settings, and one user end to end.
 
 use jiff::{SignedDuration, Timestamp};
 use photorelay_core::audit;
@@ -8,45 +8,45 @@ use photorelay_core::storage::Storage;
 
 use crate::graph::{FetchedPhoto, Graph, GraphError, PhotoSource, PhotoState, Priority};
 use crate::jobs::scope::Scope;
-use crate::jobs::subscribe::{Match, MatchedSubscription, Subscribe};
+use crate::jobs::subscribe::{MatchedSubscription, Subscribe, SubscriptionMatch};
 
 const SUBSCRIPTION: &str = "subscription";
 const SETTINGS: &str = "photoUpdateSettings";
 /// Renewed every day, so less than this means that renewals have failed for weeks.
 const SHORT: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-pub(super) async fn subscription(subscribe: &Subscribe, now: Timestamp, findings: &mut Vec<CheckResult>) {
+pub(super) async fn subscription(subscribe: &Subscribe, now: Timestamp, results: &mut Vec<CheckResult>) {
     let found = match subscribe.inspect().await {
         Ok(found) => found,
-        Err(error) => return findings.push(of_graph(SUBSCRIPTION, &error)),
+        Err(error) => return results.push(of_graph(SUBSCRIPTION, &error)),
     };
     let run = "run `photorelay subscribe`";
     let live = |found: &&MatchedSubscription| found.subscription.expires_at > now;
-    findings.push(match found.iter().filter(live).find(|found| found.fit == Match::Current) {
+    results.push(match found.iter().filter(live).find(|found| found.matched == SubscriptionMatch::Current) {
         Some(current) if current.subscription.expires_at.duration_since(now) < SHORT => {
-            CheckResult::warning(SUBSCRIPTION, format!("{current}: it was not renewed for weeks"), run)
+            CheckResult::warning(SUBSCRIPTION, format!("{current}: it has not been renewed for weeks"), run)
         }
         Some(current) => CheckResult::ok(SUBSCRIPTION, current.to_string()),
-        None => match found.iter().filter(live).find(|found| found.fit.is_ours()) {
+        None => match found.iter().filter(live).find(|found| found.matched.is_ours()) {
             Some(old) => CheckResult::warning(SUBSCRIPTION, old.to_string(), run),
             None => CheckResult::error(SUBSCRIPTION, "none of this deployment: Graph does not notify", run),
         },
     });
-    for other in found.iter().filter(|found| found.fit == Match::Elsewhere) {
-        let mend = format!("if nobody needs it: `photorelay unsubscribe --id {}`", other.subscription.id);
-        findings.push(CheckResult::warning(SUBSCRIPTION, other.to_string(), mend));
+    for other in found.iter().filter(|found| found.matched == SubscriptionMatch::Elsewhere) {
+        let fix = format!("if it is unused: `photorelay unsubscribe --id {}`", other.subscription.id);
+        results.push(CheckResult::warning(SUBSCRIPTION, other.to_string(), fix));
     }
 }
 
-pub(super) async fn photo_settings(graph: &Graph, findings: &mut Vec<CheckResult>) {
+pub(super) async fn photo_settings(graph: &Graph, results: &mut Vec<CheckResult>) {
     let cloud = "set `source` to `cloud` in photoUpdateSettings, so that the small copy in Active Directory never \
                  replaces a photo";
-    findings.push(match graph.photo_update_settings().await {
+    results.push(match graph.photo_update_settings().await {
         Ok(settings) => match settings.source {
             PhotoSource::Cloud => CheckResult::ok(SETTINGS, "`cloud`: photos are changed in the cloud and stay there"),
             PhotoSource::OnPremises => CheckResult::error(
                 SETTINGS,
-                "`onPremises`: nobody can change a photo in the cloud, and what is written to Active Directory comes \
+                "`onPremises`: users cannot change a photo in the cloud, and what is written to Active Directory comes \
                  back as the photo",
                 cloud,
             ),
@@ -58,7 +58,7 @@ pub(super) async fn photo_settings(graph: &Graph, findings: &mut Vec<CheckResult
         Err(GraphError::Denied { .. }) => CheckResult::warning(
             SETTINGS,
             "not allowed to read them",
-            "grant PeopleSettings.Read.All, or see for yourself that `source` is `cloud`",
+            "grant PeopleSettings.Read.All, or check yourself that `source` is `cloud`",
         ),
         Err(error) => of_graph(SETTINGS, &error),
     });
@@ -69,29 +69,27 @@ pub(super) async fn person(
     storage: Option<&Storage>,
     scope: &Scope,
     user: &str,
-    findings: &mut Vec<CheckResult>,
+    results: &mut Vec<CheckResult>,
 ) {
     let check = "user";
     let user = match crate::operate::check::find(graph, user).await {
         Ok(user) => user,
         Err(error) => {
-            let mend = "give an object id or a user principal name of this tenant";
-            return findings.push(CheckResult::error(check, format!("{error:#}"), mend));
+            let fix = "give an object id or a user principal name of this tenant";
+            return results.push(CheckResult::error(check, format!("{error:#}"), fix));
         }
     };
-    match graph.people(&[user], Priority::Normal).await.map(|mut people| people.pop()) {
-        Ok(Some((_, Ok(Some(person))))) => findings.push(match scope.left_out(&person) {
+    match graph.users(&[user], Priority::Normal).await.map(|mut people| people.pop()) {
+        Ok(Some((_, Ok(Some(person))))) => results.push(match scope.exclusion(&person) {
             None => CheckResult::ok(check, format!("{user} is in scope")),
-            Some(why) => {
-                CheckResult::warning(check, format!("{user} is left out: {why}"), "name somebody who is synchronised")
-            }
+            Some(why) => CheckResult::warning(check, format!("{user} is left out: {why}"), "name a synchronised user"),
         }),
-        Ok(Some((_, Err(error)))) | Err(error) => findings.push(of_graph(check, &error)),
-        Ok(_) => findings.push(CheckResult::error(check, format!("{user} does not exist"), "name somebody else")),
+        Ok(Some((_, Err(error)))) | Err(error) => results.push(of_graph(check, &error)),
+        Ok(_) => results.push(CheckResult::error(check, format!("{user} does not exist"), "name another user")),
     }
-    findings.push(photo(graph, user).await);
+    results.push(photo(graph, user).await);
     if let Some(storage) = storage {
-        findings.push(trail(storage, user).await);
+        results.push(trail(storage, user).await);
     }
 }
 
@@ -101,18 +99,18 @@ async fn photo(graph: &Graph, user: UserId) -> CheckResult {
         Ok(PhotoState::Present { .. }) => match graph.photo(user).await {
             Ok(FetchedPhoto::Photo { bytes, .. }) => CheckResult::ok(check, format!("{} bytes fetched", bytes.len())),
             Ok(_) => {
-                CheckResult::warning(check, "Graph tells of a photo and does not give it", "try again in some minutes")
+                CheckResult::warning(check, "Graph lists a photo but does not return it", "try again in some minutes")
             }
             Err(error) => of_graph(check, &error),
         },
-        Ok(_) => CheckResult::warning(check, "there is none", "name somebody with a photo to see the whole way"),
+        Ok(_) => CheckResult::warning(check, "there is none", "name a user with a photo to check the whole way"),
         Err(error) => of_graph(check, &error),
     }
 }
 
 async fn trail(storage: &Storage, user: UserId) -> CheckResult {
     let check = "user trail";
-    let walk = format!("run `photorelay check {user}`, which goes the whole way and explains it");
+    let walk = format!("run `photorelay check {user}`, which goes the whole way and explains every step");
     match audit::sequence_numbers(&*storage.blobs, user).await {
         Ok(sequence) => match sequence.last() {
             Some(newest) => CheckResult::ok(check, format!("{} entries, the newest is {newest}", sequence.len())),
@@ -123,11 +121,11 @@ async fn trail(storage: &Storage, user: UserId) -> CheckResult {
 }
 
 fn of_graph(check: &str, error: &GraphError) -> CheckResult {
-    let mend = match error {
+    let fix = match error {
         GraphError::Denied { needs, .. } => format!("grant the application role {needs}"),
         GraphError::Token { .. } => "see `token` above".to_owned(),
         error if error.is_transient() => "try again in some minutes".to_owned(),
         _ => "check PHOTORELAY_GRAPH_URL".to_owned(),
     };
-    CheckResult::error(check, error.to_string(), mend)
+    CheckResult::error(check, error.to_string(), fix)
 }

@@ -29,37 +29,37 @@ struct Claims {
     tid: Option<String>,
 }
 
-pub(super) async fn look(tokens: &dyn TokenSource, config: &AppConfig, findings: &mut Vec<CheckResult>) {
+pub(super) async fn check(tokens: &dyn TokenSource, config: &AppConfig, results: &mut Vec<CheckResult>) {
     let token = match tokens.token().await {
         Ok(token) => token,
         Err(error) => {
-            let mend = if error.is_transient() {
+            let fix = if error.is_transient() {
                 "check that this machine reaches PHOTORELAY_AUTHORITY_URL, then try again"
             } else {
                 "check PHOTORELAY_TENANT_ID, PHOTORELAY_CLIENT_ID and that the secret or certificate has not expired"
             };
-            findings.push(CheckResult::error(TOKEN, error.to_string(), mend));
+            results.push(CheckResult::error(TOKEN, error.to_string(), fix));
             return;
         }
     };
     let Some(claims) = claims(token.secret()) else {
-        findings.push(CheckResult::ok(TOKEN, "the credential yields one"));
-        findings.push(CheckResult::warning(
+        results.push(CheckResult::ok(TOKEN, "the credential yields one"));
+        results.push(CheckResult::warning(
             ROLES,
-            "the token does not tell",
+            "the token does not say",
             format!("look at the application's permissions: it needs {USERS} and {PHOTOS}"),
         ));
         return;
     };
     match claims.tid.as_deref().map(str::parse::<TenantId>) {
-        Some(Ok(other)) if other != config.graph.tenant_id => findings.push(CheckResult::error(
+        Some(Ok(other)) if other != config.graph.tenant_id => results.push(CheckResult::error(
             TOKEN,
             format!("it is for the tenant {other}, not for {}", config.graph.tenant_id),
             "set PHOTORELAY_TENANT_ID to the tenant of the credential, or use a credential of this one",
         )),
-        _ => findings.push(CheckResult::ok(TOKEN, "the credential yields one")),
+        _ => results.push(CheckResult::ok(TOKEN, "the credential yields one")),
     }
-    findings.push(judge(&claims.roles, !config.scope.groups.is_empty()));
+    results.push(judge(&claims.roles, !config.scope.groups.is_empty()));
 }
 
 fn judge(roles: &[String], reads_groups: bool) -> CheckResult {
@@ -84,7 +84,7 @@ fn judge(roles: &[String], reads_groups: bool) -> CheckResult {
     }
     if !surplus.is_empty() {
         let says = format!("more than photorelay needs: {}", surplus.join(", "));
-        return CheckResult::warning(ROLES, says, "take them away: whoever gets hold of the credential has them too");
+        return CheckResult::warning(ROLES, says, "remove them: a stolen credential has them too");
     }
     CheckResult::ok(ROLES, roles.join(", "))
 }
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_web_token_tells_nothing() {
+    fn an_opaque_token_has_no_claims() {
         for token in ["", "opaque", "a.b.c", "a.bm90IGpzb24.c", "e30"] {
             assert!(claims(token).is_none(), "{token}");
         }

@@ -102,7 +102,7 @@ async fn main() -> Result<()> {
     let tasks = TaskTracker::new();
     tasks.spawn(app.clone().run(listener, stop.clone()));
     tasks.spawn(agent.run(stop.clone()));
-    app.subscribe.keep().await?;
+    app.subscribe.sync().await?;
     let mut times = Vec::new();
     for user in users.iter().cycle().take(cli.changes) {
         times.push(one_change(&sim, &app, *user).await?);

@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use super::batch_body::{BatchBody, BatchItem};
 use super::pipeline::{CarriedOut, perform};
 use super::request_log::RecordedItem;
-use super::response::ResponseBody;
+use super::response::ApiBody;
 use super::route::Route;
 use super::sign_in::bearer;
 use super::{ApiCall, ApiResponse, ApiResult, ApiState, Caller, dispatch};
@@ -101,15 +101,15 @@ fn item_response(state: &ApiState, outcome: &ItemOutcome) -> Value {
         headers.insert(named(name), json!(value));
     }
     let body = match &outcome.response.body {
-        ResponseBody::Json(value) => {
+        ApiBody::Json(value) => {
             headers.insert(named("Content-Type"), json!("application/json"));
             Some(value.clone())
         }
-        ResponseBody::Media(content_type, bytes) => {
+        ApiBody::Media(content_type, bytes) => {
             headers.insert(named("Content-Type"), json!(content_type));
             Some(json!(STANDARD.encode(bytes)))
         }
-        ResponseBody::Empty | ResponseBody::Error { .. } => None,
+        ApiBody::Empty | ApiBody::Error { .. } => None,
     };
     let mut response = json!({ "id": outcome.record.id, "status": outcome.response.status, "headers": headers });
     if let Some(body) = body {

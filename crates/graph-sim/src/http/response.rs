@@ -12,11 +12,11 @@ pub(crate) type ApiResult<T = ApiResponse> = Result<T, ApiResponse>;
 pub(crate) struct ApiResponse {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(&'static str, String)>,
-    pub(crate) body: ResponseBody,
+    pub(crate) body: ApiBody,
 }
 
 #[derive(Debug, Clone)]
-pub(crate) enum ResponseBody {
+pub(crate) enum ApiBody {
     Empty,
     Json(Value),
     Media(String, Bytes),
@@ -29,19 +29,19 @@ pub(crate) enum ResponseBody {
 
 impl ApiResponse {
     pub(crate) fn json(status: u16, body: Value) -> Self {
-        Self { status, headers: Vec::new(), body: ResponseBody::Json(body) }
+        Self { status, headers: Vec::new(), body: ApiBody::Json(body) }
     }
 
     pub(crate) fn empty(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: ResponseBody::Empty }
+        Self { status, headers: Vec::new(), body: ApiBody::Empty }
     }
 
     pub(crate) fn media(content_type: &str, bytes: Bytes) -> Self {
-        Self { status: 200, headers: Vec::new(), body: ResponseBody::Media(content_type.to_owned(), bytes) }
+        Self { status: 200, headers: Vec::new(), body: ApiBody::Media(content_type.to_owned(), bytes) }
     }
 
     pub(crate) fn error(status: u16, code: &str, message: impl Into<String>) -> Self {
-        let body = ResponseBody::Error { code: code.to_owned(), message: message.into() };
+        let body = ApiBody::Error { code: code.to_owned(), message: message.into() };
         Self { status, headers: Vec::new(), body }
     }
 
@@ -52,8 +52,8 @@ impl ApiResponse {
 
     /// Turns the error body into the JSON that Graph sends.
     pub(crate) fn finished(mut self, request_id: Uuid, client_request_id: &str, now: Timestamp) -> Self {
-        if let ResponseBody::Error { code, message } = &self.body {
-            self.body = ResponseBody::Json(json!({ "error": {
+        if let ApiBody::Error { code, message } = &self.body {
+            self.body = ApiBody::Json(json!({ "error": {
                 "code": code,
                 "message": message,
                 "innerError": {

@@ -14,7 +14,7 @@ use crate::locked::locked;
 
 use super::pipeline::{CarriedOut, perform};
 use super::request_log::RecordedRequest;
-use super::response::ResponseBody;
+use super::response::ApiBody;
 use super::route::Route;
 use super::{ApiCall, ApiResponse, ApiState, batch, control, dispatch, photo_writes, wire};
 
@@ -75,7 +75,7 @@ fn with_graph_headers(state: &ApiState, call: &ApiCall, response: ApiResponse) -
         .with("request-id", request_id.to_string())
         .with("client-request-id", client_request_id)
         .with("x-ms-ags-diagnostic", DIAGNOSTIC);
-    if matches!(response.body, ResponseBody::Json(_)) { response.with("OData-Version", "4.0") } else { response }
+    if matches!(response.body, ApiBody::Json(_)) { response.with("OData-Version", "4.0") } else { response }
 }
 
 fn record(state: &ApiState, call: &ApiCall, route: &Route, target: String, done: &CarriedOut) {

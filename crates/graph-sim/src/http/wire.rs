@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::faults::BodyFault;
 
-use super::response::ResponseBody;
+use super::response::ApiBody;
 use super::{ApiResponse, ApiState};
 
 const JSON: &str = "application/json; charset=utf-8";
@@ -17,12 +17,12 @@ const GRAPH_JSON: &str =
 /// The response as HTTP, its body mangled by the fault. `is_graph` decides on the media type of JSON.
 pub(crate) fn written(state: &ApiState, response: ApiResponse, is_graph: bool, fault: Option<BodyFault>) -> Response {
     let (content_type, bytes) = match response.body {
-        ResponseBody::Json(value) => {
+        ApiBody::Json(value) => {
             let content_type = if is_graph { GRAPH_JSON } else { JSON };
             (Some(content_type.to_owned()), Bytes::from(value.to_string()))
         }
-        ResponseBody::Media(content_type, bytes) => (Some(content_type), bytes),
-        ResponseBody::Empty | ResponseBody::Error { .. } => (None, Bytes::new()),
+        ApiBody::Media(content_type, bytes) => (Some(content_type), bytes),
+        ApiBody::Empty | ApiBody::Error { .. } => (None, Bytes::new()),
     };
     let length = bytes.len();
     let body = match fault {

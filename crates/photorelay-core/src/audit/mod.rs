@@ -12,11 +12,13 @@ pub use listing::TrailUsers;
 pub use verify::{Finding, Problem, Report, verify_all, verify_person};
 
 use bytes::Bytes;
+use jiff::Timestamp;
 
-use crate::contract::{self, AuditEntry, ContractError, EntryKind};
-use crate::id::{Digest, UserId};
+use crate::contract::{self, AuditEntry, Cause, ContractError, EntryKind, Identity, Seen, V1};
+use crate::id::{Digest, TenantId, UserId};
 use crate::names::{self, Container};
 use crate::store::{BlobStore, Creation, StoreError, list_all};
+use crate::trace::TraceContext;
 
 /// A committed entry with the digest that the next entry must name.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,10 +27,38 @@ pub struct Committed {
     pub sha256: Digest,
 }
 
-impl Committed {
-    /// The number and `previous` digest of the entry after `newest`, or of a first entry.
-    pub fn next(newest: Option<&Self>) -> (u32, Digest) {
-        newest.map_or((1, Digest::ZERO), |newest| (newest.entry.seq + 1, newest.sha256))
+/// What is known of an entry before its photo: who it is about, what led to it and what Graph showed.
+#[derive(Debug, Clone)]
+pub struct NewEntry {
+    pub tenant_id: TenantId,
+    pub user_id: UserId,
+    pub kind: EntryKind,
+    pub cause: Cause,
+    pub seen: Seen,
+    pub identity: Identity,
+    pub trace: TraceContext,
+}
+
+impl NewEntry {
+    /// The entry that follows the newest one, or a first entry: numbered, chained, observed now, without a photo.
+    pub fn following(self, newest: Option<&Committed>) -> AuditEntry {
+        let (seq, previous) = newest.map_or((1, Digest::ZERO), |newest| (newest.entry.seq + 1, newest.sha256));
+        AuditEntry {
+            v: V1,
+            seq,
+            previous,
+            tenant_id: self.tenant_id,
+            user_id: self.user_id,
+            kind: self.kind,
+            cause: self.cause,
+            observed_at: Timestamp::now(),
+            seen: self.seen,
+            photo: None,
+            renditions: Vec::new(),
+            identity: self.identity,
+            reason: None,
+            traceparent: Some(self.trace.to_string()),
+        }
     }
 }
 
@@ -82,7 +112,7 @@ pub async fn newest_not_refused(
     Ok(None)
 }
 
-/// Creates the entry unless its number is taken. The caller must have set `seq` and `previous`.
+/// Creates the entry unless there is one of its number; [`NewEntry::following`] gives it number and predecessor.
 ///
 /// Returns `None` if the number is taken: another writer was faster, or a retry of this request had already succeeded.
 pub async fn commit(blobs: &dyn BlobStore, entry: AuditEntry) -> Result<Option<Committed>, StoreError> {

@@ -15,7 +15,7 @@ use crate::contract::{CauseKind, EntryKind, Outcome};
 pub const TARGET: &str = "photorelay::metrics";
 
 /// Notifications in one POST to the webhook.
-pub fn hints(accepted: usize, dropped: usize) {
+pub fn notifications(accepted: usize, dropped: usize) {
     if accepted > 0 {
         event!(target: TARGET, Level::INFO, monotonic_counter.photorelay.hints = accepted as u64, outcome = "accepted");
     }

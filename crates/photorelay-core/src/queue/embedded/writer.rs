@@ -19,17 +19,17 @@ use crate::store::{BoxError, StoreError};
 /// The maximum number of requests that share one commit.
 const MOST_PER_COMMIT: usize = 512;
 
-type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+type Responder<T> = oneshot::Sender<Result<T, StoreError>>;
 
 pub(super) enum WriterRequest {
-    Ensure { queue: Box<str>, reply: Reply<()> },
-    Send { queue: Box<str>, messages: Vec<Outgoing>, reply: Reply<()> },
-    Receive { queue: Box<str>, max: u32, lease: Duration, reply: Reply<Vec<Delivery>> },
-    Renew { queue: Box<str>, held: LeasedMessage, delay: Duration, reply: Reply<Leased<PopReceipt>> },
-    Delete { queue: Box<str>, held: LeasedMessage, reply: Reply<Leased<()>> },
-    Count { queue: Box<str>, reply: Reply<u64> },
-    NextDue { queue: Box<str>, reply: Reply<Option<i64>> },
-    PeekAll { queue: Box<str>, reply: Reply<Vec<Bytes>> },
+    Ensure { queue: Box<str>, reply: Responder<()> },
+    Send { queue: Box<str>, messages: Vec<Outgoing>, reply: Responder<()> },
+    Receive { queue: Box<str>, max: u32, lease: Duration, reply: Responder<Vec<Delivery>> },
+    Renew { queue: Box<str>, held: LeasedMessage, delay: Duration, reply: Responder<Leased<PopReceipt>> },
+    Delete { queue: Box<str>, held: LeasedMessage, reply: Responder<Leased<()>> },
+    Count { queue: Box<str>, reply: Responder<u64> },
+    NextDue { queue: Box<str>, reply: Responder<Option<i64>> },
+    PeekAll { queue: Box<str>, reply: Responder<Vec<Bytes>> },
 }
 
 impl WriterRequest {
@@ -41,7 +41,7 @@ impl WriterRequest {
 /// A reply that waits for the commit: sends the request's result, or the error that failed the whole group.
 type PendingReply = Box<dyn FnOnce(Option<&StoreError>)>;
 
-fn after_commit<T: 'static>(reply: Reply<T>, result: Result<T, StoreError>) -> PendingReply {
+fn after_commit<T: 'static>(reply: Responder<T>, result: Result<T, StoreError>) -> PendingReply {
     // The caller may no longer wait; the work is done all the same.
     Box::new(move |failed| drop(reply.send(failed.map_or(result, |error| Err(repeated(error))))))
 }

@@ -1,0 +1,98 @@
+//! Compares users with what the storage holds about them, and acts on what follows: a check, or an announcement.
+//!
+//! It never repairs a trail: one that cannot be read is reported, and the other users are compared all the same.
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+use photorelay_core::audit::{self, AuditError, Committed};
+use photorelay_core::contract::FetchPolicy;
+use photorelay_core::id::UserId;
+use photorelay_core::storage::Storage;
+
+use super::adaptive_concurrency::Observation;
+use super::announcing;
+use super::checks::PendingChecks;
+use super::decide::{self, CheckReason, Need};
+use super::error::SweepError;
+use super::report::SweepReport;
+use super::settings::SweepSettings;
+use super::user_merge::SweptUser;
+use super::window::Window;
+
+/// Users whose blobs are read concurrently.
+const READS_AT_ONCE: usize = 8;
+
+#[derive(Clone, Copy)]
+pub(super) struct Comparison<'a> {
+    pub(super) storage: &'a Storage,
+    pub(super) settings: &'a SweepSettings,
+    pub(super) window: Window,
+}
+
+/// What came of comparing one user.
+#[derive(Default)]
+struct Compared {
+    check: Option<(CheckReason, FetchPolicy)>,
+    is_announced: bool,
+}
+
+impl Comparison<'_> {
+    /// The observation is none for users that are not in the population.
+    pub(super) async fn compare_all(
+        self,
+        users: impl Iterator<Item = (SweptUser, Option<Observation>)>,
+        checks: &mut PendingChecks,
+        report: &mut SweepReport,
+    ) -> Result<(), SweepError> {
+        let mut compared = stream::iter(users)
+            .map(|(user, observation)| async move {
+                let compared = Box::pin(self.compare(&user, observation.as_ref())).await?;
+                Ok::<_, SweepError>((user.user, compared))
+            })
+            .buffer_unordered(READS_AT_ONCE);
+        while let Some((user, compared)) = compared.try_next().await? {
+            report.announced_again += usize::from(compared.is_announced);
+            let Some((reason, policy)) = compared.check else { continue };
+            report.count(reason);
+            report.checks += 1;
+            checks.add(user, policy);
+        }
+        Ok(())
+    }
+
+    async fn compare(self, user: &SweptUser, observation: Option<&Observation>) -> Result<Compared, SweepError> {
+        let record = &user.record;
+        let bytes_due = self.window.has_bytes_due(user.user, self.settings.bytes_every);
+        let need = decide::need(record, observation, bytes_due);
+        let is_acknowledged =
+            self.settings.targets.all().iter().all(|target| record.receipt(&target.name) >= record.trail);
+        if need != Need::PhotoIfExpected && is_acknowledged {
+            return Ok(Compared { check: need.check(), is_announced: false });
+        }
+        let newest = match self.newest(user.user, record.trail).await {
+            Ok(newest) => newest,
+            Err(AuditError::Store(error)) => return Err(error.into()),
+            Err(error) => {
+                tracing::error!(user.id = %user.user, %error, "the trail is damaged: run `photorelay audit verify`");
+                return Ok(Compared { check: need.check(), is_announced: false });
+            }
+        };
+        let expects_photo = newest.as_ref().is_some_and(|newest| newest.entry.expects_photo());
+        let check = match need {
+            Need::PhotoIfExpected if expects_photo => Some((CheckReason::Missing, FetchPolicy::IfChanged)),
+            need => need.check(),
+        };
+        let is_announced = match newest {
+            Some(newest) => {
+                announcing::announce_again(self.storage, self.settings, record, &newest, self.window).await?
+            }
+            None => false,
+        };
+        Ok(Compared { check, is_announced })
+    }
+
+    /// What targets should show.
+    async fn newest(self, user: UserId, trail: u32) -> Result<Option<Committed>, AuditError> {
+        let all: Vec<u32> = (1..=trail).collect();
+        audit::newest_not_refused(&*self.storage.blobs, user, &all).await
+    }
+}

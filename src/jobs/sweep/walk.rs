@@ -1,0 +1,136 @@
+//! The walk of a sweep: stretch after stretch of users, in the order of ids, with the cursor written in between.
+//!
+//! The cursor must pass a user only after everything that follows from comparing them was sent.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use photorelay_core::contract::{SweepCursor, SweepUnderWay};
+use photorelay_core::id::UserId;
+use photorelay_core::storage::Storage;
+use photorelay_core::trace::TraceContext;
+use tokio::sync::mpsc;
+
+use super::adaptive_concurrency::{AdaptiveConcurrency, Observation};
+use super::checks::PendingChecks;
+use super::compare::Comparison;
+use super::error::SweepError;
+use super::report::SweepReport;
+use super::run::Run;
+use super::settings::SweepSettings;
+use super::user_merge::{SweptUser, UserMerge};
+use super::window::Window;
+use super::{cursor, population};
+use crate::graph::Graph;
+use crate::jobs::state_listing::StateListing;
+
+/// What a walk reads and writes, and how far it has come.
+struct Walk<'a> {
+    graph: &'a Graph,
+    comparison: Comparison<'a>,
+    run: &'a Run,
+    trace: &'a TraceContext,
+    concurrency: AdaptiveConcurrency,
+    report: SweepReport,
+}
+
+/// Walks from the cursor to the end, or until the run is stopped or out of time.
+pub(super) async fn walk(
+    graph: &Graph,
+    storage: &Storage,
+    settings: &SweepSettings,
+    run: &Run,
+    trace: &TraceContext,
+) -> Result<SweepReport, SweepError> {
+    let started = Instant::now();
+    let blobs = &*storage.blobs;
+    let cursor = cursor::read(blobs).await?;
+    let resumed = cursor::resumable(&cursor, run.now);
+    let began_at = resumed.as_ref().map_or(run.now, |current| current.began_at);
+    let done_to = resumed.map(|current| current.done_to);
+    let population = population::refresh(graph, &settings.scope, blobs, run.now).await?;
+    let members = &population.members;
+    let done = members.partition_point(|member| Some(*member) <= done_to);
+    run.progress.send_modify(|progress| (progress.of, progress.done) = (members.len(), done));
+    let mut users = UserMerge::after(done_to, members, StateListing::open(blobs));
+    let window = Window { previous: cursor.previous, now: began_at };
+    let mut walk = Walk {
+        graph,
+        comparison: Comparison { storage, settings, window },
+        run,
+        trace,
+        concurrency: AdaptiveConcurrency::new(settings.batches_at_once, settings.longest_wait),
+        report: SweepReport::of_population(&population, done_to.is_some()),
+    };
+    loop {
+        let stretch = users.take(settings.people_per_stretch).await?;
+        let Some(last) = stretch.last().map(|user| user.user) else { break };
+        tokio::select! {
+            swept = walk.sweep_stretch(stretch) => swept?,
+            // What is given up here is done again by the next run.
+            () = run.stop.cancelled() => break,
+        }
+        let out_of_time = run.time_limit.is_some_and(|limit| started.elapsed() >= limit);
+        if out_of_time || !users.is_at_end().await? {
+            let current = Some(SweepUnderWay { began_at, done_to: last });
+            cursor::write(blobs, &SweepCursor { current, ..cursor.clone() }).await?;
+            walk.log_progress();
+        }
+        if out_of_time {
+            break;
+        }
+    }
+    let is_complete = !run.stop.is_cancelled() && users.is_at_end().await?;
+    if is_complete {
+        cursor::write(blobs, &SweepCursor { previous: Some(began_at), ..SweepCursor::default() }).await?;
+    }
+    let Walk { concurrency: AdaptiveConcurrency { requests, throttled, .. }, report, .. } = walk;
+    Ok(SweepReport { is_complete, requests, throttled, took: started.elapsed(), ..report })
+}
+
+impl Walk<'_> {
+    /// Compares the users of a stretch, each as soon as Graph has answered about them, and sends what follows from it.
+    async fn sweep_stretch(&mut self, stretch: Vec<SweptUser>) -> Result<(), SweepError> {
+        let Self { graph, comparison, run, trace, concurrency, report } = self;
+        let queues = &*comparison.storage.queues;
+        let (members, others): (Vec<SweptUser>, Vec<SweptUser>) =
+            stretch.into_iter().partition(|user| user.is_member && !user.record.is_forgotten());
+        let ids: Vec<UserId> = members.iter().map(|user| user.user).collect();
+        let (observed, mut observations) = mpsc::unbounded_channel();
+        let read = async { Ok(Box::pin(concurrency.read(graph, &ids, observed, &run.progress)).await?) };
+        let compare = async {
+            let mut members: HashMap<UserId, SweptUser> = members.into_iter().map(|user| (user.user, user)).collect();
+            let mut checks = PendingChecks::default();
+            comparison.compare_all(others.into_iter().map(|user| (user, None)), &mut checks, report).await?;
+            while let Some(batch) = observations.recv().await {
+                let with_photo = batch.iter().filter(|(_, observation)| Observation::is_photo(observation)).count();
+                let users: Vec<_> = batch
+                    .into_iter()
+                    .filter_map(|(user, observation)| Some((members.remove(&user)?, Some(observation))))
+                    .collect();
+                report.people += users.len();
+                report.with_photo += with_photo;
+                comparison.compare_all(users.into_iter(), &mut checks, report).await?;
+                run.progress.send_modify(|progress| {
+                    progress.with_photo += with_photo;
+                    progress.checks = report.checks;
+                });
+                checks.send_full(queues, trace).await?;
+            }
+            Ok::<_, SweepError>(checks.send_all(queues, trace).await?)
+        };
+        let ((), ()) = tokio::try_join!(read, Box::pin(compare))?;
+        Ok(())
+    }
+
+    fn log_progress(&self) {
+        tracing::info!(
+            people = self.report.people,
+            of = self.report.population,
+            checks = self.report.checks,
+            requests = self.concurrency.requests,
+            throttled = self.concurrency.throttled,
+            "sweeping"
+        );
+    }
+}
