@@ -69,22 +69,8 @@ impl Graph {
         self.batch_of(operation, needs, users, priority, |user| json!({"method": "GET", "url": path(user)})).await
     }
 
-    /// The same with a POST of this body for each user.
-    pub(super) async fn batch_post(
-        &self,
-        operation: &'static str,
-        needs: &'static str,
-        users: &[UserId],
-        priority: Priority,
-        path: impl Fn(UserId) -> String,
-        body: &Value,
-    ) -> Result<Vec<(UserId, Result<ItemResponse, GraphError>)>, GraphError> {
-        let headers = json!({"Content-Type": "application/json"});
-        let item = |user| json!({"method": "POST", "url": path(user), "headers": headers, "body": body});
-        self.batch_of(operation, needs, users, priority, item).await
-    }
-
-    async fn batch_of(
+    /// Sends the item of each user in one request and returns the responses in the order of `users`.
+    pub(super) async fn batch_of(
         &self,
         operation: &'static str,
         needs: &'static str,

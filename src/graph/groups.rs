@@ -64,9 +64,15 @@ impl Graph {
         groups: &[GroupId],
         priority: Priority,
     ) -> Result<Vec<(UserId, Result<bool, GraphError>)>, GraphError> {
-        let body = json!({ "groupIds": groups });
-        let path = |user| format!("/users/{user}/checkMemberGroups");
-        let items = self.batch_post("look into the groups", NEEDS, users, priority, path, &body).await?;
+        let item = |user| {
+            json!({
+                "method": "POST",
+                "url": format!("/users/{user}/checkMemberGroups"),
+                "headers": { "Content-Type": "application/json" },
+                "body": { "groupIds": groups },
+            })
+        };
+        let items = self.batch_of("look into the groups", NEEDS, users, priority, item).await?;
         Ok(items.into_iter().map(|(user, item)| (user, item.and_then(is_in_any))).collect())
     }
 }

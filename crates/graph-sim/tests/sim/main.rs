@@ -6,7 +6,6 @@ mod delta;
 mod endpoints;
 mod faults;
 mod helpers;
-mod layers;
 mod lifecycle;
 mod limits;
 mod notifications;

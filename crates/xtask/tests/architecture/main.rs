@@ -1,5 +1,6 @@
 //! The shape of the code: names that mean one thing, modules without cycles, and the floors of ARCHITECTURE.md.
 
+mod limits;
 mod source;
 mod vocabulary;
 
