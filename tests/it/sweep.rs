@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use graph_sim::{Fault, FaultRule, HoldPoint, NotificationMode, PatternScope, RequestPattern, RetryAfter};
+use graph_sim::{Fault, FaultRule, NotificationMode, PatternScope, RequestPattern, RetryAfter};
 use jiff::{SignedDuration, Timestamp};
-use photorelay::config::{AppConfig, HostingSettings};
-use photorelay::jobs::sweep::{Run, Sweep, SweepError, SweepReport, SweepSettings};
-use photorelay_core::contract::{self, ContinueSweep, EntryKind, SweepCursor, SweepLease, V1};
+use photorelay::config::AppConfig;
+use photorelay::jobs::sweep::{Run, Sweep, SweepReport, SweepSettings};
+use photorelay_core::contract::{self, EntryKind, SweepCursor};
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::names::{self, CHECKS_QUEUE, Container, WRITEBACKS_QUEUE};
-use photorelay_core::queue::Outgoing;
 use photorelay_core::store::list_all;
 use photorelay_core::target::Targets;
 use testkit::on_every_store;
@@ -25,7 +24,7 @@ on_every_store!(
 );
 
 /// Nothing is announced by Graph, and a head settles with the next look.
-async fn silent(store: Store, users: usize) -> World {
+pub(crate) async fn silent(store: Store, users: usize) -> World {
     let sim = graph_sim::SimConfig { users, ..Default::default() };
     let edit = |config: &mut AppConfig| config.capture.hold = Duration::ZERO;
     let world = World::with(Setup { store, sim, edit, subscribe: false, ..Setup::default() }).await;
@@ -33,17 +32,17 @@ async fn silent(store: Store, users: usize) -> World {
     world
 }
 
-async fn sweep(world: &World) -> SweepReport {
+pub(crate) async fn sweep(world: &World) -> SweepReport {
     world.app.sweep.run(&Run::default()).await.unwrap()
 }
 
-async fn sweep_in_hours(world: &World, hours: i64) -> SweepReport {
+pub(crate) async fn sweep_in_hours(world: &World, hours: i64) -> SweepReport {
     let now = Timestamp::now() + SignedDuration::from_hours(hours);
     world.app.sweep.run(&Run { now, ..Run::default() }).await.unwrap()
 }
 
 /// Sweeps until everybody is captured, written and settled.
-async fn settled(world: &World) {
+pub(crate) async fn settled(world: &World) {
     for _ in 0..2 {
         sweep(world).await;
         world.settle().await;
@@ -51,22 +50,22 @@ async fn settled(world: &World) {
 }
 
 /// What the host posts to a timer function at its time.
-const TIMER: &str = r#"{"Data":{"timer":{"IsPastDue":false}},"Metadata":{}}"#;
+pub(crate) const TIMER: &str = r#"{"Data":{"timer":{"IsPastDue":false}},"Metadata":{}}"#;
 
-async fn cursor(world: &World) -> SweepCursor {
+pub(crate) async fn cursor(world: &World) -> SweepCursor {
     let blobs = &*world.storage().blobs;
     contract::parse(&blobs.get(Container::State, names::SWEEP, 1 << 16).await.unwrap().unwrap()).unwrap()
 }
 
 /// A sweep of its own with other settings.
-fn sweep_with(world: &World, edit: impl FnOnce(&mut SweepSettings)) -> Sweep {
+pub(crate) fn sweep_with(world: &World, edit: impl FnOnce(&mut SweepSettings)) -> Sweep {
     let mut settings = SweepSettings::new(Targets::default());
     edit(&mut settings);
     Sweep::new(Arc::clone(&world.app.graph), world.app.storage.clone(), settings)
 }
 
 /// Every blob, but for the sweep's own cursor and lease.
-async fn everything_stored(world: &World) -> Vec<(Container, String, Option<Digest>)> {
+pub(crate) async fn everything_stored(world: &World) -> Vec<(Container, String, Option<Digest>)> {
     let blobs = &*world.storage().blobs;
     let mut all = Vec::new();
     for container in Container::ALL {
@@ -80,13 +79,13 @@ async fn everything_stored(world: &World) -> Vec<(Container, String, Option<Dige
     all
 }
 
-async fn shown_by_trail(world: &World, user: UserId) -> Option<String> {
+pub(crate) async fn shown_by_trail(world: &World, user: UserId) -> Option<String> {
     let newest = world.trail(user).await.pop()?;
     newest.entry.seen.sha256.map(|digest| digest.to_string())
 }
 
 /// Trail, Graph and target agree for everybody.
-async fn assert_agreement(world: &World) {
+pub(crate) async fn assert_agreement(world: &World) {
     for id in world.sim.tenant().user_ids() {
         let user = UserId::from_uuid(id);
         let shown = world.sim.tenant().shown(id).unwrap();
@@ -284,136 +283,6 @@ async fn a_sweep_that_was_cut_off_goes_on_where_it_was() {
     assert!(cursor.current.is_none() && cursor.previous.is_some());
     world.settle().await;
     world.end().await;
-}
-
-#[tokio::test]
-async fn of_two_sweeps_at_once_one_gives_way() {
-    let world = silent(Store::Embedded, 6).await;
-    let held = world.sim.hold(RequestPattern::new("POST", "/v1.0/$batch"), HoldPoint::Before);
-    let (report, ()) = tokio::join!(sweep(&world), async {
-        held.arrived().await;
-        let error = world.app.sweep.run(&Run::default()).await.unwrap_err();
-        assert!(matches!(error, SweepError::UnderWay { .. }), "{error}");
-        assert_eq!(world.post("/sweep", TIMER).await.status(), 200, "the next one at its time is no failure");
-        held.release();
-    });
-    assert!(report.is_complete);
-    world.settle().await;
-    assert_agreement(&world).await;
-    assert!(sweep(&world).await.is_complete, "the lease was given back");
-    world.settle().await;
-    world.end().await;
-}
-
-#[tokio::test]
-async fn the_lease_of_a_dead_sweep_runs_out() {
-    let world = silent(Store::Embedded, 2).await;
-    let blobs = &*world.storage().blobs;
-    let lease = |until: Timestamp| contract::to_bytes(&SweepLease { v: V1, until });
-    let put = async |number: u64, content: Vec<u8>| {
-        let name = names::sweep_lease(number);
-        blobs.put(Container::State, &name, "application/json", content.into(), &Default::default()).await.unwrap();
-    };
-    let ahead = |hours: i64| Timestamp::now() + SignedDuration::from_hours(hours);
-    put(7, lease(Timestamp::now() + SignedDuration::from_secs(20))).await;
-    assert!(matches!(world.app.sweep.run(&Run::default()).await.unwrap_err(), SweepError::UnderWay { .. }));
-    // It has run out, its holder's clock is wrong, or it cannot be read.
-    for content in [lease(ahead(-1)), lease(ahead(1)), b"{".to_vec()] {
-        put(7, content).await;
-        assert!(sweep(&world).await.is_complete);
-        let leases = list_all(blobs, Container::State, names::SWEEP_LEASES_PREFIX).await.unwrap();
-        assert_eq!(leases.len(), 1, "old leases are not left behind: {leases:?}");
-        blobs.delete(Container::State, &leases[0].name).await.unwrap();
-    }
-    world.settle().await;
-    world.end().await;
-}
-
-#[tokio::test]
-async fn a_sweep_that_stood_still_gives_way_to_the_one_that_took_over() {
-    let world = silent(Store::Embedded, 2).await;
-    let hasty = sweep_with(&world, |settings| settings.lease = Duration::from_millis(30));
-    let held = world.sim.hold(RequestPattern::new("POST", "/v1.0/$batch"), HoldPoint::Before);
-    let run = Run::default();
-    let (result, ()) = tokio::join!(hasty.run(&run), async {
-        held.arrived().await;
-        let content = contract::to_bytes(&SweepLease { v: V1, until: Timestamp::now() });
-        let name = names::sweep_lease(9);
-        let blobs = &*world.storage().blobs;
-        blobs.create(Container::State, &name, "application/json", content.into()).await.unwrap();
-    });
-    assert!(matches!(result.unwrap_err(), SweepError::TakenOver));
-    held.release();
-    world.end().await;
-}
-
-#[tokio::test]
-async fn a_sweep_that_runs_out_of_time_hands_over_until_everybody_was_looked_at() {
-    let sim = graph_sim::SimConfig { users: 2_100, with_photo: 0.0, ..Default::default() };
-    let edit = |config: &mut AppConfig| config.hosting.sweep_time_limit = Duration::ZERO;
-    let world = World::with(Setup { sim, edit, subscribe: false, ..Setup::default() }).await;
-    world.sim.set(|settings| settings.delta_page = 1_000);
-    assert_eq!(world.post("/sweep", TIMER).await.status(), 200);
-    assert_eq!(world.storage().queues.count(CHECKS_QUEUE).await.unwrap(), 1, "the rest waits in the queue");
-    assert_eq!(world.sim.requests().count("POST /v1.0/$batch"), 100);
-    world.app.pump.drain().await.unwrap();
-    assert_eq!(world.sim.requests().count("POST /v1.0/$batch"), 105, "nobody was asked about twice");
-    assert!(cursor(&world).await.current.is_none());
-    world.end().await;
-}
-
-#[tokio::test]
-async fn a_message_of_a_sweep_that_is_over_starts_nothing() {
-    let world = silent(Store::Embedded, 1).await;
-    settled(&world).await;
-    world.sim.clear_requests();
-    let message = contract::to_bytes(&ContinueSweep { v: V1, continue_sweep: Timestamp::UNIX_EPOCH });
-    world.storage().queues.send(CHECKS_QUEUE, vec![Outgoing::now(message)]).await.unwrap();
-    world.app.pump.drain().await.unwrap();
-    assert!(world.sim.requests().entries.is_empty());
-    world.end().await;
-}
-
-#[tokio::test]
-async fn a_sweep_that_is_stopped_keeps_what_it_has_and_goes_on_later() {
-    let world = silent(Store::Embedded, 45).await;
-    let slow = sweep_with(&world, |settings| {
-        settings.people_per_stretch = 20;
-        settings.batches_at_once = 1;
-    });
-    let first = world.sim.hold(RequestPattern::new("POST", "/v1.0/$batch"), HoldPoint::Before);
-    let run = Run::default();
-    let (report, ()) = tokio::join!(slow.run(&run), async {
-        first.arrived().await;
-        let second = world.sim.hold(RequestPattern::new("POST", "/v1.0/$batch"), HoldPoint::Before);
-        first.release();
-        second.arrived().await;
-        run.stop.cancel();
-    });
-    let report = report.unwrap();
-    assert_eq!((report.people, report.is_complete), (20, false));
-    assert_eq!(run.progress.borrow().done, 20);
-    let rest = Run::default();
-    let report = slow.run(&rest).await.unwrap();
-    assert_eq!((report.people, report.is_resumed, report.is_complete), (25, true, true));
-    assert_eq!((rest.progress.borrow().done, rest.progress.borrow().of), (45, 45));
-    world.settle().await;
-    assert_agreement(&world).await;
-    world.end().await;
-}
-
-#[test]
-fn a_function_hands_over_before_the_host_ends_it() {
-    let host: serde_json::Value = serde_json::from_str(include_str!("../../host.json")).unwrap();
-    let [hours, minutes, seconds] =
-        host["functionTimeout"].as_str().unwrap().split(':').map(|n| n.parse().unwrap()).collect::<Vec<u64>>()[..]
-    else {
-        panic!("functionTimeout is hh:mm:ss")
-    };
-    let timeout = Duration::from_secs((hours * 60 + minutes) * 60 + seconds);
-    // A stretch that has begun is finished, and Graph may ask to wait within it.
-    let longest = HostingSettings::default().sweep_time_limit + SweepSettings::new(Targets::default()).longest_wait;
-    assert!(longest < timeout, "{longest:?} is too near to {timeout:?}");
 }
 
 #[tokio::test]

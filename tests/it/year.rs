@@ -42,57 +42,12 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use tower::ServiceExt;
 use url::Url;
 
-const STEP_MINUTES: i64 = 15;
-const DAYS: i64 = 365;
+use crate::year_troubles::*;
+
+pub(crate) const STEP_MINUTES: i64 = 15;
+pub(crate) const DAYS: i64 = 365;
 /// The timer's interval, and one step of the simulation.
 const TIMER: SignedDuration = SignedDuration::from_mins(60 + STEP_MINUTES);
-
-/// What goes wrong, for so many steps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Trouble {
-    GraphDown,
-    SignInDown,
-    WebhookDown,
-    TokensRevoked,
-    DeletedByAdmin,
-    SecretRotated,
-}
-
-impl Trouble {
-    /// How often in a year, and the shortest and longest time in hours.
-    const PLAN: [(Trouble, usize, [i64; 2]); 6] = [
-        (Trouble::GraphDown, 12, [1, 36]),
-        (Trouble::SignInDown, 8, [1, 48]),
-        (Trouble::WebhookDown, 12, [1, 24]),
-        (Trouble::TokensRevoked, 24, [0, 0]),
-        (Trouble::DeletedByAdmin, 24, [0, 0]),
-        (Trouble::SecretRotated, 10, [0, 0]),
-    ];
-}
-
-/// When what begins and ends.
-#[derive(Debug, Clone, Copy)]
-struct Planned {
-    trouble: Trouble,
-    from: Timestamp,
-    to: Timestamp,
-}
-
-fn plan(dice: &mut Rng, start: Timestamp) -> Vec<Planned> {
-    let mut all = Vec::new();
-    for (trouble, count, [shortest, longest]) in Trouble::PLAN {
-        for _ in 0..count {
-            let from = start + SignedDuration::from_mins(dice.i64(24 * 60..DAYS * 24 * 60));
-            all.push(Planned {
-                trouble,
-                from,
-                to: from + SignedDuration::from_mins(dice.i64(shortest * 60..=longest * 60)),
-            });
-        }
-    }
-    all.sort_by_key(|one| one.from);
-    all
-}
 
 /// The endpoint on the internet: whatever program is deployed behind it, or nobody.
 struct Relay {

@@ -3,7 +3,7 @@
 use photorelay_agent::agent::Agent;
 use photorelay_agent::operate::approvals::Approvals;
 use photorelay_agent::policy::{ForeignPolicy, RemovalPolicy, WritePolicy};
-use photorelay_agent::writeback::{Reconciler, Undone};
+use photorelay_agent::writeback::Reconciler;
 use photorelay_core::contract::{ApprovalReason, EntryKind, Outcome, Verdict};
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::names::{self, Container, WRITEBACKS_QUEUE};
@@ -11,7 +11,7 @@ use photorelay_core::store::list_all;
 use testkit::process::agent_command;
 use testkit::world::{Setup, World, fixture, guid};
 
-const CLEAR: WritePolicy = WritePolicy {
+pub(crate) const CLEAR: WritePolicy = WritePolicy {
     removal: RemovalPolicy::Clear,
     removals_per_day: None,
     foreign: ForeignPolicy::KeepForeign,
@@ -259,81 +259,6 @@ async fn a_dry_run_holds_nothing_and_spends_no_slot() {
 }
 
 #[tokio::test]
-async fn undo_puts_a_foreign_value_back_and_nobody_overwrites_it_again_unasked() {
-    let overwrite = WritePolicy { foreign: ForeignPolicy::Overwrite, ..WritePolicy::default() };
-    let world = world(1, overwrite.clone()).await;
-    let user = world.user(0);
-    put(&world, user, b"from the badge office");
-    for _ in 0..2 {
-        world.sim.tenant().change_photo(guid(user)).unwrap();
-        world.settle().await;
-    }
-    let ours = world.written(user).unwrap();
-    let value = Digest::of(b"from the badge office");
-    assert_eq!(reconciler(&world, true).undo(user).await.unwrap(), Undone::Would(value));
-    assert_eq!(world.written(user), Some(ours), "a dry run puts nothing back");
-
-    assert_eq!(reconciler(&world, false).undo(user).await.unwrap(), Undone::PutBack(value));
-    look_again(&world, user).await;
-    assert_eq!(world.written(user).as_deref(), Some(b"from the badge office".as_slice()));
-    let again = reconciler(&world, false).undo(user).await.unwrap();
-    assert!(matches!(again, Undone::Nothing(_)), "{again:?}");
-
-    // The decision can be changed.
-    assert_eq!(approvals(&world).pending(None).await.unwrap()[0].verdict, Some(Verdict::Rejected));
-    approvals(&world).decide(user, Verdict::Approved).await.unwrap();
-    world.settle().await;
-    assert!(world.shows_newest(user).await);
-    world.end().await;
-}
-
-#[tokio::test]
-async fn undo_finds_a_value_that_was_replaced_after_the_entry_had_its_receipt() {
-    let world = world(1, WritePolicy { foreign: ForeignPolicy::Overwrite, ..WritePolicy::default() }).await;
-    let user = world.user(0);
-    world.sim.tenant().change_photo(guid(user)).unwrap();
-    world.settle().await;
-    put(&world, user, b"from the badge office");
-    look_again(&world, user).await;
-    assert!(world.shows_newest(user).await, "a value of somebody else is overwritten, and no receipt is left again");
-    let value = Digest::of(b"from the badge office");
-    assert_eq!(reconciler(&world, false).undo(user).await.unwrap(), Undone::PutBack(value));
-    assert_eq!(world.written(user).as_deref(), Some(b"from the badge office".as_slice()));
-    world.end().await;
-}
-
-#[tokio::test]
-async fn undo_puts_back_what_a_removal_took_away() {
-    let world = world(1, CLEAR).await;
-    let user = person_without_photo(&world, 0).await;
-    assert_eq!(world.written(user), None);
-    let undone = reconciler(&world, false).undo(user).await.unwrap();
-    assert!(matches!(undone, Undone::PutBack(_)), "{undone:?}");
-    look_again(&world, user).await;
-    assert!(world.written(user).is_some());
-    // The next photo is shown like any other.
-    world.sim.tenant().set_photo(guid(user), &fixture("cat-648.jpg")).unwrap();
-    world.settle().await;
-    assert!(world.shows_newest(user).await);
-    world.end().await;
-}
-
-#[tokio::test]
-async fn undo_leaves_what_somebody_else_wrote_since() {
-    let world = world(1, WritePolicy { foreign: ForeignPolicy::Overwrite, ..WritePolicy::default() }).await;
-    let user = world.user(0);
-    put(&world, user, b"the first");
-    world.sim.tenant().change_photo(guid(user)).unwrap();
-    world.settle().await;
-    put(&world, user, b"the second");
-    let undone = reconciler(&world, false).undo(user).await.unwrap();
-    assert!(matches!(undone, Undone::Nothing(_)), "{undone:?}");
-    assert_eq!(world.written(user).as_deref(), Some(b"the second".as_slice()));
-    assert_eq!(reconciler(&world, false).users_with_back_ups().await.unwrap().into_iter().collect::<Vec<_>>(), [user]);
-    world.end().await;
-}
-
-#[tokio::test]
 async fn the_command_line_lists_approves_and_undoes() {
     let world = world(1, WritePolicy::default()).await;
     let user = person_without_photo(&world, 0).await;
@@ -354,7 +279,7 @@ async fn the_command_line_lists_approves_and_undoes() {
 }
 
 /// What `photorelay-agent` prints with these arguments, ending well.
-async fn command(world: &World, arguments: &[&str]) -> String {
+pub(crate) async fn command(world: &World, arguments: &[&str]) -> String {
     let folder = vec![("PHOTORELAY_FOLDER_PATH", world.dir().join("written").display().to_string())];
     let output = agent_command(world, &folder, arguments).await;
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -363,36 +288,36 @@ async fn command(world: &World, arguments: &[&str]) -> String {
 }
 
 /// A world in which a photo that is not found twice counts as removed.
-async fn world(users: usize, policy: WritePolicy) -> World {
+pub(crate) async fn world(users: usize, policy: WritePolicy) -> World {
     let sim = graph_sim::SimConfig { users, with_photo: 0.0, ..Default::default() };
     let edit = |config: &mut photorelay::config::AppConfig| config.capture.hold = std::time::Duration::ZERO;
     let world = World::with(Setup { sim, edit, ..Setup::default() }).await;
     with(world, policy)
 }
 
-fn with(mut world: World, policy: WritePolicy) -> World {
+pub(crate) fn with(mut world: World, policy: WritePolicy) -> World {
     world.agent = agent(&world, policy);
     world
 }
 
-fn agent(world: &World, policy: WritePolicy) -> Agent {
+pub(crate) fn agent(world: &World, policy: WritePolicy) -> Agent {
     world.agent_builder().policy(policy).build()
 }
 
-fn dry(world: &World, policy: WritePolicy) -> Agent {
+pub(crate) fn dry(world: &World, policy: WritePolicy) -> Agent {
     world.agent_builder().policy(policy).dry_run(true).build()
 }
 
-fn reconciler(world: &World, dry_run: bool) -> Reconciler {
+pub(crate) fn reconciler(world: &World, dry_run: bool) -> Reconciler {
     world.agent_builder().dry_run(dry_run).reconciler()
 }
 
-fn approvals(world: &World) -> Approvals {
+pub(crate) fn approvals(world: &World) -> Approvals {
     Approvals::new(world.storage().clone(), "ad".to_owned(), WRITEBACKS_QUEUE.to_owned())
 }
 
 /// A user whose photo was written and then removed, with the removal in the trail.
-async fn person_without_photo(world: &World, at: usize) -> UserId {
+pub(crate) async fn person_without_photo(world: &World, at: usize) -> UserId {
     let user = world.user(at);
     world.sim.tenant().set_photo(guid(user), &fixture("astronaut-648.jpg")).unwrap();
     world.settle().await;
@@ -404,24 +329,24 @@ async fn person_without_photo(world: &World, at: usize) -> UserId {
 }
 
 /// Puts a value of another writer into the target.
-fn put(world: &World, user: UserId, value: &[u8]) {
+pub(crate) fn put(world: &World, user: UserId, value: &[u8]) {
     let account = world.sim.tenant().user(guid(user)).unwrap().on_premises_sam_account_name.unwrap().to_lowercase();
     std::fs::write(world.dir().join("written").join(format!("{account}.jpg")), value).unwrap();
 }
 
-async fn kept(world: &World, user: UserId, value: &[u8]) -> Option<Vec<u8>> {
+pub(crate) async fn kept(world: &World, user: UserId, value: &[u8]) -> Option<Vec<u8>> {
     let name = names::kept_value(user, Digest::of(value));
     world.storage().blobs.get(Container::Receipts, &name, 1 << 20).await.unwrap().map(|bytes| bytes.to_vec())
 }
 
 /// The newest entry is announced once more.
-async fn look_again_at(world: &World, user: UserId) {
+pub(crate) async fn look_again_at(world: &World, user: UserId) {
     let newest = world.trail(user).await.pop().unwrap();
     let targets = photorelay_core::target::Targets::default();
     photorelay::jobs::announce::announce(&*world.storage().queues, &targets, &newest).await.unwrap();
 }
 
-async fn look_again(world: &World, user: UserId) {
+pub(crate) async fn look_again(world: &World, user: UserId) {
     look_again_at(world, user).await;
     world.settle().await;
 }

@@ -4,6 +4,7 @@
 mod agent_commands;
 mod agent_forged;
 mod agent_policy;
+mod agent_undo;
 mod agent_work;
 mod directory;
 mod directory_chaos;

@@ -10,7 +10,9 @@ mod consumer;
 mod embedded_blobs;
 mod embedded_queues;
 mod queues;
+mod trails;
 mod verify;
+mod verify_checkpoints;
 
 /// Runs functions of a suite as tests on every backend.
 macro_rules! on_every_backend {
