@@ -65,7 +65,9 @@ impl Lifecycle {
 
     fn is_ours(&self, item: &Item<'_>) -> bool {
         let authentic = self.client_states.accept(text(&item.client_state));
-        authentic && text(&item.tenant_id).parse() == Ok(self.tenant)
+        let tenants = [text(&item.tenant_id), text(&item.organization_id)];
+        let is_own = |tenant: &&str| tenant.parse() == Ok(self.tenant);
+        authentic && tenants.iter().any(is_own) && tenants.iter().all(|tenant| tenant.is_empty() || is_own(tenant))
     }
 }
 
@@ -78,6 +80,9 @@ struct Item<'a> {
     client_state: Option<Text<'a>>,
     #[serde(borrow)]
     tenant_id: Option<Text<'a>>,
+    /// The tenant too: what Graph sends names it this way, its documentation by `tenantId`.
+    #[serde(borrow)]
+    organization_id: Option<Text<'a>>,
     #[serde(borrow)]
     subscription_id: Option<Text<'a>>,
     #[serde(borrow)]

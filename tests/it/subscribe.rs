@@ -264,6 +264,24 @@ async fn lifecycle_events_that_are_not_ours_or_unknown_lead_to_nothing() {
     world.end().await;
 }
 
+/// As Graph really sends them: <https://learn.microsoft.com/graph/change-notifications-lifecycle-events> shows `tenantId`.
+#[tokio::test]
+async fn a_lifecycle_event_names_its_tenant_as_organization_too() {
+    let world = World::start().await;
+    let named = |tenant: Option<&str>, organization: Option<&str>| {
+        let mut item = event(&world, "reauthorizationRequired");
+        (item["tenantId"], item["organizationId"]) = (json!(tenant), json!(organization));
+        item
+    };
+    let ours = world.sim.tenant_id().to_string();
+    let other = Some("84bd8158-6d4d-4958-8b9f-9d6445542f95");
+    let not_ours = [named(None, other), named(None, None), named(Some(&ours), other), named(other, Some(&ours))];
+    assert_eq!(tell(&world, &not_ours).await, 0);
+    assert_eq!(tell(&world, &[named(None, Some(&ours))]).await, 1);
+    world.settle().await;
+    world.end().await;
+}
+
 #[tokio::test]
 async fn a_removed_subscription_is_made_anew_and_a_storm_of_events_costs_one_list() {
     let world = World::start().await;
