@@ -21,8 +21,9 @@ impl DirectoryScope {
     /// Units are separated by semicolons, because their names have commas.
     pub fn new(units: Option<&str>, group: Option<String>, filter: Option<String>) -> Result<Self, String> {
         let units = units.unwrap_or_default().split(';').map(str::trim).filter(|unit| !unit.is_empty());
+        let filter = filter.map(|filter| filter.trim().to_owned());
         if let Some(filter) = &filter {
-            ldap3::parse_filter(filter).map_err(|_| "not an LDAP filter, such as (department=Sales)".to_owned())?;
+            check_filter(filter)?;
         }
         Ok(Self { units: units.map(str::to_owned).collect(), group, filter })
     }
@@ -45,6 +46,18 @@ impl DirectoryScope {
     }
 }
 
+/// The parser also takes a bare item, which is no filter once it stands beside others.
+fn check_filter(filter: &str) -> Result<(), String> {
+    if !filter.starts_with('(') {
+        return Err(format!("an LDAP filter has parentheses around it: ({filter})"));
+    }
+    ldap3::parse_filter(filter).map(drop).map_err(|_| {
+        "not one LDAP filter, such as (department=Sales) or (&(department=Sales)(l=Vienna)); there are no blanks between \
+         its parts"
+            .to_owned()
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,6 +71,15 @@ mod tests {
         for wrong in ["department", "(a=b)(c=d)", "(a=b))", ")(", ""] {
             assert!(DirectoryScope::new(None, None, Some(wrong.to_owned())).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_filter_that_cannot_stand_beside_others_is_refused_with_the_reason() {
+        let refused = |filter: &str| DirectoryScope::new(None, None, Some(filter.to_owned())).unwrap_err();
+        assert!(refused("department=Sales").contains("(department=Sales)"));
+        assert!(refused("(&(department=Sales) (l=Vienna))").contains("no blanks"));
+        let scope = DirectoryScope::new(None, None, Some(" (department=Sales)\n".to_owned())).unwrap();
+        assert!(ldap3::parse_filter(scope.filter_for("\\00")).is_ok());
     }
 
     #[test]
