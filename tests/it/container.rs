@@ -47,6 +47,15 @@ fn workers_have_no_timer_and_as_many_run_as_checks_wait() {
     }
 }
 
+/// An older Azurite refuses the service version that the SDK sends.
+#[test]
+fn the_trial_runs_the_azurite_that_the_tests_run() {
+    let pinned: serde_json::Value = serde_json::from_str(&text("crates/xtask/azurite/package.json")).unwrap();
+    let version = pinned["dependencies"]["azurite"].as_str().unwrap();
+    let compose = text("infra/container/compose.yaml");
+    assert!(compose.contains(&format!("/azurite:{version}\n")), "compose.yaml does not pin {version}");
+}
+
 #[test]
 fn images_hold_programs_that_are_built() {
     let images = text("infra/container/Dockerfile");
