@@ -78,7 +78,7 @@ impl Response {
         match &self.body {
             _ if !self.status.is_success() => Err(self.into_error()),
             ResponseBody::TooLarge { .. } => Err(self.bad(format!("larger than {MAX_JSON_BYTES} bytes"))),
-            // What serde says may quote the text, so only its kind is told.
+            // serde's message may quote the text, so only its kind is reported.
             ResponseBody::Whole(bytes) => serde_json::from_slice(bytes).map_err(|e| {
                 let kind = if e.is_data() { "JSON of another form than promised" } else { "not whole JSON" };
                 self.bad(kind.to_owned())

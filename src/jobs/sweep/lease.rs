@@ -1,8 +1,10 @@
-//! The lease: two sweeps at once would ask Graph everything twice.
+//! The lease: two sweeps at once would ask Graph everything twice, and send every check twice.
 //!
-//! It only saves requests; nothing is wrong if two sweep all the same, so it may rest on clocks. Leases are numbered
-//! blobs, and creating the next number, once the last one has run out, is what takes it: no store needs more than
-//! create-once. A holder that dies is missed when its time is over.
+//! It only saves requests; nothing is wrong if two run all the same, so it may rest on clocks. It stays because the
+//! double work would not end by itself: a continuation message that is delivered twice would start a second chain of
+//! runs, which goes on beside the first until both have compared every user. Leases are numbered blobs, and creating
+//! the next number, once the last one has run out, is what takes it: no store needs more than create-once. The lease of
+//! a holder that dies runs out.
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
 //! Brings one user in one target up to the audit trail.
 //!
-//! [`reconciler`] owns the order, which is what makes it safe. Each of the other parts may touch only its own blobs:
-//! [`trail`] reads entries and photos, [`approvals`] and [`deletion_threshold`] keep what operators decide and what goes
-//! through without them, [`receipt_writer`] leaves the proof. [`plan`] and [`undo`] are what operators ask for.
+//! `reconciler` owns the order, which is what makes it safe. Each of the other parts may touch only its own blobs:
+//! `trail` reads entries and photos, `approvals` and `deletion_threshold` keep what operators decide and what goes
+//! through without them, `receipt_writer` leaves the proof. `plan` and `undo` are what operators ask for.
 
 pub(crate) mod approvals;
 mod deletion_threshold;
