@@ -117,7 +117,7 @@ async fn the_first_sweep_forecasts_fetches_every_photo_and_says_so() {
     let words: Vec<usize> = forecast.split(' ').filter_map(|word| word.parse().ok()).collect();
     // People, photos, requests, time.
     assert!(words[1].abs_diff(photos) <= photos / 2, "{photos} photos; {printed}");
-    for line in ["population      120 (", "looked at       120, ", "filled          every check was worked off in "] {
+    for line in ["population      120 (", "looked at       120, ", "filled          every check was done in "] {
         assert!(printed.contains(line), "{line:?} is missing in {printed}");
     }
     for id in world.sim.tenant().user_ids() {
