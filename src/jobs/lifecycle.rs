@@ -80,7 +80,7 @@ struct Item<'a> {
     client_state: Option<Text<'a>>,
     #[serde(borrow)]
     tenant_id: Option<Text<'a>>,
-    /// The tenant too: what Graph sends names it this way, its documentation by `tenantId`.
+    /// The tenant too: Graph was seen to name it this way, where its documentation shows `tenantId`.
     #[serde(borrow)]
     organization_id: Option<Text<'a>>,
     #[serde(borrow)]

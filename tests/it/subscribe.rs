@@ -264,7 +264,8 @@ async fn lifecycle_events_that_are_not_ours_or_unknown_lead_to_nothing() {
     world.end().await;
 }
 
-/// As Graph really sends them: <https://learn.microsoft.com/graph/change-notifications-lifecycle-events> shows `tenantId`.
+/// As Graph was seen to send them; its documentation, and so the simulator, shows `tenantId`:
+/// <https://learn.microsoft.com/graph/change-notifications-lifecycle-events>
 #[tokio::test]
 async fn a_lifecycle_event_names_its_tenant_as_organization_too() {
     let world = World::start().await;
