@@ -222,6 +222,11 @@ module vault 'modules/vault.bicep' = {
   }
 }
 
+module createOnlyRole 'modules/create-only-role.bicep' = {
+  name: 'create-only-role'
+  scope: group
+}
+
 // Before the app, so that its roles are in place when it first starts.
 module functionAccess 'modules/function-access.bicep' = {
   name: 'function-access'
@@ -234,9 +239,12 @@ module functionAccess 'modules/function-access.bicep' = {
     insightsName: monitoring.outputs.insightsName
     writtenContainers: [
       photosContainer
-      auditContainer
       stateContainer
     ]
+    createdContainers: [
+      auditContainer
+    ]
+    createOnlyRoleId: createOnlyRole.outputs.roleDefinitionId
     readContainers: [
       receiptsContainer
       agentsContainer
@@ -320,9 +328,12 @@ module agentAccess 'modules/agent-access.bicep' = [for (target, index) in target
       auditContainer
     ]
     writtenContainers: [
-      receiptsContainer
       agentsContainer
     ]
+    createdContainers: [
+      receiptsContainer
+    ]
+    createOnlyRoleId: createOnlyRole.outputs.roleDefinitionId
     queue: writebackQueues[index]
   }
 }]

@@ -5,6 +5,13 @@ param principalId string
 param storageName string
 param readContainers array
 param writtenContainers array
+
+@description('Containers in which the agent only creates and reads blobs: receipts.')
+param createdContainers array
+
+@description('Role that creates blobs without overwriting them. See create-only-role.bicep.')
+param createOnlyRoleId string
+
 param queue string
 
 var roles = {
@@ -37,6 +44,11 @@ resource written 'Microsoft.Storage/storageAccounts/blobServices/containers@2023
   parent: blobService
 }]
 
+resource created 'Microsoft.Storage/storageAccounts/blobServices/containers@2023-05-01' existing = [for container in createdContainers: {
+  name: container
+  parent: blobService
+}]
+
 resource queueService 'Microsoft.Storage/storageAccounts/queueServices@2023-05-01' existing = {
   name: 'default'
   parent: storage
@@ -58,7 +70,7 @@ resource reading 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for (co
   }
 }]
 
-// Writes receipts, backups of overwritten values, notes and its heartbeat.
+// Writes notes, pending approvals and its heartbeat.
 resource writing 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for (container, index) in writtenContainers: {
   name: guid(storage.id, container, principalId, roles.blobDataContributor)
   scope: written[index]
@@ -66,6 +78,17 @@ resource writing 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for (co
     principalId: principalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.blobDataContributor)
+  }
+}]
+
+// Creates receipts and backups of overwritten values, and can neither change nor delete them.
+resource creating 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for (container, index) in createdContainers: {
+  name: guid(storage.id, container, principalId, createOnlyRoleId)
+  scope: created[index]
+  properties: {
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: createOnlyRoleId
   }
 }]
 

@@ -6,8 +6,14 @@ param storageName string
 param vaultName string
 param insightsName string
 
-@description('Containers that the function writes, lists and reads: photos, the trail, its own state.')
+@description('Containers that the function writes, lists and reads: photos and its own state.')
 param writtenContainers array
+
+@description('Containers in which the function only creates and reads blobs: the trail.')
+param createdContainers array
+
+@description('Role that creates blobs without overwriting them. See create-only-role.bicep.')
+param createOnlyRoleId string
 
 @description('Containers that only agents write. The function reads receipts and heartbeats.')
 param readContainers array
@@ -43,6 +49,11 @@ resource blobService 'Microsoft.Storage/storageAccounts/blobServices@2023-05-01'
 }
 
 resource written 'Microsoft.Storage/storageAccounts/blobServices/containers@2023-05-01' existing = [for container in writtenContainers: {
+  name: container
+  parent: blobService
+}]
+
+resource created 'Microsoft.Storage/storageAccounts/blobServices/containers@2023-05-01' existing = [for container in createdContainers: {
   name: container
   parent: blobService
 }]
@@ -86,8 +97,7 @@ resource hosting 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-// Creates photos, renditions and entries; overwrites heads and cursors; deletes the photos of forgotten users. In the
-// audit container, the WORM policy overrides this right.
+// Creates photos and renditions; overwrites heads and cursors; deletes the photos of forgotten users.
 resource writing 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for (container, index) in writtenContainers: {
   name: guid(storage.id, container, principalId, roles.blobDataContributor)
   scope: written[index]
@@ -95,6 +105,18 @@ resource writing 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for (co
     principalId: principalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.blobDataContributor)
+  }
+}]
+
+// Creates entries and checkpoints. Whoever takes over the function can neither change nor delete them, whether or not
+// the WORM policy is locked.
+resource creating 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for (container, index) in createdContainers: {
+  name: guid(storage.id, container, principalId, createOnlyRoleId)
+  scope: created[index]
+  properties: {
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: createOnlyRoleId
   }
 }]
 

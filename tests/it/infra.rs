@@ -138,6 +138,22 @@ fn the_queries_of_alerts_name_functions_that_exist() {
 }
 
 #[test]
+fn the_trail_and_receipts_are_created_and_never_overwritten() {
+    let main = bicep("main.bicep");
+    let created = main.properties().into_iter().filter(|(name, _)| *name == "createdContainers");
+    let created: Vec<&str> = created.map(|(_, value)| value.trim_matches(['[', ']', ' ', '\n'])).collect();
+    assert_eq!(created, ["auditContainer", "receiptsContainer"], "of the function and of the agent");
+    let written = main.properties().into_iter().filter(|(name, _)| *name == "writtenContainers");
+    for (_, containers) in written {
+        assert!(!containers.contains("auditContainer") && !containers.contains("receiptsContainer"), "{containers}");
+    }
+    let role = bicep("modules/create-only-role.bicep");
+    let actions: BTreeSet<&str> =
+        role.strings().into_iter().filter_map(|name| name.rsplit_once("/blobs/")).map(|(_, action)| action).collect();
+    assert_eq!(actions, BTreeSet::from(["read", "add/action"]));
+}
+
+#[test]
 fn permissions_in_graph_are_those_that_the_program_says_it_needs() {
     let doctor = text("src/operate/doctor/token.rs");
     let template = bicep("graph/function-roles.bicep");

@@ -96,7 +96,7 @@ async fn who_may_only_read_is_denied_and_can_work_with_what_is_there() {
     let name = bench.name("00000001.json");
     bench.blobs.create(Container::Audit, &name, "application/json", Bytes::from_static(b"{}")).await.unwrap();
 
-    let blobs = blobs_at(&read_only(&service(BLOB_VARIABLE), "b"));
+    let blobs = blobs_at(&permitted(&service(BLOB_VARIABLE), "b", "rl"));
     assert!(blobs.get(Container::Audit, &name, 100).await.unwrap().is_some());
     blobs.ensure_container(Container::Audit).await.unwrap();
     let content = || Bytes::from_static(b"x");
@@ -105,7 +105,7 @@ async fn who_may_only_read_is_denied_and_can_work_with_what_is_there() {
         blobs.put(Container::Audit, &name, "x/y", content(), &Metadata::new()).await,
         blobs.delete(Container::Audit, &name).await,
     ];
-    let queues = queues_at(&read_only(&service(QUEUE_VARIABLE), "q"));
+    let queues = queues_at(&permitted(&service(QUEUE_VARIABLE), "q", "rl"));
     queues.ensure_queue(&bench.queue).await.unwrap();
     let missing = queues.ensure_queue(&format!("{}-no", bench.queue)).await;
     assert!(matches!(missing, Err(StoreError::Missing { .. })), "{missing:?}");
@@ -115,6 +115,21 @@ async fn who_may_only_read_is_denied_and_can_work_with_what_is_there() {
         assert!(matches!(error, StoreError::Denied { .. }), "{error:?}");
         assert_no_secret(&error);
     }
+}
+
+#[tokio::test]
+async fn who_may_create_but_not_overwrite_creates_once_and_learns_what_exists() {
+    let bench = Bench::azurite().await;
+    let name = bench.name("00000001.json");
+    let blobs = blobs_at(&permitted(&service(BLOB_VARIABLE), "b", "rlc"));
+    let content = |text: &'static str| Bytes::from_static(text.as_bytes());
+    let create = async |text| blobs.create(Container::Audit, &name, "application/json", content(text)).await.unwrap();
+
+    assert_eq!(create("ours").await, Creation::Created);
+    assert_eq!(create("theirs").await, Creation::AlreadyExists);
+    assert_eq!(blobs.get(Container::Audit, &name, 100).await.unwrap().unwrap(), "ours");
+    let overwritten = blobs.put(Container::Audit, &name, "x/y", content("theirs"), &Metadata::new()).await;
+    assert!(matches!(overwritten, Err(StoreError::Denied { .. })), "{overwritten:?}");
 }
 
 #[tokio::test]
@@ -310,12 +325,12 @@ async fn swallowing_the_first_reply(service: &Url) -> (Url, JoinSet<()>) {
     (uri, proxy)
 }
 
-/// The same service with an account SAS that may only read and list. The string to sign is that of versions from
-/// 2020-12-06 on: <https://learn.microsoft.com/rest/api/storageservices/create-account-sas>.
-fn read_only(service: &Url, services: &str) -> Url {
+/// The same service with an account SAS of these permissions. The string to sign is that of versions from 2020-12-06 on:
+/// <https://learn.microsoft.com/rest/api/storageservices/create-account-sas>.
+fn permitted(service: &Url, services: &str, permissions: &str) -> Url {
     let expiry = (Timestamp::now() + jiff::SignedDuration::from_hours(1)).strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let fields = BTreeMap::from([
-        ("sp", "rl"),
+        ("sp", permissions),
         ("ss", services),
         ("srt", "sco"),
         ("se", expiry.as_str()),

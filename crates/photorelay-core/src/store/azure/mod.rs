@@ -103,6 +103,11 @@ impl BlobStore for AzureBlobs {
         match within_time(doing, client.upload(body(content), Some(options))).await? {
             Ok(_) => Ok(Creation::Created),
             Err(error) if says_exists(&error) => Ok(Creation::AlreadyExists),
+            // A caller who may neither create nor overwrite is refused alike, and so is one of Azurite's who may only create.
+            Err(error) if status(&error) == Some(403) => match within_time(doing, client.get_properties(None)).await? {
+                Ok(_) => Ok(Creation::AlreadyExists),
+                Err(_) => Err(classify(error, doing)),
+            },
             Err(error) => Err(classify(error, doing)),
         }
     }
@@ -196,14 +201,12 @@ fn upload_options(content_type: &str, metadata: Option<&Metadata>) -> BlobClient
     }
 }
 
-/// Whether a create was refused because the blob exists. Under an immutability policy the service may name the policy
-/// instead, which protects only existing blobs.
+/// Whether a create was refused because the blob exists. The service may name what protects an existing blob instead: an
+/// immutability policy, or that the caller may create blobs but not overwrite them.
 fn says_exists(error: &azure_core::Error) -> bool {
-    status(error) == Some(412)
-        || matches!(
-            error_code(error),
-            Some("BlobAlreadyExists" | "BlobImmutableDueToPolicy" | "BlobImmutableDueToLegalHold")
-        )
+    const EXISTS: [&str; 4] =
+        ["BlobAlreadyExists", "BlobImmutableDueToPolicy", "BlobImmutableDueToLegalHold", "UnauthorizedBlobOverwrite"];
+    status(error) == Some(412) || error_code(error).is_some_and(|code| EXISTS.contains(&code))
 }
 
 /// The length of the whole blob: from `bytes 0-99/1234` in a partial response, or the content length of a full one.
