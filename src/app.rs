@@ -23,6 +23,7 @@ use crate::config::{AppConfig, GraphSettings, NotificationDelivery, Notification
 use crate::graph::{self, CachedTokens, CredentialFactory, Graph, GraphConfig, TokenSource};
 use crate::host::manifest::Manifest;
 use crate::host::pump::Pump;
+use crate::host::readiness::StorageReadiness;
 use crate::host::router::{Functions, public_router, trigger_router};
 use crate::jobs::lifecycle::Lifecycle;
 use crate::jobs::notify::{ClientStates, Notify};
@@ -49,8 +50,15 @@ pub struct App {
     pub public: Router,
     /// What the Functions host or the pump invokes.
     pub triggers: Router,
+    background: Background,
+}
+
+/// What runs beside requests: token renewals and the preparation of the storage.
+#[derive(Debug, Clone)]
+struct Background {
+    readiness: StorageReadiness,
     tasks: TaskTracker,
-    stop_renewals: CancellationToken,
+    stop: CancellationToken,
 }
 
 impl App {
@@ -61,11 +69,23 @@ impl App {
 
     /// The same by another clock, as far as subscriptions and tokens go.
     pub async fn build_with(config: &AppConfig, clock: Clock) -> Result<Self> {
-        let tasks = TaskTracker::new();
-        let stop_renewals = CancellationToken::new();
         let storage = open_storage(&config.storage, &config.graph.authority_url)?;
         storage.ensure(&Container::ALL, &queues(&config.targets)).await.context("the storage is not ready")?;
-        let (graph, _) = connect_graph(&config.graph, &clock, tasks.clone(), stop_renewals.clone())?;
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        Self::assemble(config, clock, storage, Background { readiness: StorageReadiness::ready(), tasks, stop })
+    }
+
+    /// Builds everything for a service, which answers before its storage can be reached.
+    pub fn start(config: &AppConfig) -> Result<Self> {
+        let storage = open_storage(&config.storage, &config.graph.authority_url)?;
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let queues = queues(&config.targets);
+        let readiness = StorageReadiness::prepare(storage.clone(), queues, &tasks, stop.clone());
+        Self::assemble(config, Clock::system(), storage, Background { readiness, tasks, stop })
+    }
+
+    fn assemble(config: &AppConfig, clock: Clock, storage: Storage, background: Background) -> Result<Self> {
+        let (graph, _) = connect_graph(&config.graph, &clock, background.tasks.clone(), background.stop.clone())?;
         let manifest = Manifest::built_in()?;
         let propagate = propagate(config, &graph, &storage, &manifest);
         let sweep = sweep(config, &graph, &storage);
@@ -80,11 +100,12 @@ impl App {
             subscribe: Arc::clone(&subscribe),
             sweep: sweep.clone(),
             watch: watch.clone(),
+            storage: background.readiness.clone(),
         });
         let (public, triggers) = (public_router(&functions, &manifest)?, trigger_router(&functions, &manifest)?);
         let manifest = manifest.without(&config.hosting.disabled);
         let pump = Pump::new(triggers.clone(), storage.clone(), manifest, config.hosting.lease);
-        Ok(Self { storage, graph, propagate, subscribe, sweep, watch, pump, public, triggers, tasks, stop_renewals })
+        Ok(Self { storage, graph, propagate, subscribe, sweep, watch, pump, public, triggers, background })
     }
 
     /// Answers the Functions host, which drives queues and timers. The triggers are served too, so the listener must be
@@ -104,15 +125,21 @@ impl App {
             served = served.into_future() => served.context("the HTTP server stopped")?,
             () = deadline => tracing::warn!("requests that were still open after the grace time are dropped"),
         }
-        self.stop_renewals.cancel();
-        self.tasks.close();
-        self.tasks.wait().await;
+        self.background.stop.cancel();
+        self.background.tasks.close();
+        self.background.tasks.wait().await;
         Ok(())
     }
 
     /// Answers Graph on the listener and drives queues and timers in process, until it is to stop. No trigger is served.
     pub async fn run(self, listener: TcpListener, stop: CancellationToken) -> Result<()> {
-        let pump = self.pump.clone().run(stop.clone());
+        let (pump, readiness, stopped) = (self.pump.clone(), self.background.readiness.clone(), stop.clone());
+        let pump = async move {
+            tokio::select! {
+                () = readiness.until_ready() => pump.run(stopped).await,
+                () = stopped.cancelled() => Ok(()),
+            }
+        };
         let public = self.public.clone();
         let served = self.answer(public, listener, stop.clone());
         // Whichever ends first, by failing, ends the other.

@@ -1,14 +1,14 @@
 //! `run` and `serve`: the two ways to run as a service.
 
 use anyhow::{Context, Result, bail};
-use photorelay_core::process::{Audience, CommandOutcome, Process, stop_on_signal};
+use photorelay_core::process::{CommandOutcome, Process, stop_on_signal};
 use tokio::net::TcpListener;
 
 use super::start;
 
 /// Standalone, until a signal.
 pub(super) async fn run(process: &mut Process) -> Result<CommandOutcome> {
-    let (config, app) = start::app(process, Audience::Collector).await?;
+    let (config, app) = start::service(process)?;
     let listener = listen(&config.hosting.listen.to_string()).await?;
     tracing::info!(listen = %listener.local_addr()?, "photorelay runs standalone");
     app.run(listener, stop_on_signal()?).await?;
@@ -20,7 +20,7 @@ pub(super) async fn serve(process: &mut Process) -> Result<CommandOutcome> {
     let port = process.environment().get("FUNCTIONS_CUSTOMHANDLER_PORT");
     let port = port.context("FUNCTIONS_CUSTOMHANDLER_PORT is missing: `serve` is started by the Functions host")?;
     let address = format!("127.0.0.1:{port}");
-    let (_, app) = start::app(process, Audience::Collector).await?;
+    let (_, app) = start::service(process)?;
     let listener = listen(&address).await?;
     tracing::info!(listen = %listener.local_addr()?, "photorelay serves the Functions host");
     app.serve(listener, stop_on_signal()?).await?;

@@ -17,6 +17,14 @@ pub(super) async fn app(process: &mut Process, audience: Audience) -> Result<(Ap
     Ok((config, app))
 }
 
+/// The same for a service, which answers before its storage can be reached.
+pub(super) fn service(process: &mut Process) -> Result<(AppConfig, App)> {
+    let config = AppConfig::read(process.environment())?;
+    process.start_telemetry(&config.logs, Audience::Collector)?;
+    let app = App::start(&config)?;
+    Ok((config, app))
+}
+
 /// Storage alone, for commands that work even if Graph cannot be reached.
 pub(super) fn storage(process: &Process) -> Result<Storage> {
     let (storage, authority_url) = config::read_storage(process.environment())?;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::readiness::StorageReadiness;
 use crate::jobs::lifecycle::Lifecycle;
 use crate::jobs::notify::Notify;
 use crate::jobs::propagate::Propagate;
@@ -18,4 +19,5 @@ pub struct Functions {
     pub subscribe: Arc<Subscribe>,
     pub sweep: Sweep,
     pub watch: Watch,
+    pub storage: StorageReadiness,
 }

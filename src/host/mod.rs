@@ -7,6 +7,7 @@ mod events;
 mod functions;
 pub mod manifest;
 pub mod pump;
+pub mod readiness;
 pub mod router;
 mod triggers;
 mod webhook;

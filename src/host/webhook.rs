@@ -39,6 +39,9 @@ async fn receive(State((functions, inbox)): State<(Arc<Functions>, Inbox)>, requ
     if let Some(token) = head.uri.query().and_then(validation_token) {
         return handshake(&token);
     }
+    if !functions.storage.is_ready().await {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
     if !is_json(&head.headers) {
         return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
     }

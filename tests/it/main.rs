@@ -18,6 +18,7 @@ mod races;
 mod refused;
 mod removal;
 mod standalone;
+mod start_up;
 mod subscribe;
 mod sweep;
 mod sweep_handover;

@@ -24,6 +24,7 @@ use photorelay::app::App;
 use photorelay::graph::{CachedTokens, Graph, GraphConfig, scope};
 use photorelay::host::manifest::Manifest;
 use photorelay::host::pump::Pump;
+use photorelay::host::readiness::StorageReadiness;
 use photorelay::host::router::{Functions, public_router, trigger_router};
 use photorelay::jobs::lifecycle::Lifecycle;
 use photorelay::jobs::notify::{ClientStates, Notify};
@@ -170,6 +171,7 @@ impl Year {
             subscribe: Arc::new(subscribe),
             sweep: self.app.sweep.clone(),
             watch: self.app.watch.clone(),
+            storage: StorageReadiness::ready(),
         };
         let manifest = Manifest::built_in().unwrap();
         let functions = Arc::new(functions);

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use graph_sim::Sim;
 use photorelay::app::App;
 use photorelay::config::{AppConfig, GraphSettings, NotificationDelivery};
+use photorelay::host::readiness::StorageReadiness;
 use photorelay::host::router::Functions;
 use photorelay::jobs::lifecycle::Lifecycle;
 use photorelay::jobs::notify::{ClientStates, Notify, checks};
@@ -167,6 +168,7 @@ impl World {
             subscribe: Arc::clone(&self.app.subscribe),
             sweep: self.app.sweep.clone(),
             watch: self.app.watch.clone(),
+            storage: StorageReadiness::ready(),
         }
     }
 

@@ -17,6 +17,7 @@ use jiff::Timestamp;
 use photorelay::app::App;
 use photorelay::config::{AppConfig, GraphSettings};
 use photorelay::host::manifest::Manifest;
+use photorelay::host::readiness::StorageReadiness;
 use photorelay::host::router::{Functions, public_router};
 use photorelay::jobs::lifecycle::Lifecycle;
 use photorelay::jobs::notify::{ClientStates, Notify};
@@ -74,6 +75,7 @@ async fn discarding(cli: &Cli) -> Result<Router> {
         subscribe: app.subscribe,
         sweep: app.sweep,
         watch: app.watch,
+        storage: StorageReadiness::ready(),
     };
     public_router(&Arc::new(functions), &Manifest::built_in()?)
 }
