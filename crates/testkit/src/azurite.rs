@@ -3,7 +3,7 @@
 //! `cargo xtask test` installs Azurite and names its program and its SAS, which does not depend on the port. Without
 //! them a test fails and says so; it is never skipped. The child ends with the pipe to it, however the test ends.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -21,19 +21,36 @@ pub struct Azurite {
     pub blob: Url,
     pub queue: Url,
     /// Killed when it is dropped.
-    _child: Child,
+    child: Child,
     /// Kept, so that nothing it prints meets a closed pipe.
     _printed: Lines<BufReader<ChildStdout>>,
 }
 
 impl Azurite {
     pub async fn start() -> Self {
+        Self::launch(&["--inMemoryPersistence"], [0, 0]).await
+    }
+
+    /// One that keeps what it holds in this folder when it is stopped. Port 0 is any port.
+    pub async fn kept_in(folder: &Path, ports: [u16; 2]) -> Self {
+        Self::launch(&["--location", folder.to_str().expect("a plain path")], ports).await
+    }
+
+    /// Lets it finish and save what it holds.
+    pub async fn stop(mut self) {
+        drop(self.child.stdin.take());
+        let ended = tokio::time::timeout(STARTUP, self.child.wait()).await;
+        ended.expect("Azurite ends in time").expect("it was started");
+    }
+
+    async fn launch(options: &[&str], [blob, queue]: [u16; 2]) -> Self {
         let tie = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../xtask/azurite/exit-with-stdin.cjs");
         let mut node = Command::new("node");
         node.arg("--require").arg(tie).arg(variable("PHOTORELAY_TEST_AZURITE_PROGRAM"));
-        node.args(["--silent", "--inMemoryPersistence", "--disableTelemetry"]);
-        for service in ["blob", "queue", "table"] {
-            node.args([format!("--{service}Host"), "127.0.0.1".to_owned(), format!("--{service}Port"), "0".to_owned()]);
+        node.args(["--silent", "--disableTelemetry"]).args(options);
+        for (service, port) in [("blob", blob), ("queue", queue), ("table", 0)] {
+            node.args([format!("--{service}Host"), "127.0.0.1".to_owned()]);
+            node.args([format!("--{service}Port"), port.to_string()]);
         }
         node.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
         let mut child = node.spawn().expect("node starts Azurite");
@@ -42,7 +59,7 @@ impl Azurite {
         Self {
             blob: service("PHOTORELAY_TEST_AZURITE_BLOB", ports.0),
             queue: service("PHOTORELAY_TEST_AZURITE_QUEUE", ports.1),
-            _child: child,
+            child,
             _printed: printed,
         }
     }

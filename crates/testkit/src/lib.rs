@@ -10,5 +10,6 @@ pub mod azurite;
 pub mod chaos;
 pub mod hosted;
 pub mod process;
+pub mod samba;
 mod variables;
 pub mod world;

@@ -99,11 +99,22 @@ impl Program {
         self.child.kill().await.unwrap();
     }
 
-    /// SIGKILL, unless it has ended already.
-    pub async fn kill_if_running(&mut self) {
-        if self.child.try_wait().unwrap().is_none() {
+    /// SIGKILL, unless it has ended already; whether it was running.
+    pub async fn kill_if_running(&mut self) -> bool {
+        let is_running = self.child.try_wait().unwrap().is_none();
+        if is_running {
             self.child.kill().await.unwrap();
         }
+        is_running
+    }
+
+    /// Resident memory in bytes, while it runs.
+    #[cfg(target_os = "linux")]
+    pub fn resident(&self) -> u64 {
+        let id = self.child.id().expect("it runs");
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("the kernel counts it");
+        line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).expect("a number of KiB") * 1024
     }
 
     /// Waits until it has ended by itself and well.
@@ -141,10 +152,12 @@ pub async fn agent_command(world: &World, target: &Variables, arguments: &[&str]
     command.output().await.unwrap()
 }
 
-/// A program that cargo has built into the folder of the running test. Only the tests of its own package have it built.
+/// A program that cargo has built: tests are in `deps` below it, other programs beside it. Only the tests of its own
+/// package have it built.
 fn program(name: &str) -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let folder = test.parent().and_then(Path::parent).expect("tests are in `deps`, below the programs");
+    let running = std::env::current_exe().unwrap();
+    let folder = running.parent().expect("a program is in a folder");
+    let folder = if folder.ends_with("deps") { folder.parent().expect("`deps` is in a folder") } else { folder };
     let program = folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
     assert!(program.exists(), "{} is missing: run `cargo xtask test` or `cargo build -p {name}`", program.display());
     program

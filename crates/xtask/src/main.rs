@@ -5,6 +5,7 @@
 
 mod apt;
 mod bench;
+mod campaign;
 mod checkout;
 mod ci;
 mod figures;
@@ -44,6 +45,11 @@ enum Command {
     Infra,
     /// Measure what things cost, beside their budgets and peers
     Bench(bench::BenchArgs),
+    /// Search for a long time: kills, load
+    Campaign {
+        #[command(subcommand)]
+        campaign: campaign::Campaign,
+    },
     /// Look the dependencies up in the RustSec advisory database
     Advisories,
     /// Start, stop or show the services that the tests use, for work by hand
@@ -62,6 +68,7 @@ fn main() -> ExitCode {
         Command::Package(options) => package::run(&checkout, &mut phases, &options),
         Command::Infra => infra::run(&checkout, &mut phases),
         Command::Bench(options) => bench::run(&checkout, &mut phases, &options),
+        Command::Campaign { campaign } => campaign::run(&checkout, &mut phases, &campaign),
         Command::Advisories => ci::advisories(&checkout),
         Command::Services { action } => services::run(&checkout, action),
     });

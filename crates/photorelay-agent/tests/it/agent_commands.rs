@@ -7,7 +7,7 @@ use testkit::process::{Variables, agent_command};
 use testkit::world::{Store, World, fixture, guid};
 
 use crate::directory;
-use crate::samba::{Account, Samba};
+use testkit::samba::{Account, Samba};
 
 /// Four users: up to date, missing, different and foreign, in this order.
 async fn differing(world: &World, samba: &Samba) -> Vec<Account> {

@@ -16,7 +16,7 @@ use testkit::on_every_store;
 use testkit::process::until;
 use testkit::world::{Setup, Store, World, fixture, guid};
 
-use crate::samba::{Account, Samba, signed_in_with, variable};
+use testkit::samba::{Account, Samba, signed_in_with, variable};
 
 on_every_store!(a_changed_photo_reaches_the_directory_and_so_does_the_next);
 

@@ -13,8 +13,8 @@ use testkit::chaos::{seed, small_pictures};
 use testkit::process::{Program, Variables, embedded, until};
 use testkit::world::{Setup, World, guid};
 
-use crate::samba::{Account, Samba};
 use crate::tcp::Relay;
+use testkit::samba::{Account, Samba};
 
 const PEOPLE: usize = 200;
 /// Each changes the photos of a few users.

@@ -16,8 +16,8 @@ use testkit::world::{Setup, Store, World, guid};
 
 use crate::directory::{agent, any_user, entry_of, identity, world};
 use crate::ldap_proxy::Repeating;
-use crate::samba::{Account, Samba};
 use crate::tcp::Relay;
+use testkit::samba::{Account, Samba};
 
 /// The way to the domain controller leads through the relay, and the agent waits a second for an answer.
 fn impatient(samba: &Samba, relay: &Relay) -> LdapSettings {

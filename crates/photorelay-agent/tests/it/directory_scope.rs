@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::agent_work::daily;
 use crate::directory::{agent, any_user, identity, world};
-use crate::samba::{Account, Samba};
+use testkit::samba::{Account, Samba};
 
 /// Jane is in a unit, by way of another group in a group, and has a department; Bob has nothing of it.
 async fn jane_and_bob(samba: &Samba) -> (Account, Account) {

@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 
-use crate::samba::Samba;
+use testkit::samba::Samba;
 
 /// SearchResultEntry, [APPLICATION 4] (RFC 4511, 4.5.2).
 const ENTRY: u8 = 0x64;

@@ -12,5 +12,4 @@ mod directory_faults;
 mod directory_scope;
 mod ldap_proxy;
 mod program;
-mod samba;
 mod tcp;

@@ -8,45 +8,45 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use crate::process::{Variables, until};
+use crate::world::{World, guid};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use photorelay_agent::connectors::ldap::{DEFAULT_TIMEOUT, LdapConnector, LdapSettings, SignIn};
 use photorelay_core::id::UserId;
 use tempfile::TempDir;
-use testkit::process::{Variables, until};
-use testkit::world::{World, guid};
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 use uuid::Uuid;
 
 /// A domain controller that a test may use.
 #[derive(Debug)]
-pub(crate) struct Samba {
-    pub(crate) address: String,
-    pub(crate) ca_file: PathBuf,
+pub struct Samba {
+    pub address: String,
+    pub ca_file: PathBuf,
     /// Where users of this test is.
-    pub(crate) unit: String,
+    pub unit: String,
     /// The process, if it is this test's own; it ends with it.
     own: Option<(Child, TempDir)>,
 }
 
 /// A user object as the directory made it.
 #[derive(Debug, Clone)]
-pub(crate) struct Account {
-    pub(crate) dn: String,
-    pub(crate) name: String,
-    pub(crate) guid: Vec<u8>,
-    pub(crate) sid: String,
+pub struct Account {
+    pub dn: String,
+    pub name: String,
+    pub guid: Vec<u8>,
+    pub sid: String,
 }
 
 impl Account {
     /// Its objectGUID as Entra ID writes an anchor.
-    pub(crate) fn anchor(&self) -> String {
+    pub fn anchor(&self) -> String {
         STANDARD.encode(&self.guid)
     }
 
     /// From now on this user of the simulator is synchronised from the account.
-    pub(crate) fn is(&self, world: &World, at: usize, anchor: &str) -> UserId {
+    pub fn is(&self, world: &World, at: usize, anchor: &str) -> UserId {
         let user = world.user(at);
         let edit = |person: &mut graph_sim::SimUser| {
             person.on_premises_immutable_id = Some(anchor.to_owned());
@@ -60,13 +60,13 @@ impl Account {
 
 impl Samba {
     /// The one that all tests use, with a unit for this test.
-    pub(crate) async fn shared() -> Self {
+    pub async fn shared() -> Self {
         let address = variable("PHOTORELAY_TEST_LDAP_URL").replace("ldaps://", "");
         Self::with_unit(address, variable("PHOTORELAY_TEST_LDAP_CA_FILE").into(), None).await
     }
 
     /// One of the test's own, which no other test changes.
-    pub(crate) async fn own() -> Self {
+    pub async fn own() -> Self {
         // Samba puts a socket there, whose name must be short.
         let folder = TempDir::new().unwrap();
         let child = serve(folder.path());
@@ -86,24 +86,24 @@ impl Samba {
     }
 
     /// The same domain controller, to be read while this test stops and starts it.
-    pub(crate) fn observer(&self) -> Self {
+    pub fn observer(&self) -> Self {
         let (address, ca_file, unit) = (self.address.clone(), self.ca_file.clone(), self.unit.clone());
         Self { address, ca_file, unit, own: None }
     }
 
-    pub(crate) async fn stop(&mut self) {
+    pub async fn stop(&mut self) {
         self.own.as_mut().expect("only one's own is stopped").0.kill().await.unwrap();
     }
 
     /// The same domain at the same address.
-    pub(crate) async fn start_again(&mut self) {
+    pub async fn start_again(&mut self) {
         let (child, folder) = self.own.as_mut().expect("only one's own is started");
         *child = serve(folder.path());
         answering(&self.address, &self.ca_file).await;
     }
 
     /// The same as environment variables of the program, by way of this address.
-    pub(crate) fn variables(&self, address: &str) -> Variables {
+    pub fn variables(&self, address: &str) -> Variables {
         vec![
             ("PHOTORELAY_LDAP_URLS", format!("ldaps://{address}")),
             ("PHOTORELAY_LDAP_BASE_DN", self.unit.clone()),
@@ -114,7 +114,7 @@ impl Samba {
     }
 
     /// Settings of an agent that may write photos below the test's unit and nothing else.
-    pub(crate) fn settings(&self) -> LdapSettings {
+    pub fn settings(&self) -> LdapSettings {
         LdapSettings {
             servers: vec![format!("ldaps://{}", self.address).parse().unwrap()],
             base: self.unit.clone(),
@@ -127,17 +127,17 @@ impl Samba {
         }
     }
 
-    pub(crate) fn target(&self) -> LdapConnector {
+    pub fn target(&self) -> LdapConnector {
         LdapConnector::new(self.settings())
     }
 
     /// A user below the test's unit. The account's name is random.
-    pub(crate) async fn add(&self, name: &str) -> Account {
+    pub async fn add(&self, name: &str) -> Account {
         let account = format!("u{}", &Uuid::new_v4().simple().to_string()[..15]);
         self.add_called(&format!("CN={name},{}", self.unit), &account).await
     }
 
-    pub(crate) async fn add_called(&self, dn: &str, account: &str) -> Account {
+    pub async fn add_called(&self, dn: &str, account: &str) -> Account {
         let (encoded, name) = (STANDARD.encode(dn), STANDARD.encode(account));
         // A disabled account needs no password, and may have a photo like any other.
         let user = "objectClass: user\nuserAccountControl: 514";
@@ -148,7 +148,7 @@ impl Samba {
     }
 
     /// So many users at once.
-    pub(crate) async fn add_many(&self, count: usize) -> Vec<Account> {
+    pub async fn add_many(&self, count: usize) -> Vec<Account> {
         let stem = &Uuid::new_v4().simple().to_string()[..10];
         let names: Vec<String> = (0..count).map(|at| format!("u{stem}{at:04}")).collect();
         let add = |name: &String| {
@@ -168,13 +168,13 @@ impl Samba {
         found.into_iter().map(account).collect()
     }
 
-    pub(crate) async fn set(&self, account: &Account, attribute: &str, value: &[u8]) {
+    pub async fn set(&self, account: &Account, attribute: &str, value: &[u8]) {
         let (dn, value) = (STANDARD.encode(&account.dn), STANDARD.encode(value));
         self.change(&format!("dn:: {dn}\nchangetype: modify\nreplace: {attribute}\n{attribute}:: {value}\n")).await;
     }
 
     /// The one photo that `ldapsearch` sees.
-    pub(crate) async fn photo(&self, account: &Account) -> Option<Vec<u8>> {
+    pub async fn photo(&self, account: &Account) -> Option<Vec<u8>> {
         let mut values = self.values(&account.dn, "thumbnailPhoto").await;
         assert!(values.len() <= 1);
         values.pop()
@@ -182,7 +182,7 @@ impl Samba {
 
     /// One value of each of these attributes, for users of the unit who fits the filter; none if the domain
     /// controller does not answer.
-    pub(crate) async fn people(&self, filter: &str, attributes: &[&str]) -> Option<Vec<Attributes>> {
+    pub async fn people(&self, filter: &str, attributes: &[&str]) -> Option<Vec<Attributes>> {
         let mut command = tool("ldapsearch", &self.address, &self.ca_file);
         command.args(["-LLL", "-o", "ldif-wrap=no", "-s", "one", "-b", &self.unit, filter]).args(attributes);
         let output = command.output().await.unwrap();
@@ -195,18 +195,18 @@ impl Samba {
     }
 
     /// Grows with every change of anything in the directory.
-    pub(crate) async fn highest_usn(&self) -> u64 {
+    pub async fn highest_usn(&self) -> u64 {
         self.committed_usn().await.expect("the domain controller answers")
     }
 
     /// The same; none if the domain controller does not answer.
-    pub(crate) async fn committed_usn(&self) -> Option<u64> {
+    pub async fn committed_usn(&self) -> Option<u64> {
         let usn = self.read("", "highestCommittedUSN").await.ok()?.remove(0);
         Some(String::from_utf8(usn).unwrap().parse().unwrap())
     }
 
     /// Applies LDIF as the administrator.
-    pub(crate) async fn change(&self, ldif: &str) {
+    pub async fn change(&self, ldif: &str) {
         let mut command = tool("ldapmodify", &self.address, &self.ca_file);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(ldif.as_bytes()).await.unwrap();
@@ -214,7 +214,7 @@ impl Samba {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
-    pub(crate) async fn values(&self, dn: &str, attribute: &str) -> Vec<Vec<u8>> {
+    pub async fn values(&self, dn: &str, attribute: &str) -> Vec<Vec<u8>> {
         self.read(dn, attribute).await.unwrap_or_else(|error| panic!("{error}"))
     }
 
@@ -232,7 +232,7 @@ impl Samba {
 }
 
 /// What an entry holds, by the names of its attributes.
-pub(crate) type Attributes = HashMap<String, Vec<u8>>;
+pub type Attributes = HashMap<String, Vec<u8>>;
 
 /// The attribute and the value that a line of LDIF holds.
 fn value(line: &str) -> Option<(String, Vec<u8>)> {
@@ -245,7 +245,7 @@ fn value(line: &str) -> Option<(String, Vec<u8>)> {
 }
 
 /// With the agent's account, and the password in this file.
-pub(crate) fn signed_in_with(file: PathBuf) -> SignIn {
+pub fn signed_in_with(file: PathBuf) -> SignIn {
     SignIn::Password { bind_as: variable("PHOTORELAY_TEST_LDAP_BIND_DN"), file }
 }
 
@@ -280,6 +280,6 @@ fn sid_text(bytes: &[u8]) -> String {
 }
 
 #[expect(clippy::disallowed_methods, reason = "tests have no configuration but what started Samba for them")]
-pub(crate) fn variable(name: &str) -> String {
+pub fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run `cargo xtask test`, which starts Samba"))
 }

@@ -1,0 +1,26 @@
+//! `cargo xtask campaign`: long searches for failures that no test expects.
+//!
+//! Each campaign ends with one line of JSON, which docs/reliability.md keeps with the date and the machine.
+
+mod programs;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+use crate::checkout::Checkout;
+use crate::phases::Phases;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Campaign {
+    /// Kill every program at random while Graph fails, then check every promise for every user
+    Kills(programs::ProgramArgs),
+    /// Post notifications for a long time, while the store goes down or memory is watched
+    Load(programs::ProgramArgs),
+}
+
+pub(crate) fn run(checkout: &Checkout, phases: &mut Phases, campaign: &Campaign) -> Result<()> {
+    match campaign {
+        Campaign::Kills(options) => programs::run(checkout, phases, "kills_campaign", options),
+        Campaign::Load(options) => programs::run(checkout, phases, "load_campaign", options),
+    }
+}
