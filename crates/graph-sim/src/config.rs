@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use url::Url;
 use uuid::Uuid;
 
 use crate::settings::SimSettings;
@@ -36,6 +37,9 @@ pub mod roles {
 pub struct SimConfig {
     /// Only loopback addresses are accepted; port 0 picks a free one.
     pub listen: SocketAddr,
+    /// The address that clients use, if it is another one because a proxy ends TLS in front of the simulator. Links, the
+    /// OpenID configuration and the scope of the simulator's own address have it.
+    pub public_url: Option<Url>,
     pub seed: u64,
     /// Synchronized members.
     pub users: usize,
@@ -61,6 +65,7 @@ impl Default for SimConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            public_url: None,
             seed: 1,
             users: 20,
             guests: 0,

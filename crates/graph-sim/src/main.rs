@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use graph_sim::{NotificationMode, Sim, SimConfig};
+use url::Url;
 use uuid::Uuid;
 
 /// Strict, stateful stand-in for Microsoft Graph's users, photos and change notifications.
@@ -14,6 +15,9 @@ struct GraphSimArgs {
     /// Loopback address to listen on; port 0 picks a free one.
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: SocketAddr,
+    /// The address that clients use, if a proxy in front ends TLS: `https://localhost:8443`.
+    #[arg(long)]
+    public_url: Option<Url>,
     /// Synchronized members.
     #[arg(long, default_value_t = 20)]
     users: usize,
@@ -52,6 +56,7 @@ async fn main() -> anyhow::Result<()> {
     let args = GraphSimArgs::parse();
     let mut config = SimConfig {
         listen: args.listen,
+        public_url: args.public_url,
         seed: args.seed,
         users: args.users,
         guests: args.guests,

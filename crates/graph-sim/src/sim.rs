@@ -24,6 +24,8 @@ use crate::tenant::Tenant;
 #[derive(Debug)]
 pub struct Sim {
     state: Arc<ApiState>,
+    /// Where it listens, which may differ from the address in links.
+    address: String,
     server: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -37,7 +39,8 @@ impl Sim {
         );
         let listener =
             TcpListener::bind(config.listen).await.with_context(|| format!("listening on {}", config.listen))?;
-        let url = format!("http://{}", listener.local_addr()?);
+        let address = format!("http://{}", listener.local_addr()?);
+        let url = config.public_url.as_ref().map_or(address.clone(), |url| url.origin().ascii_serialization());
         let state = Arc::new(new_state(config, url)?);
         let listener = listener.tap_io(|stream| {
             // Without it small responses wait for acknowledgements; a failure costs only time.
@@ -52,27 +55,27 @@ impl Sim {
             }
         });
         state.tasks.spawn(delivery::run(state.notifier.clone(), state.tasks.clone(), state.stop.clone()));
-        Ok(Self { state, server: Mutex::new(Some(server)) })
+        Ok(Self { state, address, server: Mutex::new(Some(server)) })
     }
 
-    /// `http://127.0.0.1:PORT`, without a slash at the end.
+    /// Where it listens: `http://127.0.0.1:PORT`, without a slash at the end.
     pub fn url(&self) -> String {
-        self.state.url.clone()
+        self.address.clone()
     }
 
-    /// Base of every Graph path, with the version.
+    /// Base of every Graph path, with the version, at the public address.
     pub fn graph_url(&self) -> String {
         format!("{}/v1.0", self.state.url)
     }
 
-    /// `{authority}/{tenant}/oauth2/v2.0/token` is the token endpoint.
+    /// `{authority}/{tenant}/oauth2/v2.0/token` is the token endpoint, at the public address.
     pub fn authority_url(&self) -> String {
         self.state.url.clone()
     }
 
     /// The managed-identity endpoint, as `IDENTITY_ENDPOINT` names it.
     pub fn identity_endpoint(&self) -> String {
-        format!("{}/msi/token", self.state.url)
+        format!("{}/msi/token", self.address)
     }
 
     pub fn identity_header(&self) -> String {

@@ -25,7 +25,7 @@ const GRAPHS: [&str; 4] = [
 const CLOCK_SKEW: i64 = 300;
 
 /// The name of a sign-in error, and the values of its placeholders.
-type SignInRefusal = (&'static str, Vec<(&'static str, String)>);
+pub(crate) type SignInRefusal = (&'static str, Vec<(&'static str, String)>);
 
 /// The app that may have a token.
 pub(crate) fn granted<'a>(state: &'a ApiState, call: &ApiCall, tenant: &str) -> Result<&'a SimApp, SignInRefusal> {
@@ -33,7 +33,7 @@ pub(crate) fn granted<'a>(state: &'a ApiState, call: &ApiCall, tenant: &str) -> 
     if tenant_id.is_none() && !tenant.contains('.') {
         return Err(("tenant_malformed", vec![("tenant", tenant.to_owned())]));
     }
-    if tenant_id != Some(state.model.id) && tenant != "contoso.test" {
+    if !is_tenant(state, tenant) {
         return Err(("tenant_unknown", vec![("tenant", tenant.to_owned())]));
     }
     let missing = |parameter: &str| ("parameter_missing", vec![("parameter", parameter.to_owned())]);
@@ -62,6 +62,11 @@ pub(crate) fn granted<'a>(state: &'a ApiState, call: &ApiCall, tenant: &str) -> 
         }
         _ => Err(("credential_missing", Vec::new())),
     }
+}
+
+/// Whether a text names the tenant, by its id or its domain.
+pub(crate) fn is_tenant(state: &ApiState, text: &str) -> bool {
+    Uuid::try_parse(text).ok() == Some(state.model.id) || text == "contoso.test"
 }
 
 /// Whether a resource is Graph, of any cloud or at this simulator's own address.

@@ -8,8 +8,8 @@ use super::route::Route;
 use super::sign_in::bearer;
 use super::throttling::{count, reported};
 use super::{
-    ApiCall, ApiResponse, ApiResult, ApiState, Caller, delta, groups, managed_identity, photo_settings, photo_writes,
-    photos, sign_in, subscriptions, users,
+    ApiCall, ApiResponse, ApiResult, ApiState, Caller, delta, discovery, groups, managed_identity, photo_settings,
+    photo_writes, photos, sign_in, subscriptions, users,
 };
 
 /// Answers any call but `$batch`. `caller` is given for items of a batch; otherwise the bearer token decides.
@@ -18,6 +18,8 @@ pub(crate) async fn respond(state: &ApiState, route: &Route, call: &ApiCall, cal
         check_request(state, route, call)?;
         match route {
             Route::Token(tenant) => return Ok(sign_in::token(state, call, tenant)),
+            Route::OpenIdConfiguration(tenant) => return Ok(discovery::openid_configuration(state, call, tenant)),
+            Route::InstanceDiscovery => return Ok(discovery::instance(state, call)),
             Route::Identity => return Ok(managed_identity::token(state, call)),
             Route::Batch => return Err(state.refuse(call, "batch_malformed", &[("nested", "true")])),
             _ => {}
@@ -73,6 +75,7 @@ async fn resource(state: &ApiState, route: &Route, call: &ApiCall, caller: &Call
         (Route::PhotoUpdateSettings, &Method::GET) => photo_settings::get(state, caller),
         (Route::PhotoUpdateSettings, _) => photo_settings::update(state, call, caller),
         // Answered before a caller is looked for.
-        (Route::Token(_) | Route::Identity | Route::Batch | Route::Unknown, _) => Err(state.error("server_error", &[])),
+        (Route::Token(_) | Route::OpenIdConfiguration(_) | Route::InstanceDiscovery, _)
+        | (Route::Identity | Route::Batch | Route::Unknown, _) => Err(state.error("server_error", &[])),
     }
 }

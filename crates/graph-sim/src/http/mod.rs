@@ -11,6 +11,7 @@ mod control;
 mod credentials;
 mod delta;
 mod delta_link;
+mod discovery;
 mod dispatch;
 mod fault_response;
 mod groups;

@@ -7,6 +7,8 @@ use super::call::ApiCall;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Route {
     Token(String),
+    OpenIdConfiguration(String),
+    InstanceDiscovery,
     Identity,
     Batch,
     Users,
@@ -31,6 +33,8 @@ impl Route {
         match parts.as_slice() {
             parts if parts.contains(&"") => Self::Unknown,
             [tenant, "oauth2", "v2.0", "token"] => Self::Token((*tenant).into()),
+            [tenant, "v2.0", ".well-known", "openid-configuration"] => Self::OpenIdConfiguration((*tenant).into()),
+            ["common", "discovery", "instance"] => Self::InstanceDiscovery,
             ["msi", "token"] => Self::Identity,
             ["v1.0", rest @ ..] => Self::of_graph(rest),
             ["beta", "admin", "people", last] if last.eq_ignore_ascii_case("photoUpdateSettings") => {
@@ -64,6 +68,8 @@ impl Route {
     pub(crate) fn template(&self) -> &'static str {
         match self {
             Self::Token(_) => "/{tenant}/oauth2/v2.0/token",
+            Self::OpenIdConfiguration(_) => "/{tenant}/v2.0/.well-known/openid-configuration",
+            Self::InstanceDiscovery => "/common/discovery/instance",
             Self::Identity => "/msi/token",
             Self::Batch => "/v1.0/$batch",
             Self::Users => "/v1.0/users",
@@ -82,6 +88,11 @@ impl Route {
             Self::PhotoUpdateSettings => "/beta/admin/people/photoUpdateSettings",
             Self::Unknown => "unknown",
         }
+    }
+
+    /// Whether the sign-in service answers, and not Graph.
+    pub(crate) fn is_sign_in(&self) -> bool {
+        matches!(self, Self::Token(_) | Self::OpenIdConfiguration(_) | Self::InstanceDiscovery | Self::Identity)
     }
 
     /// The user whose mailbox serves the call, for the calls that the Outlook service answers.
@@ -108,6 +119,7 @@ impl Route {
             Self::Users | Self::TransitiveMembers(_) => &["$select", "$top", "$skiptoken"],
             Self::UsersDelta => &["$select", "$deltatoken", "$skiptoken"],
             Self::User(_) => &["$select"],
+            Self::InstanceDiscovery => &["api-version", "authorization_endpoint"],
             Self::Identity => &["resource", "api-version", "client_id"],
             _ => &[],
         }

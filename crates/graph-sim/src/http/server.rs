@@ -51,7 +51,7 @@ async fn received(state: Arc<ApiState>, request: Request) -> Response {
         carry_out(&state, &route, &call).await
     };
     record(&state, &call, &route, target, &done);
-    let response = with_graph_headers(&state, &call, done.response);
+    let response = with_graph_headers(&state, &route, &call, done.response);
     let is_graph = call.segments.first().is_some_and(|first| first == "v1.0" || first == "beta");
     wire::written(&state, response, is_graph, done.body_fault)
 }
@@ -63,12 +63,11 @@ async fn carry_out(state: &ApiState, route: &Route, call: &ApiCall) -> CarriedOu
     perform(state, route, call, async { dispatch::respond(state, route, call, None).await.into() }).await
 }
 
-fn with_graph_headers(state: &ApiState, call: &ApiCall, response: ApiResponse) -> ApiResponse {
+fn with_graph_headers(state: &ApiState, route: &Route, call: &ApiCall, response: ApiResponse) -> ApiResponse {
     let request_id = state.model.dice.guid();
     let client_request_id = call.header("client-request-id").map_or_else(|| request_id.to_string(), str::to_owned);
     let response = response.finished(request_id, &client_request_id, state.now());
-    let is_sign_in = call.segments.first().is_some_and(|first| first == "msi") || call.path.ends_with("/token");
-    if is_sign_in {
+    if route.is_sign_in() {
         return response;
     }
     let response = response

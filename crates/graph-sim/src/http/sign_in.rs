@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::config::SimApp;
 use crate::locked::locked;
 
-use super::credentials::granted;
+use super::credentials::{SignInRefusal, granted};
 use super::tokens::TokenCheck;
 use super::{ApiCall, ApiResponse, ApiResult, ApiState, Caller};
 
@@ -39,21 +39,23 @@ pub(crate) fn token(state: &ApiState, call: &ApiCall, tenant: &str) -> ApiRespon
             });
             ApiResponse::json(200, body).with("Cache-Control", "no-store, no-cache")
         }
-        Err((name, fill)) => {
-            state.record_violation(call, format!("sign-in refused: {name}"));
-            let fill: Vec<(&str, &str)> = fill.iter().map(|(name, value)| (*name, value.as_str())).collect();
-            let error = state.catalog.sign_in_error(name, &fill);
-            let (trace, correlation) = (state.model.dice.guid(), state.model.dice.guid());
-            let time = state.now().strftime("%Y-%m-%d %H:%M:%SZ").to_string();
-            let description =
-                format!("{} Trace ID: {trace} Correlation ID: {correlation} Timestamp: {time}", error.message);
-            let body = json!({
-                "error": error.code, "error_description": description, "error_codes": [error.number],
-                "timestamp": time, "trace_id": trace, "correlation_id": correlation,
-            });
-            ApiResponse::json(error.status, body)
-        }
+        Err(refusal) => refused(state, call, refusal),
     }
+}
+
+/// The sign-in service's error, recorded as a violation.
+pub(crate) fn refused(state: &ApiState, call: &ApiCall, (name, fill): SignInRefusal) -> ApiResponse {
+    state.record_violation(call, format!("sign-in refused: {name}"));
+    let fill: Vec<(&str, &str)> = fill.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let error = state.catalog.sign_in_error(name, &fill);
+    let (trace, correlation) = (state.model.dice.guid(), state.model.dice.guid());
+    let time = state.now().strftime("%Y-%m-%d %H:%M:%SZ").to_string();
+    let description = format!("{} Trace ID: {trace} Correlation ID: {correlation} Timestamp: {time}", error.message);
+    let body = json!({
+        "error": error.code, "error_description": description, "error_codes": [error.number],
+        "timestamp": time, "trace_id": trace, "correlation_id": correlation,
+    });
+    ApiResponse::json(error.status, body)
 }
 
 /// A new token for an app, and when it expires.

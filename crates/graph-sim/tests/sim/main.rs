@@ -3,6 +3,7 @@
 mod batches;
 mod controls;
 mod delta;
+mod discovery;
 mod endpoints;
 mod faults;
 mod helpers;
