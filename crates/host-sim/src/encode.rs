@@ -3,20 +3,22 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
+use jiff::civil::DateTime;
 use serde_json::{Map, Value, json};
 
 use crate::options::HostFaults;
 use crate::package::HostedFunction;
 
-/// A message as it was received.
+/// A message as it was received. Its times are in UTC; a message without end expires in the last second of the year 9999,
+/// which is later than the last timestamp.
 #[derive(Debug, Clone)]
 pub(crate) struct QueueTriggerMessage {
     pub(crate) id: String,
     pub(crate) receipt: String,
     pub(crate) dequeue_count: i64,
-    pub(crate) inserted: Timestamp,
-    pub(crate) expires: Timestamp,
-    pub(crate) next_visible: Timestamp,
+    pub(crate) inserted: DateTime,
+    pub(crate) expires: DateTime,
+    pub(crate) next_visible: DateTime,
     pub(crate) body: Vec<u8>,
 }
 
@@ -87,6 +89,6 @@ pub(crate) fn envelope(
     json!({ "Data": datas, "Metadata": metadata })
 }
 
-fn whole_seconds(time: Timestamp) -> Value {
+fn whole_seconds(time: DateTime) -> Value {
     Value::String(time.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string())
 }

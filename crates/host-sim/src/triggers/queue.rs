@@ -8,7 +8,8 @@ use azure_storage_queue::QueueClient;
 use azure_storage_queue::models::{QueueClientReceiveMessagesOptions, ReceivedMessage};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use jiff::Timestamp;
+use jiff::SignedDuration;
+use jiff::civil::DateTime;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -150,7 +151,8 @@ impl Host {
 }
 
 fn trigger_message(received: &ReceivedMessage, body: Vec<u8>) -> QueueTriggerMessage {
-    let time = |seconds: Option<i64>| seconds.and_then(|s| Timestamp::from_second(s).ok()).unwrap_or_default();
+    const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
+    let time = |seconds: Option<i64>| EPOCH.saturating_add(SignedDuration::from_secs(seconds.unwrap_or_default()));
     QueueTriggerMessage {
         id: received.message_id.clone().unwrap_or_default(),
         receipt: received.pop_receipt.clone().unwrap_or_default(),

@@ -117,9 +117,17 @@ pub(crate) async fn peek(queue: &str) -> Option<Vec<Peeked>> {
 }
 
 async fn send(queue: &str, text: &str) {
+    send_for(queue, text, None).await;
+}
+
+/// Sends a message that lives as long as the store says, or this many seconds; -1 is without end.
+async fn send_for(queue: &str, text: &str, seconds: Option<i64>) {
     let body = format!("<QueueMessage><MessageText>{text}</MessageText></QueueMessage>");
     let mut url = address(queue);
     url.set_path(&format!("{}/messages", url.path()));
+    if let Some(seconds) = seconds {
+        url.query_pairs_mut().append_pair("messagettl", &seconds.to_string());
+    }
     assert!(reqwest::Client::new().post(url).body(body).send().await.unwrap().status().is_success());
 }
 
@@ -178,6 +186,14 @@ async fn strings_are_encoded_twice_and_properties_of_a_message_override_metadata
     assert!(metadata.get("list").is_none() && metadata.get("workTrigger").is_none());
     assert!(metadata.get("QueueTrigger").is_none());
     assert_eq!(metadata["InsertionTime"].as_str().unwrap().len(), "2026-11-22T07:25:14+00:00".len());
+}
+
+#[tokio::test]
+async fn a_message_without_end_expires_in_the_last_second_of_the_year_9999() {
+    let queue = Queue::start("", json!({}), json!({}), |_| {}).await;
+    send_for(&queue.name, &STANDARD.encode("work"), Some(-1)).await;
+    let request = queue.invoked(1).await.remove(0).request;
+    assert_eq!(request["Metadata"]["ExpirationTime"], "9999-12-31T23:59:59+00:00");
 }
 
 #[tokio::test]
