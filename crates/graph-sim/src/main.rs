@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use graph_sim::{NotificationMode, Sim, SimConfig};
+use tokio::signal::unix::{SignalKind, signal};
 use url::Url;
 use uuid::Uuid;
 
@@ -72,6 +73,9 @@ async fn main() -> anyhow::Result<()> {
     config.settings.notify = args.notify;
     config.settings.latency_ms = [args.latency_ms; 2];
 
+    // Before the first line, which says that the program may be used and ended.
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    let mut ended = signal(SignalKind::terminate())?;
     let sim = Sim::start(config).await?;
     println!("listening on {}", sim.url());
     println!("tenant id      {}", sim.tenant_id());
@@ -80,9 +84,8 @@ async fn main() -> anyhow::Result<()> {
     println!("graph          {}", sim.graph_url());
     println!("token endpoint {}/{}/oauth2/v2.0/token", sim.authority_url(), sim.tenant_id());
     println!("controls       {}/_sim/", sim.url());
-    let mut ended = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     tokio::select! {
-        pressed = tokio::signal::ctrl_c() => pressed?,
+        _ = interrupted.recv() => {}
         _ = ended.recv() => {}
     }
     sim.shutdown().await;
