@@ -19,8 +19,10 @@ pub(crate) struct BatchBody {
     pub(crate) requests: Vec<BatchItem>,
 }
 
+/// Graph ignores members that it does not know: an item with `depends_on` runs without an order.
+/// <https://github.com/microsoftgraph/msgraph-sdk-python-core/pull/996>
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct BatchItem {
     pub(crate) id: String,
     pub(crate) method: String,
