@@ -11,8 +11,9 @@ use crate::faults::CallLine;
 #[derive(Debug, Clone)]
 pub(crate) struct ApiCall {
     pub(crate) method: Method,
-    /// Decoded path without the query.
+    /// Decoded path without the query, its keys as segments, for patterns and reports.
     pub(crate) path: String,
+    /// Decoded segments as they were sent.
     pub(crate) segments: Vec<String>,
     pub(crate) query: Vec<(String, String)>,
     pub(crate) headers: HeaderMap,
@@ -28,7 +29,7 @@ impl ApiCall {
         let inside = inside.strip_suffix('/').unwrap_or(inside);
         let segments: Vec<String> =
             if inside.is_empty() { Vec::new() } else { inside.split('/').map(percent_decoded).collect() };
-        let path = format!("/{}", segments.join("/"));
+        let path = format!("/{}", keys_as_segments(&segments).join("/"));
         let query = url::form_urlencoded::parse(raw_query.as_bytes()).into_owned().collect();
         Self { method, path, segments, query, headers, body, in_batch }
     }
@@ -50,6 +51,21 @@ impl ApiCall {
         let value = self.header("content-type").unwrap_or_default();
         value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
     }
+}
+
+/// The segments with OData's other notation of a key, `users('id')`, written as `users` and `id`. An apostrophe in a key
+/// is doubled there.
+pub(crate) fn keys_as_segments<T: AsRef<str>>(segments: &[T]) -> Vec<String> {
+    let mut parts = Vec::with_capacity(segments.len() + 2);
+    for segment in segments {
+        let segment = segment.as_ref();
+        let keyed = segment.strip_suffix("')").and_then(|rest| rest.split_once("('"));
+        match keyed.filter(|(name, key)| !name.is_empty() && !key.replace("''", "").contains('\'')) {
+            Some((name, key)) => parts.extend([name.to_owned(), key.replace("''", "'")]),
+            None => parts.push(segment.to_owned()),
+        }
+    }
+    parts
 }
 
 fn percent_decoded(text: &str) -> String {
@@ -87,5 +103,20 @@ mod tests {
         );
         assert_eq!(call.path, "/v1.0/users/o'b+x@c.test/photo/$value");
         assert_eq!(call.query, [("a".to_owned(), "b c".to_owned())]);
+    }
+
+    #[test]
+    fn keys_in_parentheses_become_segments_and_nothing_else_does() {
+        let cases = [
+            ("users('o''b@c.test')", "users/o'b@c.test"),
+            ("users('')", "users/"),
+            ("users('a'b')", "users('a'b')"),
+            ("('a')", "('a')"),
+            ("users(a)", "users(a)"),
+            ("delta()", "delta()"),
+        ];
+        for (sent, expected) in cases {
+            assert_eq!(keys_as_segments(&[sent]).join("/"), expected);
+        }
     }
 }

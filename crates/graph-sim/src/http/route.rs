@@ -2,7 +2,7 @@
 
 use axum::http::Method;
 
-use super::call::ApiCall;
+use super::call::{ApiCall, keys_as_segments};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Route {
@@ -46,9 +46,19 @@ impl Route {
 
     fn of_graph(parts: &[&str]) -> Self {
         match *parts {
+            // Before keys are looked for, because `users('delta')` is a user.
+            ["users", "delta" | "delta()" | "microsoft.graph.delta" | "microsoft.graph.delta()"] => {
+                return Self::UsersDelta;
+            }
+            _ => {}
+        }
+        let parts = keys_as_segments(parts);
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        match *parts {
+            // Neither a principal name nor an id is empty or has parentheses: an unknown function.
+            _ if parts.iter().any(|part| part.is_empty() || part.contains('(')) => Self::Unknown,
             ["$batch"] => Self::Batch,
             ["users"] => Self::Users,
-            ["users", "delta"] => Self::UsersDelta,
             ["users", user] => Self::User(user.into()),
             ["users", user, "photo"] => Self::Photo(user.into(), None),
             ["users", user, "photo", "$value"] => Self::PhotoValue(user.into(), None),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use graph_sim::SimConfig;
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::helpers::{Bench, bench};
 
@@ -184,4 +184,19 @@ async fn unknown_options_and_changed_links_are_refused() {
         bench.json(400, Method::GET, path, None).await;
         assert_eq!(bench.sim.violations().len(), at + 1, "{path}");
     }
+}
+
+#[tokio::test]
+async fn the_function_may_be_called_with_parentheses_and_with_its_namespace() {
+    let bench = bench(SimConfig::default()).await;
+    for path in ["delta()", "delta%28%29", "microsoft.graph.delta()", "microsoft.graph.delta"] {
+        let body = bench.get_json(&format!("/users/{path}?$select=id")).await;
+        assert_eq!(body["value"].as_array().unwrap().len(), 20);
+        let link = body["@odata.deltaLink"].as_str().unwrap();
+        let next = bench.http.get(link).bearer_auth(&bench.token).send().await.unwrap();
+        assert_eq!(next.json::<Value>().await.unwrap()["value"], json!([]));
+    }
+    assert_eq!(bench.sim.requests().count("GET /v1.0/users/delta"), 8);
+    bench.json(400, Method::GET, "/users/delta(1)", None).await;
+    assert_eq!(bench.sim.violations().len(), 1);
 }

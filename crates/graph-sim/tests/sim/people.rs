@@ -47,6 +47,33 @@ async fn a_principal_name_with_an_apostrophe_finds_its_user() {
 }
 
 #[tokio::test]
+async fn a_key_in_parentheses_is_the_same_as_a_key_of_its_own() {
+    let bench = bench(SimConfig::default()).await;
+    let users = bench.sim.tenant().users();
+    let user = users.iter().find(|user| user.user_principal_name.contains('\'')).unwrap();
+    let id = user.id;
+    let photo = bench.get_json(&format!("/users/{id}/photo")).await;
+    let quoted = user.user_principal_name.replace('\'', "''");
+    for key in [id.to_string(), quoted.clone(), quoted.replace('\'', "%27")] {
+        assert_eq!(bench.get_json(&format!("/users('{key}')?$select=id")).await["id"], json!(id));
+        assert_eq!(bench.get_json(&format!("/users%28%27{key}%27%29/photo")).await, photo);
+        let smallest = bench.get_json(&format!("/users('{key}')/photos('48x48')")).await;
+        assert_eq!(smallest["id"], "48x48");
+        let bytes = bench.get(&format!("/users('{key}')/photos('48x48')/$value")).await;
+        assert_eq!(bytes.headers()["content-type"], "image/jpeg");
+    }
+    // A key is a key, even if a function has the same name.
+    assert_eq!(
+        bench.json(404, Method::GET, "/users('delta')", None).await["error"]["code"],
+        "Request_ResourceNotFound"
+    );
+    let unknown = bench.json(404, Method::GET, "/subscriptions('33333333-3333-4333-8333-333333333333')", None).await;
+    assert_eq!(unknown["error"]["code"], "ResourceNotFound");
+    assert_eq!(bench.sim.requests().count("GET /v1.0/users/{id}/photo"), 4);
+    bench.end().await;
+}
+
+#[tokio::test]
 async fn pages_show_everyone_exactly_once() {
     let bench = bench(SimConfig { users: 47, ..SimConfig::default() }).await;
     let gone = bench.sim.tenant().user_ids()[3];
