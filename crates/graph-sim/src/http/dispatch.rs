@@ -45,13 +45,24 @@ pub(crate) fn check_request(state: &ApiState, route: &Route, call: &ApiCall) -> 
         let segment = call.segments.last().map(String::as_str).unwrap_or_default();
         return Err(state.refuse(call, "segment_unknown", &[("segment", segment)]));
     }
+    if let Route::OfGraphOnly(path) = route {
+        return Err(not_simulated(state, call, path));
+    }
     if !route.methods().contains(&call.method) {
         return Err(state.refuse(call, "method_not_allowed", &[("method", call.method.as_str())]));
     }
     match call.query.iter().find(|(name, _)| !route.query_options().contains(&name.as_str())) {
+        Some((option, _)) if route.options_of_graph_only().contains(&option.as_str()) => {
+            Err(not_simulated(state, call, &format!("the query option '{option}' of {}", route.template())))
+        }
         Some((option, _)) => Err(state.refuse(call, "query_option_unknown", &[("option", option)])),
         None => Ok(()),
     }
+}
+
+/// The refusal of what Graph has and the simulator has not, which must not look like Graph's answer or like a bug.
+fn not_simulated(state: &ApiState, call: &ApiCall, what: &str) -> ApiResponse {
+    state.refuse(call, "not_simulated", &[("what", what)])
 }
 
 async fn resource(state: &ApiState, route: &Route, call: &ApiCall, caller: &Caller) -> ApiResult {
@@ -76,6 +87,8 @@ async fn resource(state: &ApiState, route: &Route, call: &ApiCall, caller: &Call
         (Route::PhotoUpdateSettings, _) => photo_settings::update(state, call, caller),
         // Answered before a caller is looked for.
         (Route::Token(_) | Route::OpenIdConfiguration(_) | Route::InstanceDiscovery, _)
-        | (Route::Identity | Route::Batch | Route::Unknown, _) => Err(state.error("server_error", &[])),
+        | (Route::Identity | Route::Batch | Route::OfGraphOnly(_) | Route::Unknown, _) => {
+            Err(state.error("server_error", &[]))
+        }
     }
 }

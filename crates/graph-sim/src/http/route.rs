@@ -24,6 +24,8 @@ pub(crate) enum Route {
     Subscription(String),
     Reauthorize(String),
     PhotoUpdateSettings,
+    /// A path that Graph has and the simulator has not.
+    OfGraphOnly(&'static str),
     Unknown,
 }
 
@@ -49,6 +51,10 @@ impl Route {
             // Before keys are looked for, because `users('delta')` is a user.
             ["users", "delta" | "delta()" | "microsoft.graph.delta" | "microsoft.graph.delta()"] => {
                 return Self::UsersDelta;
+            }
+            ["users", "$count"] => return Self::OfGraphOnly("/v1.0/users/$count"),
+            ["groups", _, "transitiveMembers", "$count"] => {
+                return Self::OfGraphOnly("/v1.0/groups/{id}/transitiveMembers/$count");
             }
             _ => {}
         }
@@ -96,6 +102,7 @@ impl Route {
             Self::Subscription(_) => "/v1.0/subscriptions/{id}",
             Self::Reauthorize(_) => "/v1.0/subscriptions/{id}/reauthorize",
             Self::PhotoUpdateSettings => "/beta/admin/people/photoUpdateSettings",
+            Self::OfGraphOnly(template) => template,
             Self::Unknown => "unknown",
         }
     }
@@ -131,6 +138,16 @@ impl Route {
             Self::User(_) => &["$select"],
             Self::InstanceDiscovery => &["api-version", "authorization_endpoint"],
             Self::Identity => &["resource", "api-version", "client_id"],
+            _ => &[],
+        }
+    }
+
+    /// Query options that Graph documents for the path and the simulator does not have.
+    pub(crate) fn options_of_graph_only(&self) -> &'static [&'static str] {
+        match self {
+            Self::Users => &["$count", "$expand", "$filter", "$orderby", "$search"],
+            Self::UsersDelta => &["$filter"],
+            Self::TransitiveMembers(_) => &["$count", "$filter", "$orderby", "$search"],
             _ => &[],
         }
     }

@@ -74,6 +74,26 @@ async fn a_key_in_parentheses_is_the_same_as_a_key_of_its_own() {
 }
 
 #[tokio::test]
+async fn what_graph_has_and_the_simulator_has_not_is_answered_by_a_sentence_that_says_so() {
+    let bench = bench(SimConfig::default()).await;
+    let cases = [
+        ("/users?$filter=userType%20eq%20'Member'", "the query option '$filter' of /v1.0/users"),
+        ("/users?$count=true", "the query option '$count' of /v1.0/users"),
+        ("/users?$orderby=displayName", "the query option '$orderby' of /v1.0/users"),
+        ("/users/delta?$filter=id%20eq%20'x'", "the query option '$filter' of /v1.0/users/delta"),
+        ("/users/$count", "/v1.0/users/$count"),
+        ("/groups/g/transitiveMembers/$count", "/v1.0/groups/{id}/transitiveMembers/$count"),
+    ];
+    for (at, (path, what)) in cases.into_iter().enumerate() {
+        let body = bench.json(501, Method::GET, path, None).await;
+        assert_eq!(body["error"]["code"], "NotSupportedBySimulator");
+        let sentence = format!("Microsoft Graph has {what}; graph-sim, which answered this call, does not support it.");
+        assert_eq!(body["error"]["message"], sentence);
+        assert_eq!(bench.sim.violations().len(), at + 1, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn pages_show_everyone_exactly_once() {
     let bench = bench(SimConfig { users: 47, ..SimConfig::default() }).await;
     let gone = bench.sim.tenant().user_ids()[3];
