@@ -1,7 +1,8 @@
 //! One `$batch` about up to twenty users: `JSON batching` on learn.microsoft.com.
 //!
 //! Responses come in any order and are matched by id; each has its own status and its own `Retry-After`. A user without
-//! a response is unavailable, and the others are not affected.
+//! a response is unavailable, and the others are not affected. A batch that fails as a whole is sent in parts, because
+//! one user can be the reason. It owns the failure "one user makes every request fail that names them".
 
 use std::collections::BTreeMap;
 
@@ -22,6 +23,9 @@ use super::throttle_gauge::LIMIT_HEADER;
 
 /// The most requests that Graph takes in one batch.
 pub const MAX_BATCH: usize = 20;
+/// Failures without any answer after which the failure is Graph's, not one user's. Finding one user among
+/// [`MAX_BATCH`] takes fewer, and so does finding two that stand side by side.
+const MAX_FAILURES: u32 = 8;
 
 /// Each item is parsed by itself, so that one that cannot be read takes no other with it.
 #[derive(Deserialize)]
@@ -70,6 +74,9 @@ impl Graph {
     }
 
     /// Sends the item of each user in one request and returns the responses in the order of `users`.
+    ///
+    /// A request that fails as a whole is sent again in halves until the user it fails for is alone; the failure is
+    /// that user's, and the others are answered. An `Err` is a failure that concerns everybody.
     pub(super) async fn batch_of(
         &self,
         operation: &'static str,
@@ -78,30 +85,73 @@ impl Graph {
         priority: Priority,
         item: impl Fn(UserId) -> Value,
     ) -> Result<Vec<(UserId, Result<ItemResponse, GraphError>)>, GraphError> {
-        if users.is_empty() {
-            return Ok(Vec::new());
-        }
         if users.len() > MAX_BATCH {
             let mut trace = RequestContext::of(operation, None);
             trace.message = Some(format!("{} users, more than the {MAX_BATCH} of one batch", users.len()));
             return Err(GraphError::Invalid { at: Box::new(trace) });
         }
+        let batch = BatchRequest { graph: self, operation, needs, priority, item };
+        let mut answers = Vec::with_capacity(users.len());
+        let mut failures = 0;
+        // The next part is the last of the list, so that parts are answered in the order of `users`.
+        let mut parts: Vec<&[UserId]> = if users.is_empty() { Vec::new() } else { vec![users] };
+        while let Some(part) = parts.pop() {
+            let error = match batch.send(part).await {
+                Ok(mut some) => {
+                    answers.append(&mut some);
+                    continue;
+                }
+                Err(error) => error,
+            };
+            failures += 1;
+            let is_general = failures == MAX_FAILURES && answers.iter().all(|(_, answer)| answer.is_err());
+            if is_general || !error.may_concern_one_user() {
+                return Err(error);
+            }
+            if let [user] = part {
+                answers.push((*user, Err(error)));
+            } else {
+                let (first, second) = part.split_at(part.len() / 2);
+                parts.extend([second, first]);
+            }
+        }
+        if failures > 0 {
+            let failed = answers.iter().filter(|(_, answer)| answer.is_err()).count();
+            tracing::debug!(operation, users = users.len(), failed, "a batch failed as a whole and was sent in parts");
+        }
+        Ok(answers)
+    }
+}
+
+/// What the parts of one batch have in common.
+struct BatchRequest<'a, F> {
+    graph: &'a Graph,
+    operation: &'static str,
+    needs: &'static str,
+    priority: Priority,
+    item: F,
+}
+
+impl<F: Fn(UserId) -> Value> BatchRequest<'_, F> {
+    async fn send(&self, users: &[UserId]) -> Result<Vec<(UserId, Result<ItemResponse, GraphError>)>, GraphError> {
+        let transport = &self.graph.transport;
         let requests: Vec<Value> = users
             .iter()
             .enumerate()
             .map(|(index, user)| {
-                let mut request = item(*user);
+                let mut request = (self.item)(*user);
                 request["id"] = json!(index.to_string());
-                if priority == Priority::Low {
+                if self.priority == Priority::Low {
                     request["headers"][PRIORITY_HEADER] = json!(PRIORITY_LOW);
                 }
                 request
             })
             .collect();
-        let request = Request::new(operation, needs, Method::POST, self.transport.url(&["$batch"]))
-            .priority(priority)
+        let request = Request::new(self.operation, self.needs, Method::POST, transport.url(&["$batch"]))
+            .priority(self.priority)
             .json(&json!({"requests": requests}));
-        let answer = self.transport.send(request).await?;
+        let request = if let [user] = users { request.about(*user) } else { request };
+        let answer = transport.send(request).await?;
         let outer = answer.trace.clone();
         let batch: WireBatch = answer.json()?;
 
@@ -113,13 +163,13 @@ impl Graph {
             }
         }
         for used in items.iter().flatten().filter_map(|item| item.header(LIMIT_HEADER)) {
-            self.transport.throttle().record(&used);
+            transport.throttle().record(&used);
         }
         let now = Timestamp::now();
         Ok(users
             .iter()
             .zip(items)
-            .map(|(user, item)| (*user, item_response(item, *user, needs, &outer, now)))
+            .map(|(user, item)| (*user, item_response(item, *user, self.needs, &outer, now)))
             .collect())
     }
 }

@@ -60,6 +60,17 @@ impl GraphError {
         }
     }
 
+    /// Whether a request about several users may have failed because of one of them. What the transport has repeated,
+    /// what asks to slow down and what concerns the credential is about all of them.
+    pub(super) fn may_concern_one_user(&self) -> bool {
+        match (self, self.trace().status) {
+            (GraphError::Invalid { .. }, _) => true,
+            (GraphError::Unavailable { .. }, Some(status)) => status >= 400 && !matches!(status, 503 | 504),
+            (GraphError::BadAnswer { .. }, Some(status)) => (200..300).contains(&status),
+            _ => false,
+        }
+    }
+
     /// Which request it was about.
     pub fn trace(&self) -> &RequestContext {
         match self {

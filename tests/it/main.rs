@@ -12,6 +12,7 @@ mod events;
 mod host;
 mod infra;
 mod kills;
+mod one_person;
 mod propagate;
 mod proxy;
 mod races;

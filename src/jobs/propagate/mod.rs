@@ -24,13 +24,14 @@ mod steps;
 mod store;
 mod user_batch;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::stream::{self, StreamExt};
 use jiff::Timestamp;
-use photorelay_core::contract::{self, CauseKind, CheckMessage};
+use photorelay_core::contract::{self, CauseKind, CheckMessage, MAX_PEOPLE_PER_CHECK};
 use photorelay_core::dead_letter::dead_letter;
 use photorelay_core::id::UserId;
 use photorelay_core::names::{CHECKS_QUEUE, Container};
@@ -54,6 +55,8 @@ use crate::jobs::notification_activity::ActivityRecorder;
 /// Between the attempts of users that failed, unless the server asked for a longer delay.
 const FIRST_DELAY: Duration = Duration::from_secs(2);
 const MAX_DELAY: Duration = Duration::from_secs(30 * 60);
+/// Users who failed together this often are checked in ever smaller messages, because one of them may be the reason.
+const TOGETHER_UNTIL: u32 = 4;
 
 #[derive(Debug, Clone)]
 pub struct Propagate {
@@ -77,6 +80,19 @@ struct Check<'a> {
     batch: UserBatch,
     /// As [`Reconciliation::refuse_undecoded`].
     refuse_undecoded: bool,
+}
+
+/// A user whose check has to be repeated.
+struct FailedCheck {
+    user: UserId,
+    retry_after: Option<Duration>,
+    reason: String,
+}
+
+impl FailedCheck {
+    fn of(user: UserId, error: &ReconcileError) -> Self {
+        Self { user, retry_after: error.retry_after(), reason: error.to_string() }
+    }
 }
 
 impl Propagate {
@@ -137,10 +153,12 @@ impl Propagate {
         let states = match self.graph.photo_states(&message.users, priority).await {
             Ok(states) => states,
             Err(error) => {
-                let failed: Vec<_> = message.users.iter().map(|user| (*user, error.retry_after())).collect();
-                tracing::warn!(%error, people = failed.len(), "Graph does not answer; the users go back to the queue");
-                self.send_back(message, &failed).await?;
-                return Ok(Handled { people: failed.len(), captured: 0, failed: failed.len() });
+                let people = message.users.len();
+                tracing::warn!(%error, people, "Graph does not answer; the users go back to the queue");
+                let error = ReconcileError::from(error);
+                let failed = message.users.iter().map(|user| FailedCheck::of(*user, &error)).collect();
+                self.send_back(message, failed).await?;
+                return Ok(Handled { people, captured: 0, failed: people });
             }
         };
         let check = &Check { message, batch: UserBatch::of(&message.users, priority), refuse_undecoded };
@@ -168,7 +186,7 @@ impl Propagate {
                 }
                 Err(error) if error.is_transient() => {
                     tracing::warn!(user.id = %user, %error, attempt = message.attempt, "goes back to the queue");
-                    failed.push((user, error.retry_after()));
+                    failed.push(FailedCheck::of(user, &error));
                 }
                 Err(error) => {
                     let alone = CheckMessage { users: vec![user], ..message.clone() };
@@ -178,7 +196,7 @@ impl Propagate {
             }
         }
         handled.failed += failed.len();
-        self.send_back(message, &failed).await?;
+        self.send_back(message, failed).await?;
         Ok(handled)
     }
 
@@ -218,28 +236,41 @@ impl Propagate {
         result
     }
 
-    /// Users that failed come back together as one new message, after the longest delay that a server asked for.
-    async fn send_back(&self, message: &CheckMessage, failed: &[(UserId, Option<Duration>)]) -> Result<(), StoreError> {
-        if failed.is_empty() {
+    /// Users that failed come back in new messages: those who asked for a longer delay than the others by themselves.
+    async fn send_back(&self, message: &CheckMessage, failed: Vec<FailedCheck>) -> Result<(), StoreError> {
+        let backoff = retry::backoff(FIRST_DELAY, MAX_DELAY, message.attempt);
+        let attempt = message.attempt + 1;
+        let mut by_delay: BTreeMap<Duration, Vec<FailedCheck>> = BTreeMap::new();
+        for one in failed {
+            by_delay.entry(one.retry_after.unwrap_or_default().max(backoff)).or_default().push(one);
+        }
+        let mut outgoing = Vec::new();
+        for (delay, together) in by_delay {
+            for some in together.chunks(people_in_message(attempt)) {
+                let users = some.iter().map(|one| one.user).collect();
+                let again = contract::to_bytes(&CheckMessage { users, attempt, ..message.clone() });
+                if attempt < self.settings.max_attempts {
+                    outgoing.push(Outgoing::after(delay, again));
+                    continue;
+                }
+                let last = some.last().map_or("", |one| &one.reason);
+                let reason = format!("failed {attempt} times; the sweep will check again. The last failure: {last}");
+                self.dead_letter(&again, &reason).await?;
+            }
+        }
+        if outgoing.is_empty() {
             return Ok(());
         }
-        let again = CheckMessage {
-            users: failed.iter().map(|(user, _)| *user).collect(),
-            attempt: message.attempt + 1,
-            ..message.clone()
-        };
-        let body = contract::to_bytes(&again);
-        if again.attempt >= self.settings.max_attempts {
-            let reason = format!("failed {} times; the sweep will check again", again.attempt);
-            return self.dead_letter(&body, &reason).await;
-        }
-        let backoff = retry::backoff(FIRST_DELAY, MAX_DELAY, message.attempt);
-        let retry_after = failed.iter().filter_map(|(_, delay)| *delay).max();
-        let delay = retry_after.unwrap_or_default().max(backoff);
-        self.storage.queues.send(CHECKS_QUEUE, vec![Outgoing::after(delay, body)]).await
+        self.storage.queues.send(CHECKS_QUEUE, outgoing).await
     }
 
     async fn dead_letter(&self, body: &[u8], reason: &str) -> Result<(), StoreError> {
         dead_letter(&self.storage, Container::State, CHECKS_QUEUE, body, reason).await
     }
+}
+
+/// How many users who failed are checked in one message at this attempt: half as many each time.
+fn people_in_message(attempt: u32) -> usize {
+    let halvings = attempt.saturating_sub(TOGETHER_UNTIL).min(MAX_PEOPLE_PER_CHECK.ilog2() + 1);
+    (MAX_PEOPLE_PER_CHECK >> halvings).max(1)
 }

@@ -1,38 +1,24 @@
 //! Reads the ETags of many users as fast as Graph allows: fewer concurrent requests when it throttles, slowly more when
 //! it does not.
 //!
-//! A user that Graph does not answer about delays no other; if it answers about none, the sweep ends for now.
+//! A user that Graph does not answer about, or asks to wait for, delays no other: the others are asked about without
+//! that one. If Graph answers about none, the run ends for now.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use futures::stream::{FuturesUnordered, StreamExt};
 use photorelay_core::id::UserId;
-use photorelay_core::retry;
 use tokio::sync::{mpsc, watch};
 
+use super::observation::{Observation, Observations};
 use super::run::Progress;
-use crate::graph::{Graph, GraphError, MAX_BATCH, PhotoState, Priority};
+use super::user_group::{BatchAnswer, SortedAnswer, UserGroup};
+use crate::graph::{Graph, GraphError, MAX_BATCH, Priority};
 
-const FIRST_DELAY: Duration = Duration::from_millis(500);
-const MAX_DELAY: Duration = Duration::from_secs(20);
-const MAX_ATTEMPTS: u32 = 6;
-/// Graph is down if this many requests in a row fail as a whole; the client has already retried each of them.
-const MAX_FAILURES_IN_A_ROW: u32 = 4;
-
-/// What Graph shows of one user.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Observation {
-    State(PhotoState),
-    /// Every attempt failed for this one; a check can wait longer for an answer.
-    Unreadable,
-}
-
-impl Observation {
-    pub(super) fn is_photo(&self) -> bool {
-        matches!(self, Observation::State(PhotoState::Present { .. }))
-    }
-}
+/// Graph is down if this many requests in a row bring no answer about anybody. That is more than run at once, so that a
+/// few users for whom every request fails do not look like it.
+const MAX_FAILURES_IN_A_ROW: u32 = 12;
 
 pub(super) struct AdaptiveConcurrency {
     /// Requests that may be under way at once now.
@@ -45,21 +31,6 @@ pub(super) struct AdaptiveConcurrency {
     pub(super) requests: u64,
     pub(super) throttled: u64,
 }
-
-/// Users to ask about in one request, and how often that has failed.
-struct UserGroup {
-    users: Vec<UserId>,
-    attempt: u32,
-    delay: Duration,
-}
-
-/// Users without an answer, and the failure that asks for the longest delay.
-struct Unanswered {
-    users: Vec<UserId>,
-    error: GraphError,
-}
-
-type Observations = Vec<(UserId, Observation)>;
 
 impl AdaptiveConcurrency {
     pub(super) fn new(max: usize, longest_wait: Duration) -> Self {
@@ -75,13 +46,13 @@ impl AdaptiveConcurrency {
         observed: mpsc::UnboundedSender<Observations>,
         progress: &watch::Sender<Progress>,
     ) -> Result<(), GraphError> {
-        let groups = users.chunks(MAX_BATCH);
-        let groups = groups.map(|users| UserGroup { users: users.to_vec(), attempt: 0, delay: Duration::ZERO });
-        let mut waiting: VecDeque<UserGroup> = groups.collect();
+        let mut waiting: VecDeque<UserGroup> = users.chunks(MAX_BATCH).map(UserGroup::first).collect();
         let mut is_any_observed = false;
         let mut unreadable = Vec::new();
         let mut last_error = None;
         let mut under_way = FuturesUnordered::new();
+        // What single users wait for takes no place among the requests.
+        let mut resting = FuturesUnordered::new();
         loop {
             while under_way.len() < self.limit
                 && let Some(group) = waiting.pop_front()
@@ -89,23 +60,26 @@ impl AdaptiveConcurrency {
                 self.requests += 1;
                 under_way.push(ask(graph, group));
             }
-            let Some((group, answer)) = under_way.next().await else { break };
-            let (observations, unanswered) = self.sort(group.users, answer)?;
-            if !observations.is_empty() {
-                is_any_observed = true;
-                self.report(progress, observations.len());
-                // The receiver is gone only if the sweep has failed otherwise.
-                let _ = observed.send(observations);
-            }
-            let Some(Unanswered { users, error }) = unanswered else {
-                self.speed_up(graph.limit_percentage());
-                continue;
+            let (group, answer) = tokio::select! {
+                Some(answered) = under_way.next() => answered,
+                Some(rested) = resting.next() => {
+                    waiting.push_front(rested);
+                    continue;
+                }
+                else => break,
             };
-            match self.retry_delay(&error, group.attempt)? {
-                Some(delay) => waiting.push_front(UserGroup { users, attempt: group.attempt + 1, delay }),
-                None => unreadable.extend(users),
+            let sorted = group.sort(answer, self.longest_wait)?;
+            self.adapt(&group, &sorted, graph.limit_percentage())?;
+            if !sorted.observations.is_empty() {
+                is_any_observed = true;
+                self.report(progress, sorted.observations.len());
+                // The receiver is gone only if the sweep has failed otherwise.
+                let _ = observed.send(sorted.observations);
             }
-            last_error = Some(error);
+            unreadable.extend(sorted.unreadable);
+            sorted.halves.into_iter().rev().for_each(|half| waiting.push_front(half));
+            resting.extend(sorted.later.into_iter().map(UserGroup::rest));
+            last_error = sorted.error.or(last_error);
         }
         match last_error {
             Some(error) if !is_any_observed && users.len() >= MAX_BATCH => Err(error),
@@ -117,51 +91,24 @@ impl AdaptiveConcurrency {
         }
     }
 
-    /// What an answer shows of its users, and which of them it leaves out. An `Err` ends the run.
-    fn sort(
-        &mut self,
-        users: Vec<UserId>,
-        answer: BatchAnswer,
-    ) -> Result<(Observations, Option<Unanswered>), GraphError> {
-        let states = match answer {
-            Ok(states) => states,
-            // Every retry would be answered alike.
-            Err(error) if !error.is_transient() => return Err(error),
-            Err(error) => {
-                self.failures_in_a_row += 1;
-                let is_down = self.failures_in_a_row >= MAX_FAILURES_IN_A_ROW;
-                return if is_down { Err(error) } else { Ok((Vec::new(), Some(Unanswered { users, error }))) };
-            }
-        };
-        self.failures_in_a_row = 0;
-        let mut observations = Vec::with_capacity(states.len());
-        let mut unanswered: Option<Unanswered> = None;
-        for (user, state) in states {
-            match (state, &mut unanswered) {
-                (Ok(state), _) => observations.push((user, Observation::State(state))),
-                (Err(error), None) => unanswered = Some(Unanswered { users: vec![user], error }),
-                (Err(error), Some(unanswered)) => {
-                    unanswered.users.push(user);
-                    if error.retry_after() > unanswered.error.retry_after() {
-                        unanswered.error = error;
-                    }
-                }
+    /// Fewer or more requests after this answer. An `Err` ends the run: Graph is down, or throttles everybody.
+    fn adapt(&mut self, group: &UserGroup, sorted: &SortedAnswer, used: Option<f64>) -> Result<(), GraphError> {
+        if !sorted.observations.is_empty() {
+            self.failures_in_a_row = 0;
+        } else if let Some(error) = sorted.error.as_ref().filter(|_| sorted.is_whole || group.is_unasked()) {
+            self.failures_in_a_row += 1;
+            if self.failures_in_a_row >= MAX_FAILURES_IN_A_ROW {
+                return Err(error.clone());
             }
         }
-        Ok((observations, unanswered))
-    }
-
-    /// When to ask again; none if it has failed too often. An `Err` ends the run: Graph asks to wait too long.
-    fn retry_delay(&mut self, error: &GraphError, attempt: u32) -> Result<Option<Duration>, GraphError> {
-        if matches!(error, GraphError::Throttled { .. }) {
-            self.slow_down();
+        self.throttled += u64::from(sorted.throttled > 0);
+        match &sorted.error {
+            None => self.speed_up(used),
+            // One user alone is throttled by their own mailbox.
+            Some(_) if sorted.throttled > 1 || (sorted.is_whole && sorted.throttled > 0) => self.slow_down(),
+            Some(_) => {}
         }
-        let retry_after = error.retry_after().unwrap_or_default();
-        if retry_after > self.longest_wait {
-            return Err(error.clone());
-        }
-        let is_given_up = attempt + 1 >= MAX_ATTEMPTS || !error.is_transient();
-        Ok((!is_given_up).then(|| retry::backoff(FIRST_DELAY, MAX_DELAY, attempt).max(retry_after)))
+        Ok(())
     }
 
     fn report(&self, progress: &watch::Sender<Progress>, done: usize) {
@@ -188,12 +135,9 @@ impl AdaptiveConcurrency {
     }
 
     fn slow_down(&mut self) {
-        self.throttled += 1;
         (self.limit, self.streak) = ((self.limit / 2).max(1), 0);
     }
 }
-
-type BatchAnswer = Result<Vec<(UserId, Result<PhotoState, GraphError>)>, GraphError>;
 
 /// Waits inside, so that a group with a delay counts towards the limit.
 async fn ask(graph: &Graph, group: UserGroup) -> (UserGroup, BatchAnswer) {

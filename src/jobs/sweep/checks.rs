@@ -7,6 +7,7 @@ use photorelay_core::queue::QueueStore;
 use photorelay_core::store::StoreError;
 use photorelay_core::trace::TraceContext;
 
+use super::decide::CheckReason;
 use crate::jobs::notify::checks;
 
 /// Messages that are sent by one call.
@@ -16,13 +17,16 @@ const MESSAGES_AT_ONCE: usize = 32;
 pub(super) struct PendingChecks {
     if_changed: Vec<UserId>,
     always: Vec<UserId>,
+    /// Each in a message of its own: Graph has just failed for them.
+    alone: Vec<UserId>,
 }
 
 impl PendingChecks {
-    pub(super) fn add(&mut self, user: UserId, policy: FetchPolicy) {
-        match policy {
-            FetchPolicy::IfChanged => self.if_changed.push(user),
-            FetchPolicy::Always => self.always.push(user),
+    pub(super) fn add(&mut self, user: UserId, reason: CheckReason, policy: FetchPolicy) {
+        match (reason, policy) {
+            (CheckReason::Unreadable, _) => self.alone.push(user),
+            (_, FetchPolicy::IfChanged) => self.if_changed.push(user),
+            (_, FetchPolicy::Always) => self.always.push(user),
         }
     }
 
@@ -48,6 +52,9 @@ impl PendingChecks {
         let always: Vec<UserId> = self.always.drain(..always).collect();
         let mut messages = checks(&if_changed, CauseKind::Sweep, FetchPolicy::IfChanged, trace);
         messages.extend(checks(&always, CauseKind::Sweep, FetchPolicy::Always, trace));
+        for user in self.alone.drain(..) {
+            messages.extend(checks(&[user], CauseKind::Sweep, FetchPolicy::IfChanged, trace));
+        }
         for some in messages.chunks(MESSAGES_AT_ONCE) {
             queues.send(CHECKS_QUEUE, some.to_vec()).await?;
         }

@@ -8,11 +8,11 @@ use photorelay_core::contract::FetchPolicy;
 use photorelay_core::id::UserId;
 use photorelay_core::storage::Storage;
 
-use super::adaptive_concurrency::Observation;
 use super::announcing;
 use super::checks::PendingChecks;
 use super::decide::{self, CheckReason, Need};
 use super::error::SweepError;
+use super::observation::Observation;
 use super::report::SweepReport;
 use super::settings::SweepSettings;
 use super::user_merge::SweptUser;
@@ -54,7 +54,7 @@ impl Comparison<'_> {
             let Some((reason, policy)) = compared.check else { continue };
             report.count(reason);
             report.checks += 1;
-            checks.add(user, policy);
+            checks.add(user, reason, policy);
         }
         Ok(())
     }

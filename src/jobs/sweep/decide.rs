@@ -3,7 +3,7 @@
 use photorelay_core::contract::FetchPolicy;
 use photorelay_core::heads::etag_metadata;
 
-use super::adaptive_concurrency::Observation;
+use super::observation::Observation;
 use crate::graph::PhotoState;
 use crate::jobs::state_listing::UserRecord;
 

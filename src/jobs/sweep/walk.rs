@@ -11,10 +11,11 @@ use photorelay_core::storage::Storage;
 use photorelay_core::trace::TraceContext;
 use tokio::sync::mpsc;
 
-use super::adaptive_concurrency::{AdaptiveConcurrency, Observation};
+use super::adaptive_concurrency::AdaptiveConcurrency;
 use super::checks::PendingChecks;
 use super::compare::Comparison;
 use super::error::SweepError;
+use super::observation::Observation;
 use super::report::SweepReport;
 use super::run::Run;
 use super::settings::SweepSettings;

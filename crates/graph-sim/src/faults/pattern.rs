@@ -7,6 +7,7 @@ pub(crate) struct CallLine<'a> {
     /// Decoded path without query.
     pub(crate) path: &'a str,
     pub(crate) in_batch: bool,
+    pub(crate) body: &'a [u8],
 }
 
 /// `*` in the path stands for any run of characters.

@@ -45,12 +45,13 @@ pub struct FaultRule {
     times: Option<u64>,
     probability: f64,
     carried_out: bool,
+    naming: Option<String>,
 }
 
 impl FaultRule {
     /// Fires on every matching call.
     pub fn new(calls: RequestPattern, fault: Fault) -> Self {
-        Self { calls, fault, times: None, probability: 1.0, carried_out: false }
+        Self { calls, fault, times: None, probability: 1.0, carried_out: false, naming: None }
     }
 
     /// Fires this often and then never again.
@@ -62,9 +63,20 @@ impl FaultRule {
         Self { probability, ..self }
     }
 
+    /// Fires only on calls whose body contains this text, so that one person can make a whole `$batch` fail.
+    pub fn naming(self, text: &str) -> Self {
+        Self { naming: Some(text.to_owned()), ..self }
+    }
+
     /// The call is carried out although its response is replaced.
     pub fn carried_out(self) -> Self {
         Self { carried_out: true, ..self }
+    }
+
+    fn concerns(&self, call: CallLine<'_>) -> bool {
+        let is_named =
+            |text: &String| call.body.windows(text.len().max(1)).any(|part| part.eq_ignore_ascii_case(text.as_bytes()));
+        self.calls.matches(call) && self.naming.as_ref().is_none_or(is_named)
     }
 }
 
@@ -103,7 +115,7 @@ impl FaultRules {
     pub(crate) fn judge(&mut self, call: CallLine<'_>, dice: &mut fastrand::Rng) -> FaultOutcome {
         let mut outcome = FaultOutcome::default();
         for (_, rule) in &mut self.rules {
-            if !rule.calls.matches(call) || (rule.probability < 1.0 && dice.f64() >= rule.probability) {
+            if !rule.concerns(call) || (rule.probability < 1.0 && dice.f64() >= rule.probability) {
                 continue;
             }
             if let Some(left) = &mut rule.times {

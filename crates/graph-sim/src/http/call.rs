@@ -43,7 +43,7 @@ impl ApiCall {
     }
 
     pub(crate) fn line(&self) -> CallLine<'_> {
-        CallLine { method: self.method.as_str(), path: &self.path, in_batch: self.in_batch }
+        CallLine { method: self.method.as_str(), path: &self.path, in_batch: self.in_batch, body: &self.body }
     }
 
     /// The media type of the body without parameters, in lower case.

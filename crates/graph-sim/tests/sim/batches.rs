@@ -149,3 +149,19 @@ async fn a_mistake_in_an_item_is_that_items_and_is_recorded() {
     assert_eq!(responses[0]["status"], 400);
     assert!(bench.sim.violations()[0].call.starts_with("batch item GET"));
 }
+
+#[tokio::test]
+async fn one_person_can_make_every_batch_that_names_them_fail_as_a_whole() {
+    let bench = bench(SimConfig::default()).await;
+    let ids = bench.sim.tenant().user_ids();
+    let batches = RequestPattern::new("POST", "/v1.0/$batch").within(PatternScope::Requests);
+    let fault = Fault::GraphError { name: "server_error".to_owned() };
+    bench.sim.add_fault(FaultRule::new(batches, fault).naming(&ids[1].to_string()));
+    let batch_of = |users: &[uuid::Uuid]| {
+        let requests: Vec<Value> = users.iter().map(|id| get(id, format!("/users/{id}/photo"))).collect();
+        json!({ "requests": requests })
+    };
+    bench.json(500, Method::POST, "/$batch", Some(batch_of(&ids[..2]))).await;
+    bench.json(200, Method::POST, "/$batch", Some(batch_of(&ids[2..4]))).await;
+    bench.end().await;
+}
