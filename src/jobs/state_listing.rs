@@ -50,8 +50,8 @@ impl<'a> StateListing<'a> {
             heads: heads.with_metadata(),
             trail: Pager::new(blobs, Container::Audit, "", |blob| names::parse_audit_entry(&blob.name)),
             receipts: Pager::new(blobs, Container::Receipts, "", |blob| {
-                let (user, seq, target) = names::parse_receipt(&blob.name)?;
-                Some((user, (target.to_owned(), seq)))
+                let receipt = names::parse_receipt(&blob.name)?;
+                Some((receipt.user, (receipt.target, receipt.seq)))
             }),
         }
     }

@@ -11,10 +11,9 @@ use photorelay_core::contract::{
     self, AuditEntry, CaptureStatus, CauseKind, EntryKind, Head, MAX_CONTRACT_BYTES, Outcome, Receipt,
 };
 use photorelay_core::id::UserId;
-use photorelay_core::names::{self, Container};
+use photorelay_core::names::{Container, ReceiptName};
 use photorelay_core::storage::Storage;
-use photorelay_core::store::list_all;
-use photorelay_core::{heads, id::Digest};
+use photorelay_core::{heads, id::Digest, receipts};
 
 /// Prints the entries, oldest first, and what the next check will find.
 pub async fn history(storage: &Storage, user: UserId, out: &mut dyn Write) -> Result<()> {
@@ -48,13 +47,13 @@ pub async fn history(storage: &Storage, user: UserId, out: &mut dyn Write) -> Re
     Ok(())
 }
 
-/// The receipts of each entry, in words.
+/// The receipts of each entry, in words; of one target, the last one counts.
 async fn receipts(storage: &Storage, user: UserId) -> Result<BTreeMap<u32, Vec<String>>> {
     let blobs = &*storage.blobs;
     let mut by_entry: BTreeMap<u32, Vec<String>> = BTreeMap::new();
-    for listed in list_all(blobs, Container::Receipts, &names::person_prefix(user)).await? {
-        let Some((_, seq, target)) = names::parse_receipt(&listed.name) else { continue };
-        let bytes = blobs.get(Container::Receipts, &listed.name, MAX_CONTRACT_BYTES as u64).await?;
+    for name in receipts::names_of(blobs, user).await? {
+        let bytes = blobs.get(Container::Receipts, &name.to_string(), MAX_CONTRACT_BYTES as u64).await?;
+        let ReceiptName { seq, target, .. } = name;
         let text = match bytes.map(|bytes| contract::parse::<Receipt>(&bytes)) {
             Some(Ok(receipt)) => {
                 let at = to_the_second(receipt.at);

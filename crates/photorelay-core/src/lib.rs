@@ -18,6 +18,7 @@ pub mod names;
 pub mod photo;
 pub mod process;
 pub mod queue;
+pub mod receipts;
 pub mod retry;
 pub mod settings;
 pub mod storage;

@@ -152,17 +152,54 @@ pub fn parse_sweep_lease(name: &str) -> Option<u64> {
     (sweep_lease(number) == name).then_some(number)
 }
 
-/// In `receipts`: the receipt for an entry in a target.
+/// In `receipts`: the first receipt for an entry in a target.
 pub fn receipt(user: UserId, seq: u32, target: &str) -> String {
-    format!("{user}/{seq:08}.{target}.json")
+    ReceiptName::first(user, seq, target).to_string()
 }
 
-/// The user, sequence number and target in the name of a receipt; `None` for any other name.
-pub fn parse_receipt(name: &str) -> Option<(UserId, u32, &str)> {
+/// The name of a receipt. Ordered by entry, then by target, then by the number: of the receipts of one entry in one
+/// target, the last one counts. A listing has another order, because it compares text.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ReceiptName {
+    pub user: UserId,
+    pub seq: u32,
+    pub target: String,
+    /// From 1, without gaps.
+    pub number: u32,
+}
+
+impl ReceiptName {
+    pub fn first(user: UserId, seq: u32, target: &str) -> Self {
+        Self { user, seq, target: target.to_owned(), number: 1 }
+    }
+
+    pub fn next(&self) -> Self {
+        Self { number: self.number + 1, ..self.clone() }
+    }
+}
+
+impl fmt::Display for ReceiptName {
+    /// The first has no number.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { user, seq, target, number } = self;
+        match number {
+            1 => write!(f, "{user}/{seq:08}.{target}.json"),
+            number => write!(f, "{user}/{seq:08}.{target}.{number}.json"),
+        }
+    }
+}
+
+/// What the name of a receipt says; `None` for any other name.
+pub fn parse_receipt(name: &str) -> Option<ReceiptName> {
     let (user, file) = name.split_once('/')?;
-    let (digits, target) = file.strip_suffix(".json")?.split_once('.')?;
+    let (digits, rest) = file.strip_suffix(".json")?.split_once('.')?;
+    let (target, number) = match rest.split_once('.') {
+        None => (rest, 1),
+        Some((target, number)) => (target, number.parse().ok().filter(|number| *number > 1)?),
+    };
     let (user, seq): (UserId, u32) = (user.parse().ok()?, digits.parse().ok()?);
-    (receipt(user, seq, target) == name).then_some((user, seq, target))
+    let parsed = ReceiptName { user, seq, target: target.to_owned(), number };
+    (parsed.to_string() == name).then_some(parsed)
 }
 
 /// In `receipts`: the backup of a value that photorelay did not write, made before it is overwritten.
@@ -267,7 +304,14 @@ mod tests {
         let user: UserId = "1f2c0b0e-0000-4000-8000-000000000001".parse().unwrap();
         assert_eq!(parse_head(&head(user)), Some(user));
         assert_eq!(parse_head("users/1F2C0B0E-0000-4000-8000-000000000001.json"), None);
-        assert_eq!(parse_receipt(&receipt(user, 7, "ad")), Some((user, 7, "ad")));
+        let first = ReceiptName::first(user, 7, "ad");
+        assert_eq!(parse_receipt(&receipt(user, 7, "ad")), Some(first.clone()));
+        let second = first.next();
+        assert_eq!(second.to_string(), format!("{user}/00000007.ad.2.json"));
+        assert_eq!(parse_receipt(&second.to_string()), Some(second));
+        for wrong in ["00000007.ad.1.json", "00000007.ad.02.json", "00000007.ad.x.json", "00000007.ad.2.3.json"] {
+            assert_eq!(parse_receipt(&format!("{user}/{wrong}")), None, "{wrong}");
+        }
         assert_eq!(parse_receipt(&kept_value(user, Digest::ZERO)), None);
         assert_eq!(parse_kept_value(&kept_value(user, Digest::ZERO)), Some((user, Digest::ZERO)));
         assert_eq!(parse_kept_value(&receipt(user, 7, "ad")), None);

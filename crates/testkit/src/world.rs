@@ -24,7 +24,7 @@ use photorelay_core::queue::QueueStore;
 use photorelay_core::settings::StorageSettings;
 use photorelay_core::storage::Storage;
 use photorelay_core::trace::TraceContext;
-use photorelay_core::{contract, heads};
+use photorelay_core::{contract, heads, receipts};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -205,10 +205,20 @@ impl World {
         heads::read(&*self.storage().blobs, user).await.unwrap()
     }
 
+    /// The receipt of the entry that counts.
     pub async fn receipt(&self, user: UserId, seq: u32) -> Option<Receipt> {
-        let name = names::receipt(user, seq, "ad");
-        let bytes = self.storage().blobs.get(Container::Receipts, &name, 65_536).await.unwrap()?;
-        Some(contract::parse(&bytes).unwrap())
+        self.receipts(user, seq).await.pop()
+    }
+
+    /// All receipts of the entry, in the order in which they were left.
+    pub async fn receipts(&self, user: UserId, seq: u32) -> Vec<Receipt> {
+        let blobs = &*self.storage().blobs;
+        let mut receipts = Vec::new();
+        for name in receipts::names_of(blobs, user).await.unwrap().into_iter().filter(|name| name.seq == seq) {
+            let bytes = blobs.get(Container::Receipts, &name.to_string(), 65_536).await.unwrap().unwrap();
+            receipts.push(contract::parse(&bytes).unwrap());
+        }
+        receipts
     }
 
     /// The photo that the folder shows for this person.

@@ -6,13 +6,13 @@
 
 use std::collections::BTreeSet;
 
-use photorelay_core::audit;
 use photorelay_core::contract::{self, Outcome, Receipt, RenditionFacts};
 use photorelay_core::id::Digest;
 use photorelay_core::names::{self, Container};
 use photorelay_core::photo::decode;
-use photorelay_core::store::{StoreError, list_all};
+use photorelay_core::store::StoreError;
 use photorelay_core::vault::{self, VaultError};
+use photorelay_core::{audit, receipts};
 
 use super::context::Reconciliation;
 use super::outcome::ReconcileError;
@@ -61,14 +61,14 @@ struct Shown {
 
 async fn shown(cx: &Reconciliation<'_>) -> Result<Shown, StoreError> {
     let blobs = cx.blobs();
-    let listed = list_all(blobs, Container::Receipts, &names::person_prefix(cx.user)).await?;
     let mut shown = Shown::default();
-    for blob in listed.iter().rev().filter(|blob| blob.name.ends_with(".json")) {
-        if shown.entries.len() == RECENT_WRITES {
+    for name in receipts::names_of(blobs, cx.user).await?.into_iter().rev() {
+        let is_another = shown.entries.last().is_none_or(|(seq, _)| *seq != name.seq);
+        if is_another && shown.entries.len() == RECENT_WRITES {
             break;
         }
         let limit = contract::MAX_CONTRACT_BYTES as u64;
-        let Some(bytes) = blobs.get(Container::Receipts, &blob.name, limit).await? else { continue };
+        let Some(bytes) = blobs.get(Container::Receipts, &name.to_string(), limit).await? else { continue };
         // A receipt that cannot be read proves nothing.
         let Ok(receipt) = contract::parse::<Receipt>(&bytes) else { continue };
         if receipt.user_id != cx.user {

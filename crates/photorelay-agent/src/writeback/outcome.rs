@@ -3,10 +3,12 @@
 use photorelay_core::contract::{NoteKind, Outcome};
 use photorelay_core::id::Digest;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WritebackOutcome {
     /// There is a receipt for this entry.
     Receipt { seq: u32, outcome: Outcome },
+    /// There is a receipt that says why the target does not show this entry.
+    Refused { seq: u32, reason: String },
     /// There is a note instead.
     Noted(NoteKind),
 }

@@ -8,6 +8,7 @@ use photorelay_core::contract::{Outcome, Receipt};
 use photorelay_core::documents;
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::names::{self, Container};
+use photorelay_core::receipts;
 use photorelay_core::store::{BlobStore, Listed, Pager, StoreError, list_all};
 
 use crate::rights::{Grant, ScopedBlobs};
@@ -24,35 +25,30 @@ impl ReceiptReader {
         Self { blobs: ScopedBlobs::new(blobs, GRANTS), target: target.to_owned() }
     }
 
-    /// The user's receipts of this target, in the order of entries.
+    /// The user's receipts of this target, in the order of entries and, of one entry, in that in which they were left.
     pub(crate) async fn of_user(&self, user: UserId) -> Result<Vec<Receipt>, StoreError> {
         self.of_target(user, &self.target).await
     }
 
     async fn of_target(&self, user: UserId, target: &str) -> Result<Vec<Receipt>, StoreError> {
         let mut receipts = Vec::new();
-        for blob in self.listed(user).await? {
-            if names::parse_receipt(&blob.name).is_some_and(|(_, _, of)| of == target)
-                && let Some(receipt) = documents::read(&self.blobs, Container::Receipts, &blob.name).await?
-            {
-                receipts.push(receipt);
-            }
+        let names = receipts::names_of(&self.blobs, user).await?;
+        for name in names.into_iter().filter(|name| name.target == target) {
+            receipts.extend(documents::read(&self.blobs, Container::Receipts, &name.to_string()).await?);
         }
         Ok(receipts)
     }
 
     /// Whether a receipt of this target covers the entry of this number or a later one.
     pub(crate) async fn covers(&self, user: UserId, seq: u32) -> Result<bool, StoreError> {
-        let listed = self.listed(user).await?;
-        let mut receipts = listed.iter().filter_map(|blob| names::parse_receipt(&blob.name));
-        Ok(receipts.any(|(_, of, target)| target == self.target && of >= seq))
+        let names = receipts::names_of(&self.blobs, user).await?;
+        Ok(names.iter().any(|name| name.target == self.target && name.seq >= seq))
     }
 
     /// Whether a receipt records that this target showed this value because we wanted it to.
     pub(super) async fn records(&self, user: UserId, value: Digest) -> Result<bool, StoreError> {
-        let shown = |receipt: &Receipt| matches!(receipt.outcome, Outcome::Written | Outcome::Unchanged);
         let receipts = self.of_user(user).await?;
-        Ok(receipts.iter().any(|receipt| shown(receipt) && receipt.after == Some(value)))
+        Ok(receipts.iter().any(|receipt| receipt.outcome.is_shown() && receipt.after == Some(value)))
     }
 
     async fn listed(&self, user: UserId) -> Result<Vec<Listed>, StoreError> {
@@ -95,19 +91,19 @@ impl ReceiptReader {
             .map(|(_, value)| value))
     }
 
-    /// A receipt is left once for each entry. A value that was replaced after that is backed up and in no receipt: it is
-    /// the newest, if there is one such value. Of several, the last one is not known.
+    /// Agents up to 0.1 left one receipt for each entry, and one that died left none. A value that was replaced without a
+    /// receipt is backed up: it is the newest, if there is one such value. Of several, the last one is not known.
     async fn replaced_without_receipt(
         &self,
         user: UserId,
         listed: &[Listed],
         backed_up: &BTreeSet<Digest>,
     ) -> Result<Option<Digest>, StoreError> {
-        let targets: BTreeSet<&str> =
-            listed.iter().filter_map(|blob| names::parse_receipt(&blob.name)).map(|(_, _, target)| target).collect();
+        let targets: BTreeSet<String> =
+            listed.iter().filter_map(|blob| names::parse_receipt(&blob.name)).map(|name| name.target).collect();
         let mut known = BTreeSet::new();
         for target in targets {
-            let receipts = self.of_target(user, target).await?;
+            let receipts = self.of_target(user, &target).await?;
             known.extend(receipts.iter().filter_map(|receipt| receipt.before));
         }
         let mut unknown = backed_up.difference(&known);

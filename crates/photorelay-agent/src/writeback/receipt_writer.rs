@@ -1,7 +1,8 @@
 //! Writes what the agent leaves behind: receipts, created once; notes, replaced freely; and back-ups of the values that
 //! it replaces, created before the target changes.
 //!
-//! It reads nothing, and touches neither the trail nor a target.
+//! A receipt that says more than the one that counts is left beside it under the next number. It touches neither the
+//! trail nor a target.
 
 use std::sync::Arc;
 
@@ -9,9 +10,9 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use photorelay_core::audit::Committed;
 use photorelay_core::contract::{Note, NoteKind, Outcome, Receipt, V1, WriteBack};
-use photorelay_core::documents;
+use photorelay_core::documents::{self, Document};
 use photorelay_core::id::{Digest, UserId};
-use photorelay_core::names::{self, Container};
+use photorelay_core::names::{self, Container, ReceiptName};
 use photorelay_core::store::{BlobStore, Creation, StoreError};
 use photorelay_core::telemetry::metrics;
 
@@ -39,7 +40,7 @@ impl ReceiptWriter {
         newest: &Committed,
         settlement: Settlement,
         server: String,
-    ) -> Result<Outcome, StoreError> {
+    ) -> Result<WritebackOutcome, StoreError> {
         let (user, seq, outcome) = (newest.entry.user_id, newest.entry.seq, settlement.outcome);
         let receipt = Receipt {
             v: V1,
@@ -56,13 +57,17 @@ impl ReceiptWriter {
             at: Timestamp::now(),
             traceparent: newest.entry.traceparent.clone(),
         };
-        let is_first = self.create(&receipt, newest).await?;
+        let is_news = self.leave(&receipt, newest).await?;
         match &receipt.reason {
             // Logged once: every full reconciliation comes to the same end.
-            Some(_) if !is_first => {}
+            Some(_) if !is_news => {}
             Some(reason) => tracing::warn!(user.id = %user, seq, reason, "refused"),
             None => tracing::info!(user.id = %user, seq, ?outcome, trace = receipt.traceparent, "brought up"),
         }
+        let result = match &receipt.reason {
+            Some(reason) => WritebackOutcome::Refused { seq, reason: reason.clone() },
+            None => WritebackOutcome::Receipt { seq, outcome },
+        };
         if seq > message.data.seq {
             let superseded = Receipt {
                 seq: message.data.seq,
@@ -72,20 +77,45 @@ impl ReceiptWriter {
                 traceparent: message.traceparent.clone(),
                 ..receipt
             };
-            self.create(&superseded, newest).await?;
+            self.leave(&superseded, newest).await?;
         }
-        Ok(outcome)
+        Ok(result)
     }
 
-    /// False if there is one already: it records what became of the entry at an earlier time.
-    async fn create(&self, receipt: &Receipt, newest: &Committed) -> Result<bool, StoreError> {
-        let name = names::receipt(receipt.user_id, receipt.seq, &receipt.target);
-        let created = documents::create(&self.blobs, Container::Receipts, &name, receipt).await?;
-        let is_first = created == Creation::Created;
-        if is_first {
-            metrics::received(receipt.outcome, newest.entry.observed_at, receipt.at);
+    /// False if the receipt that counts says as much already.
+    async fn leave(&self, receipt: &Receipt, newest: &Committed) -> Result<bool, StoreError> {
+        let mut name = ReceiptName::first(receipt.user_id, receipt.seq, &receipt.target);
+        let mut was_shown = false;
+        while documents::create(&self.blobs, Container::Receipts, &name.to_string(), receipt).await?
+            == Creation::AlreadyExists
+        {
+            let (counting, next) = self.counting(name).await?;
+            // One that cannot be read says nothing.
+            if let Some(counting) = counting {
+                if !receipt.says_more_than(&counting) {
+                    return Ok(false);
+                }
+                was_shown = counting.outcome.is_shown();
+            }
+            name = next;
         }
-        Ok(is_first)
+        // Written again: how long ago the photo was observed says nothing about photorelay.
+        let observed_at = (!was_shown).then_some(newest.entry.observed_at);
+        metrics::received(receipt.outcome, observed_at, receipt.at);
+        Ok(true)
+    }
+
+    /// The last receipt from this one on, which exists, and the name that is free after it.
+    async fn counting(&self, mut name: ReceiptName) -> Result<(Option<Receipt>, ReceiptName), StoreError> {
+        let mut counting = None;
+        loop {
+            match documents::inspect(&self.blobs, Container::Receipts, &name.to_string()).await? {
+                Document::Absent => return Ok((counting, name)),
+                Document::Valid(receipt) => counting = Some(receipt),
+                Document::Unreadable(_) => counting = None,
+            }
+            name = name.next();
+        }
     }
 
     pub(super) async fn note(

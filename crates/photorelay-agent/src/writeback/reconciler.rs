@@ -187,7 +187,7 @@ impl Reconciler {
         }
         let server = self.connector.server();
         let outcome = self.writer.settle(message, &newest.committed, settlement, server).await?;
-        Ok(Progress::Done(WritebackOutcome::Receipt { seq: newest.seq(), outcome }))
+        Ok(Progress::Done(outcome))
     }
 
     /// Makes the target show what the newest entry says, as far as the policy lets it.

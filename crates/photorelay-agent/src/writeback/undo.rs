@@ -89,6 +89,6 @@ fn stays(present: Option<&Bytes>, value: Digest, receipts: &[Receipt]) -> Option
     if shows == value {
         return Some("the target shows that value already");
     }
-    let is_ours = receipts.iter().any(|receipt| receipt.after == Some(shows));
+    let is_ours = receipts.iter().any(|receipt| receipt.outcome.is_shown() && receipt.after == Some(shows));
     (!is_ours).then_some("another writer has changed the photo since: its value stays")
 }

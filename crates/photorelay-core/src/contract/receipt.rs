@@ -1,4 +1,12 @@
 //! The agent's results: a receipt for every final outcome, a replaceable note for everything else.
+//!
+//! An entry may have several receipts in one target, numbered in the order in which they were left: a photo that was
+//! refused for a missing right is written once the right is granted. **The one with the highest number counts.** Each
+//! says something that the one before it does not ([`Receipt::says_more_than`]), so one that counts is never repeated.
+//!
+//! An entry is **covered** in a target if it or a later entry has a receipt there, whatever its outcome: an agent has
+//! processed it and the sweep does not announce it again. Covered does not mean shown: what was refused is tried again
+//! by every full reconciliation.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -6,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::{Contract, V1};
 use crate::id::{Digest, UserId};
 
-/// Proof that a target is up to date with an entry. Created once; a receipt for a later entry covers earlier ones.
+/// Proof of what became of an entry in a target. Created once, and never changed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Receipt {
@@ -38,6 +46,27 @@ pub enum Outcome {
     /// A later entry was written to the target instead.
     Superseded,
     Refused,
+}
+
+impl Receipt {
+    /// Whether this says something new after the receipt that counts so far: another outcome, another reason, or a write
+    /// that replaced another value.
+    pub fn says_more_than(&self, counting: &Receipt) -> bool {
+        match self.outcome {
+            Outcome::Written => counting.outcome != Outcome::Written || counting.before != self.before,
+            Outcome::Unchanged => !counting.outcome.is_shown(),
+            Outcome::Refused => counting.outcome != Outcome::Refused || counting.reason != self.reason,
+            // Said once, by the write of a later entry.
+            Outcome::Superseded => false,
+        }
+    }
+}
+
+impl Outcome {
+    /// Whether the target showed the entry's value then.
+    pub fn is_shown(self) -> bool {
+        matches!(self, Self::Written | Self::Unchanged)
+    }
 }
 
 /// Why an announced entry is not in a target yet. Replaceable; the entry is announced again when the reason changes.

@@ -66,8 +66,8 @@ pub fn announced(messages: usize) {
     }
 }
 
-/// The agent wrote a receipt; `observed_at` is when Graph returned the photo.
-pub fn received(outcome: Outcome, observed_at: Timestamp, now: Timestamp) {
+/// The agent wrote a receipt; `observed_at` is when Graph returned the photo, unless the target has shown it before.
+pub fn received(outcome: Outcome, observed_at: Option<Timestamp>, now: Timestamp) {
     let word = match outcome {
         Outcome::Written => "written",
         Outcome::Unchanged => "unchanged",
@@ -75,7 +75,7 @@ pub fn received(outcome: Outcome, observed_at: Timestamp, now: Timestamp) {
         Outcome::Refused => "refused",
     };
     written_back(word);
-    if outcome == Outcome::Written {
+    if let (Outcome::Written, Some(observed_at)) = (outcome, observed_at) {
         // The clocks of two machines may differ by a little.
         let latency = now.duration_since(observed_at).as_secs_f64().max(0.0);
         event!(target: TARGET, Level::INFO, histogram.photorelay.receipt.latency = latency);

@@ -121,17 +121,18 @@ impl Person<'_> {
     /// The entry that the newest receipt names must exist, with the bytes it had when the agent acted on it. Rewriting
     /// an entry requires rewriting all later ones, so older receipts add nothing.
     async fn receipt(&mut self, traces: &Traces, trail: &[Committed]) -> Result<(), StoreError> {
-        let Some((seq, name)) = &traces.newest_receipt else { return Ok(()) };
+        let Some(newest) = &traces.newest_receipt else { return Ok(()) };
+        let (seq, name) = (newest.seq, newest.to_string());
         let evidence = format!("{}/{name}", Container::Receipts);
-        if self.is_cut(*seq, traces).await? {
-            self.report_cut(*seq, traces, evidence);
+        if self.is_cut(seq, traces).await? {
+            self.report_cut(seq, traces, evidence);
             return Ok(());
         }
-        let Some(found) = trail.iter().find(|committed| committed.entry.seq == *seq) else { return Ok(()) };
-        match self.evidence::<Receipt>(Container::Receipts, name).await? {
+        let Some(found) = trail.iter().find(|committed| committed.entry.seq == seq) else { return Ok(()) };
+        match self.evidence::<Receipt>(Container::Receipts, &name).await? {
             Some(receipt) if receipt.entry_sha256 != found.sha256 => {
                 let (saw, found) = (receipt.entry_sha256, found.sha256);
-                self.find(*seq, Problem::NotWhatTheAgentSaw { receipt: evidence, saw, found });
+                self.find(seq, Problem::NotWhatTheAgentSaw { receipt: evidence, saw, found });
             }
             _ => {}
         }

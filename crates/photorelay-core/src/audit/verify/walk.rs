@@ -9,7 +9,7 @@ use crate::audit::checkpoint::Ends;
 use crate::audit::listing::Names;
 use crate::contract::TrailEnd;
 use crate::id::UserId;
-use crate::names::{self, Container};
+use crate::names::{self, Container, ReceiptName};
 use crate::store::{BlobStore, StoreError};
 
 /// Everything that the listings contain about one user.
@@ -20,8 +20,8 @@ pub(super) struct Traces {
     pub(super) entries: Vec<u32>,
     /// Names under the user's prefix in `audit` that are not entries.
     pub(super) foreign: Vec<String>,
-    /// The receipt with the highest number.
-    pub(super) newest_receipt: Option<(u32, String)>,
+    /// The receipt that counts of the newest entry that has one.
+    pub(super) newest_receipt: Option<ReceiptName>,
     pub(super) has_head: bool,
     /// The end of the trail in the newest checkpoint, and that checkpoint's day.
     pub(super) known: Option<(TrailEnd, Date)>,
@@ -117,9 +117,7 @@ impl<'a> Walk<'a> {
             }
         }
         while let Some(name) = self.receipts.next_of(user).await? {
-            if let Some((_, seq, _)) = names::parse_receipt(&name) {
-                traces.newest_receipt = Some((seq, name));
-            }
+            traces.newest_receipt = traces.newest_receipt.max(names::parse_receipt(&name));
         }
         while let Some(name) = self.heads.next_of(user).await? {
             traces.has_head |= names::parse_head(&name).is_some();
