@@ -32,6 +32,16 @@ var signals = [
     means: 'No agent of a target has sent a heartbeat for too long: nothing is written to that target.'
   }
   {
+    word: 'agent_paused'
+    severity: 1
+    means: 'Every agent of a target is paused: nothing is written to that target.'
+  }
+  {
+    word: 'target_refuses'
+    severity: 1
+    means: 'A target refused several users in a row for one reason: the account, the server or a setting is wrong.'
+  }
+  {
     word: 'receipt_overdue'
     severity: 2
     means: 'Committed photos have had no receipt from a target for too long.'

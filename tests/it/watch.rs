@@ -43,6 +43,7 @@ async fn heartbeat(world: &World, at: Timestamp) {
         at,
         last_success_at: None,
         oldest_unfinished_at: None,
+        refusing: None,
         paused: None,
         dry_run: false,
         certificate_expires_at: None,

@@ -69,7 +69,8 @@ impl Agent {
 
     /// A full reconciliation by this agent.
     pub fn full_reconciliation(&self, settings: FullReconciliationSettings) -> FullReconciliation {
-        FullReconciliation::new(&self.storage, self.reconciler.clone(), &self.queue, settings)
+        let health = Arc::clone(&self.health);
+        FullReconciliation::new(&self.storage, self.reconciler.clone(), &self.queue, settings, health)
     }
 
     /// Works until stopped, then lets what is in flight finish.

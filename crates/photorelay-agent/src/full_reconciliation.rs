@@ -18,6 +18,7 @@ use photorelay_core::store::StoreError;
 use photorelay_core::target::Target;
 use tokio_util::sync::CancellationToken;
 
+use crate::health::Health;
 use crate::rights::{Grant, ScopedBlobs};
 use crate::stop_switch::StopCheck;
 use crate::writeback::{Reconciler, WriteBackError};
@@ -54,6 +55,7 @@ pub struct FullReconciliation {
     switch: StopCheck,
     queues: Arc<dyn QueueStore>,
     queue: String,
+    health: Arc<Health>,
 }
 
 impl FullReconciliation {
@@ -62,6 +64,7 @@ impl FullReconciliation {
         reconciler: Reconciler,
         queue: &str,
         settings: FullReconciliationSettings,
+        health: Arc<Health>,
     ) -> Self {
         const GRANTS: &[Grant] =
             &[Grant::write(Container::Agents, "passes/"), Grant::read(Container::Agents, names::HEARTBEATS_PREFIX)];
@@ -72,6 +75,7 @@ impl FullReconciliation {
             reconciler,
             queues: Arc::clone(&storage.queues),
             queue: queue.to_owned(),
+            health,
         }
     }
 
@@ -188,7 +192,8 @@ impl FullReconciliation {
             return Ok(());
         }
         let Some(message) = WriteBack::announcing(&newest.entry, newest.sha256) else { return Ok(()) };
-        let result = self.reconciler.bring_up(user, &message).await.map(drop);
+        let outcome = self.reconciler.bring_up(user, &message).await;
+        let result = outcome.map(|outcome| self.health.brought_up(user, &outcome));
         if let Err(WriteBackError::Failed(_)) = &result {
             // In the queue it is retried with growing delays, and dead-lettered in the end.
             let body = contract::to_bytes(&message);

@@ -18,7 +18,7 @@ use tracing::field::Empty;
 
 use crate::health::Health;
 use crate::stop_switch::{self, StopCheck};
-use crate::writeback::{Reconciler, WriteBackError};
+use crate::writeback::{Reconciler, WriteBackError, WritebackOutcome};
 
 /// A message that fails alone is tried so often before it is dead-lettered.
 const MAX_DELIVERIES: u32 = 12;
@@ -60,8 +60,9 @@ impl MessageHandler for WritebackHandler {
         let span = tracing::info_span!("writeback", user.id = %user, seq = message.data.seq, trace.id = Empty);
         telemetry::step(&span, message.traceparent.as_deref());
         match self.reconciler.bring_up(user, &message).instrument(span).await {
-            Ok(_) => {
-                self.health.finished(item, true);
+            Ok(outcome) => {
+                self.health.brought_up(user, &outcome);
+                self.health.finished(item, !matches!(outcome, WritebackOutcome::Refused { .. }));
                 Disposition::Done
             }
             Err(WriteBackError::Failed(reason)) if delivery.dequeue_count < MAX_DELIVERIES => {

@@ -1,20 +1,22 @@
 //! What the agent knows of its own health, and the heartbeat that reports it. Health is the age of the oldest unfinished
 //! item, not that the process is up.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use photorelay_core::contract::{Heartbeat, V1};
+use photorelay_core::contract::{Heartbeat, RefusalStreak, V1};
 use photorelay_core::id::UserId;
 use tokio::sync::Notify;
 
-use crate::writeback::WritebackSettings;
+use crate::writeback::{WritebackOutcome, WritebackSettings};
 
 /// At most so many unfinished items are tracked.
 const MAX_UNFINISHED: usize = 10_000;
 /// An item that was not seen again for so many seconds was finished by another agent: items come back within an hour.
 const FORGOTTEN_AFTER: i64 = 2 * 3600;
+/// So many users who are refused in a row for one reason are no coincidence.
+const REFUSED_IN_A_ROW: usize = 3;
 
 #[derive(Debug)]
 pub(crate) struct Health {
@@ -30,6 +32,17 @@ struct HealthState {
     /// Since when an item has been waiting, and when it was tried last.
     unfinished: HashMap<(UserId, u32), (Timestamp, Timestamp)>,
     paused: Option<String>,
+    refusals: Option<Refusals>,
+}
+
+/// Users refused in a row.
+#[derive(Debug)]
+struct Refusals {
+    /// What the reasons have in common.
+    kind: String,
+    reason: String,
+    users: BTreeSet<UserId>,
+    since: Timestamp,
 }
 
 impl Health {
@@ -42,6 +55,29 @@ impl Health {
         state.unfinished.remove(&item);
         if successfully {
             state.last_success_at = Some(Timestamp::now());
+        }
+    }
+
+    /// How one user was brought up, whatever asked for it. A note is neither a success nor a refusal of the target.
+    pub(crate) fn brought_up(&self, user: UserId, outcome: &WritebackOutcome) {
+        let mut state = self.state();
+        let before = state.refusing().is_some();
+        match outcome {
+            WritebackOutcome::Receipt { .. } => state.refusals = None,
+            WritebackOutcome::Refused { reason, .. } => state.refused(user, reason),
+            WritebackOutcome::Noted(_) => {}
+        }
+        let now = state.refusing();
+        if now.is_some() != before {
+            if let Some(streak) = now {
+                tracing::warn!(
+                    alert = "target_refuses",
+                    people = streak.people,
+                    reason = streak.reason,
+                    "several users in a row were refused for one reason: run `photorelay-agent doctor`"
+                );
+            }
+            self.changed.notify_one();
         }
     }
 
@@ -75,6 +111,7 @@ impl Health {
             last_success_at: state.last_success_at,
             oldest_unfinished_at: state.unfinished.values().map(|(since, _)| *since).min(),
             paused: state.paused.clone(),
+            refusing: state.refusing(),
             dry_run: settings.dry_run,
             certificate_expires_at: settings.certificate_expires_at,
         }
@@ -82,5 +119,59 @@ impl Health {
 
     fn state(&self) -> MutexGuard<'_, HealthState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl HealthState {
+    fn refused(&mut self, user: UserId, reason: &str) {
+        let kind = kind(reason);
+        let now = Timestamp::now();
+        let mut refusals = self.refusals.take().filter(|refusals| refusals.kind == kind).unwrap_or_else(|| Refusals {
+            kind,
+            reason: String::new(),
+            users: BTreeSet::new(),
+            since: now,
+        });
+        reason.clone_into(&mut refusals.reason);
+        if refusals.users.len() < MAX_UNFINISHED {
+            refusals.users.insert(user);
+        }
+        self.refusals = Some(refusals);
+    }
+
+    fn refusing(&self) -> Option<RefusalStreak> {
+        let refusals = self.refusals.as_ref().filter(|refusals| refusals.users.len() >= REFUSED_IN_A_ROW)?;
+        Some(RefusalStreak {
+            people: refusals.users.len() as u64,
+            reason: refusals.reason.clone(),
+            since: refusals.since,
+        })
+    }
+}
+
+/// A reason without what differs between users: what stands in brackets, numbers and ids.
+fn kind(reason: &str) -> String {
+    let sentence = reason.split(" (").next().unwrap_or_default();
+    let words = sentence.split_whitespace().filter(|word| !word.contains(|c: char| c.is_ascii_digit()));
+    words.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_reason_is_one_whoever_it_is_about() {
+        let two = |one: &str, other: &str| kind(one) == kind(other);
+        assert!(two(
+            "the rendition has 9000 bytes, and the target takes 10",
+            "the rendition has 8 bytes, and the target takes 10"
+        ));
+        assert!(two("anchor and SID do not agree (anchor: none)", "anchor and SID do not agree (anchor: a1b2)"));
+        assert!(!two("no user is found", "several users are found"));
+        assert!(two(
+            "the directory answered 19 constraintViolation: x",
+            "the directory answered 21 constraintViolation: x"
+        ));
     }
 }

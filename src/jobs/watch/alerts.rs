@@ -1,7 +1,7 @@
 //! What an operator should act on. Pure: from a status to its alerts.
 
 use jiff::{SignedDuration, Timestamp};
-use photorelay_core::contract::NotificationActivity;
+use photorelay_core::contract::{Heartbeat, NotificationActivity};
 
 use super::status::{Alert, Status, SubscriptionState, TargetState, words};
 
@@ -26,6 +26,8 @@ pub(super) fn of(status: &Status) -> Vec<Alert> {
     alert("checks_waiting", checks(status));
     for target in &status.targets {
         alert("agent_silent", silent_agent(status.at, target));
+        alert("agent_paused", paused_agents(status.at, target));
+        alert("target_refuses", refusing_agent(target));
     }
     alert("receipt_overdue", receipt(status));
     alert("poison_not_empty", poison(status));
@@ -101,6 +103,30 @@ fn silent_agent(now: Timestamp, target: &TargetState) -> Option<String> {
     }
 }
 
+/// Every agent that works on the target writes nothing now.
+fn paused_agents(now: Timestamp, target: &TargetState) -> Option<String> {
+    let is_alive = |agent: &&Heartbeat| now.duration_since(agent.at) <= AGENT_SILENT_AFTER;
+    let mut alive = target.agents.iter().filter(is_alive).peekable();
+    alive.peek()?;
+    let reasons: Vec<&str> = alive.map(|agent| agent.paused.as_deref()).collect::<Option<_>>()?;
+    Some(format!(
+        "nothing is written to the target {}: {}. Items wait in its queue; run `photorelay-agent doctor` there",
+        target.name,
+        reasons.first()?
+    ))
+}
+
+/// Several users in a row get no photo, for one reason.
+fn refusing_agent(target: &TargetState) -> Option<String> {
+    let refusing =
+        target.agents.iter().filter_map(|agent| agent.refusing.as_ref()).max_by_key(|streak| streak.people)?;
+    Some(format!(
+        "the target {} refused {} users in a row for one reason: {}. Run `photorelay-agent doctor` there; once the cause \
+         is fixed, the next full reconciliation or `photorelay-agent drift --fix` writes their photos",
+        target.name, refusing.people, refusing.reason
+    ))
+}
+
 fn receipt(status: &Status) -> Option<String> {
     let age = status.at.duration_since(status.trail.oldest_unacknowledged?);
     (age > RECEIPT_DUE_AFTER).then(|| {
@@ -143,7 +169,7 @@ fn removals(status: &Status) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use photorelay_core::contract::{FoundBy, Heartbeat, SweptLast, V1};
+    use photorelay_core::contract::{FoundBy, RefusalStreak, SweptLast, V1};
 
     use super::super::status::{QueueState, Trail};
     use super::*;
@@ -169,6 +195,7 @@ mod tests {
             last_success_at: None,
             oldest_unfinished_at: None,
             paused: None,
+            refusing: None,
             dry_run: false,
             certificate_expires_at: None,
         };
@@ -224,6 +251,14 @@ mod tests {
         assert_eq!(only(|status| status.checks.oldest = Some(ago(59))), "none");
         assert_eq!(only(|status| status.targets[0].agents[0].at = ago(16)), "agent_silent");
         assert_eq!(only(|status| status.targets[0].agents.clear()), "agent_silent");
+        let refusing = Some(RefusalStreak { people: 3, reason: "no user is found".to_owned(), since: ago(1) });
+        assert_eq!(only(|status| status.targets[0].agents[0].refusing = refusing), "target_refuses");
+        assert_eq!(only(|status| status.targets[0].agents[0].paused = Some("stopped".to_owned())), "agent_paused");
+        let one_works = |status: &mut Status| {
+            let working = status.targets[0].agents[0].clone();
+            status.targets[0].agents.push(Heartbeat { paused: Some("stopped".to_owned()), ..working });
+        };
+        assert_eq!(only(one_works), "none", "another agent of the target works");
         assert_eq!(only(|status| status.trail.oldest_unacknowledged = Some(ago(121))), "receipt_overdue");
     }
 

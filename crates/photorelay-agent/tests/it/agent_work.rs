@@ -174,7 +174,7 @@ async fn a_pass_goes_on_where_the_last_one_ended() {
 }
 
 /// The photos of these users are in the trail and announced, and nothing is written yet.
-async fn announced(world: &World, people: &[UserId]) {
+pub(crate) async fn announced(world: &World, people: &[UserId]) {
     for user in people {
         world.sim.tenant().change_photo(guid(*user)).unwrap();
     }
@@ -189,7 +189,7 @@ async fn announced_users(count: usize) -> (World, Vec<UserId>) {
     (world, users)
 }
 
-async fn world(users: usize) -> World {
+pub(crate) async fn world(users: usize) -> World {
     let sim = graph_sim::SimConfig { users, with_photo: 0.0, ..Default::default() };
     World::with(Setup { sim, ..Setup::default() }).await
 }
@@ -217,7 +217,7 @@ async fn cursor(world: &World) -> ReconciliationCursor {
     contract::parse(&bytes.unwrap()).unwrap()
 }
 
-fn file(world: &World, user: UserId) -> std::path::PathBuf {
+pub(crate) fn file(world: &World, user: UserId) -> std::path::PathBuf {
     let shown = Digest::of(&world.written(user).unwrap());
     let files = std::fs::read_dir(world.dir().join("written")).unwrap().map(|file| file.unwrap().path());
     let mut photos = files.filter(|path| path.is_file());

@@ -4,6 +4,7 @@
 mod agent_commands;
 mod agent_forged;
 mod agent_policy;
+mod agent_receipts;
 mod agent_undo;
 mod agent_work;
 mod directory;
@@ -12,4 +13,5 @@ mod directory_faults;
 mod directory_scope;
 mod ldap_proxy;
 mod program;
+mod stubborn;
 mod tcp;

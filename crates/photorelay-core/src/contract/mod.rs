@@ -30,7 +30,7 @@ pub use dead_letter::DeadLetter;
 pub use embedded::{FileVersion, MetadataFile};
 pub use folder::FolderOwner;
 pub use head::{CaptureStatus, EchoSighting, Head};
-pub use heartbeat::Heartbeat;
+pub use heartbeat::{Heartbeat, RefusalStreak};
 pub use lifecycle::{LifecycleEvent, LifecycleMessage};
 pub use population::Population;
 pub use receipt::{Note, NoteKind, Outcome, Receipt};

@@ -8,8 +8,8 @@ use photorelay_core::contract::{
     CheckpointPage, ContinueSweep, Contract, ContractError, DailyWrites, DeadLetter, Decision, DeletionSlot, EntryKind,
     FetchPolicy, FileVersion, FolderOwner, FoundBy, Head, Heartbeat, Identity, LifecycleEvent, LifecycleMessage,
     MetadataFile, Note, NoteKind, NotificationActivity, Outcome, PageLink, PendingApproval, PhotoFacts, Population,
-    Receipt, ReconciliationCursor, RenditionFacts, Seen, StopSwitch, SweepCursor, SweepLease, SweepUnderWay, SweptLast,
-    TrailEnd, V1, Verdict, WriteBack,
+    Receipt, ReconciliationCursor, RefusalStreak, RenditionFacts, Seen, StopSwitch, SweepCursor, SweepLease,
+    SweepUnderWay, SweptLast, TrailEnd, V1, Verdict, WriteBack,
 };
 use photorelay_core::id::{Digest, TenantId, UserId};
 use serde_json::{Value, json};
@@ -215,11 +215,15 @@ fn the_heartbeat_is_as_agreed() {
         at: time(),
         last_success_at: Some(time()),
         oldest_unfinished_at: None,
+        refusing: None,
         paused: Some("no domain controller can be used".to_owned()),
         dry_run: false,
         certificate_expires_at: None,
     };
     golden("heartbeat.json", &heartbeat);
+    let reason = "no user has the anchor or the SID".to_owned();
+    let refusing = Some(RefusalStreak { people: 3, reason, since: time() });
+    golden("heartbeat-refusing.json", &Heartbeat { refusing, last_success_at: None, paused: None, ..heartbeat });
 }
 
 #[test]
