@@ -97,6 +97,7 @@ async fn doctor_tries_the_storage_the_directory_and_the_right_to_write() {
     for word in [
         "signed in to dc1.contoso.test",
         "thumbnailPhoto takes 102400 bytes",
+        "dc1.contoso.test takes changes",
         "mS-DS-ConsistencyGuid has no index",
         "the domain controller's differs by ",
         "may write thumbnailPhoto of 4 of 4 users tried\n",
@@ -120,9 +121,22 @@ async fn doctor_tries_the_storage_the_directory_and_the_right_to_write() {
     };
     assert_eq!(level(("PHOTORELAY_LDAP_ATTRIBUTE", "thumbnailLogo"), "rights").await, "error");
     assert_eq!(level(("PHOTORELAY_LDAP_URLS", "ldaps://127.0.0.1:1"), "directory").await, "error");
+    assert_eq!(level(("PHOTORELAY_LDAP_URLS", "ldaps://127.0.0.1:3269"), "server").await, "error");
     assert_eq!(level(("PHOTORELAY_LDAP_BASE_DN", "DC=nowhere"), "users").await, "error");
     assert_eq!(level(("PHOTORELAY_LDAP_SCOPE_UNITS", "OU=Nowhere,DC=contoso,DC=test"), "scope").await, "error");
     assert_eq!(level(("PHOTORELAY_TARGETS", "none at all"), "configuration").await, "error");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn doctor_judges_a_domain_with_more_users_than_it_asks_for() {
+    let samba = Samba::shared().await;
+    let world = directory::world(Store::Embedded, &samba, false).await;
+    samba.add_many(130).await;
+    let doctor = agent_command(&world, &target(&samba), &["doctor"]).await;
+    let printed = text(&doctor.stdout);
+    assert!(printed.contains("may write thumbnailPhoto of 100 of 100 users tried\n"), "{printed}");
+    assert!(doctor.status.success(), "{printed}");
     world.end().await;
 }
 

@@ -163,6 +163,8 @@ async fn an_account_that_the_agent_may_not_write_is_refused_for_good() {
     let domain = samba.unit.split_once("OU=People,").unwrap().1.to_owned();
     let name = format!("p{}", &samba.unit[3..17]);
     let protected = samba.add_called(&format!("CN={name},CN=Users,{domain}"), &name).await;
+    // Others may be written, and so it is this account that is refused.
+    samba.add("Jane").await;
     let target = LdapConnector::new(LdapSettings { base: domain, ..samba.settings() });
     let found = target.find(any_user(), &identity(&protected)).await.unwrap().0;
     let answer = target.replace(&found, None, Some(&Bytes::from_static(b"\xff"))).await;

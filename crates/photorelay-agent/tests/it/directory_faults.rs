@@ -4,6 +4,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use jiff::Timestamp;
+use photorelay_agent::agent::OnceError;
 use photorelay_agent::connectors::ldap::{LdapConnector, LdapSettings};
 use photorelay_agent::connectors::{Connector, ConnectorError};
 use photorelay_core::consumer::DrainError;
@@ -13,7 +15,9 @@ use photorelay_core::names::{self, Container, WRITEBACKS_QUEUE};
 use photorelay_core::photo::RenditionSpec;
 use testkit::process::until;
 use testkit::world::{Setup, Store, World, guid};
+use tokio_util::sync::CancellationToken;
 
+use crate::agent_work::daily;
 use crate::directory::{agent, any_user, entry_of, identity, world};
 use crate::ldap_proxy::Repeating;
 use crate::tcp::Relay;
@@ -31,9 +35,7 @@ async fn waiting() -> (World, Samba, Relay, Account, UserId) {
     let world = world(Store::Embedded, &samba, false).await;
     let jane = samba.add("Jane").await;
     let user = jane.is(&world, 0, &jane.anchor());
-    world.sim.tenant().change_photo(guid(user)).unwrap();
-    world.sim.flush().await;
-    world.app.pump.drain().await.unwrap();
+    crate::agent_work::announced(&world, &[user]).await;
     let relay = Relay::before(&samba.address, 636).await;
     (world, samba, relay, jane, user)
 }
@@ -88,7 +90,7 @@ async fn a_write_whose_answer_is_lost_is_found_done_and_not_done_again() {
 }
 
 #[tokio::test]
-async fn ten_thousand_entries_in_place_of_one_are_not_read_and_nobody_is_chosen() {
+async fn of_ten_thousand_entries_in_place_of_one_only_the_first_are_judged_and_nobody_is_chosen() {
     let samba = Samba::shared().await;
     let jane = samba.add("Jane").await;
     let proxy = Repeating::before(&samba).await;
@@ -98,14 +100,116 @@ async fn ten_thousand_entries_in_place_of_one_are_not_read_and_nobody_is_chosen(
 
     proxy.repeat_entries(10_000);
     let answer = target.find(any_user(), &identity(&jane)).await;
-    assert!(matches!(&answer, Err(ConnectorError::Down(_))), "{answer:?}");
+    assert!(matches!(&answer, Err(ConnectorError::Refused(_))), "{answer:?}");
     let answer = target.read(&entry_of(&jane)).await;
-    assert!(
-        matches!(&answer, Err(ConnectorError::Down(reason)) if reason.contains("more than was asked")),
-        "{answer:?}"
-    );
+    assert!(matches!(&answer, Err(ConnectorError::Failed(_))), "{answer:?}");
     proxy.repeat_entries(1);
-    until(async || target.find(any_user(), &identity(&jane)).await.is_ok()).await;
+    assert_eq!(target.find(any_user(), &identity(&jane)).await.unwrap().0, entry_of(&jane), "by the same connection");
+}
+
+#[tokio::test]
+async fn five_users_with_one_anchor_are_refused_and_nobody_else_waits_for_that() {
+    let samba = Samba::shared().await;
+    let world = world(Store::Embedded, &samba, false).await;
+    let jane = samba.add("Jane").await;
+    for name in ["Two", "Three", "Four", "Five"] {
+        let other = samba.add(name).await;
+        samba.set(&other, "mS-DS-ConsistencyGuid", &jane.guid).await;
+    }
+    let well = samba.add("Well").await;
+    let (refused, written) = (jane.is(&world, 0, &jane.anchor()), well.is(&world, 1, &well.anchor()));
+    for user in [refused, written] {
+        world.sim.tenant().change_photo(guid(user)).unwrap();
+    }
+    world.settle().await;
+    assert_eq!(world.receipt(refused, 1).await.unwrap().outcome, Outcome::Refused);
+    assert_eq!(world.receipt(written, 1).await.unwrap().outcome, Outcome::Written);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_server_that_refers_changes_to_another_pauses_the_agent_and_refuses_nobody() {
+    let samba = Samba::shared().await;
+    let world = world(Store::Embedded, &samba, false).await;
+    let proxy = Repeating::before(&samba).await;
+    let server = proxy.url().parse().unwrap();
+    let agent = agent(&world, LdapSettings { servers: vec![server], ..samba.settings() }, false);
+    let jane = samba.add("Jane").await;
+    let user = announced(&world, &jane).await;
+
+    proxy.answer_changes(10);
+    match agent.drain().await {
+        Err(DrainError::GivenBack { reason }) => {
+            assert!(reason.contains("10 referral") && reason.contains("read-only"), "{reason}");
+        }
+        other => panic!("{other:?}, {:?}", world.receipt(user, 1).await),
+    }
+    assert_eq!(world.receipt(user, 1).await, None);
+    proxy.answer_changes(0);
+    until(async || agent.drain().await.is_ok()).await;
+    assert_eq!(world.receipt(user, 1).await.unwrap().outcome, Outcome::Written);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn one_protected_account_is_refused_alone_and_written_once_it_may_be() {
+    let samba = Samba::shared().await;
+    let world = world(Store::Embedded, &samba, false).await;
+    let proxy = Repeating::before(&samba).await;
+    let server = proxy.url().parse().unwrap();
+    let agent = agent(&world, LdapSettings { servers: vec![server], ..samba.settings() }, false);
+    let jane = samba.add("Jane").await;
+    let user = announced(&world, &jane).await;
+
+    proxy.answer_changes(50);
+    agent.drain().await.unwrap();
+    assert_eq!(world.receipt(user, 1).await.unwrap().outcome, Outcome::Refused);
+    proxy.answer_changes(0);
+    agent.full_reconciliation(daily()).run(&CancellationToken::new()).await.unwrap();
+    assert_eq!(world.receipt(user, 1).await.unwrap().outcome, Outcome::Written);
+    assert_eq!(world.receipts(user, 1).await.len(), 2);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_account_that_may_write_nobody_pauses_the_agent_and_refuses_nobody() {
+    let samba = Samba::shared().await;
+    let world = world(Store::Embedded, &samba, false).await;
+    // Beside the unit that is delegated to the agent.
+    let unit = samba.unit.replace(",OU=People,", ",");
+    samba.change(&format!("dn: {unit}\nchangetype: add\nobjectClass: organizationalUnit\n")).await;
+    let name = format!("n{}", &unit[3..17]);
+    let jane = samba.add_called(&format!("CN={name},{unit}"), &name).await;
+    let user = announced(&world, &jane).await;
+    let outside = agent(&world, LdapSettings { base: unit, ..samba.settings() }, false);
+    match outside.once().await {
+        Err(OnceError::Drain(DrainError::GivenBack { reason })) => {
+            assert!(reason.contains("may not write thumbnailPhoto of any of 1 users"), "{reason}");
+        }
+        other => panic!("{other:?}, {:?}", world.receipt(user, 1).await),
+    }
+    assert_eq!(world.receipt(user, 1).await, None, "it is not the user's fault");
+    let status = world.app.watch.status(Timestamp::now()).await.unwrap();
+    assert!(status.alerts.iter().any(|alert| alert.alert == "agent_paused"), "{:?}", status.alerts);
+
+    let moved = samba.unit.clone();
+    samba
+        .change(&format!(
+            "dn: {}\nchangetype: modrdn\nnewrdn: CN={name}\ndeleteoldrdn: 1\nnewsuperior: {moved}\n",
+            jane.dn
+        ))
+        .await;
+    world.agent.drain().await.unwrap();
+    assert_eq!(world.receipts(user, 1).await.len(), 1);
+    assert_eq!(world.receipt(user, 1).await.unwrap().outcome, Outcome::Written);
+    world.end().await;
+}
+
+/// The user's new photo waits to be written.
+async fn announced(world: &World, account: &Account) -> UserId {
+    let user = account.is(world, 0, &account.anchor());
+    crate::agent_work::announced(world, &[user]).await;
+    user
 }
 
 #[tokio::test]

@@ -1,14 +1,17 @@
 //! A way to the domain controller on which every entry of an answer can be repeated, as a server would do that does not
-//! keep to what was asked. Plain text to this machine on one side, verified TLS on the other.
+//! keep to what was asked, and on which changes are answered with a code, as a server would do that takes none. Plain
+//! text to this machine on one side, verified TLS on the other.
 
+use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, copy, split};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, split};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 
@@ -16,12 +19,15 @@ use testkit::samba::Samba;
 
 /// SearchResultEntry, [APPLICATION 4] (RFC 4511, 4.5.2).
 const ENTRY: u8 = 0x64;
+/// ModifyRequest, [APPLICATION 6].
+const CHANGE: u8 = 0x66;
 
 /// Dropping it ends every connection.
 #[derive(Debug)]
 pub(crate) struct Repeating {
     url: String,
     times: Arc<AtomicUsize>,
+    code: Arc<AtomicU8>,
     _server: JoinSet<()>,
 }
 
@@ -37,24 +43,37 @@ impl Repeating {
         let config = ClientConfig::builder().with_root_certificates(authorities).with_no_client_auth();
         let (tls, to) = (TlsConnector::from(Arc::new(config)), samba.address.clone());
         let mut server = JoinSet::new();
-        let repeat = Arc::clone(&times);
+        let (repeat, code) = (Arc::clone(&times), Arc::new(AtomicU8::new(0)));
+        let answer = Arc::clone(&code);
         server.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((from, _)) = listener.accept().await {
-                let (tls, to, repeat) = (tls.clone(), to.clone(), Arc::clone(&repeat));
+                let (tls, to, repeat, answer) = (tls.clone(), to.clone(), Arc::clone(&repeat), Arc::clone(&answer));
                 connections.spawn(async move {
                     let name = ServerName::try_from(to.clone()).unwrap();
                     let to = TcpStream::connect((to.as_str(), 636)).await.unwrap();
                     let (mut answers, mut server) = split(tls.connect(name, to).await.unwrap());
-                    let (mut requests, mut client) = split(from);
+                    let (mut requests, client) = split(from);
+                    let client = Mutex::new(client);
                     tokio::select! {
                         // Either side may end it in any way.
-                        _ = copy(&mut requests, &mut server) => {}
+                        _ = async {
+                            while let Some(message) = message(&mut requests).await {
+                                match answer.load(Ordering::SeqCst) {
+                                    code if code > 0 && is(CHANGE, &message) => {
+                                        client.lock().await.write_all(&changed(&message, code)).await?;
+                                    }
+                                    _ => server.write_all(&message).await?,
+                                }
+                                server.flush().await?;
+                            }
+                            std::io::Result::Ok(())
+                        } => {}
                         _ = async {
                             while let Some(message) = message(&mut answers).await {
-                                let times = if is_entry(&message) { repeat.load(Ordering::SeqCst) } else { 1 };
+                                let times = if is(ENTRY, &message) { repeat.load(Ordering::SeqCst) } else { 1 };
                                 for _ in 0..times {
-                                    client.write_all(&message).await?;
+                                    client.lock().await.write_all(&message).await?;
                                 }
                             }
                             std::io::Result::Ok(())
@@ -63,7 +82,12 @@ impl Repeating {
                 });
             }
         });
-        Self { url, times, _server: server }
+        Self { url, times, code, _server: server }
+    }
+
+    /// From now on changes are answered with this result code and do not reach the domain controller; 0 ends that.
+    pub(crate) fn answer_changes(&self, code: u8) {
+        self.code.store(code, Ordering::SeqCst);
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -93,9 +117,21 @@ async fn message(from: &mut (impl AsyncRead + Unpin)) -> Option<Vec<u8>> {
     Some(message)
 }
 
+fn is(operation: u8, message: &[u8]) -> bool {
+    let number = number(message);
+    message.get(number.end) == Some(&operation)
+}
+
 /// After the sequence's head comes the number of the message, an INTEGER, and then the operation.
-fn is_entry(message: &[u8]) -> bool {
+fn number(message: &[u8]) -> Range<usize> {
     let head = if message[1] < 0x80 { 2 } else { 2 + usize::from(message[1] - 0x80) };
-    let operation = head + 2 + usize::from(message[head + 1]);
-    message.get(operation) == Some(&ENTRY)
+    head..head + 2 + usize::from(message[head + 1])
+}
+
+/// The ModifyResponse, [APPLICATION 7], to this request: the code, no matched name and no text.
+fn changed(request: &[u8], code: u8) -> Vec<u8> {
+    let number = &request[number(request)];
+    let result = [0x67, 7, 0x0a, 1, code, 4, 0, 4, 0];
+    let length = u8::try_from(number.len() + result.len()).unwrap();
+    [&[0x30, length][..], number, &result].concat()
 }

@@ -9,14 +9,17 @@ use jiff::tz::TimeZone;
 use ldap3::Scope;
 use photorelay_core::diagnosis::CheckResult;
 
-use super::attributes::{GUID, USERS};
 use super::connector::LdapConnector;
-use super::identifiers::guid;
+use super::rights::RightsSample;
 use super::search::DirectoryEntry;
 use crate::connectors::{Connector as _, ConnectorError};
 
-/// What the account may write of an object, as the directory works it out (MS-ADTS 3.1.1.4.5.17).
-const EFFECTIVE: &str = "allowedAttributesEffective";
+/// In the root DSE.
+const CAPABILITIES: &str = "supportedCapabilities";
+/// LDAP_CAP_ACTIVE_DIRECTORY_PARTIAL_SECRETS_OID: the server is a read-only domain controller (MS-ADTS 3.1.1.3.4.3).
+const READ_ONLY: &[u8] = b"1.2.840.113556.1.4.1920";
+const NAME_A_WRITABLE_SERVER: &str =
+    "name a writable domain controller of the users' domain in PHOTORELAY_LDAP_URLS, at port 636 or 389";
 /// Certificates and sign-ins are judged by clocks; Kerberos allows five minutes.
 const CLOCKS_MAY_DIFFER: Duration = Duration::from_secs(300);
 const ANYTHING: &str = "(objectClass=*)";
@@ -26,6 +29,10 @@ const ENTRA_CONNECT: &str = "(&(objectCategory=person)(objectClass=user)(sAMAcco
 
 impl LdapConnector {
     pub async fn run_checks(&self) -> Vec<CheckResult> {
+        if let Some(server) = self.settings.servers.iter().find(|server| server.is_global_catalogue()) {
+            let says = format!("{server} is a port of the global catalogue (3268, 3269), which takes no changes");
+            return vec![CheckResult::error("server", says, NAME_A_WRITABLE_SERVER)];
+        }
         let anchor_is_indexed = match self.connections.session().await {
             Ok(session) => session.anchor_is_indexed,
             Err(error) => {
@@ -46,6 +53,7 @@ impl LdapConnector {
                 },
             ),
         ];
+        results.push(self.takes_changes().await);
         results.extend(self.clock().await);
         results.extend(self.scope_exists().await);
         results.push(self.rights().await);
@@ -68,6 +76,18 @@ impl LdapConnector {
                  thumbnailPhoto out of what Entra Connect synchronises",
             ),
         })
+    }
+
+    /// A read-only domain controller shows users and takes no changes.
+    async fn takes_changes(&self) -> CheckResult {
+        match self.search("", Scope::Base, ANYTHING, &[CAPABILITIES.to_owned()]).await {
+            Ok(root) if root.first().is_some_and(is_read_only) => {
+                let says = format!("{} is a read-only domain controller", self.server());
+                CheckResult::error("server", says, NAME_A_WRITABLE_SERVER)
+            }
+            Ok(_) => CheckResult::ok("server", format!("{} takes changes", self.server())),
+            Err(error) => CheckResult::error("server", error.to_string(), "see above"),
+        }
     }
 
     async fn clock(&self) -> Option<CheckResult> {
@@ -100,8 +120,7 @@ impl LdapConnector {
 
     async fn rights(&self) -> CheckResult {
         let (attribute, base) = (&self.settings.attribute, &self.settings.base);
-        let wanted = [EFFECTIVE.to_owned(), GUID.to_owned()];
-        let users = match self.search(base, Scope::Subtree, &format!("(&{USERS})"), &wanted).await {
+        let RightsSample { tried, writable, .. } = match self.sample_rights().await {
             Err(ConnectorError::Down(reason)) => {
                 return CheckResult::error("users", reason, "try again in some minutes");
             }
@@ -109,32 +128,27 @@ impl LdapConnector {
                 let fix = "check PHOTORELAY_LDAP_BASE_DN and the account's right to read";
                 return CheckResult::error("users", error.to_string(), fix);
             }
-            Ok(users) if users.is_empty() => {
-                return CheckResult::error("users", format!("none below {base}"), "check PHOTORELAY_LDAP_BASE_DN");
+            Ok(RightsSample { tried: 0, .. }) => {
+                let fix = "check PHOTORELAY_LDAP_BASE_DN and PHOTORELAY_LDAP_SCOPE_*";
+                return CheckResult::error("users", format!("none in scope below {base}"), fix);
             }
-            Ok(users) => users,
+            Ok(sample) => sample,
         };
-        let mut in_scope = 0;
-        for user in users.iter().filter_map(|user| user.value(GUID).and_then(guid)) {
-            in_scope += usize::from(self.is_in_scope(user).await.unwrap_or_default());
-        }
-        let tried = match in_scope == users.len() {
-            true => format!("{} users tried", users.len()),
-            false => format!("{} users tried, {in_scope} of them in scope", users.len()),
-        };
-        let may = |user: &&DirectoryEntry| {
-            let attributes = user.values(EFFECTIVE).iter().filter_map(|name| str::from_utf8(name).ok());
-            attributes.into_iter().any(|name| name.eq_ignore_ascii_case(attribute))
-        };
-        match users.iter().filter(may).count() {
+        match writable {
             0 => CheckResult::error(
                 "rights",
-                format!("the account may not write {attribute} of any of {tried}"),
+                format!("the account may not write {attribute} of any of {tried} users tried"),
                 "delegate it as infra/agent/README.md says",
             ),
-            writable => CheckResult::ok("rights", format!("may write {attribute} of {writable} of {tried}")),
+            writable => {
+                CheckResult::ok("rights", format!("may write {attribute} of {writable} of {tried} users tried"))
+            }
         }
     }
+}
+
+fn is_read_only(root: &DirectoryEntry) -> bool {
+    root.values(CAPABILITIES).iter().any(|capability| capability == READ_ONLY)
 }
 
 /// `20261127161128.0Z` (RFC 4517, 3.3.13), which is always in UTC here.
@@ -146,6 +160,13 @@ fn generalized_time(text: &str) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_read_only_domain_controller_is_known_by_its_capability() {
+        let root = |capability: &[u8]| DirectoryEntry::new([(CAPABILITIES, capability)]);
+        assert!(is_read_only(&root(b"1.2.840.113556.1.4.1920")));
+        assert!(!is_read_only(&root(b"1.2.840.113556.1.4.800")) && !is_read_only(&DirectoryEntry::new([])));
+    }
 
     #[test]
     fn the_time_of_a_domain_controller_is_read() {

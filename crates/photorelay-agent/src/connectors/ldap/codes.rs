@@ -13,6 +13,8 @@ pub(super) enum Meaning {
     Done,
     /// The object or the value is not the one that was read.
     Changed,
+    /// No right to write: of this user, or of any.
+    Denied(String),
     Not(ConnectorError),
 }
 
@@ -22,6 +24,8 @@ enum ResultClass {
     Changed,
     /// The directory refuses this user's value or object, and will refuse it again.
     Refused,
+    /// The account has no right: to this user, or to any.
+    Denied,
     /// May succeed later; only this user is affected.
     Failed,
     /// Concerns all users: the connection, the account or the configuration.
@@ -36,7 +40,13 @@ const TABLE: [(u32, &str, ResultClass, &str); 25] = [
     (3, "timeLimitExceeded", ResultClass::Failed, "the server stopped looking"),
     (7, "authMethodNotSupported", ResultClass::Down, "the server takes no simple bind"),
     (8, "strongerAuthRequired", ResultClass::Down, "the server wants TLS: use ldaps://"),
-    (10, "referral", ResultClass::Refused, "another domain's object; referrals are not followed"),
+    (
+        10,
+        "referral",
+        ResultClass::Down,
+        "this server changes no such object: it is a read-only domain controller, the global catalogue (ports 3268 and \
+         3269), or another domain's. Name a writable domain controller of the users' domain in PHOTORELAY_LDAP_URLS",
+    ),
     (11, "adminLimitExceeded", ResultClass::Failed, "the request ran into a limit of the server"),
     (13, "confidentialityRequired", ResultClass::Down, "the server wants TLS: use ldaps://"),
     (16, "noSuchAttribute", ResultClass::Changed, "the value that was read is gone"),
@@ -53,7 +63,7 @@ const TABLE: [(u32, &str, ResultClass, &str); 25] = [
     (34, "invalidDNSyntax", ResultClass::Refused, "the name of the object is not one"),
     (48, "inappropriateAuthentication", ResultClass::Down, "the account cannot bind with a password"),
     (49, "invalidCredentials", ResultClass::Down, "the account or its password is wrong, locked or expired"),
-    (50, "insufficientAccessRights", ResultClass::Refused, "no right to write: a protected account, or no delegation"),
+    (50, "insufficientAccessRights", ResultClass::Denied, "no right to write: a protected account, or no delegation"),
     (51, "busy", ResultClass::Down, "the server has too much to do"),
     (52, "unavailable", ResultClass::Down, "the server is starting or stopping"),
     (53, "unwillingToPerform", ResultClass::Failed, "the server does not want to now"),
@@ -67,6 +77,7 @@ pub(super) fn of_modify(result: &LdapResult) -> Meaning {
     match class_of(result.rc) {
         ResultClass::Done => Meaning::Done,
         ResultClass::Changed => Meaning::Changed,
+        ResultClass::Denied => Meaning::Denied(describe(result)),
         _ => Meaning::Not(error(result)),
     }
 }
@@ -76,7 +87,8 @@ pub(super) fn error(result: &LdapResult) -> ConnectorError {
     let reason = describe(result);
     match class_of(result.rc) {
         ResultClass::Refused => ConnectorError::Refused(reason),
-        ResultClass::Down => ConnectorError::Down(reason),
+        // Of anything but one user's photo, such as the base.
+        ResultClass::Down | ResultClass::Denied => ConnectorError::Down(reason),
         ResultClass::Failed | ResultClass::Changed | ResultClass::Done => ConnectorError::Failed(reason),
     }
 }
@@ -118,10 +130,10 @@ mod tests {
 
     #[test]
     fn permanent_answers_are_told_apart_from_passing_ones() {
-        for code in [10, 19, 21, 50, 65] {
+        for code in [19, 21, 65] {
             assert!(matches!(of_modify(&answer(code, "")), Meaning::Not(ConnectorError::Refused(_))), "{code}");
         }
-        for code in [1, 8, 49, 51, 52] {
+        for code in [1, 8, 10, 49, 51, 52] {
             assert!(matches!(of_modify(&answer(code, "")), Meaning::Not(ConnectorError::Down(_))), "{code}");
         }
         for code in [3, 11, 53, 80, 118] {
@@ -131,6 +143,7 @@ mod tests {
             assert!(matches!(of_modify(&answer(code, "")), Meaning::Changed), "{code}");
         }
         assert!(matches!(of_modify(&answer(0, "")), Meaning::Done));
+        assert!(matches!(of_modify(&answer(50, "")), Meaning::Denied(_)), "one user's, or everybody's");
     }
 
     #[test]

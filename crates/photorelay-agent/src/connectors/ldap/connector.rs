@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -28,12 +29,19 @@ pub struct LdapConnector {
     pub(super) settings: LdapSettings,
     pub(super) connections: Connections,
     anchor_index: Mutex<Option<Arc<AnchorIndex>>>,
+    /// Whether a write succeeded since the last one that was denied.
+    pub(super) has_written: AtomicBool,
 }
 
 impl LdapConnector {
     /// Connects when it is first used, and again whenever the connection was lost.
     pub fn new(settings: LdapSettings) -> Self {
-        Self { connections: Connections::new(&settings), settings, anchor_index: Mutex::default() }
+        Self {
+            connections: Connections::new(&settings),
+            settings,
+            anchor_index: Mutex::default(),
+            has_written: AtomicBool::default(),
+        }
     }
 
     async fn modify(&self, entry: &EntryRef, changes: Vec<Mod<Vec<u8>>>) -> Result<Meaning, ConnectorError> {
@@ -96,6 +104,19 @@ impl LdapConnector {
     ) -> Result<Vec<DirectoryEntry>, ConnectorError> {
         let session = self.connections.session().await?;
         let found = search::run(&session, base, scope, filter, attributes).await;
+        self.checked(&session, found).await
+    }
+
+    /// At most so many entries below this base.
+    pub(super) async fn some_below(
+        &self,
+        base: &str,
+        filter: &str,
+        attributes: &[String],
+        most: usize,
+    ) -> Result<Vec<DirectoryEntry>, ConnectorError> {
+        let session = self.connections.session().await?;
+        let found = search::some(&session, base, filter, attributes, most).await;
         self.checked(&session, found).await
     }
 
@@ -201,7 +222,11 @@ impl Connector for LdapConnector {
         let delete = read.map(|read| Mod::Delete(attribute(), value(read)));
         let add = new.map(|new| Mod::Add(attribute(), value(new)));
         match self.modify(entry, delete.into_iter().chain(add).collect()).await? {
-            Meaning::Done => Ok(Replacement::Done),
+            Meaning::Done => {
+                self.has_written.store(true, Ordering::Relaxed);
+                Ok(Replacement::Done)
+            }
+            Meaning::Denied(reason) => Err(self.denied(reason).await),
             Meaning::Changed => Ok(Replacement::ChangedMeanwhile),
             Meaning::Not(error) => Err(error),
         }

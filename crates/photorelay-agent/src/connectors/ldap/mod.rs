@@ -13,6 +13,7 @@ mod connector;
 mod find;
 mod identifiers;
 pub(crate) mod names;
+mod rights;
 mod scope;
 mod search;
 mod session;

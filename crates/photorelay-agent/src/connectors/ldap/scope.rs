@@ -40,9 +40,13 @@ impl DirectoryScope {
 
     /// Finds the user with this objectGUID, escaped, if it is in the group and fits the filter.
     pub(super) fn filter_for(&self, guid: &str) -> String {
+        format!("(&{USERS}(objectGUID={guid}){})", self.conditions())
+    }
+
+    /// What group and filter ask of a user, to be put into `(&...)`.
+    pub(super) fn conditions(&self) -> String {
         let group = self.group.as_ref().map(|group| format!("({IN_CHAIN}={})", escaped(group.as_bytes())));
-        let parts = [group.unwrap_or_default(), self.filter.clone().unwrap_or_default()].concat();
-        format!("(&{USERS}(objectGUID={guid}){parts})")
+        [group.unwrap_or_default(), self.filter.clone().unwrap_or_default()].concat()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use ldap3::adapters::PagedResults;
-use ldap3::{LdapError, Scope, SearchEntry, SearchOptions};
+use ldap3::{LdapError, Scope, SearchEntry, SearchOptions, controls};
 
 use super::codes;
 use super::session::Session;
@@ -67,7 +67,25 @@ pub(super) async fn run(
     filter: &str,
     attributes: &[String],
 ) -> Result<Vec<DirectoryEntry>, SearchError> {
-    match tokio::time::timeout(session.timeout, entries(session, base, scope, filter, attributes)).await {
+    in_time(session, entries(session, base, scope, filter, attributes, MOST_ENTRIES)).await
+}
+
+/// At most so many entries below the base.
+pub(super) async fn some(
+    session: &Session,
+    base: &str,
+    filter: &str,
+    attributes: &[String],
+    most: usize,
+) -> Result<Vec<DirectoryEntry>, SearchError> {
+    if most == 0 {
+        return Ok(Vec::new());
+    }
+    in_time(session, entries(session, base, Scope::Subtree, filter, attributes, most)).await
+}
+
+async fn in_time<T>(session: &Session, answer: impl Future<Output = Result<T, SearchError>>) -> Result<T, SearchError> {
+    match tokio::time::timeout(session.timeout, answer).await {
         Ok(answer) => answer,
         Err(elapsed) => Err(SearchError::Lost(elapsed.into())),
     }
@@ -102,27 +120,36 @@ pub(super) async fn every(
     if result.rc == 0 { Ok(()) } else { Err(SearchError::Answered(codes::error(&result))) }
 }
 
+/// The number is a limit and the size of the one page that is asked for, because a server may keep to one of the two
+/// only. One that keeps to neither is asked to stop, and what was asked for is judged.
 async fn entries(
     session: &Session,
     base: &str,
     scope: Scope,
     filter: &str,
     attributes: &[String],
+    most: usize,
 ) -> Result<Vec<DirectoryEntry>, SearchError> {
     const NO_SUCH_OBJECT: u32 = 32;
     const SIZE_LIMIT_EXCEEDED: u32 = 4;
-    let limits = SearchOptions::new().sizelimit(MOST_ENTRIES as i32).timelimit(session.timeout.as_secs() as i32);
+    let most_sent = i32::try_from(most).unwrap_or(i32::MAX);
+    let limits = SearchOptions::new().sizelimit(most_sent).timelimit(session.timeout.as_secs() as i32);
     let mut ldap = session.ldap.clone();
     ldap.with_search_options(limits).with_timeout(session.timeout);
+    if scope != Scope::Base {
+        ldap.with_controls(controls::PagedResults { size: most_sent, cookie: Vec::new() });
+    }
     let mut stream = ldap.streaming_search(base, scope, filter, attributes).await.map_err(SearchError::Lost)?;
     let mut entries = Vec::new();
     while let Some(entry) = stream.next().await.map_err(SearchError::Lost)? {
         if entry.is_ref() || entry.is_intermediate() {
             continue;
         }
-        if entries.len() == MOST_ENTRIES {
-            // A server that does not know the limit that we set: what it still sends is not waited for.
-            return Err(SearchError::Lost(LdapError::EndOfStream));
+        if entries.len() == most {
+            let search = stream.ldap_handle().last_id();
+            stream.finish().await;
+            session.ldap.clone().abandon(search).await.map_err(SearchError::Lost)?;
+            return Ok(entries);
         }
         entries.push(DirectoryEntry::of(SearchEntry::construct(entry)));
     }

@@ -61,6 +61,13 @@ pub struct Server {
     pub(super) starttls: bool,
 }
 
+impl Server {
+    /// Of any domain controller, over any protection.
+    pub(super) fn is_global_catalogue(&self) -> bool {
+        matches!(self.url.port(), Some(3268 | 3269))
+    }
+}
+
 impl FromStr for Server {
     type Err = String;
 
