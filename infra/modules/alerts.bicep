@@ -52,6 +52,11 @@ var signals = [
     means: 'More photos than usual have disappeared from Microsoft Graph at once. Targets keep them unless an operator approves the removals or the deletion threshold permits them.'
   }
   {
+    word: 'photo_replaced'
+    severity: 2
+    means: 'Another writer has replaced photos that photorelay wrote. They wait for an operator.'
+  }
+  {
     word: 'poison_not_empty'
     severity: 2
     means: 'Poison queues contain dead-lettered messages: the users that they name are not up to date.'

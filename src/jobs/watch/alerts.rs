@@ -32,6 +32,7 @@ pub(super) fn of(status: &Status) -> Vec<Alert> {
     alert("receipt_overdue", receipt(status));
     alert("poison_not_empty", poison(status));
     alert("removals_surge", removals(status));
+    alert("photo_replaced", replaced(status));
     alerts
 }
 
@@ -167,6 +168,17 @@ fn removals(status: &Status) -> Option<String> {
     })
 }
 
+/// Another writer works on the same attribute.
+fn replaced(status: &Status) -> Option<String> {
+    let replaced = status.trail.replaced;
+    (replaced > 0).then(|| {
+        format!(
+            "{replaced} users show a photo that another writer put over photorelay's. `photorelay-agent held` lists them, \
+             and `photorelay-agent doctor <user>` says when it was changed: find the other writer, then approve or reject"
+        )
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use photorelay_core::contract::{FoundBy, RefusalStreak, SweptLast, V1};
@@ -260,6 +272,7 @@ mod tests {
         };
         assert_eq!(only(one_works), "none", "another agent of the target works");
         assert_eq!(only(|status| status.trail.oldest_unacknowledged = Some(ago(121))), "receipt_overdue");
+        assert_eq!(only(|status| status.trail.replaced = 1), "photo_replaced");
     }
 
     #[test]

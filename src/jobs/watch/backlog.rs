@@ -2,12 +2,13 @@
 
 use jiff::Timestamp;
 use photorelay_core::audit;
-use photorelay_core::contract::{EntryKind, Note};
+use photorelay_core::contract::{ApprovalReason, Decision, EntryKind, Note, PendingApproval};
 use photorelay_core::documents;
 use photorelay_core::id::UserId;
 use photorelay_core::names::{self, Container};
+use photorelay_core::receipts;
 use photorelay_core::storage::Storage;
-use photorelay_core::store::StoreError;
+use photorelay_core::store::{BlobStore, Pager, StoreError};
 use photorelay_core::target::Targets;
 
 use super::status::Trail;
@@ -46,7 +47,29 @@ pub(super) async fn count(storage: &Storage, targets: &Targets, deletes_forgotte
         read += 1;
         count_unacknowledged(storage, targets, user, &record, &mut trail).await?;
     }
+    trail.replaced = count_replaced(&*storage.blobs).await?;
     Ok(trail)
+}
+
+/// The undecided items of entries that a target has shown before another writer replaced them.
+async fn count_replaced(blobs: &dyn BlobStore) -> Result<u64, StoreError> {
+    let mut held = Pager::new(blobs, Container::Agents, names::HELD_PREFIX, |blob| Some(blob.name));
+    let (mut read, mut replaced) = (0, 0);
+    while let Some(name) = held.next().await?.filter(|_| read < MAX_READS) {
+        read += 1;
+        let Some(pending) = documents::read::<PendingApproval>(blobs, Container::Agents, &name).await? else {
+            continue;
+        };
+        if pending.held_for != ApprovalReason::Foreign || pending.receipts == 0 {
+            continue;
+        }
+        let decision = names::foreign_decision(pending.user_id, pending.value, &pending.target);
+        let is_decided = documents::read::<Decision>(blobs, Container::Agents, &decision).await?.is_some();
+        let receipts = receipts::names_of(blobs, pending.user_id).await?;
+        let is_covered = receipts.iter().any(|receipt| pending.is_covered_by(receipt));
+        replaced += u64::from(!is_decided && !is_covered);
+    }
+    Ok(replaced)
 }
 
 /// What a user waits for whose newest entry lacks a receipt of some target.

@@ -82,6 +82,8 @@ pub struct Trail {
     pub oldest_unacknowledged: Option<Timestamp>,
     /// Users whose newest entry waits for an operator, a mode or the scope, according to an agent's note.
     pub held: u64,
+    /// Users whose photo another writer has replaced after photorelay wrote it, and no operator has decided.
+    pub replaced: u64,
     /// Removals among those that wait.
     pub removals: u64,
     /// More users wait than were counted.
@@ -187,6 +189,7 @@ impl Status {
             ("out of scope", trail.out_of_scope),
             ("forgotten", trail.forgotten),
             ("held", trail.held),
+            ("replaced by another writer", trail.replaced),
         ];
         for (what, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
             write!(f, ", {count} {what}")?;

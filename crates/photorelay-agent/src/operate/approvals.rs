@@ -107,7 +107,10 @@ impl Approvals {
     /// Whether a receipt says that there is nothing to decide any more. One of the same entry does not if an operator
     /// put the earlier value back: that decision can still be changed.
     async fn is_covered(&self, held: &PendingApproval, verdict: Option<Verdict>) -> Result<bool, StoreError> {
-        let first = if verdict == Some(Verdict::Rejected) { held.seq + 1 } else { held.seq };
-        self.receipts.covers(held.user_id, first).await
+        let mut receipts = self.receipts.names_of(held.user_id).await?.into_iter();
+        Ok(match verdict {
+            Some(Verdict::Rejected) => receipts.any(|receipt| receipt.seq > held.seq),
+            _ => receipts.any(|receipt| held.is_covered_by(&receipt)),
+        })
     }
 }

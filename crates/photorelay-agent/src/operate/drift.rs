@@ -22,6 +22,8 @@ pub struct Drift {
     pub differing: u64,
     /// Not compared.
     pub out_of_scope: u64,
+    /// They differ and wait for an operator.
+    pub held: u64,
     /// They could not be compared.
     pub failed: u64,
     /// None unless they were to be announced again.
@@ -74,7 +76,8 @@ impl Drift {
                 self.differing += 1;
                 *self.states.entry(word(plan.state)).or_default() += 1;
                 writeln!(out, "{user}  entry {}  {}  would {}", plan.seq, word(plan.state), plan.would)?;
-                if plan.state != DriftState::Refused {
+                self.held += u64::from(plan.is_held);
+                if plan.state != DriftState::Refused && !plan.is_held {
                     self.writes += 1;
                     self.bytes += plan.bytes;
                     return Ok(Some(plan));
@@ -100,6 +103,9 @@ impl Drift {
             if let Some(rate) = limits.per_minute {
                 write!(out, ", in {} min at {rate} a minute", self.writes.div_ceil(u64::from(rate)))?;
             }
+        }
+        if self.held > 0 {
+            write!(out, ", {} wait for an operator: run `photorelay-agent held`", self.held)?;
         }
         if self.out_of_scope > 0 {
             write!(out, ", {} out of scope", self.out_of_scope)?;

@@ -134,11 +134,24 @@ impl ApprovalStore {
 
     /// Records that the entry waits for an operator. One that waits already keeps its time and its reason.
     pub(super) async fn hold(&self, pending: &PendingApproval) -> Result<(), StoreError> {
-        let known = self.pending(pending.user_id, pending.seq).await?;
-        if known.is_some_and(|known| known.value == pending.value) {
+        if self.is_held(pending).await? {
             return Ok(());
         }
+        if pending.receipts > 0 && pending.held_for == ApprovalReason::Foreign {
+            tracing::warn!(
+                alert = "photo_replaced",
+                user.id = %pending.user_id,
+                seq = pending.seq,
+                "another writer has replaced a photo that photorelay wrote: run `photorelay-agent held`"
+            );
+        }
         self.put(pending).await
+    }
+
+    /// Whether just this waits already.
+    pub(super) async fn is_held(&self, pending: &PendingApproval) -> Result<bool, StoreError> {
+        let known = self.pending(pending.user_id, pending.seq).await?;
+        Ok(known.is_some_and(|known| known.value == pending.value && known.receipts == pending.receipts))
     }
 
     pub(super) async fn put(&self, pending: &PendingApproval) -> Result<(), StoreError> {
@@ -150,7 +163,7 @@ impl ApprovalStore {
         documents::read(&self.blobs, Container::Agents, &names::held(user, seq, &self.target)).await
     }
 
-    /// The approved change is made: the entry waits no more.
+    /// The approved change is made, or the target shows what it should again: the entry waits no more.
     pub(super) async fn release(&self, user: UserId, seq: u32) -> Result<(), StoreError> {
         self.blobs.delete(Container::Agents, &names::held(user, seq, &self.target)).await
     }

@@ -44,6 +44,8 @@ pub struct Plan {
     /// The size of the value that is wanted.
     pub bytes: u64,
     pub state: DriftState,
+    /// It waits for an operator, and `held` lists it: announcing it again changes nothing.
+    pub is_held: bool,
     pub would: String,
     /// Has an agent bring up this user.
     pub message: WriteBack,
@@ -78,8 +80,14 @@ impl Reconciler {
             (Some(_), None) => DriftState::Surplus,
             (Some(_), Some(_)) => DriftState::Different,
         };
+        let is_held = match &step {
+            NextStep::AskOperator { present, held_for, reason } => {
+                self.approvals.is_held(&self.pending_approval(*present, *held_for, reason).await?).await?
+            }
+            _ => false,
+        };
         let (shows, would) = (observed.shows(), step.describe());
-        Ok(Some(Plan { object: Some(entry.0), shows, state, would, ..plan }))
+        Ok(Some(Plan { object: Some(entry.0), shows, state, is_held, would, ..plan }))
     }
 
     /// What is known before the target was read.
@@ -95,6 +103,7 @@ impl Reconciler {
             wants: rendition.map(|rendition| rendition.sha256),
             bytes: rendition.map_or(0, |rendition| rendition.bytes),
             state: DriftState::Refused,
+            is_held: false,
             would: String::new(),
             message,
         }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use photorelay_core::contract::{Outcome, Receipt};
 use photorelay_core::documents;
 use photorelay_core::id::{Digest, UserId};
-use photorelay_core::names::{self, Container};
+use photorelay_core::names::{self, Container, ReceiptName};
 use photorelay_core::receipts;
 use photorelay_core::store::{BlobStore, Listed, Pager, StoreError, list_all};
 
@@ -39,10 +39,17 @@ impl ReceiptReader {
         Ok(receipts)
     }
 
-    /// Whether a receipt of this target covers the entry of this number or a later one.
-    pub(crate) async fn covers(&self, user: UserId, seq: u32) -> Result<bool, StoreError> {
-        let names = receipts::names_of(&self.blobs, user).await?;
-        Ok(names.iter().any(|name| name.target == self.target && name.seq >= seq))
+    /// The names of the user's receipts of this target.
+    pub(crate) async fn names_of(&self, user: UserId) -> Result<Vec<ReceiptName>, StoreError> {
+        let mut names = receipts::names_of(&self.blobs, user).await?;
+        names.retain(|name| name.target == self.target);
+        Ok(names)
+    }
+
+    /// How many receipts the entry has in this target.
+    pub(super) async fn count(&self, user: UserId, seq: u32) -> Result<u32, StoreError> {
+        let names = self.names_of(user).await?;
+        Ok(names.iter().filter(|name| name.seq == seq).map(|name| name.number).max().unwrap_or_default())
     }
 
     /// Whether a receipt records that this target showed this value because we wanted it to.

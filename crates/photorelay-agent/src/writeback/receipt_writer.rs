@@ -33,14 +33,15 @@ impl ReceiptWriter {
         Self { blobs: ScopedBlobs::new(blobs, GRANTS), target: target.to_owned(), agent: agent.to_owned() }
     }
 
-    /// Leaves the receipt of the entry, and of the announced one if a later entry was brought up instead.
+    /// Leaves the receipt of the entry, and of the announced one if a later entry was brought up instead. Returns whether
+    /// the first of them says something new.
     pub(super) async fn settle(
         &self,
         message: &WriteBack,
         newest: &Committed,
         settlement: Settlement,
         server: String,
-    ) -> Result<WritebackOutcome, StoreError> {
+    ) -> Result<(WritebackOutcome, bool), StoreError> {
         let (user, seq, outcome) = (newest.entry.user_id, newest.entry.seq, settlement.outcome);
         let receipt = Receipt {
             v: V1,
@@ -79,7 +80,7 @@ impl ReceiptWriter {
             };
             self.leave(&superseded, newest).await?;
         }
-        Ok(result)
+        Ok((result, is_news))
     }
 
     /// False if the receipt that counts says as much already.

@@ -186,7 +186,11 @@ impl Reconciler {
             return Ok(Progress::Again(identity.clone()));
         }
         let server = self.connector.server();
-        let outcome = self.writer.settle(message, &newest.committed, settlement, server).await?;
+        let (outcome, is_news) = self.writer.settle(message, &newest.committed, settlement, server).await?;
+        if !is_news && matches!(outcome, WritebackOutcome::Receipt { .. }) {
+            // A new receipt covers what waited; without one, another writer has put our value back.
+            self.approvals.release(user, newest.seq()).await?;
+        }
         Ok(Progress::Done(outcome))
     }
 
@@ -299,27 +303,28 @@ impl Reconciler {
         held_for: ApprovalReason,
         reason: String,
     ) -> Result<ActOutcome, WriteBackError> {
-        self.approvals.hold(&self.pending_approval(present, held_for, &reason)).await?;
+        self.approvals.hold(&self.pending_approval(present, held_for, &reason).await?).await?;
         Ok(ActOutcome::Noted { kind: NoteKind::Held, reason })
     }
 
-    pub(super) fn pending_approval(
+    pub(super) async fn pending_approval(
         &self,
         present: PresentValue,
         held_for: ApprovalReason,
         reason: &str,
-    ) -> PendingApproval {
-        PendingApproval {
+    ) -> Result<PendingApproval, WriteBackError> {
+        Ok(PendingApproval {
             v: V1,
             user_id: present.user,
             seq: present.seq,
             target: self.settings.target.clone(),
             held_for,
             value: present.value,
+            receipts: self.receipts.count(present.user, present.seq).await?,
             reason: reason.to_owned(),
             agent: self.settings.agent.clone(),
             at: Timestamp::now(),
-        }
+        })
     }
 
     /// Whether we wrote this value: an entry of the trail made it, or a receipt names it. An agent that died after

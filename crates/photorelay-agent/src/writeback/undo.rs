@@ -70,7 +70,7 @@ impl Reconciler {
         };
         let kept = PresentValue { user, seq, value, is_ours: false };
         let reason = "an operator put back what the target showed before";
-        let pending = self.pending_approval(kept, held_for, reason);
+        let pending = self.pending_approval(kept, held_for, reason).await?;
         self.approvals.decide(&pending, Verdict::Rejected).await?;
         if self.replace(entry, present, Some(&bytes)).await? == Replacement::ChangedMeanwhile {
             return Err(WriteBackError::Failed(format!(

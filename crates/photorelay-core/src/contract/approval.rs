@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Contract, V1};
 use crate::id::{Digest, UserId};
+use crate::names::ReceiptName;
 
-/// An entry that an agent does not write to the target before an operator approves it. Valid until a receipt covers the
-/// entry.
+/// An entry that an agent does not write to the target before an operator approves it. Valid until a later receipt
+/// covers the entry.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PendingApproval {
@@ -18,9 +19,25 @@ pub struct PendingApproval {
     pub held_for: ApprovalReason,
     /// The value in the target that would be replaced or removed.
     pub value: Digest,
+    /// How many receipts the entry had in the target then. More than none: the target has shown the entry, and another
+    /// writer has replaced it since.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub receipts: u32,
     pub reason: String,
     pub agent: String,
     pub at: Timestamp,
+}
+
+fn is_none(receipts: &u32) -> bool {
+    *receipts == 0
+}
+
+impl PendingApproval {
+    /// Whether this receipt says that there is nothing to decide any more: of a later entry, or left since.
+    pub fn is_covered_by(&self, receipt: &ReceiptName) -> bool {
+        let left_since = receipt.seq == self.seq && receipt.number > self.receipts;
+        receipt.user == self.user_id && receipt.target == self.target && (receipt.seq > self.seq || left_since)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -245,7 +245,11 @@ fn approvals_decisions_and_deletion_slots_are_as_agreed() {
     let reason = "the person has no photo any more".to_owned();
     let held_for = ApprovalReason::Removal;
     let (to, by) = (target.clone(), agent.clone());
-    golden("held.json", &PendingApproval { v: V1, user_id, seq, target: to, held_for, value, reason, agent: by, at });
+    let (receipts, agent_name) = (0, by);
+    let held =
+        PendingApproval { v: V1, user_id, seq, target: to, held_for, value, receipts, reason, agent: agent_name, at };
+    golden("held.json", &held);
+    golden("held-again.json", &PendingApproval { held_for: ApprovalReason::Foreign, receipts: 1, ..held });
     let (verdict, to) = (Verdict::Approved, target.clone());
     golden("decision.json", &Decision { v: V1, user_id, seq, target: to, held_for, value, verdict, at });
     golden("brake-slot.json", &DeletionSlot { v: V1, user_id, seq, target, agent, at });
