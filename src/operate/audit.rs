@@ -28,6 +28,13 @@ fn print(report: &Report, of_all: bool, out: &mut dyn Write) -> io::Result<()> {
         }
         None => writeln!(out, "no checkpoint: only heads and receipts can reveal a trail that was cut off")?,
     }
+    if report.unreferenced > 0 {
+        writeln!(
+            out,
+            "{} photos and renditions belong to no entry: their worker ended before it could commit; they harm nothing",
+            report.unreferenced
+        )?;
+    }
     let verdict = if report.findings.is_empty() { "the trail is intact" } else { "the trail is NOT intact" };
     writeln!(out, "{} people, {} entries, {} findings: {verdict}", report.people, report.entries, report.findings.len())
 }

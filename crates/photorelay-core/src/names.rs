@@ -69,6 +69,22 @@ pub fn rendition(user: UserId, photo: Digest, name: &str, rendition: Digest) -> 
     format!("{user}/{photo}/{name}-{rendition}.jpg")
 }
 
+/// The digest that the name of a photo or of a rendition promises for its bytes; `None` for any other name.
+pub fn parse_photo_blob(name: &str) -> Option<Digest> {
+    let (user, rest) = name.split_once('/')?;
+    let user: UserId = user.parse().ok()?;
+    let Some((of, file)) = rest.split_once('/') else {
+        let sha256 = rest.parse().ok()?;
+        return (photo(user, sha256) == name).then_some(sha256);
+    };
+    let (label, digest) = file.strip_suffix(".jpg")?.rsplit_once('-')?;
+    let (of, sha256): (Digest, Digest) = (of.parse().ok()?, digest.parse().ok()?);
+    (rendition(user, of, label, sha256) == name).then_some(sha256)
+}
+
+/// In `photos`, `state` and `agents`: what `doctor` writes and deletes again to try its rights.
+pub const PROBES_PREFIX: &str = "doctor/";
+
 /// In `photos`, `audit` and `receipts`: the prefix of all blobs of one user.
 pub fn person_prefix(user: UserId) -> String {
     format!("{user}/")

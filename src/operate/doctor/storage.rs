@@ -38,7 +38,7 @@ pub(super) async fn check(storage: &Storage, targets: &Targets, results: &mut Ve
 }
 
 async fn write(storage: &Storage, container: Container) -> Result<&'static str, StoreError> {
-    let name = format!("doctor/{}", Uuid::new_v4());
+    let name = format!("{}{}", names::PROBES_PREFIX, Uuid::new_v4());
     let content = Bytes::from_static(b"photorelay doctor tries its rights");
     let created = storage.blobs.create(container, &name, "text/plain", content.clone()).await?;
     let read = storage.blobs.get(container, &name, 1024).await?;

@@ -1,4 +1,4 @@
-//! Takes the daily checkpoint: the end of every user's trail, chained to the previous checkpoint.
+//! Takes the daily checkpoint: the end of every user's trail and their newest receipts, chained to the previous checkpoint.
 //!
 //! A checkpoint is create-once, so one of several writers wins, and the next run reuses the pages of an interrupted
 //! one. Each checkpoint carries forward what the previous one recorded: an end is never replaced by an earlier one, so
@@ -13,14 +13,14 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::Offset;
 
-use super::listing::Names;
+use super::listing::{NewestOfUsers, OwnedBlobs};
 use super::{AuditError, decode};
 use crate::contract::{
-    self, CauseKind, Checkpoint, CheckpointLink, CheckpointPage, Contract, ENDS_PER_PAGE, MAX_CONTRACT_BYTES, PageLink,
-    TrailEnd, V1,
+    self, CauseKind, Checkpoint, CheckpointLink, CheckpointPage, Contract, ENDS_PER_PAGE, MAX_CONTRACT_BYTES,
+    MAX_RECEIPTS_PER_END, PageLink, ReceiptEnd, TrailEnd, V1,
 };
 use crate::id::{Digest, UserId};
-use crate::names::{self, Container};
+use crate::names::{self, Container, ReceiptName};
 use crate::store::{BlobStore, Creation, StoreError};
 
 /// How many entries are read concurrently.
@@ -59,11 +59,11 @@ pub async fn take_checkpoint(blobs: &dyn BlobStore, now: Timestamp) -> Result<Op
         None => None,
     };
     let mut known = Ends::of(blobs, previous.as_ref().and_then(|stored| stored.checkpoint.as_ref().ok()), None);
-    let mut trail = Trail(Names::new(blobs, Container::Audit, ""));
+    let mut listed = NewestOfUsers::new(blobs);
     let mut taken = Taken { day, sha256: Digest::ZERO, people: 0, changes: Changes::default(), cut: Vec::new() };
     let mut pages = Vec::new();
     loop {
-        let users = next_page(&mut trail, &mut known).await?;
+        let users = next_page(&mut listed, &mut known).await?;
         if users.is_empty() {
             break;
         }
@@ -102,6 +102,8 @@ struct ListedEnd {
     user: UserId,
     /// The newest entry in the listing; 0 if there is none.
     seq: u32,
+    /// The newest receipt in each target.
+    receipts: Vec<ReceiptName>,
     known: Option<TrailEnd>,
 }
 
@@ -114,12 +116,42 @@ struct ObservedEnd {
 }
 
 impl ListedEnd {
-    async fn read(self, blobs: &dyn BlobStore) -> Result<Option<ObservedEnd>, StoreError> {
-        match self.known {
-            Some(end) if end.seq >= self.seq => {
-                return Ok(Some(ObservedEnd { end, is_cut: end.seq > self.seq, change: None }));
+    async fn read(mut self, blobs: &dyn BlobStore) -> Result<Option<ObservedEnd>, StoreError> {
+        let receipts = self.read_receipts(blobs).await?;
+        let observed = self.read_entry(blobs).await?;
+        Ok(observed.map(|observed| ObservedEnd { end: TrailEnd { receipts, ..observed.end }, ..observed }))
+    }
+
+    /// The newest receipts: those that the previous checkpoint knew as it recorded them, whatever became of them since.
+    async fn read_receipts(&mut self, blobs: &dyn BlobStore) -> Result<Vec<ReceiptEnd>, StoreError> {
+        let mut ends = self.known.as_ref().map(|known| known.receipts.clone()).unwrap_or_default();
+        for name in std::mem::take(&mut self.receipts) {
+            let known = ends.iter().position(|end| end.target == name.target);
+            if known.is_some_and(|at| (ends[at].seq, ends[at].number) >= (name.seq, name.number)) {
+                continue;
             }
-            _ => {}
+            let content = match blobs.get(Container::Receipts, &name.to_string(), MAX_CONTRACT_BYTES as u64).await {
+                // As for entries below: verification reports it.
+                Ok(None) | Err(StoreError::TooLarge { .. }) => continue,
+                Ok(Some(content)) => content,
+                Err(error) => return Err(error),
+            };
+            let ReceiptName { seq, target, number, .. } = name;
+            let end = ReceiptEnd { target, seq, number, sha256: Digest::of(&content) };
+            match known {
+                Some(at) => ends[at] = end,
+                None if ends.len() < MAX_RECEIPTS_PER_END => ends.push(end),
+                None => {}
+            }
+        }
+        ends.sort_by(|a, b| a.target.cmp(&b.target));
+        Ok(ends)
+    }
+
+    async fn read_entry(self, blobs: &dyn BlobStore) -> Result<Option<ObservedEnd>, StoreError> {
+        if let Some(end) = self.known.clone().filter(|end| end.seq >= self.seq) {
+            let is_cut = end.seq > self.seq;
+            return Ok(Some(ObservedEnd { end, is_cut, change: None }));
         }
         let name = names::audit_entry(self.user, self.seq);
         let bytes = match blobs.get(Container::Audit, &name, MAX_CONTRACT_BYTES as u64).await {
@@ -135,7 +167,7 @@ impl ListedEnd {
         if let Err(error @ (AuditError::Unreadable { .. } | AuditError::Misplaced { .. })) = &cause {
             tracing::error!(user.id = %self.user, %error, "the audit trail is damaged: run `photorelay audit verify`");
         }
-        let end = TrailEnd { user_id: self.user, seq: self.seq, sha256: Digest::of(&bytes) };
+        let end = TrailEnd { user_id: self.user, seq: self.seq, sha256: Digest::of(&bytes), receipts: Vec::new() };
         Ok(Some(ObservedEnd { end, is_cut: false, change: self.known.and(cause.ok()) }))
     }
 }
@@ -150,15 +182,15 @@ async fn read_ends(blobs: &dyn BlobStore, users: Vec<ListedEnd>) -> Result<Vec<O
 }
 
 /// The users of the next page; empty after the last one.
-async fn next_page(trail: &mut Trail<'_>, known: &mut Ends<'_>) -> Result<Vec<ListedEnd>, StoreError> {
+async fn next_page(listed: &mut NewestOfUsers<'_>, known: &mut Ends<'_>) -> Result<Vec<ListedEnd>, StoreError> {
     let mut page = Vec::new();
     while page.len() < ENDS_PER_PAGE {
-        let listed = trail.peek().await?;
-        let end = known.peek().await?;
-        let Some(user) = listed.into_iter().chain(end.map(|end| end.user_id)).min() else { break };
-        let seq = if listed == Some(user) { trail.take(user).await? } else { 0 };
-        let known = if end.is_some_and(|end| end.user_id == user) { known.take() } else { None };
-        page.push(ListedEnd { user, seq, known });
+        let in_trail = listed.next_user().await?;
+        let in_checkpoint = known.peek().await?;
+        let Some(user) = in_trail.into_iter().chain(in_checkpoint).min() else { break };
+        let (seq, receipts) = (listed.newest_entry(user).await?, listed.newest_receipts(user).await?);
+        let known = if in_checkpoint == Some(user) { known.take() } else { None };
+        page.push(ListedEnd { user, seq, receipts, known });
     }
     Ok(page)
 }
@@ -171,26 +203,6 @@ async fn store_page(blobs: &dyn BlobStore, ends: Vec<TrailEnd>) -> Result<Option
     let sha256 = Digest::of(&content);
     blobs.create(Container::Audit, &names::checkpoint_page(sha256), "application/json", content).await?;
     Ok(Some(PageLink { sha256, first, last }))
-}
-
-/// The ends of all trails, from a listing of `audit`.
-struct Trail<'a>(Names<'a>);
-
-impl Trail<'_> {
-    async fn peek(&mut self) -> Result<Option<UserId>, StoreError> {
-        while self.0.next_unowned().await?.is_some() {}
-        self.0.owner().await
-    }
-
-    async fn take(&mut self, user: UserId) -> Result<u32, StoreError> {
-        let mut newest = 0;
-        while let Some(name) = self.0.next_of(user).await? {
-            if let Some((_, seq)) = names::parse_audit_entry(&name) {
-                newest = seq.max(newest);
-            }
-        }
-        Ok(newest)
-    }
 }
 
 /// A checkpoint as it is stored, readable or not.
@@ -213,14 +225,14 @@ pub async fn newest_checkpoint(blobs: &dyn BlobStore) -> Result<Option<StoredChe
 
 /// The days that have a checkpoint, in order.
 pub(super) async fn days(blobs: &dyn BlobStore) -> Result<Vec<Date>, StoreError> {
-    let mut listed = Names::new(blobs, Container::Audit, names::CHECKPOINTS_PREFIX);
+    let mut listed = OwnedBlobs::new(blobs, Container::Audit, names::CHECKPOINTS_PREFIX);
     let mut days = Vec::new();
-    while let Some(name) = listed.next().await? {
+    while let Some(blob) = listed.next().await? {
         // The many pages sort after the days.
-        if names::is_checkpoint_page(&name) {
+        if names::is_checkpoint_page(&blob.name) {
             break;
         }
-        days.extend(names::parse_checkpoint(&name));
+        days.extend(names::parse_checkpoint(&blob.name));
     }
     Ok(days)
 }
@@ -262,7 +274,8 @@ impl<'a> Ends<'a> {
         Self { blobs, pages: pages.into_iter(), page: VecDeque::new(), only, broken: Vec::new() }
     }
 
-    pub(super) async fn peek(&mut self) -> Result<Option<TrailEnd>, StoreError> {
+    /// The user of the next end.
+    pub(super) async fn peek(&mut self) -> Result<Option<UserId>, StoreError> {
         while self.page.is_empty() {
             let Some(link) = self.pages.next() else { return Ok(None) };
             let name = names::checkpoint_page(link.sha256);
@@ -282,10 +295,10 @@ impl<'a> Ends<'a> {
                 None => self.broken.push((link.sha256, is_missing)),
             }
         }
-        Ok(self.page.front().copied())
+        Ok(self.page.front().map(|end| end.user_id))
     }
 
-    /// Takes the end that [`Self::peek`] returned.
+    /// Takes the end of the user that [`Self::peek`] returned.
     pub(super) fn take(&mut self) -> Option<TrailEnd> {
         self.page.pop_front()
     }

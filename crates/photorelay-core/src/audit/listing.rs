@@ -1,44 +1,89 @@
-//! Listings of the trail: which user owns each blob, and which users have a trail.
+//! Listings of the trail: which user owns each blob, what is the newest of each user, and which users have a trail.
 
 use crate::id::UserId;
-use crate::names::{self, Container};
-use crate::store::{BlobStore, Pager, StoreError};
+use crate::names::{self, Container, ReceiptName};
+use crate::store::{BlobStore, Listed, Pager, StoreError};
 
-/// The blob names of one listing, and the users who own them.
-pub(super) struct Names<'a> {
+/// The blobs of one listing, and the users who own them.
+pub(super) struct OwnedBlobs<'a> {
     container: Container,
-    pager: Pager<'a, String>,
+    pager: Pager<'a, Listed>,
 }
 
-impl<'a> Names<'a> {
+impl<'a> OwnedBlobs<'a> {
     pub(super) fn new(blobs: &'a dyn BlobStore, container: Container, prefix: impl Into<String>) -> Self {
-        Self { container, pager: Pager::new(blobs, container, prefix, |blob| Some(blob.name)) }
+        Self { container, pager: Pager::new(blobs, container, prefix, Some) }
     }
 
-    pub(super) async fn peek(&mut self) -> Result<Option<&str>, StoreError> {
-        Ok(self.pager.peek().await?.map(String::as_str))
-    }
-
-    pub(super) async fn next(&mut self) -> Result<Option<String>, StoreError> {
+    pub(super) async fn next(&mut self) -> Result<Option<Listed>, StoreError> {
         self.pager.next().await
     }
 
     /// The owner of the next blob; `None` if it belongs to no user, or at the end.
     pub(super) async fn owner(&mut self) -> Result<Option<UserId>, StoreError> {
         let container = self.container;
-        Ok(self.peek().await?.and_then(|name| owner(container, name)))
+        Ok(self.pager.peek().await?.and_then(|blob| owner(container, &blob.name)))
     }
 
-    /// The next name, if it belongs to this user.
-    pub(super) async fn next_of(&mut self, user: UserId) -> Result<Option<String>, StoreError> {
+    /// The next blob, if it belongs to this user.
+    pub(super) async fn next_of(&mut self, user: UserId) -> Result<Option<Listed>, StoreError> {
         let container = self.container;
-        self.pager.next_if(|name| owner(container, name) == Some(user)).await
+        self.pager.next_if(|blob| owner(container, &blob.name) == Some(user)).await
     }
 
-    /// The next name, if it belongs to no user.
-    pub(super) async fn next_unowned(&mut self) -> Result<Option<String>, StoreError> {
+    /// Skips the next blob if it belongs to no user or to one before this user; whether it did.
+    pub(super) async fn skip_before(&mut self, user: UserId) -> Result<bool, StoreError> {
         let container = self.container;
-        self.pager.next_if(|name| owner(container, name).is_none()).await
+        let skipped = self.pager.next_if(|blob| owner(container, &blob.name).is_none_or(|owner| owner < user)).await?;
+        Ok(skipped.is_some())
+    }
+
+    /// The next blob, if it belongs to no user.
+    pub(super) async fn next_unowned(&mut self) -> Result<Option<Listed>, StoreError> {
+        let container = self.container;
+        self.pager.next_if(|blob| owner(container, &blob.name).is_none()).await
+    }
+}
+
+/// The newest entry and the newest receipts of each user, from listings of `audit` and `receipts`.
+pub(super) struct NewestOfUsers<'a> {
+    trail: OwnedBlobs<'a>,
+    receipts: OwnedBlobs<'a>,
+}
+
+impl<'a> NewestOfUsers<'a> {
+    pub(super) fn new(blobs: &'a dyn BlobStore) -> Self {
+        let of = |container| OwnedBlobs::new(blobs, container, "");
+        Self { trail: of(Container::Audit), receipts: of(Container::Receipts) }
+    }
+
+    /// The next user who has a trail.
+    pub(super) async fn next_user(&mut self) -> Result<Option<UserId>, StoreError> {
+        while self.trail.next_unowned().await?.is_some() {}
+        self.trail.owner().await
+    }
+
+    /// The number of the user's newest entry; 0 if there is none. Users are asked for in order.
+    pub(super) async fn newest_entry(&mut self, user: UserId) -> Result<u32, StoreError> {
+        let mut newest = 0;
+        while let Some(blob) = self.trail.next_of(user).await? {
+            newest = names::parse_audit_entry(&blob.name).map_or(newest, |(_, seq)| seq.max(newest));
+        }
+        Ok(newest)
+    }
+
+    /// The user's newest receipt in each target. Users are asked for in order.
+    pub(super) async fn newest_receipts(&mut self, user: UserId) -> Result<Vec<ReceiptName>, StoreError> {
+        while self.receipts.skip_before(user).await? {}
+        let mut newest: Vec<ReceiptName> = Vec::new();
+        while let Some(blob) = self.receipts.next_of(user).await? {
+            let Some(name) = names::parse_receipt(&blob.name) else { continue };
+            match newest.iter_mut().find(|known| known.target == name.target) {
+                Some(known) => *known = known.clone().max(name),
+                None => newest.push(name),
+            }
+        }
+        Ok(newest)
     }
 }
 
@@ -63,7 +108,7 @@ pub struct TrailUsers<'a> {
 impl<'a> TrailUsers<'a> {
     /// The users after `last`.
     pub fn after(blobs: &'a dyn BlobStore, last: Option<UserId>) -> Self {
-        let parse = |blob: crate::store::Listed| names::parse_audit_entry(&blob.name).map(|(user, _)| user);
+        let parse = |blob: Listed| names::parse_audit_entry(&blob.name).map(|(user, _)| user);
         Self { pager: Pager::new(blobs, Container::Audit, "", parse), last }
     }
 

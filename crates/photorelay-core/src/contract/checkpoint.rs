@@ -11,7 +11,9 @@ use super::{Contract, V1};
 use crate::id::{Digest, UserId};
 
 /// The maximum number of trail ends on one page.
-pub const ENDS_PER_PAGE: usize = 5_000;
+pub const ENDS_PER_PAGE: usize = 2_000;
+/// Receipts in more targets are not recorded, so that a page stays small.
+pub const MAX_RECEIPTS_PER_END: usize = 8;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -52,18 +54,31 @@ pub struct CheckpointPage {
     pub ends: Vec<TrailEnd>,
 }
 
-/// The newest entry of a user's trail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// The newest entry of a user's trail, and the newest receipt in each target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TrailEnd {
     pub user_id: UserId,
     pub seq: u32,
     /// SHA-256 of the entry's bytes.
     pub sha256: Digest,
+    /// In the order of their targets; at most [`MAX_RECEIPTS_PER_END`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub receipts: Vec<ReceiptEnd>,
+}
+
+/// The newest receipt of a user in one target: which one it is, and the SHA-256 of its bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReceiptEnd {
+    pub target: String,
+    pub seq: u32,
+    pub number: u32,
+    pub sha256: Digest,
 }
 
 impl Contract for Checkpoint {
-    /// Enough for the pages of about 30 million users.
+    /// Enough for the pages of about 12 million users.
     const MAX_BYTES: usize = 1024 * 1024;
 
     fn validate(&self) -> Result<(), String> {
@@ -75,7 +90,7 @@ impl Contract for Checkpoint {
 }
 
 impl Contract for CheckpointPage {
-    const MAX_BYTES: usize = 1024 * 1024;
+    const MAX_BYTES: usize = 4 * 1024 * 1024;
 
     fn validate(&self) -> Result<(), String> {
         match self.ends.is_sorted_by(|a, b| a.user_id < b.user_id) {

@@ -25,7 +25,9 @@ pub use agents::{DailyWrites, ReconciliationCursor, StopSwitch};
 pub use approval::{ApprovalReason, Decision, DeletionSlot, PendingApproval, Verdict};
 pub use audit::{AuditEntry, Cause, CauseKind, EntryKind, Identity, PhotoFacts, RenditionFacts, Seen};
 pub use check::{Absence, CheckMessage, FetchPolicy, MAX_PEOPLE_PER_CHECK};
-pub use checkpoint::{Checkpoint, CheckpointLink, CheckpointPage, ENDS_PER_PAGE, PageLink, TrailEnd};
+pub use checkpoint::{
+    Checkpoint, CheckpointLink, CheckpointPage, ENDS_PER_PAGE, MAX_RECEIPTS_PER_END, PageLink, ReceiptEnd, TrailEnd,
+};
 pub use dead_letter::DeadLetter;
 pub use embedded::{FileVersion, MetadataFile};
 pub use folder::FolderOwner;

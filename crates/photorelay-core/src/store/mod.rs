@@ -33,6 +33,8 @@ pub enum Creation {
 pub struct Listed {
     pub name: String,
     pub bytes: u64,
+    /// `None` where the store keeps none, as the embedded store does.
+    pub content_type: Option<String>,
     /// Empty unless the listing requested it.
     pub metadata: Metadata,
 }
@@ -99,8 +101,8 @@ pub trait BlobStore: Send + Sync + Debug {
     /// Ensures that the container exists, creating it if that is allowed.
     async fn ensure_container(&self, container: Container) -> Result<(), StoreError>;
 
-    /// Stores the blob unless the name is taken. The content type helps operators and tools that browse the storage;
-    /// photorelay never reads it back.
+    /// Stores the blob unless the name is taken. The content type helps operators and tools that browse the storage; only
+    /// verification reads it back.
     async fn create(
         &self,
         container: Container,

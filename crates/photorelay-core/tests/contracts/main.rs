@@ -8,8 +8,8 @@ use photorelay_core::contract::{
     CheckpointPage, ContinueSweep, Contract, ContractError, DailyWrites, DeadLetter, Decision, DeletionSlot, EntryKind,
     FetchPolicy, FileVersion, FolderOwner, FoundBy, Head, Heartbeat, Identity, LifecycleEvent, LifecycleMessage,
     MetadataFile, Note, NoteKind, NotificationActivity, Outcome, PageLink, PendingApproval, PhotoFacts, Population,
-    Receipt, ReconciliationCursor, RefusalStreak, RenditionFacts, Seen, StopSwitch, SweepCursor, SweepLease,
-    SweepUnderWay, SweptLast, TrailEnd, V1, Verdict, WriteBack,
+    Receipt, ReceiptEnd, ReconciliationCursor, RefusalStreak, RenditionFacts, Seen, StopSwitch, SweepCursor,
+    SweepLease, SweepUnderWay, SweptLast, TrailEnd, V1, Verdict, WriteBack,
 };
 use photorelay_core::id::{Digest, TenantId, UserId};
 use serde_json::{Value, json};
@@ -97,9 +97,15 @@ fn the_audit_entry_is_as_agreed() {
 
 #[test]
 fn the_checkpoint_and_its_page_are_as_agreed() {
-    let page =
-        CheckpointPage { v: V1, ends: vec![TrailEnd { user_id: user(), seq: 3, sha256: Digest::of(b"entry 3") }] };
+    let page = CheckpointPage {
+        v: V1,
+        ends: vec![TrailEnd { user_id: user(), seq: 3, sha256: Digest::of(b"entry 3"), receipts: Vec::new() }],
+    };
     golden("checkpoint-page.json", &page);
+    let receipt = ReceiptEnd { target: "ad".to_owned(), seq: 3, number: 2, sha256: Digest::of(b"receipt") };
+    let mut with_receipts = page.clone();
+    with_receipts.ends[0].receipts.push(receipt);
+    golden("checkpoint-page-receipts.json", &with_receipts);
     let checkpoint = Checkpoint {
         v: V1,
         day: "2026-05-24".parse().unwrap(),

@@ -13,6 +13,7 @@ mod queues;
 mod trails;
 mod verify;
 mod verify_checkpoints;
+mod verify_receipts;
 
 /// Runs functions of a suite as tests on every backend.
 macro_rules! on_every_backend {

@@ -116,7 +116,7 @@ impl Trails {
             reason: None,
             entry_sha256: audit::read(&self.blobs, user, seq).await.unwrap().unwrap().sha256,
             before: None,
-            after: None,
+            after: Some(Digest::of(format!("thumbnail {seq} of {user}").as_bytes())),
             server: "dc1".to_owned(),
             agent: "agent".to_owned(),
             at: Timestamp::UNIX_EPOCH,

@@ -50,6 +50,26 @@ pub enum Problem {
         saw: Digest,
         found: Digest,
     },
+    /// The receipt does not say what its name, its entry or its number in the row of receipts says.
+    ReceiptContradicts {
+        receipt: String,
+        why: String,
+    },
+    /// A receipt does not exist, although something refers to it.
+    ReceiptMissing {
+        receipt: String,
+        evidence: String,
+    },
+    /// The receipt had different bytes when the checkpoint was taken.
+    ReceiptChanged {
+        receipt: String,
+        checkpoint: String,
+    },
+    /// The blob is stored with another content type than it was given.
+    ContentTypeChanged {
+        blob: String,
+        content_type: String,
+    },
     /// The entry had different bytes when the checkpoint was taken.
     NotWhatTheCheckpointSaw {
         checkpoint: String,
@@ -148,6 +168,16 @@ impl Problem {
             Problem::NotWhatTheAgentSaw { receipt, saw, found } => {
                 write!(f, "the entry was changed since its receipt: it hashes to {found}, {receipt} names {saw}")
             }
+            Problem::ReceiptContradicts { receipt, why } => write!(f, "{receipt} cannot be what the agent left: {why}"),
+            Problem::ReceiptMissing { receipt, evidence } => {
+                write!(f, "{receipt} is missing, although {evidence} refers to it")
+            }
+            Problem::ReceiptChanged { receipt, checkpoint } => {
+                write!(f, "{receipt} was changed after {checkpoint} was taken")
+            }
+            Problem::ContentTypeChanged { blob, content_type } => {
+                write!(f, "{blob} is stored as {content_type:?}, which photorelay did not give it")
+            }
             Problem::NotWhatTheCheckpointSaw { checkpoint, saw, found } => {
                 write!(f, "the entry was changed since a checkpoint: it hashes to {found}, {checkpoint} names {saw}")
             }
@@ -172,17 +202,20 @@ impl Problem {
     /// What an operator should do about it.
     fn fix(&self) -> &'static str {
         match self {
-            Problem::EntryMissing | Problem::CheckpointMissing { .. } => {
+            Problem::EntryMissing | Problem::CheckpointMissing { .. } | Problem::ReceiptMissing { .. } => {
                 "Find out from the storage account's log who deleted it, and restore it from a version or a backup"
             }
             Problem::EntryUnreadable { .. }
             | Problem::BlobChanged { .. }
             | Problem::CheckpointChanged { .. }
             | Problem::NotWhatTheAgentSaw { .. }
-            | Problem::NotWhatTheCheckpointSaw { .. } => "Restore it from a version or a backup",
+            | Problem::NotWhatTheCheckpointSaw { .. }
+            | Problem::ReceiptContradicts { .. }
+            | Problem::ReceiptChanged { .. } => "Restore it from a version or a backup",
             Problem::ChainBroken { .. } => {
                 "One of the two entries was changed: compare both with versions or backups and with the receipts"
             }
+            Problem::ContentTypeChanged { .. } => "Find out who changed it, then set it back",
             Problem::ForeignBlob { .. } => "Find out who created it, then delete it",
             Problem::BlobMissing { .. } => {
                 "Restore it from a version or a backup, or run `photorelay forget` if the user should be forgotten"

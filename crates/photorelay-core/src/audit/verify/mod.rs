@@ -1,4 +1,5 @@
-//! Verifies the audit trail: finds changed, missing and inserted entries and photos that do not match their digests.
+//! Verifies the audit trail: finds changed, missing and inserted entries, photos that do not match their digests, and
+//! receipts that do not match their names, their entries or the checkpoint.
 //!
 //! Heads, receipts and the newest checkpoint reveal a truncated trail and a user whose trail is missing altogether; the
 //! checkpoints themselves are chained. Verification only reads and must never repair anything. It holds one page of
@@ -7,8 +8,11 @@
 //! hash chain cannot reveal a forged newest entry that no agent has acted on.
 
 mod chain;
+mod evidence;
 mod finding;
 mod person;
+mod photos;
+mod receipts;
 mod report;
 mod walk;
 

@@ -2,8 +2,8 @@
 
 use jiff::civil::Date;
 
-use super::finding::Finding;
-use crate::id::Digest;
+use super::finding::{Finding, Problem};
+use crate::id::{Digest, UserId};
 
 /// What a verification checked and found, in the order of the trail.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -12,6 +12,9 @@ pub struct Report {
     pub entries: u64,
     /// Photos and renditions that exist and match their digests.
     pub blobs: u64,
+    /// Photos and renditions that match their digests and that no entry names: left by a worker that ended between
+    /// storing a photo and committing its entry.
+    pub unreferenced: u64,
     pub checkpoints: u64,
     /// The day and digest of the newest checkpoint, to compare with the digest that was logged when it was taken.
     pub newest_checkpoint: Option<(Date, Digest)>,
@@ -23,10 +26,15 @@ impl Report {
         self.findings.is_empty()
     }
 
+    pub(super) fn find(&mut self, user: UserId, seq: impl Into<Option<u32>>, problem: Problem) {
+        self.findings.push(Finding::of(user, seq, problem));
+    }
+
     pub(super) fn add(&mut self, other: Report) {
         self.people += other.people;
         self.entries += other.entries;
         self.blobs += other.blobs;
+        self.unreferenced += other.unreferenced;
         self.findings.extend(other.findings);
     }
 }

@@ -1,16 +1,16 @@
-//! Merges the listings of entries, receipts and heads and the newest checkpoint into one item for each user.
+//! Merges the listings of entries, receipts, photos and heads and the newest checkpoint into one item for each user.
 //!
-//! All four are ordered by user id, so the merge holds only one page of each.
+//! All five are ordered by user id, so the merge holds only one page of each.
 
 use jiff::civil::Date;
 
 use super::finding::Finding;
 use crate::audit::checkpoint::Ends;
-use crate::audit::listing::Names;
+use crate::audit::listing::OwnedBlobs;
 use crate::contract::TrailEnd;
 use crate::id::UserId;
 use crate::names::{self, Container, ReceiptName};
-use crate::store::{BlobStore, StoreError};
+use crate::store::{BlobStore, Listed, StoreError};
 
 /// Everything that the listings contain about one user.
 #[derive(Debug)]
@@ -20,8 +20,10 @@ pub(super) struct Traces {
     pub(super) entries: Vec<u32>,
     /// Names under the user's prefix in `audit` that are not entries.
     pub(super) foreign: Vec<String>,
-    /// The receipt that counts of the newest entry that has one.
-    pub(super) newest_receipt: Option<ReceiptName>,
+    /// By entry, then by target, then by number.
+    pub(super) receipts: Vec<ReceiptName>,
+    /// Photos, renditions, and whatever else is under the user's prefix in `photos`.
+    pub(super) photos: Vec<Listed>,
     pub(super) has_head: bool,
     /// The end of the trail in the newest checkpoint, and that checkpoint's day.
     pub(super) known: Option<(TrailEnd, Date)>,
@@ -40,18 +42,20 @@ pub(super) struct CheckpointBaseline<'a> {
 }
 
 pub(super) struct Walk<'a> {
-    entries: Names<'a>,
-    receipts: Names<'a>,
-    heads: Names<'a>,
+    entries: OwnedBlobs<'a>,
+    receipts: OwnedBlobs<'a>,
+    photos: OwnedBlobs<'a>,
+    heads: OwnedBlobs<'a>,
     known: CheckpointBaseline<'a>,
 }
 
 impl<'a> Walk<'a> {
     pub(super) fn of_all_users(blobs: &'a dyn BlobStore, known: CheckpointBaseline<'a>) -> Self {
         Self {
-            entries: Names::new(blobs, Container::Audit, ""),
-            receipts: Names::new(blobs, Container::Receipts, ""),
-            heads: Names::new(blobs, Container::State, names::HEADS_PREFIX),
+            entries: OwnedBlobs::new(blobs, Container::Audit, ""),
+            receipts: OwnedBlobs::new(blobs, Container::Receipts, ""),
+            photos: OwnedBlobs::new(blobs, Container::Photos, ""),
+            heads: OwnedBlobs::new(blobs, Container::State, names::HEADS_PREFIX),
             known,
         }
     }
@@ -59,9 +63,10 @@ impl<'a> Walk<'a> {
     pub(super) fn of_person(blobs: &'a dyn BlobStore, user: UserId, known: CheckpointBaseline<'a>) -> Self {
         let prefix = names::person_prefix(user);
         Self {
-            entries: Names::new(blobs, Container::Audit, prefix.clone()),
-            receipts: Names::new(blobs, Container::Receipts, prefix),
-            heads: Names::new(blobs, Container::State, names::head(user)),
+            entries: OwnedBlobs::new(blobs, Container::Audit, prefix.clone()),
+            receipts: OwnedBlobs::new(blobs, Container::Receipts, prefix.clone()),
+            photos: OwnedBlobs::new(blobs, Container::Photos, prefix),
+            heads: OwnedBlobs::new(blobs, Container::State, names::head(user)),
             known,
         }
     }
@@ -75,21 +80,26 @@ impl<'a> Walk<'a> {
         if let Some((page, is_missing)) = self.known.ends.broken.pop() {
             return Ok(Some(WalkItem::Foreign(Finding::of_page(page, is_missing, self.known.day))));
         }
-        let mut user = end.map(|end| end.user_id);
-        for names in [&mut self.entries, &mut self.receipts, &mut self.heads] {
-            user = user.into_iter().chain(names.owner().await?).min();
+        let mut user = end;
+        for listed in [&mut self.entries, &mut self.receipts, &mut self.photos, &mut self.heads] {
+            user = user.into_iter().chain(listed.owner().await?).min();
         }
         match user {
-            Some(user) => Ok(Some(WalkItem::User(self.collect(user, end).await?))),
+            Some(user) => Ok(Some(WalkItem::User(self.collect(user, end == Some(user)).await?))),
             None => Ok(None),
         }
     }
 
     /// Skips blobs that belong to no user, and returns a finding for one that is not part of a trail at all.
     async fn next_foreign(&mut self) -> Result<Option<Finding>, StoreError> {
-        while let Some(name) = self.entries.next_unowned().await? {
+        while let Some(Listed { name, .. }) = self.entries.next_unowned().await? {
             if names::parse_checkpoint(&name).is_none() && !names::is_checkpoint_page(&name) {
                 return Ok(Some(Finding::foreign(Container::Audit, &name)));
+            }
+        }
+        while let Some(Listed { name, .. }) = self.photos.next_unowned().await? {
+            if !name.starts_with(names::PROBES_PREFIX) {
+                return Ok(Some(Finding::foreign(Container::Photos, &name)));
             }
         }
         while self.receipts.next_unowned().await?.is_some() {}
@@ -97,30 +107,35 @@ impl<'a> Walk<'a> {
         Ok(None)
     }
 
-    /// Takes everything about this user from the listings; `end` is the next end of the checkpoint, perhaps theirs.
-    async fn collect(&mut self, user: UserId, end: Option<TrailEnd>) -> Result<Traces, StoreError> {
+    /// Takes everything about this user from the listings, and from the checkpoint if its next end is theirs.
+    async fn collect(&mut self, user: UserId, has_end: bool) -> Result<Traces, StoreError> {
         let mut traces = Traces {
             user,
             entries: Vec::new(),
             foreign: Vec::new(),
-            newest_receipt: None,
+            receipts: Vec::new(),
+            photos: Vec::new(),
             has_head: false,
             known: None,
         };
-        if end.is_some_and(|end| end.user_id == user) {
+        if has_end {
             traces.known = self.known.ends.take().zip(self.known.day);
         }
-        while let Some(name) = self.entries.next_of(user).await? {
+        while let Some(Listed { name, .. }) = self.entries.next_of(user).await? {
             match names::parse_audit_entry(&name) {
                 Some((_, seq)) => traces.entries.push(seq),
                 None => traces.foreign.push(name),
             }
         }
-        while let Some(name) = self.receipts.next_of(user).await? {
-            traces.newest_receipt = traces.newest_receipt.max(names::parse_receipt(&name));
+        while let Some(blob) = self.receipts.next_of(user).await? {
+            traces.receipts.extend(names::parse_receipt(&blob.name));
         }
-        while let Some(name) = self.heads.next_of(user).await? {
-            traces.has_head |= names::parse_head(&name).is_some();
+        traces.receipts.sort();
+        while let Some(blob) = self.photos.next_of(user).await? {
+            traces.photos.push(blob);
+        }
+        while let Some(blob) = self.heads.next_of(user).await? {
+            traces.has_head |= names::parse_head(&blob.name).is_some();
         }
         Ok(traces)
     }

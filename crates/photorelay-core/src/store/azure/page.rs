@@ -35,6 +35,8 @@ struct WireBlob {
 struct WireProperties {
     #[serde(rename = "Content-Length")]
     bytes: Option<u64>,
+    #[serde(rename = "Content-Type")]
+    content_type: Option<String>,
 }
 
 pub(super) fn parse(body: &[u8]) -> azure_core::Result<Page> {
@@ -48,8 +50,9 @@ pub(super) fn parse(body: &[u8]) -> azure_core::Result<Page> {
 /// Returns `None` for a name that XML has to encode: photorelay does not use such names.
 fn listed(blob: WireBlob) -> Option<Listed> {
     let name = blob.name.content.filter(|_| blob.name.encoded != Some(true))?;
-    let bytes = blob.properties.and_then(|properties| properties.bytes).unwrap_or_default();
-    Some(Listed { name, bytes, metadata: blob.metadata.unwrap_or_default() })
+    let (bytes, content_type) = blob.properties.map(|known| (known.bytes, known.content_type)).unwrap_or_default();
+    let content_type = content_type.filter(|content_type| !content_type.is_empty());
+    Some(Listed { name, bytes: bytes.unwrap_or_default(), content_type, metadata: blob.metadata.unwrap_or_default() })
 }
 
 #[cfg(test)]
@@ -66,15 +69,17 @@ mod tests {
 
     #[test]
     fn names_sizes_and_metadata_are_read_and_the_rest_is_not() {
-        let blob = "<Blob><Name>users/a.json</Name><Properties><Content-Length>612</Content-Length><Etag>0x8</Etag>\
+        let blob = "<Blob><Name>users/a.json</Name><Properties><Content-Length>612</Content-Length><Content-Type>image/jpeg</Content-Type><Etag>0x8</Etag>\
                     </Properties><Metadata><etag>&quot;A&amp;B&quot;</etag><seq>1</seq></Metadata><OrMetadata /></Blob>";
         let encoded = "<Blob><Name Encoded=\"true\">users%EF%BF%BF</Name><Properties /></Blob>";
         let bare = "<Blob><Name>users/b.json</Name><Properties><Content-Length>0</Content-Length></Properties>\
                     <Metadata /></Blob>";
         let page = page(&format!("<Blobs>{blob}{encoded}{bare}</Blobs>"), "<NextMarker>2!80!x</NextMarker>");
         let metadata = [("etag", "\"A&B\""), ("seq", "1")].map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let first = Listed { name: "users/a.json".to_owned(), bytes: 612, metadata: metadata.into() };
-        let second = Listed { name: "users/b.json".to_owned(), bytes: 0, metadata: BTreeMap::new() };
+        let content_type = Some("image/jpeg".to_owned());
+        let first = Listed { name: "users/a.json".to_owned(), bytes: 612, content_type, metadata: metadata.into() };
+        let name = "users/b.json".to_owned();
+        let second = Listed { name, bytes: 0, content_type: None, metadata: BTreeMap::new() };
         assert_eq!(page.blobs, [first, second]);
         assert_eq!(page.next.as_deref(), Some("2!80!x"));
     }

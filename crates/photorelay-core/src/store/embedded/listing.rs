@@ -85,7 +85,7 @@ impl Query {
             } else {
                 Metadata::new()
             };
-            page.blobs.push(Listed { name, bytes: on_disk.len(), metadata });
+            page.blobs.push(Listed { name, bytes: on_disk.len(), content_type: None, metadata });
         }
         Ok(ControlFlow::Continue(()))
     }
