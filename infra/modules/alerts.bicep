@@ -57,6 +57,11 @@ var signals = [
     means: 'Another writer has replaced photos that photorelay wrote. They wait for an operator.'
   }
   {
+    word: 'two_users_one_object'
+    severity: 2
+    means: 'Two users are one object of a target and both live: neither gets a photo.'
+  }
+  {
     word: 'poison_not_empty'
     severity: 2
     means: 'Poison queues contain dead-lettered messages: the users that they name are not up to date.'

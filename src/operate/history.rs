@@ -8,12 +8,13 @@ use anyhow::Result;
 use jiff::Timestamp;
 use photorelay_core::audit;
 use photorelay_core::contract::{
-    self, AuditEntry, CaptureStatus, CauseKind, EntryKind, Head, MAX_CONTRACT_BYTES, Outcome, Receipt,
+    self, AuditEntry, CaptureStatus, CauseKind, EntryKind, Head, MAX_CONTRACT_BYTES, Outcome, Receipt, Succession,
 };
 use photorelay_core::id::UserId;
-use photorelay_core::names::{Container, ReceiptName};
+use photorelay_core::names::{self, Container, ReceiptName};
 use photorelay_core::storage::Storage;
-use photorelay_core::{heads, id::Digest, receipts};
+use photorelay_core::store::list_all;
+use photorelay_core::{documents, heads, id::Digest, receipts};
 
 /// Prints the entries, oldest first, and what the next check will find.
 pub async fn history(storage: &Storage, user: UserId, out: &mut dyn Write) -> Result<()> {
@@ -41,10 +42,33 @@ pub async fn history(storage: &Storage, user: UserId, out: &mut dyn Write) -> Re
             writeln!(out, "      {receipt}")?;
         }
     }
+    for succession in successions(storage, user).await? {
+        writeln!(out, "{}", in_words(user, &succession))?;
+    }
     if let Some(head) = heads::read(blobs, user).await? {
         writeln!(out, "{}", state_of(&head))?;
     }
     Ok(())
+}
+
+/// The other users who are the same object in a target.
+async fn successions(storage: &Storage, user: UserId) -> Result<Vec<Succession>> {
+    let blobs = &*storage.blobs;
+    let mut found = Vec::new();
+    for listed in list_all(blobs, Container::Agents, &names::successions_prefix(user)).await? {
+        found.extend(documents::read(blobs, Container::Agents, &listed.name).await?);
+    }
+    Ok(found)
+}
+
+fn in_words(user: UserId, succession: &Succession) -> String {
+    let Succession { target, earlier, later, contested, .. } = succession;
+    match (*earlier == user, contested) {
+        (true, true) => format!("{target}: contested by {later}, who is the same object there"),
+        (false, true) => format!("{target}: contested by {earlier}, who is the same object there"),
+        (true, false) => format!("{target}: succeeded by {later}, who is the same object there"),
+        (false, false) => format!("{target}: succeeds {earlier}, who was the same object there"),
+    }
 }
 
 /// The receipts of each entry, in words; of one target, the last one counts.

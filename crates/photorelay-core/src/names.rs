@@ -256,6 +256,38 @@ pub fn held_prefix(user: UserId) -> String {
 /// In `agents`: the prefix of all pending approvals.
 pub const HELD_PREFIX: &str = "held/";
 
+/// In `agents`: a user was found to be this object of the target.
+pub fn claim(target: &str, object: Digest, user: UserId) -> String {
+    format!("{}{user}.json", claims_prefix(target, object))
+}
+
+/// In `agents`: the prefix of all users who were found to be this object.
+pub fn claims_prefix(target: &str, object: Digest) -> String {
+    format!("{CLAIMS_PREFIX}{target}/{object}/")
+}
+
+/// In `agents`: the prefix of all claims.
+pub const CLAIMS_PREFIX: &str = "owners/";
+
+/// The user in the name of a claim; `None` for any other name.
+pub fn parse_claim(name: &str) -> Option<UserId> {
+    let (_, file) = name.strip_prefix(CLAIMS_PREFIX)?.rsplit_once('/')?;
+    file.strip_suffix(".json")?.parse().ok()
+}
+
+/// In `agents`: this user and another one were found to be the same object.
+pub fn succession(user: UserId, other: UserId, target: &str) -> String {
+    format!("{}{other}.{target}.json", successions_prefix(user))
+}
+
+/// In `agents`: the prefix of what is recorded about one user and others.
+pub fn successions_prefix(user: UserId) -> String {
+    format!("{SUCCESSIONS_PREFIX}{user}/")
+}
+
+/// In `agents`: the prefix of all successions.
+pub const SUCCESSIONS_PREFIX: &str = "successions/";
+
 /// In `agents`: an operator's decision about a removal.
 pub fn removal_decision(user: UserId, seq: u32, target: &str) -> String {
     format!("decisions/{user}/{seq:08}.{target}.json")

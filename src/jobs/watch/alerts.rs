@@ -33,6 +33,7 @@ pub(super) fn of(status: &Status) -> Vec<Alert> {
     alert("poison_not_empty", poison(status));
     alert("removals_surge", removals(status));
     alert("photo_replaced", replaced(status));
+    alert("two_users_one_object", contested(status));
     alerts
 }
 
@@ -168,6 +169,18 @@ fn removals(status: &Status) -> Option<String> {
     })
 }
 
+/// Neither of two users gets a photo.
+fn contested(status: &Status) -> Option<String> {
+    let pairs = status.trail.contested;
+    (pairs > 0).then(|| {
+        format!(
+            "{pairs} pairs of users are one object of a target (same anchor or SID), and both users of a pair live: \
+             neither is written. `photorelay history <user>` names the other; correct the account that is wrong, or run \
+             `photorelay forget` for the user who is gone"
+        )
+    })
+}
+
 /// Another writer works on the same attribute.
 fn replaced(status: &Status) -> Option<String> {
     let replaced = status.trail.replaced;
@@ -273,6 +286,7 @@ mod tests {
         assert_eq!(only(one_works), "none", "another agent of the target works");
         assert_eq!(only(|status| status.trail.oldest_unacknowledged = Some(ago(121))), "receipt_overdue");
         assert_eq!(only(|status| status.trail.replaced = 1), "photo_replaced");
+        assert_eq!(only(|status| status.trail.contested = 1), "two_users_one_object");
     }
 
     #[test]

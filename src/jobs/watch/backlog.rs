@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use photorelay_core::audit;
-use photorelay_core::contract::{ApprovalReason, Decision, EntryKind, Note, PendingApproval};
+use photorelay_core::contract::{ApprovalReason, Decision, EntryKind, Note, PendingApproval, Succession};
 use photorelay_core::documents;
 use photorelay_core::id::UserId;
 use photorelay_core::names::{self, Container};
@@ -48,7 +48,22 @@ pub(super) async fn count(storage: &Storage, targets: &Targets, deletes_forgotte
         count_unacknowledged(storage, targets, user, &record, &mut trail).await?;
     }
     trail.replaced = count_replaced(&*storage.blobs).await?;
+    trail.contested = count_contested(&*storage.blobs).await?;
     Ok(trail)
+}
+
+/// Pairs of users who are one object of a target and both live.
+async fn count_contested(blobs: &dyn BlobStore) -> Result<u64, StoreError> {
+    let mut successions = Pager::new(blobs, Container::Agents, names::SUCCESSIONS_PREFIX, |blob| Some(blob.name));
+    let (mut read, mut contested) = (0, 0);
+    while let Some(name) = successions.next().await?.filter(|_| read < MAX_READS) {
+        read += 1;
+        let Some(found) = documents::read::<Succession>(blobs, Container::Agents, &name).await? else { continue };
+        // Each pair is recorded for both.
+        let is_first = name == names::succession(found.earlier, found.later, &found.target);
+        contested += u64::from(found.contested && is_first);
+    }
+    Ok(contested)
 }
 
 /// The undecided items of entries that a target has shown before another writer replaced them.

@@ -84,6 +84,8 @@ pub struct Trail {
     pub held: u64,
     /// Users whose photo another writer has replaced after photorelay wrote it, and no operator has decided.
     pub replaced: u64,
+    /// Pairs of users who are one object of a target and both live: neither is written.
+    pub contested: u64,
     /// Removals among those that wait.
     pub removals: u64,
     /// More users wait than were counted.
@@ -190,6 +192,7 @@ impl Status {
             ("forgotten", trail.forgotten),
             ("held", trail.held),
             ("replaced by another writer", trail.replaced),
+            ("contested", trail.contested),
         ];
         for (what, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
             write!(f, ", {count} {what}")?;

@@ -45,6 +45,9 @@ pub(super) fn open_storage(config: &AgentConfig) -> Result<Storage> {
 
 pub(super) fn reconciler(config: &AgentConfig, storage: &Storage, dry_run: bool) -> Result<Reconciler> {
     let connector: Arc<dyn Connector> = match &config.connector {
+        ConnectorSettings::Folder { path, rendition } if dry_run || config.dry_run => {
+            Arc::new(FolderConnector::unopened(path, rendition, FOLDER_LIMIT))
+        }
         ConnectorSettings::Folder { path, rendition } => {
             let folder = FolderConnector::open(path, rendition, FOLDER_LIMIT);
             Arc::new(folder.with_context(|| format!("the folder {} cannot be opened", path.display()))?)

@@ -54,8 +54,13 @@ pub trait Connector: Send + Sync + Debug {
     }
 
     /// The one entry that belongs to this user, and what it shows: two independent identifiers agree, or the user is not
-    /// found.
+    /// found. Changes nothing in the target.
     async fn find(&self, user: UserId, identity: &Identity) -> Result<(EntryRef, Option<Bytes>), ConnectorError>;
+
+    /// Makes the entry this user's, right before it is written or when it shows what it should. Never in a dry run.
+    async fn claim(&self, _user: UserId, _identity: &Identity, _entry: &EntryRef) -> Result<(), ConnectorError> {
+        Ok(())
+    }
 
     /// What the entry shows now.
     async fn read(&self, entry: &EntryRef) -> Result<Option<Bytes>, ConnectorError>;

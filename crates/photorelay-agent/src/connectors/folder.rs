@@ -2,6 +2,8 @@
 //!
 //! A file is replaced as a whole, by rename, so that readers never see half a photo. Account names are unique only
 //! within a domain: `.photorelay/owners` records which user a file belongs to, and another user's file is never touched.
+//! The record is made by the first write; a user with the same anchor takes it over, because that is the same person
+//! with another object ID.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Write};
@@ -30,31 +32,43 @@ impl FolderConnector {
         for needed in [folder.to_owned(), own(folder, "owners"), own(folder, "locks")] {
             fs::create_dir_all(needed)?;
         }
-        Ok(Self { folder: folder.to_owned(), rendition: rendition.to_owned(), limit })
+        Ok(Self::unopened(folder, rendition, limit))
+    }
+
+    /// For a dry run: nothing is created, and a folder that is not there shows no photo.
+    pub fn unopened(folder: &Path, rendition: &str, limit: u64) -> Self {
+        Self { folder: folder.to_owned(), rendition: rendition.to_owned(), limit }
     }
 
     fn file(&self, entry: &EntryRef) -> PathBuf {
         self.folder.join(format!("{}.jpg", entry.0))
     }
 
-    /// Claims the file for this user, or finds out whose it is.
-    fn claim(&self, entry: &EntryRef, owner: &FolderOwner) -> Result<(), ConnectorError> {
+    /// Records the file as this user's.
+    fn record_owner(&self, entry: &EntryRef, owner: &FolderOwner) -> Result<(), ConnectorError> {
+        if self.check_owner(entry, owner)? == Some(owner.user_id) {
+            return Ok(());
+        }
+        let _lock = self.lock(entry).map_err(failed)?;
+        match self.check_owner(entry, owner)? {
+            Some(known) if known == owner.user_id => Ok(()),
+            _ => write_whole(&self.owner_file(entry), &contract::to_bytes(owner)).map_err(failed),
+        }
+    }
+
+    fn owner_file(&self, entry: &EntryRef) -> PathBuf {
+        own(&self.folder, "owners").join(format!("{}.json", entry.0))
+    }
+
+    /// Whose the file is, if that is this user or one with the same anchor; none if it is nobody's yet.
+    fn check_owner(&self, entry: &EntryRef, owner: &FolderOwner) -> Result<Option<UserId>, ConnectorError> {
         const LIMIT: u64 = FolderOwner::MAX_BYTES as u64;
-        let path = own(&self.folder, "owners").join(format!("{}.json", entry.0));
-        let known = match read_limited(&path, LIMIT).map_err(failed)? {
-            Some(known) => known,
-            None => {
-                let _lock = self.lock(entry).map_err(failed)?;
-                match read_limited(&path, LIMIT).map_err(failed)? {
-                    Some(known) => known,
-                    None => return write_whole(&path, &contract::to_bytes(owner)).map_err(failed),
-                }
-            }
-        };
+        let path = self.owner_file(entry);
+        let Some(known) = read_limited(&path, LIMIT).map_err(failed)? else { return Ok(None) };
         let known: FolderOwner = contract::parse(&known)
             .map_err(|error| ConnectorError::Refused(format!("{}: not an owner record: {error}", path.display())))?;
-        if known == *owner {
-            return Ok(());
+        if known == *owner || (known.anchor.is_some() && known.anchor == owner.anchor) {
+            return Ok(Some(known.user_id));
         }
         Err(ConnectorError::Refused(format!(
             "the file belongs to user {} and another user has the same account name: serve their domains by targets \
@@ -109,10 +123,16 @@ impl Connector for FolderConnector {
         }
         let entry = EntryRef(name.to_lowercase());
         let owner = FolderOwner { v: V1, user_id: user, anchor: identity.anchor.clone() };
-        let (target, claimed) = (self.clone(), entry.clone());
-        blocking(move || target.claim(&claimed, &owner)).await?;
+        let (target, checked) = (self.clone(), entry.clone());
+        blocking(move || target.check_owner(&checked, &owner).map(drop)).await?;
         let present = self.read(&entry).await?;
         Ok((entry, present))
+    }
+
+    async fn claim(&self, user: UserId, identity: &Identity, entry: &EntryRef) -> Result<(), ConnectorError> {
+        let owner = FolderOwner { v: V1, user_id: user, anchor: identity.anchor.clone() };
+        let (target, entry) = (self.clone(), entry.clone());
+        blocking(move || target.record_owner(&entry, &owner)).await
     }
 
     async fn read(&self, entry: &EntryRef) -> Result<Option<Bytes>, ConnectorError> {

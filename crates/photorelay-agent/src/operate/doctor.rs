@@ -3,6 +3,8 @@
 //!
 //! It changes nothing but a probe blob of its own, which it deletes again, and writes to no target.
 
+use std::io::ErrorKind;
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -46,10 +48,7 @@ pub async fn run_checks(
     let directory = match &config.connector {
         ConnectorSettings::Ldap(settings) => Some(LdapConnector::new((**settings).clone())),
         ConnectorSettings::Folder { path, .. } => {
-            results.push(match &reconciler {
-                Ok(_) => CheckResult::ok("folder", format!("{} can be written", path.display())),
-                Err(error) => CheckResult::error("folder", error, "make it writable for the agent's account"),
-            });
+            results.push(check_folder(path));
             None
         }
     };
@@ -65,6 +64,23 @@ pub async fn run_checks(
         }
     }
     Diagnosis(results)
+}
+
+/// Nothing is written to try it.
+fn check_folder(path: &Path) -> CheckResult {
+    const FIX: &str = "make it a folder that the agent's account may write, or correct PHOTORELAY_FOLDER_PATH";
+    let shown = path.display();
+    match std::fs::metadata(path) {
+        Ok(found) if !found.is_dir() => CheckResult::error("folder", format!("{shown} is no folder"), FIX),
+        Ok(found) if found.permissions().readonly() => {
+            CheckResult::error("folder", format!("{shown} is read-only"), FIX)
+        }
+        Ok(_) => CheckResult::ok("folder", format!("{shown} is there")),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            CheckResult::ok("folder", format!("{shown} is not there yet: the agent creates it"))
+        }
+        Err(error) => CheckResult::error("folder", format!("{shown}: {error}"), FIX),
+    }
 }
 
 fn check_certificate(end: Timestamp) -> CheckResult {

@@ -14,6 +14,7 @@ pub(crate) mod receipt_reader;
 mod receipt_writer;
 mod reconciler;
 mod settings;
+mod succession;
 pub(crate) mod trail;
 mod turn;
 mod undo;

@@ -15,6 +15,8 @@ pub(super) struct Observed<'a> {
     pub(super) newest: &'a Newest,
     pub(super) entry: &'a EntryRef,
     pub(super) present: Option<&'a Bytes>,
+    /// The users whose object it was before.
+    pub(super) earlier: &'a [UserId],
 }
 
 impl Observed<'_> {

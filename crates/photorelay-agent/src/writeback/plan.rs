@@ -8,6 +8,7 @@ use photorelay_core::id::{Digest, UserId};
 use super::error::WriteBackError;
 use super::next_step::{NextStep, Observed};
 use super::reconciler::Reconciler;
+use super::succession::ObjectOwner;
 use super::trail::Newest;
 use crate::connectors::ConnectorError;
 
@@ -70,13 +71,17 @@ impl Reconciler {
             }
             Err(error) => return Err(error.into()),
         };
-        let observed = Observed { user, newest: &newest, entry: &entry, present: present.as_ref() };
+        let earlier = match self.successions.owner(user, &entry).await? {
+            ObjectOwner::Own { earlier } => earlier,
+            other => return out_of_scope(plan, other.reason()),
+        };
+        let observed = Observed { user, newest: &newest, entry: &entry, present: present.as_ref(), earlier: &earlier };
         let step = self.next_step(observed).await?;
         let state = match (observed.shows(), plan.wants) {
             _ if matches!(step, NextStep::Refuse { .. }) => DriftState::Refused,
             (shows, wants) if shows == wants => DriftState::UpToDate,
             (None, _) => DriftState::Missing,
-            (Some(value), _) if !self.is_ours(user, &newest, value).await? => DriftState::Foreign,
+            (Some(value), _) if !self.is_ours(observed, value).await? => DriftState::Foreign,
             (Some(_), None) => DriftState::Surplus,
             (Some(_), Some(_)) => DriftState::Different,
         };

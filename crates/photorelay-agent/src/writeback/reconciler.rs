@@ -25,7 +25,8 @@ use super::outcome::{ActOutcome, Settlement, WritebackOutcome};
 use super::receipt_reader::ReceiptReader;
 use super::receipt_writer::ReceiptWriter;
 use super::settings::WritebackSettings;
-use super::trail::{Desired, Newest, TrailReader};
+use super::succession::{ObjectOwner, Successions};
+use super::trail::{Desired, TrailReader};
 use super::turn::WriteTurns;
 use crate::connectors::{Connector, ConnectorError, EntryRef, Replacement};
 use crate::policy::WritePolicy;
@@ -46,6 +47,7 @@ pub struct Reconciler {
     pub(super) approvals: ApprovalStore,
     deletion_threshold: DeletionThreshold,
     pub(super) receipts: ReceiptReader,
+    pub(super) successions: Successions,
     pub(super) writer: ReceiptWriter,
     pub(super) turns: WriteTurns,
     /// Held while a user is worked on: two writes for one user are never in flight together.
@@ -71,6 +73,7 @@ impl Reconciler {
             approvals: ApprovalStore::new(blobs, target),
             deletion_threshold: DeletionThreshold::new(blobs, trail.clone(), target, agent),
             receipts: ReceiptReader::new(blobs, target),
+            successions: Successions::new(blobs, target, !settings.dry_run),
             writer: ReceiptWriter::new(blobs, target, agent),
             turns: WriteTurns {
                 quota: Arc::new(WriteQuota::new(storage, QuotaLimits::default(), target, agent)),
@@ -168,10 +171,19 @@ impl Reconciler {
             return Ok(Progress::Again(newest.committed.entry.identity));
         }
         let outcome = match found {
-            Ok((entry, present)) => {
-                let observed = Observed { user, newest: &newest, entry: &entry, present: present.as_ref() };
-                self.act(observed, has_turn).await?
-            }
+            Ok((entry, present)) => match self.successions.owner(user, &entry).await? {
+                ObjectOwner::Own { earlier } => {
+                    let (present, earlier) = (present.as_ref(), earlier.as_slice());
+                    let observed = Observed { user, newest: &newest, entry: &entry, present, earlier };
+                    self.act(observed, has_turn).await?
+                }
+                other @ ObjectOwner::TakenOver { .. } => {
+                    ActOutcome::Noted { kind: NoteKind::OutOfScope, reason: other.reason() }
+                }
+                other @ ObjectOwner::Contested { .. } => {
+                    Settlement::refused(other.reason(), present.as_deref().map(Digest::of))
+                }
+            },
             Err(outcome) => outcome,
         };
         let settlement = match outcome {
@@ -198,7 +210,11 @@ impl Reconciler {
     async fn act(&self, observed: Observed<'_>, has_turn: &mut bool) -> Result<ActOutcome, WriteBackError> {
         let shows = observed.shows();
         Ok(match self.next_step(observed).await? {
-            NextStep::Nothing => Settlement::shown(Outcome::Unchanged, shows, shows),
+            NextStep::Nothing => match self.claim(observed).await {
+                Ok(()) => Settlement::shown(Outcome::Unchanged, shows, shows),
+                Err(ConnectorError::Refused(reason)) => Settlement::refused(reason, shows),
+                Err(error) => return Err(error.into()),
+            },
             NextStep::Refuse { reason } => Settlement::refused(reason, shows),
             NextStep::Note { kind, reason } => ActOutcome::Noted { kind, reason },
             step if self.settings.dry_run => {
@@ -207,6 +223,15 @@ impl Reconciler {
             NextStep::AskOperator { present, held_for, reason } => self.hold(present, held_for, reason).await?,
             NextStep::Write(change) => self.write(observed, &change, has_turn).await?,
         })
+    }
+
+    /// Makes the entry of the target this user's.
+    async fn claim(&self, observed: Observed<'_>) -> Result<(), ConnectorError> {
+        let Observed { user, newest, entry, .. } = observed;
+        match self.settings.dry_run {
+            true => Ok(()),
+            false => self.connector.claim(user, &newest.committed.entry.identity, entry).await,
+        }
     }
 
     /// What has to happen so that the target shows what the newest entry says.
@@ -230,7 +255,7 @@ impl Reconciler {
             return Ok(NextStep::Nothing);
         }
         let Some(shows) = shows else { return Ok(NextStep::Write(Change { value, replaces: None })) };
-        let is_ours = self.is_ours(user, newest, shows).await?;
+        let is_ours = self.is_ours(observed, shows).await?;
         let present = PresentValue { user, seq: newest.seq(), value: shows, is_ours };
         let permission = match value {
             Some(_) => self.approvals.may_replace(&self.policy, present).await?,
@@ -252,7 +277,7 @@ impl Reconciler {
         change: &Change,
         has_turn: &mut bool,
     ) -> Result<ActOutcome, WriteBackError> {
-        let Observed { user, newest, entry, present } = observed;
+        let Observed { user, newest, entry, present, .. } = observed;
         if let Some((value, Leave::DeletionSlot)) = change.replaces
             && let Err(reason) = self.deletion_threshold.take_slot(&self.policy, user, value.seq).await?
         {
@@ -273,7 +298,11 @@ impl Reconciler {
             self.writer.back_up(user, bytes).await?;
         }
         let shows = observed.shows();
-        match self.replace(entry, present, change.value.as_ref()).await {
+        let replaced = match self.claim(observed).await {
+            Ok(()) => self.replace(entry, present, change.value.as_ref()).await,
+            Err(error) => Err(error),
+        };
+        match replaced {
             Ok(Replacement::Done) => {}
             Ok(Replacement::ChangedMeanwhile) => return Ok(ActOutcome::Again),
             Err(ConnectorError::Refused(reason)) => return Ok(Settlement::refused(reason, shows)),
@@ -328,11 +357,22 @@ impl Reconciler {
     }
 
     /// Whether we wrote this value: an entry of the trail made it, or a receipt names it. An agent that died after
-    /// writing left no receipt; one whose renditions are made differently now left no entry that still makes them.
-    pub(super) async fn is_ours(&self, user: UserId, newest: &Newest, value: Digest) -> Result<bool, WriteBackError> {
-        Ok(newest.made_recently(value)
+    /// writing left no receipt; one whose renditions are made differently now left no entry that still makes them. The
+    /// users whose object it was before are photorelay's as well.
+    pub(super) async fn is_ours(&self, observed: Observed<'_>, value: Digest) -> Result<bool, WriteBackError> {
+        let Observed { user, newest, earlier, .. } = observed;
+        if newest.made_recently(value)
             || self.receipts.records(user, value).await?
-            || self.trail.made_earlier(newest, value).await?)
+            || self.trail.made_earlier(newest, value).await?
+        {
+            return Ok(true);
+        }
+        for other in earlier {
+            if self.receipts.records(*other, value).await? || self.trail.made_by(*other, value).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 

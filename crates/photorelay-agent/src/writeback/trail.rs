@@ -163,6 +163,18 @@ impl TrailReader {
     }
 }
 
+impl TrailReader {
+    /// Whether any entry of this user made this value.
+    pub(super) async fn made_by(&self, user: UserId, value: Digest) -> Result<bool, WriteBackError> {
+        for seq in self.sequence(user).await?.into_iter().rev() {
+            if self.entry(user, seq).await?.is_some_and(|entry| made(&entry, value)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
 /// Whether the entry made this value.
 fn made(committed: &Committed, value: Digest) -> bool {
     committed.entry.renditions.iter().any(|rendition| rendition.sha256 == value)

@@ -14,6 +14,7 @@ use photorelay_core::store::StoreError;
 use super::approvals::PresentValue;
 use super::error::WriteBackError;
 use super::reconciler::Reconciler;
+use super::succession::ObjectOwner;
 use crate::connectors::{EntryRef, Replacement};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +44,9 @@ impl Reconciler {
             self.turns.acquire().await?;
         }
         let (entry, present) = self.connector.find(user, &newest.entry.identity).await?;
+        if !matches!(self.successions.owner(user, &entry).await?, ObjectOwner::Own { .. }) {
+            return Ok(Undone::Nothing("another user has taken over the object in the target"));
+        }
         if let Some(reason) = stays(present.as_ref(), value, &receipts) {
             return Ok(Undone::Nothing(reason));
         }
@@ -71,6 +75,7 @@ impl Reconciler {
         let kept = PresentValue { user, seq, value, is_ours: false };
         let reason = "an operator put back what the target showed before";
         let pending = self.pending_approval(kept, held_for, reason).await?;
+        self.connector.claim(user, &newest.entry.identity, entry).await?;
         self.approvals.decide(&pending, Verdict::Rejected).await?;
         if self.replace(entry, present, Some(&bytes)).await? == Replacement::ChangedMeanwhile {
             return Err(WriteBackError::Failed(format!(

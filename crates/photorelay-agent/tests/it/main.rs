@@ -5,6 +5,7 @@ mod agent_commands;
 mod agent_forged;
 mod agent_policy;
 mod agent_receipts;
+mod agent_succession;
 mod agent_undo;
 mod agent_work;
 mod directory;

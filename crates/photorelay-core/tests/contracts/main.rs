@@ -7,9 +7,9 @@ use photorelay_core::contract::{
     self, Absence, ApprovalReason, AuditEntry, Cause, CauseKind, CheckMessage, Checkpoint, CheckpointLink,
     CheckpointPage, ContinueSweep, Contract, ContractError, DailyWrites, DeadLetter, Decision, DeletionSlot, EntryKind,
     FetchPolicy, FileVersion, FolderOwner, FoundBy, Head, Heartbeat, Identity, LifecycleEvent, LifecycleMessage,
-    MetadataFile, Note, NoteKind, NotificationActivity, Outcome, PageLink, PendingApproval, PhotoFacts, Population,
-    Receipt, ReceiptEnd, ReconciliationCursor, RefusalStreak, RenditionFacts, Seen, StopSwitch, SweepCursor,
-    SweepLease, SweepUnderWay, SweptLast, TrailEnd, V1, Verdict, WriteBack,
+    MetadataFile, Note, NoteKind, NotificationActivity, ObjectClaim, Outcome, PageLink, PendingApproval, PhotoFacts,
+    Population, Receipt, ReceiptEnd, ReconciliationCursor, RefusalStreak, RenditionFacts, Seen, StopSwitch, Succession,
+    SweepCursor, SweepLease, SweepUnderWay, SweptLast, TrailEnd, V1, Verdict, WriteBack,
 };
 use photorelay_core::id::{Digest, TenantId, UserId};
 use serde_json::{Value, json};
@@ -259,6 +259,15 @@ fn approvals_decisions_and_deletion_slots_are_as_agreed() {
     let (verdict, to) = (Verdict::Approved, target.clone());
     golden("decision.json", &Decision { v: V1, user_id, seq, target: to, held_for, value, verdict, at });
     golden("brake-slot.json", &DeletionSlot { v: V1, user_id, seq, target, agent, at });
+}
+
+#[test]
+fn claims_and_successions_are_as_agreed() {
+    let (target, other) = ("ad".to_owned(), "1f2c0b0e-0000-4000-8000-000000000002".parse().unwrap());
+    let object = Digest::of(b"<GUID=6b1c2f0e-0000-4000-8000-000000000001>");
+    golden("claim.json", &ObjectClaim { v: V1, user_id: user(), target: target.clone(), object, at: time() });
+    let succession = Succession { v: V1, target, earlier: user(), later: other, contested: false, at: time() };
+    golden("succession.json", &succession);
 }
 
 #[test]
