@@ -88,14 +88,32 @@ impl Agent {
         tasks.wait().await;
     }
 
-    /// Works until no message is visible, unless the agent is stopped, and reports its health.
+    /// Works until no message is visible, unless the agent is stopped, and reports its health. Also reconciles every user
+    /// if that is due: after a dry run was lifted, no message announces what it left out.
     pub async fn once(&self) -> Result<(), OnceError> {
         if let Some(why) = self.stop_check().reason().await? {
             return Err(OnceError::Stopped(why));
         }
-        let drained = self.drain().await;
+        let worked = self.drain_and_reconcile().await;
         self.write_heartbeat().await?;
-        Ok(drained?)
+        Ok(worked?)
+    }
+
+    async fn drain_and_reconcile(&self) -> Result<(), DrainError> {
+        self.drain().await?;
+        let Some(settings) = self.full_reconciliation.clone() else { return Ok(()) };
+        let full = self.full_reconciliation(settings);
+        if !full.is_due().await? {
+            return Ok(());
+        }
+        match full.run(&CancellationToken::new()).await {
+            Ok(_) => self.drain().await,
+            Err(error) => {
+                let reason = error.to_string();
+                self.health.pause(Some(&reason));
+                Err(DrainError::GivenBack { reason })
+            }
+        }
     }
 
     /// Works until no message is visible.

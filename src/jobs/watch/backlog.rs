@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use photorelay_core::audit;
-use photorelay_core::contract::{ApprovalReason, Decision, EntryKind, Note, PendingApproval, Succession};
+use photorelay_core::contract::{ApprovalReason, Decision, EntryKind, Note, NoteKind, PendingApproval, Succession};
 use photorelay_core::documents;
 use photorelay_core::id::UserId;
 use photorelay_core::names::{self, Container};
@@ -106,19 +106,21 @@ async fn count_unacknowledged(
     let Some(entry) = newest.map(|newest| newest.entry).filter(|entry| entry.kind.concerns_targets()) else {
         return Ok(());
     };
-    let (mut waits, mut is_held) = (false, false);
+    let (mut waits, mut is_held, mut is_dry_run) = (false, false, false);
     for target in targets.serving(entry.identity.domain.as_deref()) {
         if record.receipt(&target.name) >= entry.seq {
             continue;
         }
         let note = documents::read::<Note>(blobs, Container::Agents, &names::note(user, &target.name)).await?;
         match note {
+            Some(note) if note.seq >= entry.seq && note.note == NoteKind::DryRun => is_dry_run = true,
             Some(note) if note.seq >= entry.seq => is_held = true,
             _ => waits = true,
         }
     }
     trail.held += u64::from(is_held && !waits);
-    trail.removals += u64::from(entry.kind == EntryKind::Removed && (waits || is_held));
+    trail.dry_run += u64::from(is_dry_run && !is_held && !waits);
+    trail.removals += u64::from(entry.kind == EntryKind::Removed && (waits || is_held || is_dry_run));
     if waits {
         trail.unacknowledged += 1;
         let oldest = trail.oldest_unacknowledged.unwrap_or(Timestamp::MAX);

@@ -80,8 +80,10 @@ pub struct Trail {
     /// Users whose newest entry no agent has acknowledged, nor left a note about.
     pub unacknowledged: u64,
     pub oldest_unacknowledged: Option<Timestamp>,
-    /// Users whose newest entry waits for an operator, a mode or the scope, according to an agent's note.
+    /// Users whose newest entry waits for an operator or the scope, according to an agent's note.
     pub held: u64,
+    /// Users whose newest entry would be written if the agent were not in a dry run.
+    pub dry_run: u64,
     /// Users whose photo another writer has replaced after photorelay wrote it, and no operator has decided.
     pub replaced: u64,
     /// Pairs of users who are one object of a target and both live: neither is written.
@@ -191,6 +193,7 @@ impl Status {
             ("out of scope", trail.out_of_scope),
             ("forgotten", trail.forgotten),
             ("held", trail.held),
+            ("not written because of a dry run", trail.dry_run),
             ("replaced by another writer", trail.replaced),
             ("contested", trail.contested),
         ];

@@ -24,7 +24,7 @@ pub(super) struct AgentCli {
 enum AgentCommand {
     /// Process messages until stopped.
     Run,
-    /// Process messages until none is waiting, then exit.
+    /// Process messages until none is waiting and reconcile every user if that is due, then exit.
     Once,
     /// Check everything that writing photos depends on; exits with 2 if something is wrong.
     Doctor(inspect::AgentDoctorArgs),

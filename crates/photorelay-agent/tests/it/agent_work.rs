@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use jiff::Timestamp;
 use photorelay_agent::agent::OnceError;
 use photorelay_agent::connectors::folder::FolderConnector;
 use photorelay_agent::connectors::{Connector, ConnectorError, EntryRef, Replacement};
@@ -18,7 +19,7 @@ use photorelay_core::id::{Digest, UserId};
 use photorelay_core::names::{self, Container, WRITEBACKS_QUEUE};
 use photorelay_core::target::Targets;
 use testkit::agent::{AGENT, AgentBuilder, TARGET};
-use testkit::process::until;
+use testkit::process::{agent_command, until};
 use testkit::world::{Setup, World, guid};
 use tokio_util::sync::CancellationToken;
 
@@ -148,6 +149,23 @@ async fn the_daily_pass_mends_what_no_message_tells_of() {
         assert!(world.shows_newest(user).await);
     }
     assert!(cursor(&world).await.finished_at.is_some());
+    world.end().await;
+}
+
+#[tokio::test]
+async fn lifting_a_dry_run_writes_with_the_next_once_and_until_then_status_says_dry_run() {
+    let (world, users) = announced_users(2).await;
+    let folder = ("PHOTORELAY_FOLDER_PATH", world.dir().join("written").display().to_string());
+    let dry = vec![folder.clone(), ("PHOTORELAY_DRY_RUN", "true".to_owned())];
+    assert!(agent_command(&world, &dry, &["once"]).await.status.success());
+    let status = serde_json::to_value(world.app.watch.status(Timestamp::now()).await.unwrap()).unwrap();
+    assert_eq!((&status["trail"]["held"], &status["trail"]["dryRun"]), (&0.into(), &2.into()), "{status}");
+    assert_eq!(world.written(users[0]), None);
+
+    assert!(agent_command(&world, &vec![folder], &["once"]).await.status.success());
+    for user in users {
+        assert!(world.shows_newest(user).await, "nothing announces what the dry run left out");
+    }
     world.end().await;
 }
 
