@@ -152,6 +152,28 @@ async fn a_server_that_refers_changes_to_another_pauses_the_agent_and_refuses_no
 }
 
 #[tokio::test]
+async fn an_account_that_may_write_and_not_read_the_photo_pauses_the_agent_with_that_reason() {
+    let samba = Samba::shared().await;
+    let world = world(Store::Embedded, &samba, false).await;
+    let proxy = Repeating::before(&samba).await;
+    let server = proxy.url().parse().unwrap();
+    let agent = agent(&world, LdapSettings { servers: vec![server], ..samba.settings() }, false);
+    let jane = samba.add("Jane").await;
+    let user = announced(&world, &jane).await;
+
+    proxy.hide("thumbnailPhoto", true).await;
+    match agent.drain().await {
+        Err(DrainError::GivenBack { reason }) => assert!(reason.contains("may write thumbnailPhoto but not read it")),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(world.receipt(user, 1).await, None);
+    proxy.hide("thumbnailPhoto", false).await;
+    until(async || agent.drain().await.is_ok()).await;
+    assert_eq!(world.receipt(user, 1).await.unwrap().outcome, Outcome::Unchanged, "it was written before");
+    world.end().await;
+}
+
+#[tokio::test]
 async fn one_protected_account_is_refused_alone_and_written_once_it_may_be() {
     let samba = Samba::shared().await;
     let world = world(Store::Embedded, &samba, false).await;

@@ -28,6 +28,7 @@ pub(crate) struct Repeating {
     url: String,
     times: Arc<AtomicUsize>,
     code: Arc<AtomicU8>,
+    hidden: Arc<Mutex<Option<&'static str>>>,
     _server: JoinSet<()>,
 }
 
@@ -45,10 +46,13 @@ impl Repeating {
         let mut server = JoinSet::new();
         let (repeat, code) = (Arc::clone(&times), Arc::new(AtomicU8::new(0)));
         let answer = Arc::clone(&code);
+        let hidden: Arc<Mutex<Option<&'static str>>> = Arc::default();
+        let hides = Arc::clone(&hidden);
         server.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((from, _)) = listener.accept().await {
                 let (tls, to, repeat, answer) = (tls.clone(), to.clone(), Arc::clone(&repeat), Arc::clone(&answer));
+                let hides = Arc::clone(&hides);
                 connections.spawn(async move {
                     let name = ServerName::try_from(to.clone()).unwrap();
                     let to = TcpStream::connect((to.as_str(), 636)).await.unwrap();
@@ -70,7 +74,10 @@ impl Repeating {
                             std::io::Result::Ok(())
                         } => {}
                         _ = async {
-                            while let Some(message) = message(&mut answers).await {
+                            while let Some(mut message) = message(&mut answers).await {
+                                if let Some(attribute) = hides.lock().await.filter(|_| is(ENTRY, &message)) {
+                                    hide(attribute, &mut message);
+                                }
                                 let times = if is(ENTRY, &message) { repeat.load(Ordering::SeqCst) } else { 1 };
                                 for _ in 0..times {
                                     client.lock().await.write_all(&message).await?;
@@ -82,7 +89,12 @@ impl Repeating {
                 });
             }
         });
-        Self { url, times, code, _server: server }
+        Self { url, times, code, hidden, _server: server }
+    }
+
+    /// From now on entries do not show this attribute, as to an account that may not read it; or they do again.
+    pub(crate) async fn hide(&self, attribute: &'static str, hidden: bool) {
+        *self.hidden.lock().await = hidden.then_some(attribute);
     }
 
     /// From now on changes are answered with this result code and do not reach the domain controller; 0 ends that.
@@ -126,6 +138,14 @@ fn is(operation: u8, message: &[u8]) -> bool {
 fn number(message: &[u8]) -> Range<usize> {
     let head = if message[1] < 0x80 { 2 } else { 2 + usize::from(message[1] - 0x80) };
     head..head + 2 + usize::from(message[head + 1])
+}
+
+/// Gives the attribute a name of the same length that nobody asked for.
+fn hide(attribute: &str, message: &mut [u8]) {
+    let at = message.windows(attribute.len()).position(|bytes| bytes.eq_ignore_ascii_case(attribute.as_bytes()));
+    if let Some(at) = at {
+        message[at..at + attribute.len()].fill(b'x');
+    }
 }
 
 /// The ModifyResponse, [APPLICATION 7], to this request: the code, no matched name and no text.

@@ -56,7 +56,7 @@ impl LdapConnector {
         results.push(self.takes_changes().await);
         results.extend(self.clock().await);
         results.extend(self.scope_exists().await);
-        results.push(self.rights().await);
+        results.append(&mut self.rights().await);
         results.extend(self.loops().await);
         results
     }
@@ -118,23 +118,23 @@ impl LdapConnector {
         results
     }
 
-    async fn rights(&self) -> CheckResult {
+    async fn rights(&self) -> Vec<CheckResult> {
         let (attribute, base) = (&self.settings.attribute, &self.settings.base);
-        let RightsSample { tried, writable, .. } = match self.sample_rights().await {
+        let RightsSample { tried, writable, readable } = match self.sample_rights().await {
             Err(ConnectorError::Down(reason)) => {
-                return CheckResult::error("users", reason, "try again in some minutes");
+                return vec![CheckResult::error("users", reason, "try again in some minutes")];
             }
             Err(error) => {
                 let fix = "check PHOTORELAY_LDAP_BASE_DN and the account's right to read";
-                return CheckResult::error("users", error.to_string(), fix);
+                return vec![CheckResult::error("users", error.to_string(), fix)];
             }
             Ok(RightsSample { tried: 0, .. }) => {
                 let fix = "check PHOTORELAY_LDAP_BASE_DN and PHOTORELAY_LDAP_SCOPE_*";
-                return CheckResult::error("users", format!("none in scope below {base}"), fix);
+                return vec![CheckResult::error("users", format!("none in scope below {base}"), fix)];
             }
             Ok(sample) => sample,
         };
-        match writable {
+        let write = match writable {
             0 => CheckResult::error(
                 "rights",
                 format!("the account may not write {attribute} of any of {tried} users tried"),
@@ -143,7 +143,21 @@ impl LdapConnector {
             writable => {
                 CheckResult::ok("rights", format!("may write {attribute} of {writable} of {tried} users tried"))
             }
-        }
+        };
+        // The directory says what the account may write, and hides what it may not read.
+        let read = match readable {
+            0 => CheckResult::warning(
+                "right to read",
+                format!(
+                    "no {attribute} is seen of {tried} users tried: none has one yet, or the account may not read it"
+                ),
+                "see that the delegation grants reading as well (RPWP), as infra/agent/README.md says",
+            ),
+            readable => {
+                CheckResult::ok("right to read", format!("sees {attribute} of {readable} of {tried} users tried"))
+            }
+        };
+        vec![write, read]
     }
 }
 

@@ -31,6 +31,8 @@ pub struct LdapConnector {
     anchor_index: Mutex<Option<Arc<AnchorIndex>>>,
     /// Whether a write succeeded since the last one that was denied.
     pub(super) has_written: AtomicBool,
+    /// Whether a value was read since the last one that could not be.
+    pub(super) has_read: AtomicBool,
 }
 
 impl LdapConnector {
@@ -41,6 +43,7 @@ impl LdapConnector {
             settings,
             anchor_index: Mutex::default(),
             has_written: AtomicBool::default(),
+            has_read: AtomicBool::default(),
         }
     }
 
@@ -152,7 +155,10 @@ impl LdapConnector {
         let attribute = &self.settings.attribute;
         match entry.values(attribute) {
             [] => Ok(None),
-            [value] => Ok(Some(Bytes::copy_from_slice(value))),
+            [value] => {
+                self.has_read.store(true, Ordering::Relaxed);
+                Ok(Some(Bytes::copy_from_slice(value)))
+            }
             values => Err(ConnectorError::Refused(format!(
                 "{attribute} of {} holds {} values, and a photo replaces exactly one: remove the others",
                 of.0,
@@ -227,6 +233,8 @@ impl Connector for LdapConnector {
                 Ok(Replacement::Done)
             }
             Meaning::Denied(reason) => Err(self.denied(reason).await),
+            // There is a value where none is read, still.
+            Meaning::Changed if read.is_none() && matches!(self.read(entry).await, Ok(None)) => Err(self.unreadable()),
             Meaning::Changed => Ok(Replacement::ChangedMeanwhile),
             Meaning::Not(error) => Err(error),
         }

@@ -41,6 +41,19 @@ impl LdapConnector {
         Ok(sample)
     }
 
+    /// What it means that there is a value that the account cannot see: it is not compared, and so it is not replaced.
+    pub(super) fn unreadable(&self) -> ConnectorError {
+        let attribute = &self.settings.attribute;
+        let reason = format!(
+            "the account may write {attribute} but not read it, and a value that cannot be read is not replaced: delegate \
+             reading as well (RPWP), as infra/agent/README.md says"
+        );
+        match self.has_read.swap(false, Ordering::Relaxed) {
+            true => ConnectorError::Refused(reason),
+            false => ConnectorError::Down(reason),
+        }
+    }
+
     /// What it means that a write was answered with "insufficient access rights".
     pub(super) async fn denied(&self, reason: String) -> ConnectorError {
         if self.has_written.swap(false, Ordering::Relaxed) {
