@@ -1,4 +1,5 @@
 //! When the certificate that the agent signs in with expires: reported weeks before, while there is time to replace it.
+//! And whether the machine has certificates to verify others by.
 
 use jiff::{SignedDuration, Timestamp};
 use photorelay_core::entra::CredentialConfig;
@@ -17,6 +18,15 @@ pub fn expires_at(credential: &CredentialConfig) -> Option<Timestamp> {
         Timestamp::from_second(certificate.validity().not_after.timestamp()).ok()
     });
     ends.min()
+}
+
+/// What to do where [`machine_has_authorities`] says no.
+pub const INSTALL_AUTHORITIES: &str =
+    "install the package ca-certificates, or name a file that holds the certificates in SSL_CERT_FILE";
+
+/// Whether this machine holds any CA certificate by which a server can be verified.
+pub fn machine_has_authorities() -> bool {
+    !rustls_native_certs::load_native_certs().certs.is_empty()
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use photorelay_agent::certificate::INSTALL_AUTHORITIES;
 use photorelay_agent::config::{AgentConfig, ConnectorSettings};
 use photorelay_agent::connectors::Connector;
 use photorelay_agent::connectors::folder::FolderConnector;
@@ -24,6 +25,7 @@ impl Started {
     pub(super) fn new(process: &mut Process, audience: Audience) -> Result<Self> {
         let config = AgentConfig::read(process.environment())?;
         process.start_telemetry(&config.logs, audience)?;
+        ensure!(!config.lacks_authorities(), "this machine has no CA certificates: {INSTALL_AUTHORITIES}");
         let storage = open_storage(&config)?;
         Ok(Self { config, storage })
     }

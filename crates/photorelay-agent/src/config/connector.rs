@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use photorelay_core::settings::Reader;
 
 use crate::connectors::ldap::names::{AttributeName, Servers};
-use crate::connectors::ldap::{DEFAULT_TIMEOUT, DirectoryScope, LdapSettings, NOT_BUILT, SignIn};
+use crate::connectors::ldap::{DEFAULT_TIMEOUT, DirectoryScope, LdapSettings, NOT_BUILT, Server, SignIn};
 
 /// Where photos are written.
 #[derive(Debug, Clone)]
@@ -35,6 +35,14 @@ const LDAP: [&str; 12] = [
 ];
 
 impl ConnectorSettings {
+    /// Whether a server's certificate is verified by those of this machine.
+    pub(super) fn needs_authorities(&self) -> bool {
+        match self {
+            Self::Folder { .. } => false,
+            Self::Ldap(settings) => settings.ca_file.is_none() && settings.servers.iter().any(Server::is_verified),
+        }
+    }
+
     pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let ldap = LDAP.iter().find(|name| reader.has(name));
         match (reader.has("PHOTORELAY_FOLDER_PATH"), ldap) {

@@ -62,6 +62,12 @@ pub struct AzureSettings {
 }
 
 impl AgentConfig {
+    /// Whether a server is verified by the CA certificates of this machine, and there are none.
+    pub fn lacks_authorities(&self) -> bool {
+        (self.azure.storage.needs_authorities() || self.connector.needs_authorities())
+            && !certificate::machine_has_authorities()
+    }
+
     /// Reads every setting; the error names all that are missing or wrong.
     pub fn read(environment: &Environment) -> Result<Self, Problems> {
         let mut reader = Reader::new(environment);

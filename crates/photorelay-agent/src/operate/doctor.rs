@@ -17,7 +17,7 @@ use photorelay_core::storage::Storage;
 use photorelay_core::store::{Creation, Listing, StoreError};
 use uuid::Uuid;
 
-use crate::certificate::WARN_BEFORE;
+use crate::certificate::{INSTALL_AUTHORITIES, WARN_BEFORE};
 use crate::config::{AgentConfig, ConnectorSettings};
 use crate::connectors::EntryRef;
 use crate::connectors::ldap::{LastChange, LdapConnector};
@@ -40,6 +40,12 @@ pub async fn run_checks(
         "configuration",
         format!("agent {} of {}{mode}", config.identity.name, config.identity.target.name),
     )];
+    if config.lacks_authorities() {
+        // Nothing that is reached over TLS can be checked, and every other advice would be wrong.
+        let says = "this machine has no CA certificates, so no server can be verified";
+        results.push(CheckResult::error("CA certificates", says, INSTALL_AUTHORITIES));
+        return Diagnosis(results);
+    }
     results.extend(config.azure.certificate_expires_at.map(check_certificate));
     match &storage {
         Err(error) => results.push(CheckResult::error("storage", error, "correct PhotoStorage__* and the credential")),

@@ -105,6 +105,7 @@ async fn doctor_tries_the_storage_the_directory_and_the_right_to_write() {
         "mS-DS-ConsistencyGuid has no index",
         "the domain controller's differs by ",
         "may write thumbnailPhoto of 4 of 4 users tried\n",
+        "sees thumbnailPhoto of 3 of 4 users tried\n",
         "shows no replication metadata",
     ] {
         assert!(printed.contains(word), "{word} is missing in\n{printed}");
@@ -129,6 +130,38 @@ async fn doctor_tries_the_storage_the_directory_and_the_right_to_write() {
     assert_eq!(level(("PHOTORELAY_LDAP_BASE_DN", "DC=nowhere"), "users").await, "error");
     assert_eq!(level(("PHOTORELAY_LDAP_SCOPE_UNITS", "OU=Nowhere,DC=contoso,DC=test"), "scope").await, "error");
     assert_eq!(level(("PHOTORELAY_TARGETS", "none at all"), "configuration").await, "error");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_machine_without_ca_certificates_gets_one_advice_and_that_is_the_right_one() {
+    let samba = Samba::shared().await;
+    let world = directory::world(Store::Embedded, &samba, false).await;
+    let mut settings = target(&samba);
+    settings.retain(|(name, _)| *name != "PHOTORELAY_LDAP_CA_FILE");
+    settings.push(("SSL_CERT_FILE", "/dev/null".to_owned()));
+    settings.push(("SSL_CERT_DIR", "/nowhere".to_owned()));
+    let doctor = agent_command(&world, &settings, &["doctor"]).await;
+    let printed = text(&doctor.stdout);
+    assert_eq!(doctor.status.code(), Some(2));
+    assert!(
+        printed.contains("this machine has no CA certificates") && printed.contains("ca-certificates"),
+        "{printed}"
+    );
+    assert!(!printed.contains("firewall") && printed.ends_with("1 errors, 0 warnings\n"), "{printed}");
+    let once = agent_command(&world, &settings, &["once"]).await;
+    assert!(!once.status.success() && text(&once.stderr).contains("ca-certificates"), "{}", text(&once.stderr));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn doctor_warns_where_no_photo_can_be_seen() {
+    let samba = Samba::shared().await;
+    let world = directory::world(Store::Embedded, &samba, false).await;
+    samba.add("Jane").await;
+    let doctor = agent_command(&world, &target(&samba), &["doctor"]).await;
+    let printed = text(&doctor.stdout);
+    assert!(printed.contains("warning right to read") && printed.contains("RPWP"), "{printed}");
     world.end().await;
 }
 

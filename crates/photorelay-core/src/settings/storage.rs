@@ -17,6 +17,16 @@ pub enum StorageSettings {
 }
 
 impl StorageSettings {
+    /// Whether a server's certificate has to be verified.
+    pub fn needs_authorities(&self) -> bool {
+        match self {
+            Self::Azure { blob_service, queue_service, .. } => {
+                [blob_service, queue_service].iter().any(|service| service.0.scheme() == "https")
+            }
+            Self::Embedded { .. } => false,
+        }
+    }
+
     /// Creates the credential and returns the storage to open.
     pub fn resolve(&self, authority: &Url) -> Result<StorageConfig, CredentialError> {
         Ok(match self {

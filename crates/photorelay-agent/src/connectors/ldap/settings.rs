@@ -62,6 +62,11 @@ pub struct Server {
 }
 
 impl Server {
+    /// Over TLS.
+    pub(crate) fn is_verified(&self) -> bool {
+        self.starttls || self.url.scheme() == "ldaps"
+    }
+
     /// Of any domain controller, over any protection.
     pub(super) fn is_global_catalogue(&self) -> bool {
         matches!(self.url.port(), Some(3268 | 3269))
