@@ -8,6 +8,7 @@ mod bench;
 mod campaign;
 mod checkout;
 mod ci;
+mod clients;
 mod figures;
 mod handler;
 mod infra;
@@ -43,6 +44,8 @@ enum Command {
     Package(package::PackageArgs),
     /// Parse and scan infra/ as far as that goes without Azure
     Infra,
+    /// Drive the stand-in for Graph with Microsoft's own clients
+    Clients,
     /// Measure what things cost, beside their budgets and peers
     Bench(bench::BenchArgs),
     /// Search for a long time: kills, load
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
         Command::Ci => ci::run(&checkout, &mut phases),
         Command::Package(options) => package::run(&checkout, &mut phases, &options),
         Command::Infra => infra::run(&checkout, &mut phases),
+        Command::Clients => clients::run(&checkout, &mut phases),
         Command::Bench(options) => bench::run(&checkout, &mut phases, &options),
         Command::Campaign { campaign } => campaign::run(&checkout, &mut phases, &campaign),
         Command::Advisories => ci::advisories(&checkout),

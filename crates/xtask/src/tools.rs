@@ -4,7 +4,8 @@
 //! They are built without optimisation: on a fresh machine their compilation takes far longer than anything that they do
 //! here.
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -120,15 +121,28 @@ impl Version {
 /// A virtual environment that holds exactly this requirement; returns its Python.
 pub(crate) fn python(checkout: &Checkout, name: &str, requirement: &str) -> Result<PathBuf> {
     let folder = checkout.tools().join(format!("{name}-{}", requirement.replace("==", "-")));
+    environment(&folder, requirement, &[requirement.as_ref()])
+}
+
+/// A virtual environment that holds the packages of a requirements file and no others; returns its Python.
+pub(crate) fn python_packages(checkout: &Checkout, name: &str, requirements: &Path) -> Result<PathBuf> {
+    let text =
+        std::fs::read_to_string(requirements).with_context(|| format!("{} cannot be read", requirements.display()))?;
+    let arguments = ["--no-deps".as_ref(), "--requirement".as_ref(), requirements.as_os_str()];
+    environment(&checkout.tools().join(name), &text, &arguments)
+}
+
+/// Makes the environment unless it was made from the same text.
+fn environment(folder: &Path, text: &str, arguments: &[&OsStr]) -> Result<PathBuf> {
     let python = folder.join("bin").join("python");
     // Written last, so that an install that was cut off is made again.
     let done = folder.join("installed");
-    if !done.exists() {
-        checkout::remove(&folder)?;
-        process::run(Command::new("python3").args(["-m", "venv"]).arg(&folder))
+    if !std::fs::read_to_string(&done).is_ok_and(|installed| installed == text) {
+        checkout::remove(folder)?;
+        process::run(Command::new("python3").args(["-m", "venv"]).arg(folder))
             .context("python3 with its venv module is needed (Debian: python3-venv)")?;
-        process::run(Command::new(&python).args(["-m", "pip", "install", "--quiet", requirement]))?;
-        std::fs::write(&done, requirement).with_context(|| format!("{} could not be written", done.display()))?;
+        process::run(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(arguments))?;
+        std::fs::write(&done, text).with_context(|| format!("{} could not be written", done.display()))?;
     }
     Ok(python)
 }
