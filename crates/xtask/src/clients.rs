@@ -11,19 +11,26 @@ use crate::checkout::Checkout;
 use crate::phases::Phases;
 use crate::{process, tools};
 
+const RUST_CLIENT: &str = "azure-identity";
+
 pub(crate) fn run(checkout: &Checkout, phases: &mut Phases) -> Result<()> {
     let folder = checkout.root.join("crates").join("graph-sim").join("tests").join("clients");
     let python = phases
         .run("install clients", || tools::python_packages(checkout, "clients", &folder.join("requirements.txt")))?;
     // On its own and without optimization: nothing is measured here.
     phases.run("build graph-sim", || {
-        process::run(checkout.cargo("build").args(["--locked", "--package", "graph-sim", "--bin", "graph-sim"]))
+        let mut build = checkout.cargo("build");
+        process::run(build.args(["--locked", "--package", "graph-sim", "--bin", "graph-sim", "--example", RUST_CLIENT]))
     })?;
-    let simulator = checkout.target.join("debug").join("graph-sim");
+    let built = checkout.target.join("debug");
     phases.run("drive", || {
         let mut drive = Command::new(&python);
         // Nothing is written beside the sources.
-        drive.arg(folder.join("drive.py")).arg(&simulator).env("PYTHONDONTWRITEBYTECODE", "1");
+        drive
+            .arg(folder.join("drive.py"))
+            .arg(built.join("graph-sim"))
+            .arg(built.join("examples").join(RUST_CLIENT))
+            .env("PYTHONDONTWRITEBYTECODE", "1");
         process::run(&mut drive)
     })
 }

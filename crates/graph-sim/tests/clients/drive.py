@@ -1,6 +1,7 @@
-"""Drives graph-sim with Microsoft's own clients, as they are installed: azure-identity, MSAL and msgraph-sdk for Python.
+"""Drives graph-sim with Microsoft's own clients, as they come: azure-identity, MSAL and msgraph-sdk for Python, and
+azure-identity for Rust, which is the program RUST_CLIENT.
 
-    python drive.py GRAPH_SIM
+    python drive.py GRAPH_SIM RUST_CLIENT
 
 Prints one line that says what was driven. Ends with 1 and the difference if a client or the simulator's own record of
 violations disagrees with what the simulator's tenant holds.
@@ -19,7 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from notification_endpoint import NotificationEndpoint
-from tls_front import TlsFront, make_certificate
+from tls_front import TlsFront, make_certificates
 
 USERS = 130
 SCOPE = "https://graph.microsoft.com/.default"
@@ -69,10 +70,12 @@ def credential(simulator, secret):
     )
 
 
-def sign_in(simulator):
-    """azure-identity, and MSAL, which may be told where to ask about the authority."""
+def sign_in(simulator, rust_client):
+    """azure-identity for Rust and for Python, and MSAL, which may be told where to ask about the authority."""
     import msal
 
+    arguments = [rust_client, simulator.url, simulator.tenant, simulator.client, simulator.secret]
+    check("azure-identity for Rust", subprocess.run(arguments, timeout=PATIENCE).returncode, 0)
     check("azure-identity", credential(simulator, simulator.secret).get_token(SCOPE).token.count("."), 2)
     app = msal.ConfidentialClientApplication(
         simulator.client,
@@ -240,25 +243,25 @@ async def drive(simulator):
     check("what is recorded", [violation.split()[0] for violation in simulator.violations()], recorded)
 
 
-def main(program):
+def main(program, rust_client):
     with tempfile.TemporaryDirectory() as folder:
-        certificate = make_certificate(Path(folder))
-        # requests reads the first, aiohttp and httpx the second.
-        os.environ["REQUESTS_CA_BUNDLE"] = os.environ["SSL_CERT_FILE"] = str(certificate)
+        authority, certificate = make_certificates(Path(folder))
+        # requests reads the first; aiohttp, httpx and rustls the second.
+        os.environ["REQUESTS_CA_BUNDLE"] = os.environ["SSL_CERT_FILE"] = str(authority)
         simulator = Simulator(program, certificate)
         # A wrong secret is meant, and no warning.
         logging.getLogger("azure.identity").setLevel(logging.CRITICAL)
         try:
-            sign_in(simulator)
+            sign_in(simulator, rust_client)
             asyncio.run(drive(simulator))
         finally:
             simulator.stop()
     clients = ", ".join(f"{name} {version(name)}" for name in ("azure-identity", "msal", "msgraph-sdk"))
     print(
-        f"{clients}: signed in, {USERS} users in pages, photo metadata and bytes, users delta, a batch of 20, "
+        f"azure-identity for Rust, {clients}: signed in, {USERS} users in pages, photo metadata and bytes, users delta, a batch of 20, "
         "a subscription made, renewed, notified and deleted"
     )
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

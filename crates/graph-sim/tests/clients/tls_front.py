@@ -1,4 +1,4 @@
-"""Ends TLS in front of a server that speaks plain HTTP on loopback, with a certificate made for this run.
+"""Ends TLS in front of a server that speaks plain HTTP on loopback, with certificates made for this run.
 
 Identity libraries accept an authority with https only. This forwards bytes and knows nothing of HTTP.
 """
@@ -17,30 +17,40 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
-def make_certificate(folder: Path) -> Path:
-    """A self-signed certificate for loopback, and its key in the same file; whoever trusts the file trusts the front."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+def make_certificates(folder: Path):
+    """An authority, and a certificate for loopback that it signed, with its key: two files.
+
+    A self-signed certificate alone would do for OpenSSL; rustls takes no authority's certificate for a server's.
+    """
+    authority_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    authority = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "authority of this run")])
+    localhost = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.IPv4Address("127.0.0.1"))]
+
+    trusted = _certificate(authority, authority, authority_key)
+    trusted = trusted.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+    served = _certificate(localhost, authority, key)
+    served = served.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+    served = served.add_extension(x509.SubjectAlternativeName(names), critical=False)
+
+    authority_file, server_file = folder / "authority.pem", folder / "localhost.pem"
+    authority_file.write_bytes(_signed(trusted, authority_key))
+    private = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    server_file.write_bytes(key.private_bytes(*private) + _signed(served, authority_key))
+    return authority_file, server_file
+
+
+def _certificate(subject, issuer, key):
     now = datetime.datetime.now(datetime.timezone.utc)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(minutes=5))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
+    certificate = x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key.public_key())
+    certificate = certificate.serial_number(x509.random_serial_number())
+    return certificate.not_valid_before(now - datetime.timedelta(minutes=5)).not_valid_after(
+        now + datetime.timedelta(days=1)
     )
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    file = folder / "loopback.pem"
-    file.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
-    return file
+
+
+def _signed(certificate, key):
+    return certificate.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
 
 class TlsFront:
