@@ -15,6 +15,7 @@ mod infra;
 mod package;
 mod phases;
 mod process;
+mod processor;
 mod services;
 mod shape;
 mod test;
@@ -48,7 +49,7 @@ enum Command {
     Clients,
     /// Measure what things cost, beside their budgets and peers
     Bench(bench::BenchArgs),
-    /// Search for a long time: kills, load
+    /// Search for a long time: kills, load, fuzz
     Campaign {
         #[command(subcommand)]
         campaign: campaign::Campaign,

@@ -7,7 +7,6 @@ mod cost;
 mod directory;
 mod output;
 mod photo;
-mod processor;
 mod program;
 mod sweep;
 mod table;

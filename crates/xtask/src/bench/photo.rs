@@ -8,11 +8,11 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use super::output::program;
-use super::processor;
 use super::table::{BudgetVerdict, FigureRow, FigureTable};
 use crate::apt;
 use crate::checkout::{self, Checkout};
 use crate::process;
+use crate::processor;
 
 const PHOTOS: [&str; 3] = ["astronaut-648.jpg", "cat-648.jpg", "coffee-648.jpg"];
 const BUDGET_MS: f64 = 2.6;

@@ -12,11 +12,11 @@ use std::process::{Child, Command, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 
 use super::output::program;
-use super::processor;
 use super::table::{BudgetVerdict, FigureRow, FigureTable};
 use crate::apt;
 use crate::checkout::{self, Checkout};
 use crate::process;
+use crate::processor;
 
 const CONNECTIONS: [u32; 4] = [1, 16, 64, 256];
 const ROUNDS: usize = 3;

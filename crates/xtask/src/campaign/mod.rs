@@ -2,6 +2,7 @@
 //!
 //! Each campaign ends with one line of JSON, which docs/reliability.md keeps with the date and the machine.
 
+mod fuzz;
 mod programs;
 
 use anyhow::Result;
@@ -16,11 +17,14 @@ pub(crate) enum Campaign {
     Kills(programs::ProgramArgs),
     /// Post notifications for a long time, while the store goes down or memory is watched
     Load(programs::ProgramArgs),
+    /// Feed every parser of outside input with mutated input, guided by coverage
+    Fuzz(fuzz::FuzzArgs),
 }
 
 pub(crate) fn run(checkout: &Checkout, phases: &mut Phases, campaign: &Campaign) -> Result<()> {
     match campaign {
         Campaign::Kills(options) => programs::run(checkout, phases, "kills_campaign", options),
         Campaign::Load(options) => programs::run(checkout, phases, "load_campaign", options),
+        Campaign::Fuzz(options) => fuzz::run(checkout, phases, options),
     }
 }
