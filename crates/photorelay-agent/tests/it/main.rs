@@ -11,6 +11,7 @@ mod agent_work;
 mod directory;
 mod directory_chaos;
 mod directory_faults;
+mod directory_nonsense;
 mod directory_scope;
 mod ldap_proxy;
 mod program;

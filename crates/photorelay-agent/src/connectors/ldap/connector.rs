@@ -19,7 +19,7 @@ use super::connection::Connections;
 use super::find::{self, DirectoryIdentity};
 use super::identifiers::escaped;
 use super::search::{self, DirectoryEntry, SearchError};
-use super::session::Session;
+use super::session::{Session, contained};
 use super::settings::LdapSettings;
 use crate::connectors::{Connector, ConnectorError, EntryRef, Replacement};
 
@@ -50,7 +50,7 @@ impl LdapConnector {
     async fn modify(&self, entry: &EntryRef, changes: Vec<Mod<Vec<u8>>>) -> Result<Meaning, ConnectorError> {
         let session = self.connections.session().await?;
         let mut ldap = session.ldap.clone();
-        let answer = ldap.with_timeout(session.timeout).modify(&entry.0, changes).await;
+        let answer = contained(ldap.with_timeout(session.timeout).modify(&entry.0, changes)).await;
         match answer {
             Ok(result) => {
                 let meaning = codes::of_modify(&result);

@@ -3,10 +3,11 @@
 use std::fmt;
 
 use ldap3::adapters::PagedResults;
-use ldap3::{LdapError, Scope, SearchEntry, SearchOptions, controls};
+use ldap3::asn1::StructureTag;
+use ldap3::{LdapError, ResultEntry, Scope, SearchOptions, controls};
 
 use super::codes;
-use super::session::Session;
+use super::session::{Session, contained};
 use crate::connectors::ConnectorError;
 
 /// So many entries prove that a user is not found unambiguously; more are not read.
@@ -20,11 +21,14 @@ const MOST_USERS: usize = 4_000_000;
 pub(super) struct DirectoryEntry(Vec<(String, Vec<Vec<u8>>)>);
 
 impl DirectoryEntry {
-    /// Text and bytes alike: which of the two a value is in an answer depends on its content.
-    fn of(entry: SearchEntry) -> Self {
-        let text = entry.attrs.into_iter();
-        let text = text.map(|(name, values)| (name, values.into_iter().map(String::into_bytes).collect()));
-        Self(text.chain(entry.bin_attrs).collect())
+    /// The library's own reader panics where the answer is not an entry, and prints the user's name with it.
+    fn of(entry: ResultEntry) -> Result<Self, SearchError> {
+        let mut parts = entry.0.expect_constructed().unwrap_or_default().into_iter().skip(1);
+        let attributes = parts.next().and_then(StructureTag::expect_constructed);
+        let attributes = attributes.and_then(|all| all.into_iter().map(attribute).collect());
+        attributes.map(Self).ok_or_else(|| {
+            SearchError::Answered(ConnectorError::Failed("the directory sent an entry that cannot be read".to_owned()))
+        })
     }
 
     pub(super) fn values(&self, attribute: &str) -> &[Vec<u8>] {
@@ -50,6 +54,14 @@ impl fmt::Debug for DirectoryEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.iter().map(|(name, _)| name)).finish()
     }
+}
+
+/// PartialAttribute (RFC 4511, 4.1.7).
+fn attribute(tag: StructureTag) -> Option<(String, Vec<Vec<u8>>)> {
+    let mut parts = tag.expect_constructed()?.into_iter();
+    let name = String::from_utf8(parts.next()?.expect_primitive()?).ok()?;
+    let values = parts.next()?.expect_constructed()?.into_iter();
+    Some((name, values.map(StructureTag::expect_primitive).collect::<Option<_>>()?))
 }
 
 pub(super) enum SearchError {
@@ -106,7 +118,7 @@ pub(super) async fn every(
     let mut stream =
         ldap.streaming_search_with(pages, base, Scope::Subtree, filter, attributes).await.map_err(SearchError::Lost)?;
     let mut shown = 0;
-    while let Some(entry) = stream.next().await.map_err(SearchError::Lost)? {
+    while let Some(entry) = contained(stream.next()).await.map_err(SearchError::Lost)? {
         if entry.is_ref() || entry.is_intermediate() {
             continue;
         }
@@ -114,7 +126,7 @@ pub(super) async fn every(
         if shown > MOST_USERS {
             return Err(SearchError::Lost(LdapError::EndOfStream));
         }
-        show(DirectoryEntry::of(SearchEntry::construct(entry)));
+        show(DirectoryEntry::of(entry)?);
     }
     let result = stream.finish().await;
     if result.rc == 0 { Ok(()) } else { Err(SearchError::Answered(codes::error(&result))) }
@@ -151,7 +163,7 @@ async fn entries(
             session.ldap.clone().abandon(search).await.map_err(SearchError::Lost)?;
             return Ok(entries);
         }
-        entries.push(DirectoryEntry::of(SearchEntry::construct(entry)));
+        entries.push(DirectoryEntry::of(entry)?);
     }
     let result = stream.finish().await;
     match result.rc {

@@ -1,9 +1,12 @@
 //! One bound connection to one domain controller, and why one could not be made.
 
 use std::fmt;
+use std::io;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use ldap3::{Ldap, LdapError};
 use tokio::task::JoinSet;
 
@@ -38,6 +41,13 @@ pub(super) enum Unusable {
     All(String),
     /// None will be before the password is another.
     Password(String),
+}
+
+/// Waits for an answer that the library reads in the caller's own task: it panics where the answer is not LDAP. What was
+/// read of the connection so far is dropped with it, because the caller gives the connection up.
+pub(super) async fn contained<T>(answer: impl Future<Output = Result<T, LdapError>>) -> Result<T, LdapError> {
+    let answer = AssertUnwindSafe(answer).catch_unwind().await;
+    answer.unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::InvalidData, "its answer is not LDAP").into()))
 }
 
 /// The error in words, without a server's text, which may name users.

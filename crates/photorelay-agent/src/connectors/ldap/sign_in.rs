@@ -7,7 +7,7 @@ use ldap3::{Ldap, LdapResult};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::codes;
-use super::session::{Unusable, describe};
+use super::session::{Unusable, contained, describe};
 use super::settings::SignIn;
 use crate::connectors::ConnectorError;
 
@@ -51,7 +51,7 @@ impl Secret {
         match self {
             Self::Password { bind_as, password } => {
                 let bind = ldap.with_timeout(timeout).simple_bind(bind_as, password.expose_secret());
-                let bound = bind.await.map_err(|error| Unusable::This(describe(&error)))?;
+                let bound = contained(bind).await.map_err(|error| Unusable::This(describe(&error)))?;
                 match bound.rc {
                     INVALID_CREDENTIALS => Err(Unusable::Password(codes::describe(&bound))),
                     _ => judge(&bound),
