@@ -17,7 +17,7 @@ use super::client::Graph;
 use super::error::{Envelope, GraphError, RequestContext};
 use super::log_text::token_like;
 use super::request::{PRIORITY_HEADER, PRIORITY_LOW, Priority, Request};
-use super::response::{ItemBody, ItemResponse};
+use super::response::{ItemBody, ItemResponse, is_granted};
 use super::retry_after;
 use super::throttle_gauge::LIMIT_HEADER;
 
@@ -152,7 +152,7 @@ impl<F: Fn(UserId) -> Value> BatchRequest<'_, F> {
             .json(&json!({"requests": requests}));
         let request = if let [user] = users { request.about(*user) } else { request };
         let answer = transport.send(request).await?;
-        let outer = answer.trace.clone();
+        let (outer, token) = (answer.trace.clone(), answer.token.clone());
         let batch: WireBatch = answer.json()?;
 
         let mut items: Vec<Option<WireItem>> = users.iter().map(|_| None).collect();
@@ -169,7 +169,11 @@ impl<F: Fn(UserId) -> Value> BatchRequest<'_, F> {
         Ok(users
             .iter()
             .zip(items)
-            .map(|(user, item)| (*user, item_response(item, *user, self.needs, &outer, now)))
+            .map(|(user, item)| {
+                let response = item_response(item, *user, self.needs, &outer, now);
+                let is_granted = |status| is_granted(status, self.needs, &token);
+                (*user, response.map(|response| ItemResponse { is_granted: is_granted(response.status), ..response }))
+            })
             .collect())
     }
 }
@@ -207,5 +211,5 @@ fn item_response(
         body @ Value::Object(_) => ItemBody::Json(body),
         _ => ItemBody::Other,
     };
-    Ok(ItemResponse { status: item.status, retry_after, body, is_from_graph: true, needs, trace })
+    Ok(ItemResponse { status: item.status, retry_after, body, is_from_graph: true, is_granted: false, needs, trace })
 }

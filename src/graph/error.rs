@@ -28,6 +28,12 @@ pub enum GraphError {
     /// An administrator has to grant the role and give consent.
     #[error("Graph refuses this to the application: grant it the application role {needs}: {at}")]
     Denied { needs: &'static str, at: Box<RequestContext> },
+    /// The application may read other users; an administrator has to find out what excludes this one, if it should not.
+    #[error(
+        "Graph refuses this user to the application, which has the role that it needs; an application access policy or \
+         the mailbox itself may exclude it: {at}"
+    )]
+    UserDenied { at: Box<RequestContext> },
     /// A fresh token was not accepted either: the Graph URL and the cloud of the credential do not fit together.
     #[error(
         "Graph does not accept the token, not even a new one: check that the Graph URL and the credential belong to the \
@@ -56,15 +62,23 @@ impl GraphError {
         match self {
             GraphError::Throttled { .. } | GraphError::Unavailable { .. } | GraphError::BadAnswer { .. } => true,
             GraphError::Token { source, .. } => source.is_transient(),
-            GraphError::Denied { .. } | GraphError::Unauthorized { .. } | GraphError::Invalid { .. } => false,
+            GraphError::Denied { .. }
+            | GraphError::UserDenied { .. }
+            | GraphError::Unauthorized { .. }
+            | GraphError::Invalid { .. } => false,
         }
+    }
+
+    /// Whether it says nothing about other users: not the credential, a role or the whole application is the reason.
+    pub fn is_about_the_user(&self) -> bool {
+        !matches!(self, GraphError::Token { .. } | GraphError::Unauthorized { .. } | GraphError::Denied { .. })
     }
 
     /// Whether a request about several users may have failed because of one of them. What the transport has repeated,
     /// what asks to slow down and what concerns the credential is about all of them.
     pub(super) fn may_concern_one_user(&self) -> bool {
         match (self, self.trace().status) {
-            (GraphError::Invalid { .. }, _) => true,
+            (GraphError::Invalid { .. } | GraphError::UserDenied { .. }, _) => true,
             (GraphError::Unavailable { .. }, Some(status)) => status >= 400 && !matches!(status, 503 | 504),
             (GraphError::BadAnswer { .. }, Some(status)) => (200..300).contains(&status),
             _ => false,
@@ -78,6 +92,7 @@ impl GraphError {
             | GraphError::Unavailable { at, .. }
             | GraphError::BadAnswer { at, .. }
             | GraphError::Denied { at, .. }
+            | GraphError::UserDenied { at }
             | GraphError::Unauthorized { at }
             | GraphError::Invalid { at }
             | GraphError::Token { at, .. } => at,
@@ -122,7 +137,7 @@ impl RequestContext {
     }
 
     /// The status and, if there is one, the code: `404 ImageNotFound`.
-    pub(super) fn shape(&self) -> String {
+    pub fn shape(&self) -> String {
         let status = self.status.unwrap_or_default();
         self.code.as_ref().map_or_else(|| status.to_string(), |code| format!("{status} {code}"))
     }

@@ -75,7 +75,7 @@ pub(super) async fn exchange(
         let reason = format!("cut after {} of {announced} bytes", bytes.len());
         return Err(GraphError::Unavailable { reason, retry_after: None, at: Box::new(trace) });
     }
-    Ok(Response { status, headers, body, needs: request.needs, trace })
+    Ok(Response { status, headers, body, needs: request.needs, token: token.clone(), trace })
 }
 
 /// Reads at most `limit` bytes. A larger answer is left on the wire, and the connection is given up with it.

@@ -20,6 +20,7 @@ mod retry_after;
 mod subscription;
 mod throttle_gauge;
 mod token;
+mod token_claims;
 mod transport;
 mod user_lookup;
 mod users;
@@ -29,12 +30,13 @@ pub use client::Graph;
 pub use config::{GraphConfig, SetupError, scope};
 pub use error::{GraphError, RequestContext};
 pub use groups::MAX_GROUPS;
-pub use photo::{FetchedPhoto, MAX_PHOTO_BYTES, PhotoState};
+pub use photo::{FetchedPhoto, MAX_PHOTO_BYTES, PhotoState, READ_PHOTO_METADATA};
 pub use photo_settings::{PhotoSource, PhotoUpdateSettings};
 pub use request::Priority;
 pub use subscription::{
     NewSubscription, SecretUrl, Subscription, SubscriptionCreation, SubscriptionDeletion, SubscriptionRenewal,
 };
 pub use token::{CachedTokens, CredentialFactory, Token, TokenError, TokenSource};
+pub use token_claims::TokenClaims;
 pub use user_lookup::GraphUser;
 pub use users::{DeltaPage, DeltaUser};

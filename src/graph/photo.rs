@@ -19,6 +19,8 @@ use super::response::{ItemBody, ItemResponse, ResponseBody};
 pub const MAX_PHOTO_BYTES: u64 = 4 * 1024 * 1024;
 
 const NEEDS: &str = "ProfilePhoto.Read.All or User.Read.All";
+/// The name of the request that [`Graph::photo_states`] makes, in errors.
+pub const READ_PHOTO_METADATA: &str = "read photo metadata";
 /// It becomes a metadata value of a blob.
 const MAX_ETAG_CHARS: usize = 256;
 
@@ -73,14 +75,14 @@ impl Graph {
         priority: Priority,
     ) -> Result<Vec<(UserId, Result<PhotoState, GraphError>)>, GraphError> {
         let items =
-            self.batch("read photo metadata", NEEDS, users, priority, |user| format!("/users/{user}/photo")).await?;
+            self.batch(READ_PHOTO_METADATA, NEEDS, users, priority, |user| format!("/users/{user}/photo")).await?;
         Ok(items.into_iter().map(|(user, item)| (user, item.and_then(state))).collect())
     }
 
     /// What Graph says about one user's photo.
     pub async fn photo_state(&self, user: UserId) -> Result<PhotoState, GraphError> {
         let url = self.transport.url(&["users", &user.to_string(), "photo"]);
-        let request = Request::new("read photo metadata", NEEDS, Method::GET, url).about(user);
+        let request = Request::new(READ_PHOTO_METADATA, NEEDS, Method::GET, url).about(user);
         state(self.transport.send(request).await?.into_item())
     }
 

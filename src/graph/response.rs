@@ -12,6 +12,7 @@ use super::error::{Envelope, GraphError, RequestContext};
 use super::request::MAX_JSON_BYTES;
 use super::retry_after;
 use super::throttle_gauge::LIMIT_HEADER;
+use super::token::Token;
 
 /// An answer that arrived whole, of any status that is not retried away.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(super) struct Response {
     pub(super) headers: HeaderMap,
     pub(super) body: ResponseBody,
     pub(super) needs: &'static str,
+    /// The one that the request was sent with.
+    pub(super) token: Token,
     pub(super) trace: RequestContext,
 }
 
@@ -68,6 +71,7 @@ impl Response {
             retry_after: retry_after_of(&self.headers),
             body,
             is_from_graph,
+            is_granted: is_granted(self.status.as_u16(), self.needs, &self.token),
             needs: self.needs,
             trace: self.trace.with_envelope(envelope),
         }
@@ -104,6 +108,8 @@ pub(super) struct ItemResponse {
     pub(super) body: ItemBody,
     /// As [`Response::is_from_graph`].
     pub(super) is_from_graph: bool,
+    /// The application has the role that a refused request needs.
+    pub(super) is_granted: bool,
     pub(super) needs: &'static str,
     pub(super) trace: RequestContext,
 }
@@ -122,11 +128,12 @@ impl ItemResponse {
 
     /// The one table from status to decision, for every status that the caller does not expect.
     pub(super) fn into_error(self) -> GraphError {
-        let ItemResponse { status, retry_after, needs, trace, .. } = self;
+        let ItemResponse { status, retry_after, needs, is_granted, trace, .. } = self;
         let at = Box::new(trace);
         match status {
             429 | 509 => GraphError::Throttled { retry_after, at },
             401 => GraphError::Unauthorized { at },
+            403 if is_granted && at.user.is_some() => GraphError::UserDenied { at },
             403 => GraphError::Denied { needs, at },
             408 | 424 | 500..=599 => GraphError::Unavailable { reason: "its own status".to_owned(), retry_after, at },
             400..=499 => GraphError::Invalid { at },
@@ -134,6 +141,11 @@ impl ItemResponse {
             _ => GraphError::BadAnswer { reason: "an unexpected status".to_owned(), at },
         }
     }
+}
+
+/// Whether a refusal cannot come from a role that is missing, because the token has it.
+pub(super) fn is_granted(status: u16, needs: &str, token: &Token) -> bool {
+    status == 403 && token.claims().is_some_and(|claims| claims.has_one_of(needs))
 }
 
 /// How long the headers ask to wait.

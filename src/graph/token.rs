@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::log_text::fit_for_logs;
+use super::token_claims::TokenClaims;
 
 /// A token that expires sooner than this is not sent if a new one can be acquired.
 const MARGIN: SignedDuration = SignedDuration::from_secs(10);
@@ -44,6 +45,11 @@ impl Token {
 
     pub fn secret(&self) -> &str {
         self.secret.expose_secret()
+    }
+
+    /// None if the token is opaque.
+    pub fn claims(&self) -> Option<TokenClaims> {
+        TokenClaims::of(self.secret())
     }
 
     pub fn is_same(&self, other: &Token) -> bool {

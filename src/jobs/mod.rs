@@ -10,4 +10,5 @@ pub mod scope;
 mod state_listing;
 pub mod subscribe;
 pub mod sweep;
+mod unreadable;
 pub mod watch;

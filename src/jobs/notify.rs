@@ -135,12 +135,23 @@ impl Notify {
 
 /// Check messages of up to [`MAX_PEOPLE_PER_CHECK`] users each.
 pub fn checks(users: &[UserId], cause: CauseKind, fetch_policy: FetchPolicy, trace: &TraceContext) -> Vec<Outgoing> {
+    checks_at(0, users, cause, fetch_policy, trace)
+}
+
+/// The same for users whose check has failed so often.
+pub(super) fn checks_at(
+    attempt: u32,
+    users: &[UserId],
+    cause: CauseKind,
+    fetch_policy: FetchPolicy,
+    trace: &TraceContext,
+) -> Vec<Outgoing> {
     let messages = users.chunks(MAX_PEOPLE_PER_CHECK).map(|users| CheckMessage {
         v: V1,
         cause: Cause { kind: cause, id: trace.trace_id() },
         users: users.to_vec(),
         fetch_policy,
-        attempt: 0,
+        attempt,
         absence: None,
         traceparent: Some(trace.to_string()),
     });

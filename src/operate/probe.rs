@@ -47,7 +47,7 @@ pub async fn probe(
     let known = newest(storage, user).await?;
     let picture = tokio::task::spawn_blocking(|| photo::sample(Uuid::new_v4().as_u64_pair().0)).await??;
     let changed = match graph.put_photo(user, Bytes::from(picture)).await {
-        Err(error @ GraphError::Denied { .. }) => {
+        Err(error @ (GraphError::Denied { .. } | GraphError::UserDenied { .. })) => {
             bail!("the photo was not changed, and nothing has to be put back: {error}")
         }
         changed => changed.with_context(|| format!("the photo of {user} was perhaps changed")),

@@ -149,6 +149,20 @@ pub const POPULATION: &str = "population.json";
 /// In `state`: the progress of the sweep.
 pub const SWEEP: &str = "sweep.json";
 
+/// In `state`: a user for whom Graph fails.
+pub fn unreadable_user(user: UserId) -> String {
+    format!("{UNREADABLE_PREFIX}{user}.json")
+}
+
+/// In `state`: the prefix of all users for whom Graph fails.
+pub const UNREADABLE_PREFIX: &str = "unreadable/";
+
+/// The user in the name of such a document; `None` for any other name.
+pub fn parse_unreadable_user(name: &str) -> Option<UserId> {
+    let user: UserId = name.strip_prefix(UNREADABLE_PREFIX)?.strip_suffix(".json")?.parse().ok()?;
+    (unreadable_user(user) == name).then_some(user)
+}
+
 /// In `state`: when notifications arrived, and how long they usually pause.
 pub const NOTIFICATION_ACTIVITY: &str = "rhythm.json";
 /// In `state`: the results of the last sweep, for the watchdog.

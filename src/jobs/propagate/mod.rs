@@ -13,6 +13,7 @@ mod context;
 mod daily_limit;
 mod echo;
 mod examine;
+mod failure;
 mod fetch;
 mod journal;
 mod membership;
@@ -36,7 +37,6 @@ use photorelay_core::dead_letter::dead_letter;
 use photorelay_core::id::UserId;
 use photorelay_core::names::{CHECKS_QUEUE, Container};
 use photorelay_core::queue::Outgoing;
-use photorelay_core::retry;
 use photorelay_core::storage::Storage;
 use photorelay_core::store::StoreError;
 use photorelay_core::telemetry::{self, metrics};
@@ -47,14 +47,13 @@ pub use outcome::{ReconcileError, ReconcileOutcome};
 pub use settings::PropagateSettings;
 
 use context::Reconciliation;
+use failure::{NextCheck, common_delay, next_check};
 use user_batch::UserBatch;
 
 use crate::graph::{Graph, GraphError, PhotoState, Priority};
 use crate::jobs::notification_activity::ActivityRecorder;
+use crate::jobs::unreadable;
 
-/// Between the attempts of users that failed, unless the server asked for a longer delay.
-const FIRST_DELAY: Duration = Duration::from_secs(2);
-const MAX_DELAY: Duration = Duration::from_secs(30 * 60);
 /// Users who failed together this often are checked in ever smaller messages, because one of them may be the reason.
 const TOGETHER_UNTIL: u32 = 4;
 
@@ -85,14 +84,8 @@ struct Check<'a> {
 /// A user whose check has to be repeated.
 struct FailedCheck {
     user: UserId,
-    retry_after: Option<Duration>,
+    delay: Duration,
     reason: String,
-}
-
-impl FailedCheck {
-    fn of(user: UserId, error: &ReconcileError) -> Self {
-        Self { user, retry_after: error.retry_after(), reason: error.to_string() }
-    }
 }
 
 impl Propagate {
@@ -103,13 +96,17 @@ impl Propagate {
     /// Handles one message. An `Err` means that its outcome could not even be sent to the queue: the message has to be
     /// delivered again.
     pub async fn handle(&self, body: &[u8], dequeue_count: u32) -> Result<Handled, StoreError> {
-        let message: CheckMessage = match contract::parse(body) {
+        let mut message: CheckMessage = match contract::parse(body) {
             Ok(message) => message,
             Err(error) => {
                 self.dead_letter(body, &format!("not a check message: {error}")).await?;
                 return Ok(Handled::default());
             }
         };
+        if dequeue_count > 1 {
+            // Its worker failed or died, perhaps after it had recorded that another check waits: this one.
+            message.attempt = message.attempt.max(1);
+        }
         if message.cause.kind == CauseKind::Notification {
             self.activity.note(&*self.storage.blobs, Timestamp::now()).await;
         }
@@ -152,13 +149,18 @@ impl Propagate {
         };
         let states = match self.graph.photo_states(&message.users, priority).await {
             Ok(states) => states,
-            Err(error) => {
+            Err(error) if message.users.len() > 1 || !error.is_about_the_user() => {
                 let people = message.users.len();
                 tracing::warn!(%error, people, "Graph does not answer; the users go back to the queue");
                 let error = ReconcileError::from(error);
-                let failed = message.users.iter().map(|user| FailedCheck::of(*user, &error)).collect();
-                self.send_back(message, failed).await?;
+                let (delay, reason) = (common_delay(&error, message.attempt), error.to_string());
+                let failed = |user: &UserId| FailedCheck { user: *user, delay, reason: reason.clone() };
+                self.send_back(message, message.users.iter().map(failed).collect()).await?;
                 return Ok(Handled { people, captured: 0, failed: people });
+            }
+            Err(error) => {
+                let failed = message.users.iter().map(|user| (*user, Err(error.clone().into())));
+                return self.settle(message, failed.collect()).await;
             }
         };
         let check = &Check { message, batch: UserBatch::of(&message.users, priority), refuse_undecoded };
@@ -177,25 +179,30 @@ impl Propagate {
         results: Vec<(UserId, Result<ReconcileOutcome, ReconcileError>)>,
     ) -> Result<Handled, StoreError> {
         let mut handled = Handled { people: results.len(), ..Handled::default() };
+        let blobs = &*self.storage.blobs;
         let mut failed = Vec::new();
         for (user, result) in results {
-            match result {
+            let error = match result {
                 Ok(outcome) => {
                     handled.captured += usize::from(matches!(outcome, ReconcileOutcome::Captured { .. }));
                     tracing::info!(user.id = %user, found = %outcome, trace = message.traceparent, "looked");
+                    if message.attempt > 0 {
+                        unreadable::delete(blobs, user).await?;
+                    }
+                    continue;
                 }
-                Err(error) if error.is_transient() => {
-                    tracing::warn!(user.id = %user, %error, attempt = message.attempt, "goes back to the queue");
-                    failed.push(FailedCheck::of(user, &error));
-                }
-                Err(error) => {
+                Err(error) => error,
+            };
+            handled.failed += 1;
+            match next_check(blobs, user, message.attempt, &error, Timestamp::now()).await? {
+                NextCheck::Queued { delay } => failed.push(FailedCheck { user, delay, reason: error.to_string() }),
+                NextCheck::NotQueued => {}
+                NextCheck::DeadLettered => {
                     let alone = CheckMessage { users: vec![user], ..message.clone() };
                     self.dead_letter(&contract::to_bytes(&alone), &error.to_string()).await?;
-                    handled.failed += 1;
                 }
             }
         }
-        handled.failed += failed.len();
         self.send_back(message, failed).await?;
         Ok(handled)
     }
@@ -238,11 +245,10 @@ impl Propagate {
 
     /// Users that failed come back in new messages: those who asked for a longer delay than the others by themselves.
     async fn send_back(&self, message: &CheckMessage, failed: Vec<FailedCheck>) -> Result<(), StoreError> {
-        let backoff = retry::backoff(FIRST_DELAY, MAX_DELAY, message.attempt);
         let attempt = message.attempt + 1;
         let mut by_delay: BTreeMap<Duration, Vec<FailedCheck>> = BTreeMap::new();
         for one in failed {
-            by_delay.entry(one.retry_after.unwrap_or_default().max(backoff)).or_default().push(one);
+            by_delay.entry(one.delay).or_default().push(one);
         }
         let mut outgoing = Vec::new();
         for (delay, together) in by_delay {

@@ -126,6 +126,43 @@ impl ReconcileError {
         }
     }
 
+    /// Whether the failure says nothing about other users.
+    pub(super) fn is_about_the_user(&self) -> bool {
+        match self {
+            ReconcileError::Graph(error) => error.is_about_the_user(),
+            ReconcileError::Store(_) | ReconcileError::Audit(AuditError::Store(_)) => false,
+            ReconcileError::Audit(_) | ReconcileError::TrailCut { .. } | ReconcileError::Unstable(_) => true,
+        }
+    }
+
+    /// Whether the same would happen again within minutes.
+    pub(super) fn is_lasting(&self) -> bool {
+        match self {
+            ReconcileError::Graph(error) => !error.is_transient(),
+            error => !error.is_transient(),
+        }
+    }
+
+    /// For counting: `403 ErrorAccessDenied`.
+    pub(super) fn in_short(&self) -> String {
+        match self {
+            ReconcileError::Graph(error) if error.trace().status.is_some() => error.trace().shape(),
+            ReconcileError::Graph(_) => "no answer".to_owned(),
+            ReconcileError::Store(_) => "storage".to_owned(),
+            ReconcileError::Audit(_) | ReconcileError::TrailCut { .. } => "damaged audit trail".to_owned(),
+            ReconcileError::Unstable(_) => "changes during every attempt".to_owned(),
+        }
+    }
+
+    /// The request that failed.
+    pub(super) fn operation(&self) -> &'static str {
+        match self {
+            ReconcileError::Graph(error) => error.trace().operation,
+            ReconcileError::Store(_) | ReconcileError::Audit(_) | ReconcileError::TrailCut { .. } => "read the trail",
+            ReconcileError::Unstable(_) => "confirm the photo",
+        }
+    }
+
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             ReconcileError::Graph(error) => error.retry_after(),

@@ -7,8 +7,7 @@ use photorelay_core::queue::QueueStore;
 use photorelay_core::store::StoreError;
 use photorelay_core::trace::TraceContext;
 
-use super::decide::CheckReason;
-use crate::jobs::notify::checks;
+use crate::jobs::notify::{checks, checks_at};
 
 /// Messages that are sent by one call.
 const MESSAGES_AT_ONCE: usize = 32;
@@ -17,17 +16,21 @@ const MESSAGES_AT_ONCE: usize = 32;
 pub(super) struct PendingChecks {
     if_changed: Vec<UserId>,
     always: Vec<UserId>,
-    /// Each in a message of its own: Graph has just failed for them.
-    alone: Vec<UserId>,
+    /// Each in a message of its own: Graph has failed for them.
+    alone: Vec<(UserId, FetchPolicy)>,
 }
 
 impl PendingChecks {
-    pub(super) fn add(&mut self, user: UserId, reason: CheckReason, policy: FetchPolicy) {
-        match (reason, policy) {
-            (CheckReason::Unreadable, _) => self.alone.push(user),
-            (_, FetchPolicy::IfChanged) => self.if_changed.push(user),
-            (_, FetchPolicy::Always) => self.always.push(user),
+    pub(super) fn add(&mut self, user: UserId, policy: FetchPolicy) {
+        match policy {
+            FetchPolicy::IfChanged => self.if_changed.push(user),
+            FetchPolicy::Always => self.always.push(user),
         }
+    }
+
+    /// The check of a user for whom Graph has failed.
+    pub(super) fn add_alone(&mut self, user: UserId, policy: FetchPolicy) {
+        self.alone.push((user, policy));
     }
 
     /// Sends the checks that fill whole messages.
@@ -52,8 +55,8 @@ impl PendingChecks {
         let always: Vec<UserId> = self.always.drain(..always).collect();
         let mut messages = checks(&if_changed, CauseKind::Sweep, FetchPolicy::IfChanged, trace);
         messages.extend(checks(&always, CauseKind::Sweep, FetchPolicy::Always, trace));
-        for user in self.alone.drain(..) {
-            messages.extend(checks(&[user], CauseKind::Sweep, FetchPolicy::IfChanged, trace));
+        for (user, policy) in self.alone.drain(..) {
+            messages.extend(checks_at(1, &[user], CauseKind::Sweep, policy, trace));
         }
         for some in messages.chunks(MESSAGES_AT_ONCE) {
             queues.send(CHECKS_QUEUE, some.to_vec()).await?;

@@ -2,6 +2,8 @@
 //!
 //! It never repairs a trail: one that cannot be read is reported, and the other users are compared all the same.
 
+use std::collections::BTreeMap;
+
 use futures::stream::{self, StreamExt, TryStreamExt};
 use photorelay_core::audit::{self, AuditError, Committed};
 use photorelay_core::contract::FetchPolicy;
@@ -17,6 +19,8 @@ use super::report::SweepReport;
 use super::settings::SweepSettings;
 use super::user_merge::SweptUser;
 use super::window::Window;
+use crate::graph::READ_PHOTO_METADATA;
+use crate::jobs::unreadable::{self, UnreadableSummary};
 
 /// Users whose blobs are read concurrently.
 const READS_AT_ONCE: usize = 8;
@@ -26,6 +30,8 @@ pub(super) struct Comparison<'a> {
     pub(super) storage: &'a Storage,
     pub(super) settings: &'a SweepSettings,
     pub(super) window: Window,
+    /// The users for whom Graph has failed.
+    pub(super) unreadable: &'a BTreeMap<UserId, UnreadableSummary>,
 }
 
 /// What came of comparing one user.
@@ -33,6 +39,17 @@ pub(super) struct Comparison<'a> {
 struct Compared {
     check: Option<(CheckReason, FetchPolicy)>,
     is_announced: bool,
+}
+
+/// What a failure of an earlier check means for the next one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum AfterFailure {
+    /// There was none, or it is over.
+    Usual,
+    /// Graph has just failed again, or may fail again.
+    Alone,
+    /// A check waits already, or is not due.
+    Waits,
 }
 
 impl Comparison<'_> {
@@ -46,17 +63,44 @@ impl Comparison<'_> {
         let mut compared = stream::iter(users)
             .map(|(user, observation)| async move {
                 let compared = Box::pin(self.compare(&user, observation.as_ref())).await?;
-                Ok::<_, SweepError>((user.user, compared))
+                let after = self.after_failure(user.user, observation.as_ref(), compared.check).await?;
+                Ok::<_, SweepError>((user.user, compared, after))
             })
             .buffer_unordered(READS_AT_ONCE);
-        while let Some((user, compared)) = compared.try_next().await? {
+        while let Some((user, compared, after)) = compared.try_next().await? {
             report.announced_again += usize::from(compared.is_announced);
             let Some((reason, policy)) = compared.check else { continue };
+            match after {
+                AfterFailure::Waits => {
+                    report.waiting += 1;
+                    continue;
+                }
+                AfterFailure::Alone => checks.add_alone(user, policy),
+                AfterFailure::Usual => checks.add(user, policy),
+            }
             report.count(reason);
             report.checks += 1;
-            checks.add(user, reason, policy);
         }
         Ok(())
+    }
+
+    /// How the check is sent, if one is needed. Forgets the failure of a user who can be read and needs none.
+    async fn after_failure(
+        self,
+        user: UserId,
+        observation: Option<&Observation>,
+        check: Option<(CheckReason, FetchPolicy)>,
+    ) -> Result<AfterFailure, SweepError> {
+        let is_unreadable = observation == Some(&Observation::Unreadable);
+        let Some(known) = self.unreadable.get(&user) else {
+            return Ok(if is_unreadable { AfterFailure::Alone } else { AfterFailure::Usual });
+        };
+        if check.is_none() && !is_unreadable {
+            unreadable::delete(&*self.storage.blobs, user).await?;
+            return Ok(AfterFailure::Usual);
+        }
+        let is_read_again = !is_unreadable && known.operation == READ_PHOTO_METADATA;
+        Ok(if is_read_again || known.is_due(self.window.now) { AfterFailure::Alone } else { AfterFailure::Waits })
     }
 
     async fn compare(self, user: &SweptUser, observation: Option<&Observation>) -> Result<Compared, SweepError> {

@@ -32,6 +32,8 @@ pub struct SweepReport {
     pub missing: usize,
     /// Users whose ETag Graph did not return.
     pub unreadable: usize,
+    /// Users for whom Graph has failed before, and whose next check waits or is not due.
+    pub waiting: usize,
     /// Users for whom a check was sent.
     pub checks: usize,
     pub announced_again: usize,
@@ -85,6 +87,9 @@ impl fmt::Display for SweepReport {
         ];
         for (what, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
             writeln!(f, "  {count:>6} {what}")?;
+        }
+        if self.waiting > 0 {
+            writeln!(f, "put off         {}, because Graph fails for them: see `photorelay status`", self.waiting)?;
         }
         writeln!(f, "announced again {}", self.announced_again)?;
         let seconds = self.took.as_secs_f64();

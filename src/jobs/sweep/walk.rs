@@ -24,6 +24,7 @@ use super::window::Window;
 use super::{cursor, population};
 use crate::graph::Graph;
 use crate::jobs::state_listing::StateListing;
+use crate::jobs::unreadable;
 
 /// What a walk reads and writes, and how far it has come.
 struct Walk<'a> {
@@ -54,10 +55,11 @@ pub(super) async fn walk(
     let done = members.partition_point(|member| Some(*member) <= done_to);
     run.progress.send_modify(|progress| (progress.of, progress.done) = (members.len(), done));
     let mut users = UserMerge::after(done_to, members, StateListing::open(blobs));
+    let unreadable = unreadable::list(blobs).await?;
     let window = Window { previous: cursor.previous, now: began_at };
     let mut walk = Walk {
         graph,
-        comparison: Comparison { storage, settings, window },
+        comparison: Comparison { storage, settings, window, unreadable: &unreadable },
         run,
         trace,
         concurrency: AdaptiveConcurrency::new(settings.batches_at_once, settings.longest_wait),
@@ -83,6 +85,9 @@ pub(super) async fn walk(
     }
     let is_complete = !run.stop.is_cancelled() && users.is_at_end().await?;
     if is_complete {
+        for user in unreadable.keys().filter(|user| members.binary_search(user).is_err()) {
+            unreadable::delete(blobs, *user).await?;
+        }
         cursor::write(blobs, &SweepCursor { previous: Some(began_at), ..SweepCursor::default() }).await?;
     }
     let Walk { concurrency: AdaptiveConcurrency { requests, throttled, .. }, report, .. } = walk;

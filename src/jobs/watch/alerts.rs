@@ -246,6 +246,7 @@ mod tests {
             checks: queue,
             targets: vec![TargetState { name: "ad".to_owned(), queue, agents: vec![agent] }],
             trail: Trail { people: 500, unacknowledged: 1, oldest_unacknowledged: Some(ago(1)), ..Trail::default() },
+            unreadable: Vec::new(),
             checkpoint: None,
             alerts: Vec::new(),
         }

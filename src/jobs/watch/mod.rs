@@ -8,6 +8,7 @@ mod alerts;
 mod backlog;
 mod status;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -20,11 +21,12 @@ use photorelay_core::store::{BlobStore, Pager, StoreError};
 use photorelay_core::target::Targets;
 use photorelay_core::telemetry::metrics;
 
-pub use status::{Alert, CheckpointState, QueueState, Status, SubscriptionState, TargetState, Trail};
+pub use status::{Alert, CheckpointState, QueueState, Status, SubscriptionState, TargetState, Trail, UnreadableCount};
 
 use super::notification_activity;
 use super::subscribe::Subscribe;
 use super::sweep::SweepReport;
+use super::unreadable;
 
 #[derive(Debug, Clone)]
 pub struct Watch {
@@ -114,6 +116,7 @@ impl Watch {
             checks: self.queue(CHECKS_QUEUE).await?,
             targets,
             trail: backlog::count(&self.storage, &self.targets, deletes_forgotten).await?,
+            unreadable: unreadable_counts(blobs).await?,
             checkpoint,
             alerts: Vec::new(),
         };
@@ -148,6 +151,14 @@ impl Watch {
         };
         Ok(QueueState { waiting: queues.count(queue).await?, oldest: queues.oldest(queue).await?, poison })
     }
+}
+
+async fn unreadable_counts(blobs: &dyn BlobStore) -> Result<Vec<UnreadableCount>, StoreError> {
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    for (_, user) in unreadable::list(blobs).await? {
+        *counts.entry(user.reason).or_default() += 1;
+    }
+    Ok(counts.into_iter().map(|(reason, people)| UnreadableCount { reason, people }).collect())
 }
 
 /// The digest in the log is a witness outside the storage: forging the newest checkpoint does not change it.

@@ -21,6 +21,8 @@ pub struct Status {
     pub checks: QueueState,
     pub targets: Vec<TargetState>,
     pub trail: Trail,
+    /// Users for whom Graph fails, by what it answers.
+    pub unreadable: Vec<UnreadableCount>,
     pub checkpoint: Option<CheckpointState>,
     pub alerts: Vec<Alert>,
 }
@@ -92,6 +94,14 @@ pub struct Trail {
     pub removals: u64,
     /// More users wait than were counted.
     pub is_more: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UnreadableCount {
+    /// Such as `403 ErrorAccessDenied`.
+    pub reason: String,
+    pub people: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -185,6 +195,15 @@ impl Status {
         Ok(())
     }
 
+    fn write_unreadable(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.unreadable.is_empty() {
+            return Ok(());
+        }
+        let reasons: Vec<String> =
+            self.unreadable.iter().map(|UnreadableCount { reason, people }| format!("{people} ({reason})")).collect();
+        writeln!(f, "unreadable     {}", reasons.join(", "))
+    }
+
     fn write_trail(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let trail = &self.trail;
         write!(f, "trail          {} people", trail.people)?;
@@ -208,6 +227,7 @@ impl Status {
             }
             None => writeln!(f, "unacknowledged 0")?,
         }
+        self.write_unreadable(f)?;
         match &self.checkpoint {
             Some(checkpoint) => writeln!(f, "checkpoint     {}, SHA-256 {}", checkpoint.day, checkpoint.sha256),
             None => writeln!(f, "checkpoint     none so far"),

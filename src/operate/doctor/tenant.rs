@@ -123,6 +123,9 @@ async fn trail(storage: &Storage, user: UserId) -> CheckResult {
 fn of_graph(check: &str, error: &GraphError) -> CheckResult {
     let fix = match error {
         GraphError::Denied { needs, .. } => format!("grant the application role {needs}"),
+        GraphError::UserDenied { .. } => {
+            "look for an application access policy (Get-ApplicationAccessPolicy) that excludes the mailbox".to_owned()
+        }
         GraphError::Token { .. } => "see `token` above".to_owned(),
         error if error.is_transient() => "try again in some minutes".to_owned(),
         _ => "check PHOTORELAY_GRAPH_URL".to_owned(),

@@ -19,6 +19,7 @@ mod population;
 mod receipt;
 mod succession;
 mod sweep;
+mod unreadable;
 mod watch;
 mod writeback;
 
@@ -39,6 +40,7 @@ pub use population::Population;
 pub use receipt::{Note, NoteKind, Outcome, Receipt};
 pub use succession::{ObjectClaim, Succession};
 pub use sweep::{ContinueSweep, SweepCursor, SweepLease, SweepUnderWay};
+pub use unreadable::UnreadableUser;
 pub use watch::{FoundBy, NotificationActivity, SweptLast};
 pub use writeback::{BlobDigest, EventType, WriteBack, WriteBackData, WriteBackRendition};
 

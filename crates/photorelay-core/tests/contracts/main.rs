@@ -91,6 +91,15 @@ fn the_sweep_documents_are_as_agreed() {
 }
 
 #[test]
+fn what_is_known_of_an_unreadable_user_is_as_agreed() {
+    let (reason, operation) = ("403 ErrorAccessDenied".to_owned(), "read photo metadata".to_owned());
+    let (since, next_check_at) = (time(), time());
+    let unreadable =
+        contract::UnreadableUser { v: V1, user_id: user(), reason, operation, failures: 3, since, next_check_at };
+    golden("unreadable-user.json", &unreadable);
+}
+
+#[test]
 fn the_audit_entry_is_as_agreed() {
     golden("audit-entry.json", &entry());
 }
