@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use graph_sim::{HoldPoint, RequestPattern};
+use graph_sim::{Fault, FaultRule, HoldPoint, PatternScope, RequestPattern, RetryAfter};
 use jiff::{SignedDuration, Timestamp};
 use photorelay::config::{AppConfig, HostingSettings};
 use photorelay::jobs::sweep::{Run, SweepError, SweepSettings};
@@ -84,7 +84,7 @@ async fn a_sweep_that_runs_out_of_time_hands_over_until_everybody_was_looked_at(
     world.sim.set(|settings| settings.delta_page = 1_000);
     assert_eq!(world.post("/sweep", TIMER).await.status(), 200);
     assert_eq!(world.storage().queues.count(CHECKS_QUEUE).await.unwrap(), 1, "the rest waits in the queue");
-    assert_eq!(world.sim.requests().count("POST /v1.0/$batch"), 100);
+    assert_eq!(world.sim.requests().count("POST /v1.0/$batch"), 1, "the limit ends a run between any two batches");
     world.app.pump.drain().await.unwrap();
     assert_eq!(world.sim.requests().count("POST /v1.0/$batch"), 105, "nobody was asked about twice");
     assert!(cursor(&world).await.current.is_none());
@@ -140,7 +140,49 @@ fn a_function_hands_over_before_the_host_ends_it() {
         panic!("functionTimeout is hh:mm:ss")
     };
     let timeout = Duration::from_secs((hours * 60 + minutes) * 60 + seconds);
-    // A stretch that has begun is finished, and Graph may ask to wait within it.
+    // A request that has begun is finished; a wait that goes beyond the limit does not begin.
     let longest = HostingSettings::default().sweep_time_limit + SweepSettings::new(Targets::default()).longest_wait;
     assert!(longest < timeout, "{longest:?} is too near to {timeout:?}");
+}
+
+/// The user whom a sweep comes to last.
+fn last_of(world: &World) -> String {
+    world.sim.tenant().user_ids().into_iter().max().unwrap().to_string()
+}
+
+#[tokio::test]
+async fn a_sweep_that_graph_throttles_hands_over_at_its_time_limit_and_keeps_what_it_has() {
+    let world = silent(Store::Embedded, 45).await;
+    let sweep = sweep_with(&world, |settings| settings.batches_at_once = 1);
+    let batches = RequestPattern::new("POST", "/v1.0/$batch").within(PatternScope::Requests);
+    let throttled = Fault::Throttled { retry_after: RetryAfter::Seconds(50) };
+    world.sim.add_fault(FaultRule::new(batches, throttled).naming(&last_of(&world)));
+    let run = Run { time_limit: Some(Duration::from_secs(1)), ..Run::default() };
+    let report = sweep.run(&run).await.unwrap();
+    assert_eq!((report.people, report.checks, report.is_complete), (40, 40, false), "{report}");
+    assert!(report.took < Duration::from_secs(25), "{report}");
+
+    world.sim.clear_faults();
+    let rest = sweep.run(&Run::default()).await.unwrap();
+    assert_eq!((rest.people, rest.is_resumed, rest.is_complete), (5, true, true), "{rest}");
+    world.settle().await;
+    assert_agreement(&world).await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_sweep_that_graph_ends_keeps_what_it_has() {
+    let world = silent(Store::Embedded, 45).await;
+    let sweep = sweep_with(&world, |settings| settings.batches_at_once = 1);
+    let batches = RequestPattern::new("POST", "/v1.0/$batch").within(PatternScope::Requests);
+    let throttled = Fault::Throttled { retry_after: RetryAfter::Seconds(3_600) };
+    world.sim.add_fault(FaultRule::new(batches, throttled).naming(&last_of(&world)));
+    let error = sweep.run(&Run::default()).await.unwrap_err();
+    assert!(matches!(error, SweepError::Graph(_)), "{error}");
+    world.sim.clear_faults();
+    let rest = sweep.run(&Run::default()).await.unwrap();
+    assert_eq!((rest.people, rest.is_resumed), (5, true), "{rest}");
+    world.settle().await;
+    assert_agreement(&world).await;
+    world.end().await;
 }

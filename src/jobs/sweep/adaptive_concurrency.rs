@@ -5,7 +5,7 @@
 //! that one. If Graph answers about none, the run ends for now.
 
 use std::collections::VecDeque;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::stream::{FuturesUnordered, StreamExt};
 use photorelay_core::id::UserId;
@@ -38,14 +38,17 @@ impl AdaptiveConcurrency {
         Self { limit: max.div_ceil(2), max, streak: 0, longest_wait, failures_in_a_row: 0, requests: 0, throttled: 0 }
     }
 
-    /// Asks about all of the users and sends the observations as they come.
+    /// Asks about all of the users and sends the observations as they come. After the deadline, no request begins but the
+    /// first, so that every run gets ahead; users without an observation are left to the next run.
     pub(super) async fn read(
         &mut self,
         graph: &Graph,
         users: &[UserId],
+        deadline: Option<Instant>,
         observed: mpsc::UnboundedSender<Observations>,
         progress: &watch::Sender<Progress>,
     ) -> Result<(), GraphError> {
+        let is_over = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
         let mut waiting: VecDeque<UserGroup> = users.chunks(MAX_BATCH).map(UserGroup::first).collect();
         let mut is_any_observed = false;
         let mut unreadable = Vec::new();
@@ -55,14 +58,18 @@ impl AdaptiveConcurrency {
         let mut resting = FuturesUnordered::new();
         loop {
             while under_way.len() < self.limit
+                && (self.requests == 0 || !is_over())
                 && let Some(group) = waiting.pop_front()
             {
                 self.requests += 1;
-                under_way.push(ask(graph, group));
+                under_way.push(ask(graph, group, deadline));
             }
             let (group, answer) = tokio::select! {
-                Some(answered) = under_way.next() => answered,
-                Some(rested) = resting.next() => {
+                Some(answered) = under_way.next() => match answered {
+                    (group, Some(answer)) => (group, answer),
+                    (_, None) => continue,
+                },
+                Some(rested) = resting.next(), if !is_over() => {
                     waiting.push_front(rested);
                     continue;
                 }
@@ -78,11 +85,11 @@ impl AdaptiveConcurrency {
             }
             unreadable.extend(sorted.unreadable);
             sorted.halves.into_iter().rev().for_each(|half| waiting.push_front(half));
-            resting.extend(sorted.later.into_iter().map(UserGroup::rest));
+            resting.extend(sorted.later.into_iter().map(|group| group.rest(deadline)));
             last_error = sorted.error.or(last_error);
         }
         match last_error {
-            Some(error) if !is_any_observed && users.len() >= MAX_BATCH => Err(error),
+            Some(error) if !is_any_observed && users.len() >= MAX_BATCH && !is_over() => Err(error),
             _ => {
                 self.report(progress, unreadable.len());
                 let _ = observed.send(unreadable.into_iter().map(|user| (user, Observation::Unreadable)).collect());
@@ -139,11 +146,15 @@ impl AdaptiveConcurrency {
     }
 }
 
-/// Waits inside, so that a group with a delay counts towards the limit.
-async fn ask(graph: &Graph, group: UserGroup) -> (UserGroup, BatchAnswer) {
+/// Waits inside, so that a group with a delay counts towards the limit. There is no answer if it would have to wait
+/// beyond the deadline.
+async fn ask(graph: &Graph, group: UserGroup, deadline: Option<Instant>) -> (UserGroup, Option<BatchAnswer>) {
+    if deadline.is_some_and(|deadline| !group.delay.is_zero() && Instant::now() + group.delay >= deadline) {
+        return (group, None);
+    }
     if !group.delay.is_zero() {
         tokio::time::sleep(group.delay).await;
     }
     let answer = Box::pin(graph.photo_states(&group.users, Priority::Low)).await;
-    (group, answer)
+    (group, Some(answer))
 }

@@ -4,7 +4,7 @@
 //! One user must never decide for the others: every delay and every failure is that user's own, and a request that
 //! failed as a whole is repeated in halves.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use photorelay_core::id::UserId;
 use photorelay_core::retry;
@@ -56,9 +56,10 @@ impl UserGroup {
         self.attempt == 0 && self.users.len() > 1
     }
 
-    /// The group once its delay is over.
-    pub(super) async fn rest(self) -> Self {
-        tokio::time::sleep(self.delay).await;
+    /// The group once its delay is over, or at the deadline.
+    pub(super) async fn rest(self, deadline: Option<Instant>) -> Self {
+        let left = deadline.map_or(self.delay, |deadline| deadline.saturating_duration_since(Instant::now()));
+        tokio::time::sleep(self.delay.min(left)).await;
         Self { delay: Duration::ZERO, ..self }
     }
 

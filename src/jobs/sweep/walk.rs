@@ -22,7 +22,7 @@ use super::settings::SweepSettings;
 use super::user_merge::{SweptUser, UserMerge};
 use super::window::Window;
 use super::{cursor, population};
-use crate::graph::Graph;
+use crate::graph::{Graph, GraphError};
 use crate::jobs::state_listing::StateListing;
 use crate::jobs::unreadable;
 
@@ -65,25 +65,33 @@ pub(super) async fn walk(
         concurrency: AdaptiveConcurrency::new(settings.batches_at_once, settings.longest_wait),
         report: SweepReport::of_population(&population, done_to.is_some()),
     };
-    loop {
+    let deadline = run.time_limit.map(|limit| started + limit);
+    let mut done_to = done_to;
+    let mut is_cut = false;
+    while !is_cut && !run.stop.is_cancelled() {
         let stretch = users.take(settings.people_per_stretch).await?;
-        let Some(last) = stretch.last().map(|user| user.user) else { break };
-        tokio::select! {
-            swept = walk.sweep_stretch(stretch) => swept?,
+        if stretch.is_empty() {
+            break;
+        }
+        let swept = tokio::select! {
+            swept = walk.sweep_stretch(stretch, deadline) => swept?,
             // What is given up here is done again by the next run.
             () = run.stop.cancelled() => break,
-        }
-        let out_of_time = run.time_limit.is_some_and(|limit| started.elapsed() >= limit);
-        if out_of_time || !users.is_at_end().await? {
-            let current = Some(SweepUnderWay { began_at, done_to: last });
+        };
+        done_to = swept.done_to.or(done_to);
+        let is_out_of_time = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        is_cut = !swept.is_whole || (is_out_of_time && !users.is_at_end().await?);
+        let is_over = !is_cut && users.is_at_end().await?;
+        if let Some(done_to) = done_to.filter(|_| !is_over) {
+            let current = Some(SweepUnderWay { began_at, done_to });
             cursor::write(blobs, &SweepCursor { current, ..cursor.clone() }).await?;
             walk.log_progress();
         }
-        if out_of_time {
-            break;
+        if let Some(error) = swept.failure {
+            return Err(error.into());
         }
     }
-    let is_complete = !run.stop.is_cancelled() && users.is_at_end().await?;
+    let is_complete = !is_cut && !run.stop.is_cancelled() && users.is_at_end().await?;
     if is_complete {
         for user in unreadable.keys().filter(|user| members.binary_search(user).is_err()) {
             unreadable::delete(blobs, *user).await?;
@@ -94,18 +102,34 @@ pub(super) async fn walk(
     Ok(SweepReport { is_complete, requests, throttled, took: started.elapsed(), ..report })
 }
 
+/// How far a stretch was compared.
+struct SweptStretch {
+    /// Everybody up to this user was; none: not even the first.
+    done_to: Option<UserId>,
+    /// Everybody was.
+    is_whole: bool,
+    /// Why Graph ended it.
+    failure: Option<GraphError>,
+}
+
 impl Walk<'_> {
     /// Compares the users of a stretch, each as soon as Graph has answered about them, and sends what follows from it.
-    async fn sweep_stretch(&mut self, stretch: Vec<SweptUser>) -> Result<(), SweepError> {
+    /// At the deadline, or when Graph fails, it ends with what was answered.
+    async fn sweep_stretch(
+        &mut self,
+        stretch: Vec<SweptUser>,
+        deadline: Option<Instant>,
+    ) -> Result<SweptStretch, SweepError> {
         let Self { graph, comparison, run, trace, concurrency, report } = self;
         let queues = &*comparison.storage.queues;
+        let order: Vec<UserId> = stretch.iter().map(|user| user.user).collect();
         let (members, others): (Vec<SweptUser>, Vec<SweptUser>) =
             stretch.into_iter().partition(|user| user.is_member && !user.record.is_forgotten());
         let ids: Vec<UserId> = members.iter().map(|user| user.user).collect();
+        let mut members: HashMap<UserId, SweptUser> = members.into_iter().map(|user| (user.user, user)).collect();
         let (observed, mut observations) = mpsc::unbounded_channel();
-        let read = async { Ok(Box::pin(concurrency.read(graph, &ids, observed, &run.progress)).await?) };
+        let read = Box::pin(concurrency.read(graph, &ids, deadline, observed, &run.progress));
         let compare = async {
-            let mut members: HashMap<UserId, SweptUser> = members.into_iter().map(|user| (user.user, user)).collect();
             let mut checks = PendingChecks::default();
             comparison.compare_all(others.into_iter().map(|user| (user, None)), &mut checks, report).await?;
             while let Some(batch) = observations.recv().await {
@@ -125,8 +149,12 @@ impl Walk<'_> {
             }
             Ok::<_, SweepError>(checks.send_all(queues, trace).await?)
         };
-        let ((), ()) = tokio::try_join!(read, Box::pin(compare))?;
-        Ok(())
+        let (read, compared) = tokio::join!(read, Box::pin(compare));
+        compared?;
+        let first_left = members.into_keys().min();
+        let done = order.partition_point(|user| first_left.is_none_or(|left| *user < left));
+        let done_to = order[..done].last().copied();
+        Ok(SweptStretch { done_to, is_whole: first_left.is_none(), failure: read.err() })
     }
 
     fn log_progress(&self) {
