@@ -87,7 +87,7 @@ impl App {
     fn assemble(config: &AppConfig, clock: Clock, storage: Storage, background: Background) -> Result<Self> {
         let (graph, _) = connect_graph(&config.graph, &clock, background.tasks.clone(), background.stop.clone())?;
         let manifest = Manifest::built_in()?;
-        let propagate = propagate(config, &graph, &storage, &manifest);
+        let propagate = propagate(config, &graph, &storage);
         let sweep = sweep(config, &graph, &storage);
         let subscribe = Arc::new(subscribe(&graph, &config.notifications, clock));
         let watch = Watch::new(Arc::clone(&subscribe), storage.clone(), config.targets.clone());
@@ -178,7 +178,7 @@ fn queues(targets: &Targets) -> Vec<String> {
     own.into_iter().chain(targets.all().iter().map(|target| target.queue.clone())).collect()
 }
 
-fn propagate(config: &AppConfig, graph: &Arc<Graph>, storage: &Storage, manifest: &Manifest) -> Propagate {
+fn propagate(config: &AppConfig, graph: &Arc<Graph>, storage: &Storage) -> Propagate {
     let settings = PropagateSettings {
         tenant: config.graph.tenant_id,
         targets: config.targets.clone(),
@@ -187,7 +187,6 @@ fn propagate(config: &AppConfig, graph: &Arc<Graph>, storage: &Storage, manifest
         limits: PhotoLimits::default(),
         hold: config.capture.hold,
         captures_per_day: config.capture.captures_per_day,
-        max_dequeue_count: manifest.queues.max_dequeue_count,
         people_at_once: 4,
         max_attempts: 20,
     };

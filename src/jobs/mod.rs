@@ -1,6 +1,7 @@
 //! What photorelay does, one module per job. Knows neither HTTP nor Azure.
 
 pub mod announce;
+mod decode_markers;
 pub mod forgotten;
 pub mod lifecycle;
 pub mod notification_activity;

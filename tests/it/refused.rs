@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use graph_sim::{Fault, FaultRule, RequestPattern};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use photorelay::config::AppConfig;
 use photorelay::jobs::sweep::Run;
-use photorelay_core::contract::{EntryKind, FetchPolicy, Head};
+use photorelay_core::contract::{self, Cause, CauseKind, CheckMessage, DecodeMarker, EntryKind, FetchPolicy, Head, V1};
 use photorelay_core::heads;
+use photorelay_core::id::{Digest, UserId};
+use photorelay_core::names::{self, Container};
+use photorelay_core::trace::TraceContext;
 use testkit::everywhere;
 use testkit::world::{Setup, Store, World, fixture, guid};
 
@@ -111,4 +114,84 @@ async fn one_bad_photo_does_not_keep_others_in_the_same_message_from_being_captu
     }
     assert_eq!(kinds, [EntryKind::Captured, EntryKind::Refused, EntryKind::Captured]);
     world.end().await;
+}
+
+fn check_of(user: UserId) -> Vec<u8> {
+    let trace = TraceContext::start();
+    let cause = Cause { kind: CauseKind::Notification, id: trace.trace_id() };
+    contract::to_bytes(&CheckMessage {
+        v: V1,
+        cause,
+        users: vec![user],
+        fetch_policy: FetchPolicy::IfChanged,
+        attempt: 0,
+        absence: None,
+        traceparent: None,
+    })
+}
+
+/// Restarts, evictions and deployments use up deliveries, and say nothing about the photo.
+#[tokio::test]
+async fn a_good_photo_whose_message_was_delivered_again_and_again_is_captured() {
+    let world = World::with(Setup { subscribe: false, ..Setup::default() }).await;
+    let user = world.user(0);
+    for deliveries in [5, 9] {
+        world.sim.tenant().change_photo(guid(user)).unwrap();
+        world.app.propagate.handle(&check_of(user), deliveries).await.unwrap();
+        assert_eq!(world.trail(user).await.pop().unwrap().entry.kind, EntryKind::Captured, "{deliveries} deliveries");
+    }
+    world.settle().await;
+    assert!(world.shows_newest(user).await);
+    world.end().await;
+}
+
+async fn put_marker(world: &World, marker: &DecodeMarker) {
+    let metadata =
+        [("refused", marker.refused.to_string()), ("program", marker.program.clone()), ("at", marker.at.to_string())];
+    let metadata = metadata.map(|(name, value)| (name.to_owned(), value)).into();
+    let (name, content) = (names::decode_marker(marker.user_id), contract::to_bytes(marker));
+    world.storage().blobs.put(Container::State, &name, "application/json", content.into(), &metadata).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_photo_that_the_program_died_of_is_refused_and_tried_again_by_a_new_version_and_after_a_week() {
+    let edit = |config: &mut AppConfig| config.capture.hold = Duration::ZERO;
+    let week = SignedDuration::from_hours(7 * 24);
+    for (program, age) in [("0.0.0", SignedDuration::ZERO), (env!("CARGO_PKG_VERSION"), week)] {
+        let world = World::with(Setup { edit, subscribe: false, ..Setup::default() }).await;
+        let user = world.user(0);
+        world.sim.tenant().set_photo(guid(user), &fixture("astronaut-648.jpg")).unwrap();
+        let shown = world.sim.tenant().shown(guid(user)).unwrap();
+        // As workers leave it that die while they decode.
+        let died = DecodeMarker {
+            v: V1,
+            user_id: user,
+            sha256: Digest::of(&shown.bytes().unwrap()),
+            begun: 3,
+            refused: false,
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            at: Timestamp::now(),
+        };
+        put_marker(&world, &died).await;
+        world.app.propagate.handle(&check_of(user), 5).await.unwrap();
+        let refused = world.trail(user).await.pop().unwrap().entry;
+        assert_eq!(refused.kind, EntryKind::Refused);
+        assert!(refused.reason.is_some_and(|reason| reason.contains("died repeatedly while it decoded")));
+
+        let head = world.head(user).await.unwrap();
+        heads::write(&*world.storage().blobs, &Head { settled: true, ..head }).await.unwrap();
+        world.app.sweep.run(&Run::default()).await.unwrap();
+        world.settle().await;
+        assert_eq!(world.trail(user).await.len(), 1, "not before something has changed");
+
+        let later = DecodeMarker { refused: true, program: program.to_owned(), at: died.at - age, ..died };
+        put_marker(&world, &later).await;
+        assert_eq!(world.app.sweep.run(&Run::default()).await.unwrap().bytes_due, 1);
+        world.settle().await;
+        assert_eq!(world.trail(user).await.pop().unwrap().entry.kind, EntryKind::Captured);
+        assert!(world.shows_newest(user).await);
+        let marker = world.storage().blobs.get(Container::State, &names::decode_marker(user), 1 << 16).await.unwrap();
+        assert_eq!(marker, None);
+        world.end().await;
+    }
 }

@@ -163,6 +163,20 @@ pub fn parse_unreadable_user(name: &str) -> Option<UserId> {
     (unreadable_user(user) == name).then_some(user)
 }
 
+/// In `state`: stands while a user's photo is decoded.
+pub fn decode_marker(user: UserId) -> String {
+    format!("{DECODE_MARKERS_PREFIX}{user}.json")
+}
+
+/// In `state`: the prefix of all decode markers.
+pub const DECODE_MARKERS_PREFIX: &str = "decoding/";
+
+/// The user in the name of a decode marker; `None` for any other name.
+pub fn parse_decode_marker(name: &str) -> Option<UserId> {
+    let user: UserId = name.strip_prefix(DECODE_MARKERS_PREFIX)?.strip_suffix(".json")?.parse().ok()?;
+    (decode_marker(user) == name).then_some(user)
+}
+
 /// In `state`: when notifications arrived, and how long they usually pause.
 pub const NOTIFICATION_ACTIVITY: &str = "rhythm.json";
 /// In `state`: the results of the last sweep, for the watchdog.

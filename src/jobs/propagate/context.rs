@@ -22,8 +22,8 @@ pub(super) struct Reconciliation<'a> {
     pub(super) message: &'a CheckMessage,
     pub(super) user: UserId,
     pub(super) batch: &'a UserBatch,
-    /// The process has died of this user's photo again and again: the photo is refused without being decoded.
-    pub(super) refuse_undecoded: bool,
+    /// The message was delivered before: its worker failed or died, perhaps of the photo.
+    pub(super) is_redelivered: bool,
     pub(super) trace: TraceContext,
     pub(super) journal: &'a mut Journal,
 }

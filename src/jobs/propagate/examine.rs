@@ -19,6 +19,7 @@ use super::journal::Step;
 use super::outcome::ReconcileError;
 use super::photo::{DecodedPhoto, NewPhoto};
 use super::settings::PropagateSettings;
+use crate::jobs::decode_markers;
 
 pub(super) enum Examined {
     /// The newest entry recorded just this.
@@ -47,11 +48,11 @@ pub(super) async fn examine(
     media_etag: &str,
 ) -> Result<Examined, ReconcileError> {
     let is_known = is_known(content, newest, media_etag);
-    if is_known && !reexamines_refused(cx, newest) {
+    if is_known && !reexamines_refused(cx, content, newest).await? {
         cx.journal.note(Step::CompareContent, || "the same bytes as the newest entry saw".to_owned());
         return Ok(Examined::Known);
     }
-    let photo = decode(cx, content).await;
+    let photo = decode(cx, content, is_known).await?;
     let decoded = match &photo {
         NewPhoto::Refused { .. } if is_known => return Ok(Examined::Known),
         NewPhoto::Refused { .. } => return Ok(Examined::New(photo)),
@@ -74,32 +75,58 @@ fn is_known(content: &PhotoContent, newest: Option<&Committed>, media_etag: &str
     }
 }
 
-/// A refused photo is examined anew when an operator asks: this version of the program may be able to decode it.
-fn reexamines_refused(cx: &Reconciliation<'_>, newest: Option<&Committed>) -> bool {
-    let is_refused = newest.is_some_and(|newest| newest.entry.kind == EntryKind::Refused);
-    is_refused && cx.message.cause.kind == CauseKind::Operator
+/// A refused photo is examined anew when an operator asks, because this version of the program may be able to decode it,
+/// and now and then if the program died of it.
+async fn reexamines_refused(
+    cx: &Reconciliation<'_>,
+    content: &PhotoContent,
+    newest: Option<&Committed>,
+) -> Result<bool, ReconcileError> {
+    let Some(refused) = newest.map(|newest| &newest.entry).filter(|entry| entry.kind == EntryKind::Refused) else {
+        return Ok(false);
+    };
+    if cx.message.cause.kind == CauseKind::Operator {
+        return Ok(true);
+    }
+    let is_deadly = refused.reason.as_deref() == Some(decode_markers::REFUSED_BECAUSE);
+    match content.sha256() {
+        Some(sha256) if is_deadly => Ok(decode_markers::is_due(cx.blobs(), cx.user, sha256).await?),
+        _ => Ok(false),
+    }
 }
 
-/// Decodes the photo and makes its renditions, off the async threads.
-async fn decode(cx: &mut Reconciliation<'_>, content: &PhotoContent) -> NewPhoto {
+/// Decodes the photo and makes its renditions, off the async threads. `is_known`: it was refused before.
+async fn decode(
+    cx: &mut Reconciliation<'_>,
+    content: &PhotoContent,
+    is_known: bool,
+) -> Result<NewPhoto, ReconcileError> {
     let refused = |reason: &str| NewPhoto::Refused { reason: reason.to_owned() };
     let photo = match content {
         PhotoContent::TooLarge => refused("larger than a photo may be"),
-        PhotoContent::Bytes { .. } if cx.refuse_undecoded => {
-            refused("the program died every time it handled this photo; it was not decoded again")
-        }
         PhotoContent::Bytes { bytes, sha256 } => {
-            let (bytes, sha256) = (bytes.clone(), *sha256);
-            let settings = Arc::clone(cx.settings);
-            let work = move || {
-                let decoded = decode_and_render(&bytes, sha256, &settings);
-                decoded.map_or_else(
-                    |refusal| NewPhoto::Refused { reason: refusal.to_string() },
-                    |decoded| NewPhoto::Decoded(Box::new(decoded)),
-                )
-            };
-            // The task can only fail by a panic.
-            tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| refused("the decoder failed unexpectedly"))
+            // An operator who asks has the photo decoded, whatever happened before.
+            let is_asked_for = cx.message.cause.kind == CauseKind::Operator;
+            let is_marked = cx.is_redelivered || (is_known && !is_asked_for);
+            if is_marked && !decode_markers::begin(cx.blobs(), cx.user, *sha256).await? {
+                refused(decode_markers::REFUSED_BECAUSE)
+            } else {
+                let (bytes, sha256) = (bytes.clone(), *sha256);
+                let settings = Arc::clone(cx.settings);
+                let work = move || {
+                    let decoded = decode_and_render(&bytes, sha256, &settings);
+                    decoded.map_or_else(
+                        |refusal| NewPhoto::Refused { reason: refusal.to_string() },
+                        |decoded| NewPhoto::Decoded(Box::new(decoded)),
+                    )
+                };
+                // The task can only fail by a panic.
+                let decoded = tokio::task::spawn_blocking(work).await;
+                if is_marked || is_known {
+                    decode_markers::end(cx.blobs(), cx.user).await?;
+                }
+                decoded.unwrap_or_else(|_| refused("the decoder failed unexpectedly"))
+            }
         }
     };
     cx.journal.note(Step::CompareContent, || match &photo {
@@ -108,7 +135,7 @@ async fn decode(cx: &mut Reconciliation<'_>, content: &PhotoContent) -> NewPhoto
         }
         NewPhoto::Refused { reason } => format!("new bytes, refused: {reason}"),
     });
-    photo
+    Ok(photo)
 }
 
 fn decode_and_render(bytes: &Bytes, sha256: Digest, settings: &PropagateSettings) -> Result<DecodedPhoto, Refusal> {

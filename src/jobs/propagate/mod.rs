@@ -77,8 +77,8 @@ pub struct Handled {
 struct Check<'a> {
     message: &'a CheckMessage,
     batch: UserBatch,
-    /// As [`Reconciliation::refuse_undecoded`].
-    refuse_undecoded: bool,
+    /// As [`Reconciliation::is_redelivered`].
+    is_redelivered: bool,
 }
 
 /// A user whose check has to be repeated.
@@ -114,8 +114,7 @@ impl Propagate {
             self.split(&message).await?;
             return Ok(Handled::default());
         }
-        let refuse_undecoded = dequeue_count >= self.settings.max_dequeue_count;
-        self.reconcile_all(&message, refuse_undecoded).await
+        self.reconcile_all(&message, dequeue_count > 1).await
     }
 
     /// Reconciles one user now and records every step. What `photorelay check` does.
@@ -127,7 +126,7 @@ impl Propagate {
     ) -> Result<ReconcileOutcome, ReconcileError> {
         let state = self.graph.photo_state(user).await?;
         let batch = UserBatch::of(&[user], Priority::Normal);
-        let check = Check { message, batch, refuse_undecoded: false };
+        let check = Check { message, batch, is_redelivered: false };
         self.reconcile(&check, user, state, journal).await
     }
 
@@ -142,7 +141,7 @@ impl Propagate {
         self.storage.queues.send(CHECKS_QUEUE, alone.collect()).await
     }
 
-    async fn reconcile_all(&self, message: &CheckMessage, refuse_undecoded: bool) -> Result<Handled, StoreError> {
+    async fn reconcile_all(&self, message: &CheckMessage, is_redelivered: bool) -> Result<Handled, StoreError> {
         let priority = match message.cause.kind {
             CauseKind::Sweep => Priority::Low,
             CauseKind::Notification | CauseKind::Operator => Priority::Normal,
@@ -163,7 +162,7 @@ impl Propagate {
                 return self.settle(message, failed.collect()).await;
             }
         };
-        let check = &Check { message, batch: UserBatch::of(&message.users, priority), refuse_undecoded };
+        let check = &Check { message, batch: UserBatch::of(&message.users, priority), is_redelivered };
         let results: Vec<(UserId, Result<ReconcileOutcome, ReconcileError>)> = stream::iter(states)
             .map(|(user, state)| async move { (user, self.reconcile_silently(check, user, state).await) })
             .buffer_unordered(self.settings.people_at_once.max(1))
@@ -234,7 +233,7 @@ impl Propagate {
             message: check.message,
             user,
             batch: &check.batch,
-            refuse_undecoded: check.refuse_undecoded,
+            is_redelivered: check.is_redelivered,
             trace,
             journal,
         };

@@ -19,8 +19,6 @@ pub struct PropagateSettings {
     pub hold: Duration,
     /// Captures per user within 24 hours; more than that is a loop or a game.
     pub captures_per_day: u32,
-    /// How often the host delivers a message before it gives up.
-    pub max_dequeue_count: u32,
     /// Users of one message that are reconciled concurrently.
     pub people_at_once: usize,
     /// How often failed users are retried before their message is dead-lettered. The sweep finds them again.

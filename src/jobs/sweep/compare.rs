@@ -2,7 +2,7 @@
 //!
 //! It never repairs a trail: one that cannot be read is reported, and the other users are compared all the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use photorelay_core::audit::{self, AuditError, Committed};
@@ -32,6 +32,8 @@ pub(super) struct Comparison<'a> {
     pub(super) window: Window,
     /// The users for whom Graph has failed.
     pub(super) unreadable: &'a BTreeMap<UserId, UnreadableSummary>,
+    /// The users whose refused photo may be tried again.
+    pub(super) tried_again: &'a BTreeSet<UserId>,
 }
 
 /// What came of comparing one user.
@@ -105,7 +107,8 @@ impl Comparison<'_> {
 
     async fn compare(self, user: &SweptUser, observation: Option<&Observation>) -> Result<Compared, SweepError> {
         let record = &user.record;
-        let bytes_due = self.window.has_bytes_due(user.user, self.settings.bytes_every);
+        let bytes_due =
+            self.window.has_bytes_due(user.user, self.settings.bytes_every) || self.tried_again.contains(&user.user);
         let need = decide::need(record, observation, bytes_due);
         let is_acknowledged =
             self.settings.targets.all().iter().all(|target| record.receipt(&target.name) >= record.trail);

@@ -23,6 +23,7 @@ use super::user_merge::{SweptUser, UserMerge};
 use super::window::Window;
 use super::{cursor, population};
 use crate::graph::{Graph, GraphError};
+use crate::jobs::decode_markers;
 use crate::jobs::state_listing::StateListing;
 use crate::jobs::unreadable;
 
@@ -56,10 +57,11 @@ pub(super) async fn walk(
     run.progress.send_modify(|progress| (progress.of, progress.done) = (members.len(), done));
     let mut users = UserMerge::after(done_to, members, StateListing::open(blobs));
     let unreadable = unreadable::list(blobs).await?;
+    let tried_again = decode_markers::all_due(blobs, run.now).await?;
     let window = Window { previous: cursor.previous, now: began_at };
     let mut walk = Walk {
         graph,
-        comparison: Comparison { storage, settings, window, unreadable: &unreadable },
+        comparison: Comparison { storage, settings, window, unreadable: &unreadable, tried_again: &tried_again },
         run,
         trace,
         concurrency: AdaptiveConcurrency::new(settings.batches_at_once, settings.longest_wait),

@@ -10,6 +10,7 @@ mod audit;
 mod check;
 mod checkpoint;
 mod dead_letter;
+mod decode_marker;
 mod embedded;
 mod folder;
 mod head;
@@ -31,6 +32,7 @@ pub use checkpoint::{
     Checkpoint, CheckpointLink, CheckpointPage, ENDS_PER_PAGE, MAX_RECEIPTS_PER_END, PageLink, ReceiptEnd, TrailEnd,
 };
 pub use dead_letter::DeadLetter;
+pub use decode_marker::DecodeMarker;
 pub use embedded::{FileVersion, MetadataFile};
 pub use folder::FolderOwner;
 pub use head::{CaptureStatus, EchoSighting, Head};

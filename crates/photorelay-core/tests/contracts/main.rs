@@ -100,6 +100,14 @@ fn what_is_known_of_an_unreadable_user_is_as_agreed() {
 }
 
 #[test]
+fn the_decode_marker_is_as_agreed() {
+    let (sha256, program) = (Digest::of(b"photo"), "0.1.0".to_owned());
+    let marker =
+        contract::DecodeMarker { v: V1, user_id: user(), sha256, begun: 3, refused: true, program, at: time() };
+    golden("decode-marker.json", &marker);
+}
+
+#[test]
 fn the_audit_entry_is_as_agreed() {
     golden("audit-entry.json", &entry());
 }
