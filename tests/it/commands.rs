@@ -10,14 +10,17 @@ use tokio::process::Command;
 
 /// Runs `photorelay` with the settings that an operator would give.
 pub(crate) async fn photorelay(world: &World, arguments: &[&str], without: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_photorelay"));
-    command.args(arguments).env_clear();
-    for (name, value) in settings(world) {
-        if !without.contains(&name) {
-            command.env(name, value);
-        }
-    }
-    command.output().await.unwrap()
+    run(arguments, settings(world).into_iter().filter(|(name, _)| !without.contains(name))).await
+}
+
+/// The same with other values of some settings.
+pub(crate) async fn photorelay_with(world: &World, arguments: &[&str], other: &[(&'static str, &str)]) -> Output {
+    let other = other.iter().map(|(name, value)| (*name, (*value).to_owned()));
+    run(arguments, settings(world).into_iter().chain(other)).await
+}
+
+async fn run(arguments: &[&str], settings: impl Iterator<Item = (&'static str, String)>) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_photorelay")).args(arguments).env_clear().envs(settings).output().await.unwrap()
 }
 
 fn settings(world: &World) -> Variables {

@@ -1,9 +1,9 @@
 //! The watchdog: what is wrong is one line with its mend in the log, and on the screen of `photorelay status`.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use graph_sim::NotificationMode;
+use graph_sim::{Fault, FaultRule, NotificationMode, PatternScope, RequestPattern};
 use jiff::{SignedDuration, Timestamp};
 use photorelay::jobs::sweep::Run;
 use photorelay::jobs::watch::{Status, SubscriptionState};
@@ -16,7 +16,7 @@ use testkit::on_every_store;
 use testkit::process::text;
 use testkit::world::{Setup, Store, World, guid};
 
-use crate::commands::photorelay;
+use crate::commands::{photorelay, photorelay_with};
 
 on_every_store!(each_trouble_is_told_and_told_no_more_when_it_is_mended,);
 
@@ -177,4 +177,56 @@ async fn every_alert_is_one_warning_with_its_word_and_its_mend() {
     assert!(warning.contains("agent_silent") && warning.contains("Install and start one"), "{warning}");
     world.settle().await;
     world.end().await;
+}
+
+#[tokio::test]
+async fn what_is_not_known_because_graph_or_the_sign_in_fails_is_never_green() {
+    let world = World::start().await;
+    heartbeat(&world, Timestamp::now()).await;
+    assert_eq!(alerts(&status(&world).await), [""; 0]);
+    let secret = ("PHOTORELAY_CLIENT_SECRET", "not-the-secret");
+    // Nothing listens there.
+    let (graph, authority) =
+        (("PHOTORELAY_GRAPH_URL", "http://127.0.0.1:9/v1.0"), ("PHOTORELAY_AUTHORITY_URL", "http://127.0.0.1:9"));
+    let no_webhook = ("PHOTORELAY_PUBLIC_URL", "");
+    let cases: [(&[(&'static str, &str)], &str, &str); 5] = [
+        (&[secret], "credential_refused", "PHOTORELAY_CLIENT_SECRET"),
+        (&[secret, no_webhook], "credential_refused", "PHOTORELAY_CLIENT_SECRET"),
+        (&[graph], "graph_unavailable", "PHOTORELAY_GRAPH_URL"),
+        (&[graph, no_webhook], "graph_unavailable", "PHOTORELAY_GRAPH_URL"),
+        (&[authority], "graph_unavailable", "PHOTORELAY_AUTHORITY_URL"),
+    ];
+    for (other, alert, names) in cases {
+        let began = Instant::now();
+        let output = photorelay_with(&world, &["status"], other).await;
+        let printed = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(2), "{other:?}: {printed}");
+        let line = printed.lines().find(|line| line.contains(alert)).unwrap_or_else(|| panic!("{other:?}: {printed}"));
+        assert!(line.contains(names) && !printed.contains("not-the-secret"), "{line}");
+        let output = photorelay_with(&world, &["doctor"], other).await;
+        assert_eq!(output.status.code(), Some(2), "{other:?}: {}", text(&output.stdout));
+        assert!(began.elapsed() < Duration::from_secs(60), "{other:?}");
+    }
+    world.sim.clear_violations();
+    world.end().await;
+}
+
+/// Connections are accepted, and nothing comes back.
+#[tokio::test]
+async fn a_graph_that_never_answers_is_reported_within_a_minute() {
+    let world = World::start().await;
+    heartbeat(&world, Timestamp::now()).await;
+    let everything = RequestPattern { method: None, path: "/v1.0/*".to_owned(), scope: PatternScope::Any };
+    let beta = RequestPattern { path: "/beta/*".to_owned(), ..everything.clone() };
+    for calls in [everything, beta] {
+        world.sim.add_fault(FaultRule::new(calls, Fault::Latency { ms: 3_600_000 }));
+    }
+    let began = Instant::now();
+    let (status, doctor) = tokio::join!(photorelay(&world, &["status"], &[]), photorelay(&world, &["doctor"], &[]));
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+    assert!(text(&status.stdout).contains("graph_unavailable"), "{}", text(&status.stdout));
+    assert!(text(&doctor.stdout).contains("ERROR   subscription"), "{}", text(&doctor.stdout));
+    assert_eq!((status.status.code(), doctor.status.code()), (Some(2), Some(2)));
+    world.sim.clear_faults();
+    world.end_with_leftovers().await;
 }

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use photorelay_core::contract::{Heartbeat, NotificationActivity};
 
-use super::status::{Alert, Status, SubscriptionState, TargetState, words};
+use super::status::{Alert, GraphState, Status, SubscriptionState, TargetState, words};
 
 /// An agent writes its heartbeat every minute.
 const AGENT_SILENT_AFTER: SignedDuration = SignedDuration::from_mins(15);
@@ -21,6 +21,8 @@ const REMOVALS: u64 = 20;
 pub(super) fn of(status: &Status) -> Vec<Alert> {
     let mut alerts = Vec::new();
     let mut alert = |alert, text: Option<String>| alerts.extend(text.map(|text| Alert { alert, text }));
+    alert("credential_refused", credential(status));
+    alert("graph_unavailable", graph(status));
     alert("subscription_missing", subscription(status));
     alert("webhook_blind", blind(status).or_else(|| silent_webhook(status)));
     alert("checks_waiting", checks(status));
@@ -35,6 +37,22 @@ pub(super) fn of(status: &Status) -> Vec<Alert> {
     alert("photo_replaced", replaced(status));
     alert("two_users_one_object", contested(status));
     alerts
+}
+
+fn credential(status: &Status) -> Option<String> {
+    let GraphState::CredentialRefused { reason } = &status.graph else { return None };
+    Some(format!(
+        "Entra ID refuses the credential, so no photo is carried: {reason}. Check PHOTORELAY_TENANT_ID, \
+         PHOTORELAY_CLIENT_ID, and that PHOTORELAY_CLIENT_SECRET or the certificate is right and has not expired"
+    ))
+}
+
+fn graph(status: &Status) -> Option<String> {
+    let GraphState::Unavailable { reason } = &status.graph else { return None };
+    Some(format!(
+        "Graph does not answer, so nothing is known of the subscription and no photo is carried: {reason}. Check that \
+         this machine reaches PHOTORELAY_GRAPH_URL and PHOTORELAY_AUTHORITY_URL, and the health of Microsoft 365"
+    ))
 }
 
 fn subscription(status: &Status) -> Option<String> {
@@ -226,6 +244,7 @@ mod tests {
         };
         Status {
             at: now(),
+            graph: GraphState::Answers,
             subscription: SubscriptionState::Alive { expires_at: now() + SignedDuration::from_hours(500) },
             notifications: Some(NotificationActivity {
                 v: V1,
@@ -270,6 +289,15 @@ mod tests {
 
     #[test]
     fn each_problem_has_its_own_word() {
+        let reason = || "why".to_owned();
+        let unknown = |graph: GraphState| {
+            only(move |status| {
+                status.graph = graph;
+                status.subscription = SubscriptionState::Unknown { reason: reason() };
+            })
+        };
+        assert_eq!(unknown(GraphState::CredentialRefused { reason: reason() }), "credential_refused");
+        assert_eq!(unknown(GraphState::Unavailable { reason: reason() }), "graph_unavailable");
         assert_eq!(only(|status| status.subscription = SubscriptionState::Missing), "subscription_missing");
         assert_eq!(only(|status| status.checks.poison = 1), "poison_not_empty");
         assert_eq!(only(|status| status.targets[0].queue.poison = 1), "poison_not_empty");

@@ -10,6 +10,7 @@ mod status;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use photorelay_core::audit::{self, Taken};
@@ -21,12 +22,18 @@ use photorelay_core::store::{BlobStore, Pager, StoreError};
 use photorelay_core::target::Targets;
 use photorelay_core::telemetry::metrics;
 
-pub use status::{Alert, CheckpointState, QueueState, Status, SubscriptionState, TargetState, Trail, UnreadableCount};
+pub use status::{
+    Alert, CheckpointState, GraphState, QueueState, Status, SubscriptionState, TargetState, Trail, UnreadableCount,
+};
 
 use super::notification_activity;
 use super::subscribe::Subscribe;
 use super::sweep::SweepReport;
 use super::unreadable;
+use crate::graph::GraphError;
+
+/// Whoever looks at the status waits no longer for Graph.
+const GRAPH_ANSWERS_WITHIN: Duration = Duration::from_secs(40);
 
 #[derive(Debug, Clone)]
 pub struct Watch {
@@ -108,9 +115,11 @@ impl Watch {
             sha256: stored.sha256,
             people: stored.checkpoint.ok().map(|checkpoint| checkpoint.people),
         });
+        let (graph, subscription) = self.graph(now).await;
         let mut status = Status {
             at: now,
-            subscription: self.subscription(now).await,
+            graph,
+            subscription,
             notifications: notification_activity::read(blobs).await?,
             sweep: documents::read(blobs, Container::State, names::WATCH).await?,
             checks: self.queue(CHECKS_QUEUE).await?,
@@ -124,21 +133,36 @@ impl Watch {
         Ok(status)
     }
 
-    /// The subscription that reaches this deployment, as Graph lists it now.
-    async fn subscription(&self, now: Timestamp) -> SubscriptionState {
-        if !self.subscribe.is_configured() {
-            return SubscriptionState::NotConfigured;
-        }
-        match self.subscribe.inspect().await {
-            Err(error) => SubscriptionState::Unknown { reason: error.to_string() },
-            Ok(found) => {
-                let ours = found.into_iter().filter(|found| found.matched.is_accepted());
-                match ours.map(|found| found.subscription.expires_at).max().filter(|expires_at| *expires_at > now) {
-                    Some(expires_at) => SubscriptionState::Alive { expires_at },
-                    None => SubscriptionState::Missing,
-                }
+    /// Whether Graph answers, and the subscription that reaches this deployment, as it lists it now. Asked even where no
+    /// subscription is wanted: the sweep needs Graph too.
+    async fn graph(&self, now: Timestamp) -> (GraphState, SubscriptionState) {
+        let is_configured = self.subscribe.is_configured();
+        let asked = tokio::time::timeout(GRAPH_ANSWERS_WITHIN, self.subscribe.inspect()).await;
+        let found = match asked {
+            Ok(Ok(found)) => found,
+            failed => {
+                let (is_refused, reason) = match failed {
+                    Ok(Err(error)) => (is_credential_refused(&error), error.to_string()),
+                    _ => (false, format!("no answer within {GRAPH_ANSWERS_WITHIN:?}")),
+                };
+                let unknown = match is_configured {
+                    true => SubscriptionState::Unknown { reason: reason.clone() },
+                    false => SubscriptionState::NotConfigured,
+                };
+                let graph = match is_refused {
+                    true => GraphState::CredentialRefused { reason },
+                    false => GraphState::Unavailable { reason },
+                };
+                return (graph, unknown);
             }
+        };
+        if !is_configured {
+            return (GraphState::Answers, SubscriptionState::NotConfigured);
         }
+        let ours = found.into_iter().filter(|found| found.matched.is_accepted());
+        let alive = ours.map(|found| found.subscription.expires_at).max().filter(|expires_at| *expires_at > now);
+        let alive = alive.map_or(SubscriptionState::Missing, |expires_at| SubscriptionState::Alive { expires_at });
+        (GraphState::Answers, alive)
     }
 
     async fn queue(&self, queue: &str) -> Result<QueueState, StoreError> {
@@ -151,6 +175,10 @@ impl Watch {
         };
         Ok(QueueState { waiting: queues.count(queue).await?, oldest: queues.oldest(queue).await?, poison })
     }
+}
+
+fn is_credential_refused(error: &GraphError) -> bool {
+    matches!(error, GraphError::Token { source, .. } if !source.is_transient())
 }
 
 async fn unreadable_counts(blobs: &dyn BlobStore) -> Result<Vec<UnreadableCount>, StoreError> {

@@ -13,6 +13,7 @@ use serde::Serialize;
 #[serde(rename_all = "camelCase")]
 pub struct Status {
     pub at: Timestamp,
+    pub graph: GraphState,
     pub subscription: SubscriptionState,
     /// None if no notification ever came.
     pub notifications: Option<NotificationActivity>,
@@ -34,6 +35,21 @@ pub struct Alert {
     pub alert: &'static str,
     /// What is wrong, and what to do.
     pub text: String,
+}
+
+/// Whether Graph answers this deployment now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "is", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum GraphState {
+    Answers,
+    /// Entra ID gives no token for the credential.
+    CredentialRefused {
+        reason: String,
+    },
+    /// Entra ID or Graph does not answer, or not as it should.
+    Unavailable {
+        reason: String,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -115,6 +131,11 @@ pub struct CheckpointState {
 
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.graph {
+            GraphState::Answers => {}
+            GraphState::CredentialRefused { reason } => writeln!(f, "graph          NO TOKEN: {reason}")?,
+            GraphState::Unavailable { reason } => writeln!(f, "graph          NO ANSWER: {reason}")?,
+        }
         self.write_subscription(f)?;
         self.write_sweep(f)?;
         self.write_queue(f, "checks", &self.checks)?;
@@ -143,7 +164,7 @@ impl Status {
                 writeln!(f, "alive, for {} more", words(expires_at.duration_since(self.at)))?;
             }
             SubscriptionState::Missing => writeln!(f, "MISSING")?,
-            SubscriptionState::Unknown { reason } => writeln!(f, "not known: {reason}")?,
+            SubscriptionState::Unknown { .. } => writeln!(f, "not known")?,
         }
         match &self.notifications {
             Some(activity) => {
