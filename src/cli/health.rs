@@ -34,6 +34,9 @@ impl DoctorArgs {
 
 #[derive(Args)]
 pub(super) struct StatusArgs {
+    /// List the users whose newest photo was refused, with the reason, and nothing else.
+    #[arg(long)]
+    refused: bool,
     /// Print JSON, for monitoring.
     #[arg(long)]
     json: bool,
@@ -41,6 +44,10 @@ pub(super) struct StatusArgs {
 
 impl StatusArgs {
     pub(super) async fn run(self, process: &mut Process) -> Result<CommandOutcome> {
+        if self.refused {
+            operate::status::refused(&start::storage(process)?, self.json, &mut std::io::stdout()).await?;
+            return Ok(CommandOutcome::Success);
+        }
         let (_, app) = start::app(process, Audience::Operator).await?;
         let is_healthy = operate::status::status(&app.watch, self.json, &mut std::io::stdout()).await?;
         Ok(CommandOutcome::healthy_if(is_healthy))

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use anyhow::Result;
 use jiff::Timestamp;
+use photorelay_core::storage::Storage;
 
 use crate::jobs::watch::Watch;
 
@@ -15,4 +16,19 @@ pub async fn status(watch: &Watch, as_json: bool, out: &mut dyn Write) -> Result
         false => writeln!(out, "{status}")?,
     }
     Ok(status.alerts.is_empty())
+}
+
+/// Lists the users whose newest photo was refused, with the reason. Needs no Graph.
+pub async fn refused(storage: &Storage, as_json: bool, out: &mut dyn Write) -> Result<()> {
+    let refused = Watch::refused(storage).await?;
+    if as_json {
+        writeln!(out, "{}", serde_json::to_string_pretty(&refused)?)?;
+        return Ok(());
+    }
+    for photo in &refused {
+        let at = Timestamp::from_second(photo.at.as_second()).unwrap_or(photo.at);
+        writeln!(out, "{}  entry {}  {at}  {}", photo.user_id, photo.seq, photo.reason)?;
+    }
+    writeln!(out, "{} people whose newest photo was refused; targets show the one before it", refused.len())?;
+    Ok(())
 }

@@ -12,7 +12,10 @@ use photorelay_core::id::{Digest, UserId};
 use photorelay_core::names::{self, Container};
 use photorelay_core::trace::TraceContext;
 use testkit::everywhere;
+use testkit::process::text;
 use testkit::world::{Setup, Store, World, fixture, guid};
+
+use crate::commands::photorelay;
 
 everywhere!(every_bad_photo_is_refused_once_and_the_good_one_before_stays,);
 
@@ -194,4 +197,34 @@ async fn a_photo_that_the_program_died_of_is_refused_and_tried_again_by_a_new_ve
         assert_eq!(marker, None);
         world.end().await;
     }
+}
+
+#[tokio::test]
+async fn status_counts_the_people_whose_newest_photo_is_refused_and_lists_them_with_the_reason() {
+    let world = World::with(Setup { subscribe: false, ..Setup::default() }).await;
+    let (bad, fixed, good) = (world.user(0), world.user(1), world.user(2));
+    for user in [bad, fixed] {
+        world.sim.tenant().set_raw_photo(guid(user), fixture("bad-truncated.jpg"), "image/jpeg").unwrap();
+    }
+    world.check(&[bad, fixed, good], FetchPolicy::IfChanged).await;
+    world.settle().await;
+    world.sim.tenant().set_photo(guid(fixed), &fixture("astronaut-648.jpg")).unwrap();
+    world.check(&[fixed], FetchPolicy::IfChanged).await;
+    world.settle().await;
+
+    let json = text(&photorelay(&world, &["status", "--json"], &[]).await.stdout);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["trail"]["refused"], 1, "{json:#}");
+    let screen = text(&photorelay(&world, &["status"], &[]).await.stdout);
+    assert!(screen.contains("1 refused"), "{screen}");
+
+    let reason = world.trail(bad).await.pop().unwrap().entry.reason.unwrap();
+    let listed = text(&photorelay(&world, &["status", "--refused"], &[]).await.stdout);
+    let line = listed.lines().find(|line| line.contains(&bad.to_string())).unwrap_or_else(|| panic!("{listed}"));
+    assert!(line.contains("entry 1") && line.contains(&reason), "{line}");
+    assert!(!listed.contains(&fixed.to_string()) && !listed.contains(&good.to_string()), "{listed}");
+    let listed = text(&photorelay(&world, &["status", "--refused", "--json"], &[]).await.stdout);
+    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!((&listed[0]["userId"], &listed[0]["reason"]), (&bad.to_string().into(), &reason.into()));
+    world.end().await;
 }

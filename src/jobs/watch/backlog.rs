@@ -11,7 +11,7 @@ use photorelay_core::storage::Storage;
 use photorelay_core::store::{BlobStore, Pager, StoreError};
 use photorelay_core::target::Targets;
 
-use super::status::Trail;
+use super::status::{RefusedPhoto, Trail};
 use crate::jobs::forgotten::delete_photos;
 use crate::jobs::state_listing::{StateListing, UserRecord};
 
@@ -97,12 +97,14 @@ async fn count_unacknowledged(
 ) -> Result<(), StoreError> {
     let blobs = &*storage.blobs;
     let all: Vec<u32> = (1..=record.trail).collect();
-    let newest = match audit::newest_not_refused(blobs, user, &all).await {
-        Ok(newest) => newest,
+    let (newest, is_readable) = match audit::newest_not_refused(blobs, user, &all).await {
+        Ok(newest) => (newest, true),
         Err(audit::AuditError::Store(error)) => return Err(error),
         // `audit verify` reports it.
-        Err(_) => None,
+        Err(_) => (None, false),
     };
+    let newest_shown = newest.as_ref().map_or(0, |newest| newest.entry.seq);
+    trail.refused += u64::from(is_readable && newest_shown < record.trail);
     let Some(entry) = newest.map(|newest| newest.entry).filter(|entry| entry.kind.concerns_targets()) else {
         return Ok(());
     };
@@ -127,4 +129,26 @@ async fn count_unacknowledged(
         trail.oldest_unacknowledged = Some(oldest.min(entry.observed_at));
     }
     Ok(())
+}
+
+/// Every user whose newest photo was refused, with the reason.
+pub(super) async fn refused(blobs: &dyn BlobStore) -> Result<Vec<RefusedPhoto>, StoreError> {
+    let mut refused = Vec::new();
+    let mut state = StateListing::open(blobs);
+    while let Some(user_id) = state.peek().await? {
+        let record = state.take(user_id).await?;
+        if record.trail == 0 || record.is_forgotten() {
+            continue;
+        }
+        let entry = match audit::read(blobs, user_id, record.trail).await {
+            Ok(newest) => newest.map(|newest| newest.entry),
+            Err(audit::AuditError::Store(error)) => return Err(error),
+            Err(_) => None,
+        };
+        if let Some(entry) = entry.filter(|entry| entry.kind == EntryKind::Refused) {
+            let reason = entry.reason.unwrap_or_default();
+            refused.push(RefusedPhoto { user_id, seq: entry.seq, at: entry.observed_at, reason });
+        }
+    }
+    Ok(refused)
 }

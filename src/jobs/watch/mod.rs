@@ -23,7 +23,8 @@ use photorelay_core::target::Targets;
 use photorelay_core::telemetry::metrics;
 
 pub use status::{
-    Alert, CheckpointState, GraphState, QueueState, Status, SubscriptionState, TargetState, Trail, UnreadableCount,
+    Alert, CheckpointState, GraphState, QueueState, RefusedPhoto, Status, SubscriptionState, TargetState, Trail,
+    UnreadableCount,
 };
 
 use super::notification_activity;
@@ -100,6 +101,11 @@ impl Watch {
     /// The status now. Changes nothing.
     pub async fn status(&self, now: Timestamp) -> Result<Status, StoreError> {
         self.inspect(now, false).await
+    }
+
+    /// The users whose newest photo was refused, from the storage alone.
+    pub async fn refused(storage: &Storage) -> Result<Vec<RefusedPhoto>, StoreError> {
+        backlog::refused(&*storage.blobs).await
     }
 
     async fn inspect(&self, now: Timestamp, deletes_forgotten: bool) -> Result<Status, StoreError> {

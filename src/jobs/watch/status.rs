@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use photorelay_core::contract::{Heartbeat, NotificationActivity, SweptLast};
-use photorelay_core::id::Digest;
+use photorelay_core::id::{Digest, UserId};
 use serde::Serialize;
 
 /// The members are stable: monitoring reads them.
@@ -95,6 +95,8 @@ pub struct Trail {
     pub unsettled: u64,
     pub out_of_scope: u64,
     pub forgotten: u64,
+    /// Users whose newest photo was refused: targets show the one before it.
+    pub refused: u64,
     /// Users whose newest entry no agent has acknowledged, nor left a note about.
     pub unacknowledged: u64,
     pub oldest_unacknowledged: Option<Timestamp>,
@@ -118,6 +120,17 @@ pub struct UnreadableCount {
     /// Such as `403 ErrorAccessDenied`.
     pub reason: String,
     pub people: u64,
+}
+
+/// A user's newest photo, if it was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RefusedPhoto {
+    pub user_id: UserId,
+    /// The entry of the trail.
+    pub seq: u32,
+    pub at: Timestamp,
+    pub reason: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -232,6 +245,7 @@ impl Status {
             ("not settled", trail.unsettled),
             ("out of scope", trail.out_of_scope),
             ("forgotten", trail.forgotten),
+            ("refused", trail.refused),
             ("held", trail.held),
             ("not written because of a dry run", trail.dry_run),
             ("replaced by another writer", trail.replaced),
