@@ -9,7 +9,7 @@ use serde_json::Value;
 use testkit::process::text;
 use testkit::world::{Setup, World, fixture, guid};
 
-use crate::commands::photorelay;
+use crate::commands::{photorelay, photorelay_with};
 
 #[tokio::test]
 async fn doctor_finds_nothing_wrong_where_everything_is_right() {
@@ -135,4 +135,35 @@ async fn probe(world: &World, user: &str, wait: &str) -> Output {
         output
     };
     tokio::join!(probing, working).0
+}
+
+#[tokio::test]
+async fn a_machine_without_ca_certificates_gets_the_one_advice_that_helps() {
+    let world = World::start().await;
+    let none = world.dir().join("no-certificates.pem").display().to_string();
+    std::fs::write(&none, "").unwrap();
+    let without = [("SSL_CERT_FILE", none.as_str()), ("SSL_CERT_DIR", none.as_str())];
+    let azure = [
+        ("PhotoStorage__path", ""),
+        ("PhotoStorage__blobServiceUri", "https://photorelay.blob.core.windows.net"),
+        ("PhotoStorage__queueServiceUri", "https://photorelay.queue.core.windows.net"),
+    ];
+    for other in [without.to_vec(), [&without[..], &azure].concat()] {
+        let output = photorelay_with(&world, &["doctor", "--json"], &other).await;
+        assert_eq!(output.status.code(), Some(2));
+        let findings: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let errors: Vec<&Value> =
+            findings.as_array().unwrap().iter().filter(|finding| finding["level"] == "error").collect();
+        let helps = |finding: &&Value| finding["mend"].as_str().unwrap().contains("ca-certificates");
+        let tls = |finding: &&&Value| finding["says"].as_str().unwrap().contains("certificate");
+        assert!(errors.iter().any(helps), "{findings:#}");
+        for wrong in ["correct the credential", "correct PhotoStorage", "Graph needs 200"] {
+            let misled = errors.iter().filter(tls).find(|finding| finding["mend"].as_str().unwrap().contains(wrong));
+            assert!(misled.is_none() && !findings.to_string().contains("builder error"), "{wrong}: {findings:#}");
+        }
+        let output = photorelay_with(&world, &["status"], &other).await;
+        let printed = text(&output.stderr);
+        assert!(printed.contains("ca-certificates") && !printed.contains("credential is not usable"), "{printed}");
+    }
+    world.end().await;
 }

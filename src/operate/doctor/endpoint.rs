@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use photorelay_core::diagnosis::CheckResult;
-use photorelay_core::entra::is_loopback;
+use photorelay_core::entra::{NoCaCertificates, is_loopback};
 use reqwest::redirect::Policy;
 use url::Url;
 use uuid::Uuid;
@@ -38,6 +38,7 @@ fn judge(check: &str, url: &Url, shaken: Result<Duration, String>) -> CheckResul
     let fix = "Graph needs 200, text/plain and the token within 10 s, from the internet, without sign-in, redirect or \
                 an untrusted certificate";
     match shaken {
+        Err(why) if why == NoCaCertificates::PROBLEM => CheckResult::error(check, why, NoCaCertificates::FIX),
         Err(why) => CheckResult::error(check, format!("no handshake: {why}"), fix),
         Ok(_) if url.scheme() != "https" && !is_loopback(url) => {
             CheckResult::error(check, "it answers, but not by https", "Graph calls https URLs only")
@@ -62,7 +63,9 @@ async fn shake(url: &Url) -> Result<Duration, String> {
     let mut asked = url.clone();
     asked.query_pairs_mut().append_pair("validationToken", &token);
     let client = reqwest::Client::builder().redirect(Policy::none()).timeout(LIMIT).build();
-    let client = client.map_err(|error| error.to_string())?;
+    let client = client.map_err(|error| {
+        NoCaCertificates::find(&error).map_or_else(|| cause(&error), |_| NoCaCertificates::PROBLEM.to_owned())
+    })?;
     let began = Instant::now();
     let request = client.post(asked).header("content-type", "text/plain; charset=utf-8");
     // The URL may contain a key, so it is left out of the message.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use photorelay_core::diagnosis::{CheckResult, Diagnosis};
+use photorelay_core::entra::NoCaCertificates;
 use photorelay_core::storage::Storage;
 
 use crate::config::{AppConfig, NotificationDelivery};
@@ -34,19 +35,38 @@ pub struct Connected {
     pub subscribe: Subscribe,
 }
 
-/// Runs all checks; for `user`, the whole way of one photo too.
+/// Runs all checks; for `user`, the whole way of one photo too. Side by side, so that the result is there within a minute
+/// when several of them get no answer.
 pub async fn run_checks(context: &DoctorContext, user: Option<&str>) -> Diagnosis {
     let config = &context.config;
     let mut results =
         vec![CheckResult::ok("configuration", format!("complete, for the tenant {}", config.graph.tenant_id))];
+    let (token, storage, endpoint, graph) =
+        tokio::join!(check_token(context), check_storage(context), check_endpoint(config), check_graph(context, user));
+    [token, storage, endpoint, graph].into_iter().for_each(|part| results.extend(part));
+    Diagnosis(results)
+}
+
+async fn check_token(context: &DoctorContext) -> Vec<CheckResult> {
+    let mut results = Vec::new();
     match &context.graph {
-        Err(error) => results.push(CheckResult::error("token", error, "correct the credential in the environment")),
-        Ok(Connected { tokens, .. }) => token::check(&**tokens, config, &mut results).await,
+        Err(error) => results.push(not_built("token", error, "correct the credential in the environment")),
+        Ok(Connected { tokens, .. }) => token::check(&**tokens, &context.config, &mut results).await,
     }
+    results
+}
+
+async fn check_storage(context: &DoctorContext) -> Vec<CheckResult> {
+    let mut results = Vec::new();
     match &context.storage {
-        Err(error) => results.push(CheckResult::error("storage", error, "correct PhotoStorage__* in the environment")),
-        Ok(storage) => storage::check(storage, &config.targets, &mut results).await,
+        Err(error) => results.push(not_built("storage", error, "correct PhotoStorage__* in the environment")),
+        Ok(storage) => storage::check(storage, &context.config.targets, &mut results).await,
     }
+    results
+}
+
+async fn check_endpoint(config: &AppConfig) -> Vec<CheckResult> {
+    let mut results = Vec::new();
     match &config.notifications.delivery {
         Some(NotificationDelivery::Events(_)) => {
             results.push(CheckResult::ok("endpoint", "none: notifications come as events"))
@@ -54,14 +74,33 @@ pub async fn run_checks(context: &DoctorContext, user: Option<&str>) -> Diagnosi
         Some(NotificationDelivery::Webhook(url)) => endpoint::check(Some(url), &mut results).await,
         None => endpoint::check(None, &mut results).await,
     }
-    if let Ok(Connected { graph, subscribe, .. }) = &context.graph {
-        if subscribe.is_configured() {
-            tenant::subscription(subscribe, Timestamp::now(), &mut results).await;
+    results
+}
+
+async fn check_graph(context: &DoctorContext, user: Option<&str>) -> Vec<CheckResult> {
+    let Ok(Connected { graph, subscribe, .. }) = &context.graph else { return Vec::new() };
+    let (mut subscription, mut settings, mut person) = (Vec::new(), Vec::new(), Vec::new());
+    tokio::join!(
+        async {
+            if subscribe.is_configured() {
+                tenant::subscription(subscribe, Timestamp::now(), &mut subscription).await;
+            }
+        },
+        tenant::photo_settings(graph, &mut settings),
+        async {
+            if let Some(user) = user {
+                let (storage, scope) = (context.storage.as_ref().ok(), &context.config.scope);
+                tenant::person(graph, storage, scope, user, &mut person).await;
+            }
         }
-        tenant::photo_settings(graph, &mut results).await;
-        if let Some(user) = user {
-            tenant::person(graph, context.storage.as_ref().ok(), &config.scope, user, &mut results).await;
-        }
+    );
+    [subscription, settings, person].concat()
+}
+
+/// What could not even be built: the configuration is wrong, unless the machine is.
+fn not_built(check: &str, error: &str, fix: &str) -> CheckResult {
+    match error.contains(NoCaCertificates::PROBLEM) {
+        true => CheckResult::error(check, NoCaCertificates::PROBLEM, NoCaCertificates::FIX),
+        false => CheckResult::error(check, error, fix),
     }
-    Diagnosis(results)
 }

@@ -21,7 +21,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 use certificate::CertificateAssertion;
-pub use error::{CredentialError, InsecureUrl};
+pub use error::{CredentialError, InsecureUrl, NoCaCertificates};
 use federated::TokenFile;
 pub use transport::{is_loopback, require_private};
 

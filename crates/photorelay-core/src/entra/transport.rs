@@ -22,7 +22,7 @@ use azure_core::http::{
 use futures::TryStreamExt as _;
 use url::{Host, Url};
 
-use super::error::{CredentialError, InsecureUrl};
+use super::error::{CredentialError, InsecureUrl, NoCaCertificates};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
@@ -80,13 +80,16 @@ fn options(transport: Arc<dyn HttpClient>) -> ClientOptions {
     }
 }
 
-fn client(without_proxy: bool) -> azure_core::Result<reqwest::Client> {
+fn client(without_proxy: bool) -> Result<reqwest::Client, CredentialError> {
     let builder = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(REQUEST_TIMEOUT);
     let builder = if without_proxy { builder.no_proxy() } else { builder };
-    builder.build().map_err(|e| azure_core::Error::with_error(ErrorKind::Other, e, "cannot create an HTTP client"))
+    builder.build().map_err(|error| match NoCaCertificates::find(&error) {
+        Some(none) => none.into(),
+        None => azure_core::Error::with_error(ErrorKind::Other, error, "cannot create an HTTP client").into(),
+    })
 }
 
 /// The HTTP client for the authority.

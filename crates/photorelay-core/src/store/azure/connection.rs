@@ -10,6 +10,7 @@ use std::time::Duration;
 use azure_core::http::{ClientOptions, ExponentialRetryOptions, RetryOptions, Transport};
 use url::{Host, Url};
 
+use crate::entra::NoCaCertificates;
 use crate::store::StoreError;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
@@ -34,7 +35,7 @@ pub fn transport() -> Result<Transport, StoreError> {
         .build()
         .map_err(|error| StoreError::Invalid {
             doing: "the HTTP client for the storage".to_owned(),
-            source: error.without_url().into(),
+            source: NoCaCertificates::find(&error).map_or_else(|| error.without_url().into(), Into::into),
         })?;
     Ok(Transport::new(Arc::new(client)))
 }
