@@ -76,7 +76,7 @@ impl Graph {
     /// Sends the item of each user in one request and returns the responses in the order of `users`.
     ///
     /// A request that fails as a whole is sent again in halves until the user it fails for is alone; the failure is
-    /// that user's, and the others are answered. An `Err` is a failure that concerns everybody.
+    /// that user's, and the others are answered. An `Err` is a failure that concerns all of them.
     pub(super) async fn batch_of(
         &self,
         operation: &'static str,

@@ -189,8 +189,8 @@ async fn what_is_not_known_because_graph_or_the_sign_in_fails_is_never_green() {
     let (graph, authority) =
         (("PHOTORELAY_GRAPH_URL", "http://127.0.0.1:9/v1.0"), ("PHOTORELAY_AUTHORITY_URL", "http://127.0.0.1:9"));
     let no_webhook = ("PHOTORELAY_PUBLIC_URL", "");
-    let cases: [(&[(&'static str, &str)], &str, &str); 5] = [
-        (&[secret], "credential_refused", "PHOTORELAY_CLIENT_SECRET"),
+    let cases = [
+        (&[secret][..], "credential_refused", "PHOTORELAY_CLIENT_SECRET"),
         (&[secret, no_webhook], "credential_refused", "PHOTORELAY_CLIENT_SECRET"),
         (&[graph], "graph_unavailable", "PHOTORELAY_GRAPH_URL"),
         (&[graph, no_webhook], "graph_unavailable", "PHOTORELAY_GRAPH_URL"),

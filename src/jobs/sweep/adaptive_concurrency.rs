@@ -16,7 +16,7 @@ use super::run::Progress;
 use super::user_group::{BatchAnswer, SortedAnswer, UserGroup};
 use crate::graph::{Graph, GraphError, MAX_BATCH, Priority};
 
-/// Graph is down if this many requests in a row bring no answer about anybody. That is more than run at once, so that a
+/// Graph is down if this many requests in a row bring no answer about any user. That is more than run at once, so that a
 /// few users for whom every request fails do not look like it.
 const MAX_FAILURES_IN_A_ROW: u32 = 12;
 
@@ -98,7 +98,7 @@ impl AdaptiveConcurrency {
         }
     }
 
-    /// Fewer or more requests after this answer. An `Err` ends the run: Graph is down, or throttles everybody.
+    /// Fewer or more requests after this answer. An `Err` ends the run: Graph is down, or throttles all requests.
     fn adapt(&mut self, group: &UserGroup, sorted: &SortedAnswer, used: Option<f64>) -> Result<(), GraphError> {
         if !sorted.observations.is_empty() {
             self.failures_in_a_row = 0;

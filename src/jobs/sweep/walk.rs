@@ -106,9 +106,9 @@ pub(super) async fn walk(
 
 /// How far a stretch was compared.
 struct SweptStretch {
-    /// Everybody up to this user was; none: not even the first.
+    /// All users up to this one were; none: not even the first.
     done_to: Option<UserId>,
-    /// Everybody was.
+    /// All users were.
     is_whole: bool,
     /// Why Graph ended it.
     failure: Option<GraphError>,

@@ -33,7 +33,7 @@ use super::sweep::SweepReport;
 use super::unreadable;
 use crate::graph::GraphError;
 
-/// Whoever looks at the status waits no longer for Graph.
+/// How long `status` waits for Graph.
 const GRAPH_ANSWERS_WITHIN: Duration = Duration::from_secs(40);
 
 #[derive(Debug, Clone)]

@@ -28,7 +28,7 @@ use url::Url;
 struct Cli {
     /// Where blobs and queues are, and what the agents write.
     #[arg(value_enum)]
-    place: Place,
+    place: KillsPlace,
     #[arg(long, default_value_t = 1_000)]
     kills: u64,
     #[arg(long, default_value_t = 150)]
@@ -38,7 +38,7 @@ struct Cli {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Place {
+enum KillsPlace {
     /// The embedded store and a folder.
     Embedded,
     /// Azurite and a folder.
@@ -121,9 +121,9 @@ impl Campaign {
             photos: Some(pictures.path().to_owned()),
             ..graph_sim::SimConfig::default()
         };
-        let store = if cli.place == Place::Azurite { Store::Azurite } else { Store::Embedded };
+        let store = if cli.place == KillsPlace::Azurite { Store::Azurite } else { Store::Embedded };
         let world = World::with(Setup { store, sim, subscribe: false, ..Setup::default() }).await;
-        let domain = if cli.place == Place::Samba { Some(Domain::of(&world, cli.users).await) } else { None };
+        let domain = if cli.place == KillsPlace::Samba { Some(Domain::of(&world, cli.users).await) } else { None };
         let storage = match &world.azurite {
             Some(azurite) => azure(&azurite.blob, &azurite.queue),
             None => embedded(world.dir()),

@@ -38,7 +38,7 @@ struct Cli {
 enum Load {
     Restarts {
         #[arg(value_enum)]
-        place: Place,
+        place: LoadStore,
         #[arg(long, default_value_t = 300)]
         seconds: u64,
         #[arg(long, default_value_t = 60)]
@@ -51,7 +51,7 @@ enum Load {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Place {
+enum LoadStore {
     /// The embedded store, whose process is killed and started again. One notification in a POST.
     Embedded,
     /// Azurite, which is stopped and started again beside the program. Twenty notifications in a POST.
@@ -85,11 +85,11 @@ struct Served {
 }
 
 impl Served {
-    async fn start(world: &World, place: Place) -> Self {
+    async fn start(world: &World, place: LoadStore) -> Self {
         let (webhook, folder) = (hosted::url(), TempDir::new().expect("a folder"));
         let azurite = match place {
-            Place::Embedded => None,
-            Place::Azurite => Some(Azurite::kept_in(folder.path(), [0, 0]).await),
+            LoadStore::Embedded => None,
+            LoadStore::Azurite => Some(Azurite::kept_in(folder.path(), [0, 0]).await),
         };
         let program = acknowledging(world, &Self::storage(&folder, azurite.as_ref()), &webhook);
         program.address().await;
@@ -125,10 +125,10 @@ impl Served {
     }
 }
 
-async fn restarts(place: Place, seconds: u64, restart_every: u64) -> (serde_json::Value, bool) {
+async fn restarts(place: LoadStore, seconds: u64, restart_every: u64) -> (serde_json::Value, bool) {
     let world = World::with(Setup { subscribe: false, ..Setup::default() }).await;
     let mut served = Served::start(&world, place).await;
-    let items = if place == Place::Embedded { 1 } else { 20 };
+    let items = if place == LoadStore::Embedded { 1 } else { 20 };
     let poster = Arc::new(Poster::new(served.webhook.clone(), world.sim.tenant_id()));
     let mut posts: JoinSet<()> = JoinSet::new();
     let (began, mut restarts, mut offered) = (Instant::now(), 0, 0);
@@ -158,7 +158,7 @@ async fn restarts(place: Place, seconds: u64, restart_every: u64) -> (serde_json
     let lost = acknowledged.iter().filter(|user| !stored.contains(user)).count();
     let rate = acknowledged.len() as f64 / took;
     let line = json!({
-        "campaign": "load", "load": "restarts", "place": if place == Place::Embedded { "embedded" } else { "azurite" },
+        "campaign": "load", "load": "restarts", "place": if place == LoadStore::Embedded { "embedded" } else { "azurite" },
         "seconds": took.round(), "restarts": restarts, "acknowledged": acknowledged.len(),
         "per_second": rate.round(), "refused_posts": poster.refused(), "lost": lost,
     });

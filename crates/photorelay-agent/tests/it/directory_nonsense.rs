@@ -169,7 +169,7 @@ async fn a_result_that_cannot_be_read_costs_the_connection_and_nothing_else() {
         element(0x47, NAME),
     ];
     for result in results {
-        directory.answers(&[result.clone()]);
+        directory.answers(std::slice::from_ref(&result));
         let answer = directory.target.replace(&jane(), None, Some(&photo)).await;
         let Err(error @ ConnectorError::Down(_)) = answer else { panic!("{result:02x?}: {answer:?}") };
         goes_on(&directory, error).await;
@@ -182,7 +182,7 @@ async fn a_result_that_cannot_be_read_costs_the_connection_and_nothing_else() {
 async fn an_operation_that_is_no_answer_to_a_search_costs_the_connection_and_nothing_else() {
     let directory = Nonsense::start().await;
     for operation in [element(0x7e, NAME), element(0x65, &[])] {
-        directory.answers(&[operation.clone()]);
+        directory.answers(std::slice::from_ref(&operation));
         let answer = directory.target.read(&jane()).await;
         let Err(error @ ConnectorError::Down(_)) = answer else { panic!("{operation:02x?}: {answer:?}") };
         goes_on(&directory, error).await;
