@@ -60,7 +60,7 @@ impl FolderConnector {
         own(&self.folder, "owners").join(format!("{}.json", entry.0))
     }
 
-    /// Whose the file is, if that is this user or one with the same anchor; none if no user owns it yet.
+    /// Whose the file is, if that is this user or one with the same anchor; none if it has no owner yet.
     fn check_owner(&self, entry: &EntryRef, owner: &FolderOwner) -> Result<Option<UserId>, ConnectorError> {
         const LIMIT: u64 = FolderOwner::MAX_BYTES as u64;
         let path = self.owner_file(entry);

@@ -1,9 +1,7 @@
 //! What the agent does by itself, and what waits for an operator: removals and foreign values.
 
-use jiff::Timestamp;
 use photorelay_agent::agent::Agent;
 use photorelay_agent::operate::approvals::Approvals;
-use photorelay_agent::operate::drift::{DriftFix, drift};
 use photorelay_agent::policy::{ForeignPolicy, RemovalPolicy, WritePolicy};
 use photorelay_agent::writeback::Reconciler;
 use photorelay_core::contract::{ApprovalReason, EntryKind, Outcome, Verdict};
@@ -12,9 +10,6 @@ use photorelay_core::names::{self, Container, WRITEBACKS_QUEUE};
 use photorelay_core::store::list_all;
 use testkit::process::agent_command;
 use testkit::world::{Setup, World, fixture, guid};
-use tokio_util::sync::CancellationToken;
-
-use crate::agent_work::daily;
 
 pub(crate) const CLEAR: WritePolicy = WritePolicy {
     removal: RemovalPolicy::Clear,
@@ -175,45 +170,6 @@ async fn a_foreign_value_is_overwritten_only_after_an_operator_approves_and_is_k
     let kept = kept(&world, user, b"from the badge office").await;
     assert_eq!(kept.as_deref(), Some(b"from the badge office".as_slice()));
     assert!(approvals(&world).pending(None).await.unwrap().is_empty());
-    world.end().await;
-}
-
-#[tokio::test]
-async fn a_value_that_another_writer_put_over_ours_is_listed_alerted_and_approved() {
-    let world = world(1, WritePolicy::default()).await;
-    let user = world.user(0);
-    world.sim.tenant().change_photo(guid(user)).unwrap();
-    world.settle().await;
-    let ours = world.written(user).unwrap();
-    let reconcile = async || {
-        world.agent.full_reconciliation(daily()).run(&CancellationToken::new()).await.unwrap();
-    };
-    let alerts = async || {
-        let status = world.app.watch.status(Timestamp::now()).await.unwrap();
-        status.alerts.iter().map(|alert| alert.alert).filter(|alert| *alert == "photo_replaced").count()
-    };
-    put(&world, user, b"from the badge office");
-    reconcile().await;
-    assert_eq!(approvals(&world).pending(None).await.unwrap().len(), 1, "what is held is listed");
-    assert_eq!(alerts().await, 1);
-    let fix = DriftFix { queues: &*world.storage().queues, queue: WRITEBACKS_QUEUE };
-    let drifted = drift(&reconciler(&world, true), Some(fix), &mut Vec::new()).await.unwrap();
-    assert_eq!((drifted.differing, drifted.announced), (1, Some(0)), "it waits, announced or not");
-    approvals(&world).decide(user, Verdict::Approved).await.unwrap();
-    assert_eq!(alerts().await, 0);
-    world.settle().await;
-    assert_eq!(world.written(user).as_ref(), Some(&ours));
-    assert!(approvals(&world).pending(None).await.unwrap().is_empty());
-    assert_eq!(world.receipts(user, 1).await.len(), 2, "one for each write");
-
-    // The other writer takes back what it did: there is nothing to decide any more.
-    put(&world, user, b"once more");
-    reconcile().await;
-    assert_eq!(approvals(&world).pending(None).await.unwrap().len(), 1);
-    put(&world, user, &ours);
-    reconcile().await;
-    assert!(approvals(&world).pending(None).await.unwrap().is_empty());
-    assert_eq!(alerts().await, 0);
     world.end().await;
 }
 

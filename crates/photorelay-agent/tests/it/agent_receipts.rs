@@ -1,15 +1,18 @@
-//! What receipts say of an entry that was refused first, and what several refusals in a row say of the target.
+//! What receipts say of an entry that was refused first or replaced later, and what several refusals in a row say of the
+//! target.
 
 use jiff::Timestamp;
 use photorelay::operate::history::history;
-use photorelay_core::contract::Outcome;
+use photorelay_agent::operate::drift::{DriftFix, drift};
+use photorelay_core::contract::{Outcome, Verdict};
 use photorelay_core::id::{Digest, UserId};
-use photorelay_core::names::{self, Container};
+use photorelay_core::names::{self, Container, WRITEBACKS_QUEUE};
 use serde_json::Value;
 use testkit::agent::{AGENT, TARGET};
 use testkit::world::{World, fixture, guid};
 use tokio_util::sync::CancellationToken;
 
+use crate::agent_policy::{approvals, put, reconciler};
 use crate::agent_work::{announced, daily, world};
 use crate::stubborn::Stubborn;
 
@@ -115,6 +118,38 @@ async fn several_users_refused_in_a_row_for_one_reason_are_an_alert_until_one_is
     world.agent.once().await.unwrap();
     assert_eq!(heartbeat(&world).await["refusing"], Value::Null);
     assert!(!alerts(&world).await.contains(&"target_refuses"));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_value_that_another_writer_put_over_ours_is_listed_alerted_and_approved() {
+    let (world, _) = stubborn(1).await;
+    let user = world.user(0);
+    world.sim.tenant().change_photo(guid(user)).unwrap();
+    world.settle().await;
+    let ours = world.written(user).unwrap();
+    put(&world, user, b"from the badge office");
+    reconcile(&world).await;
+    assert_eq!(approvals(&world).pending(None).await.unwrap().len(), 1, "what is held is listed");
+    assert!(alerts(&world).await.contains(&"photo_replaced"));
+    let fix = DriftFix { queues: &*world.storage().queues, queue: WRITEBACKS_QUEUE };
+    let drifted = drift(&reconciler(&world, true), Some(fix), &mut Vec::new()).await.unwrap();
+    assert_eq!((drifted.differing, drifted.announced), (1, Some(0)), "it waits, announced or not");
+    approvals(&world).decide(user, Verdict::Approved).await.unwrap();
+    assert!(!alerts(&world).await.contains(&"photo_replaced"));
+    world.settle().await;
+    assert_eq!(world.written(user).as_ref(), Some(&ours));
+    assert!(approvals(&world).pending(None).await.unwrap().is_empty());
+    assert_eq!(world.receipts(user, 1).await.len(), 2, "one for each write");
+
+    // The other writer takes back what it did: there is nothing to decide any more.
+    put(&world, user, b"once more");
+    reconcile(&world).await;
+    assert_eq!(approvals(&world).pending(None).await.unwrap().len(), 1);
+    put(&world, user, &ours);
+    reconcile(&world).await;
+    assert!(approvals(&world).pending(None).await.unwrap().is_empty());
+    assert!(!alerts(&world).await.contains(&"photo_replaced"));
     world.end().await;
 }
 

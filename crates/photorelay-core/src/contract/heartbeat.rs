@@ -32,7 +32,7 @@ pub struct Heartbeat {
     pub certificate_expires_at: Option<Timestamp>,
 }
 
-/// Users who were refused for one reason, with no other outcome in between.
+/// Users who were refused for one reason, with no other brought up in between.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RefusalStreak {

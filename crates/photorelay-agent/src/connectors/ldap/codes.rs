@@ -143,7 +143,7 @@ mod tests {
             assert!(matches!(of_modify(&answer(code, "")), Meaning::Changed), "{code}");
         }
         assert!(matches!(of_modify(&answer(0, "")), Meaning::Done));
-        assert!(matches!(of_modify(&answer(50, "")), Meaning::Denied(_)), "of one user, or of all users");
+        assert!(matches!(of_modify(&answer(50, "")), Meaning::Denied(_)), "one user's, or every user's");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Which rights the account has, as far as the directory says; and whether a refused write concerns one user or all.
 //!
-//! A protected account refuses a write alone. An account without delegation is refused for all users: then the agent
+//! A protected account refuses a write alone. An account without delegation is refused for every user: then the agent
 //! pauses, and no user gets a receipt for what is not the user's.
 
 use std::sync::atomic::Ordering;
