@@ -12,6 +12,21 @@ param email string
 // Values of the field `alert`. severity: 1 users wait or a guarantee is broken, 2 check today, 3 check this week.
 var signals = [
   {
+    word: 'credential_refused'
+    severity: 1
+    means: 'Entra ID refuses the credential of the function app: nothing is delivered.'
+  }
+  {
+    word: 'graph_unavailable'
+    severity: 1
+    means: 'Entra ID or Microsoft Graph does not answer, or refuses the application: nothing is delivered until it does.'
+  }
+  {
+    word: 'trail_cut'
+    severity: 0
+    means: 'The audit trail of a user ends before an entry that an earlier checkpoint recorded: entries were deleted.'
+  }
+  {
     word: 'subscription_missing'
     severity: 2
     means: 'Microsoft Graph has no subscription of this deployment: only the sweep delivers photos, up to an hour late.'

@@ -111,10 +111,10 @@ fn every_setting_of_the_agents_sample_is_one_that_the_agent_reads() {
 fn alerts_are_those_that_the_watchdog_logs_and_that_the_runbook_explains() {
     let alerts = bicep("modules/alerts.bicep");
     let signals = alerts.plain_values("word");
-    let watchdog = text("src/jobs/watch/alerts.rs");
+    let watchdog = sources(&root().join("src/jobs/watch"));
     let logged: BTreeSet<&str> = watchdog
         .lines()
-        .filter_map(|line| line.trim().strip_prefix("alert(\""))
+        .filter_map(|line| line.trim().strip_prefix("alert(\"").or_else(|| line.trim().strip_prefix("alert = \"")))
         .map(|rest| rest.split('"').next().unwrap())
         .collect();
     assert_eq!(signals, logged);
