@@ -7,14 +7,13 @@ use std::io::Write;
 use anyhow::Result;
 use jiff::Timestamp;
 use photorelay_core::audit;
-use photorelay_core::contract::{
-    self, AuditEntry, CaptureStatus, CauseKind, EntryKind, Head, MAX_CONTRACT_BYTES, Outcome, Receipt, Succession,
-};
+use photorelay_core::contract::{AuditEntry, CaptureStatus, CauseKind, EntryKind, Head, Outcome, Receipt, Succession};
+use photorelay_core::documents::{self, Document};
 use photorelay_core::id::UserId;
 use photorelay_core::names::{self, Container, ReceiptName};
 use photorelay_core::storage::Storage;
 use photorelay_core::store::list_all;
-use photorelay_core::{documents, heads, id::Digest, receipts};
+use photorelay_core::{heads, id::Digest, receipts};
 
 /// Prints the entries, oldest first, and what the next check will find.
 pub async fn history(storage: &Storage, user: UserId, out: &mut dyn Write) -> Result<()> {
@@ -76,10 +75,10 @@ async fn receipts(storage: &Storage, user: UserId) -> Result<BTreeMap<u32, Vec<S
     let blobs = &*storage.blobs;
     let mut by_entry: BTreeMap<u32, Vec<String>> = BTreeMap::new();
     for name in receipts::names_of(blobs, user).await? {
-        let bytes = blobs.get(Container::Receipts, &name.to_string(), MAX_CONTRACT_BYTES as u64).await?;
+        let found = documents::inspect::<Receipt>(blobs, Container::Receipts, &name.to_string()).await?;
         let ReceiptName { seq, target, .. } = name;
-        let text = match bytes.map(|bytes| contract::parse::<Receipt>(&bytes)) {
-            Some(Ok(receipt)) => {
+        let text = match found {
+            Document::Valid(receipt) => {
                 let at = to_the_second(receipt.at);
                 let mut text = format!("{target}: {} at {at} on {}", outcome(receipt.outcome), receipt.server);
                 if let Some(reason) = &receipt.reason {
@@ -87,7 +86,7 @@ async fn receipts(storage: &Storage, user: UserId) -> Result<BTreeMap<u32, Vec<S
                 }
                 text
             }
-            _ => format!("{target}: a receipt that cannot be read"),
+            Document::Absent | Document::Unreadable(_) => format!("{target}: a receipt that cannot be read"),
         };
         by_entry.entry(seq).or_default().push(text);
     }

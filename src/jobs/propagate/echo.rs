@@ -6,7 +6,8 @@
 
 use std::collections::BTreeSet;
 
-use photorelay_core::contract::{self, Outcome, Receipt, RenditionFacts};
+use photorelay_core::contract::{Outcome, Receipt, RenditionFacts};
+use photorelay_core::documents::{self, Document};
 use photorelay_core::id::Digest;
 use photorelay_core::names::{self, Container};
 use photorelay_core::photo::decode;
@@ -67,10 +68,9 @@ async fn shown(cx: &Reconciliation<'_>) -> Result<Shown, StoreError> {
         if is_another && shown.entries.len() == RECENT_WRITES {
             break;
         }
-        let limit = contract::MAX_CONTRACT_BYTES as u64;
-        let Some(bytes) = blobs.get(Container::Receipts, &name.to_string(), limit).await? else { continue };
         // A receipt that cannot be read proves nothing.
-        let Ok(receipt) = contract::parse::<Receipt>(&bytes) else { continue };
+        let found = documents::inspect::<Receipt>(blobs, Container::Receipts, &name.to_string()).await?;
+        let Document::Valid(receipt) = found else { continue };
         if receipt.user_id != cx.user {
             continue;
         }

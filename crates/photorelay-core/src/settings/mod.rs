@@ -17,6 +17,8 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
+use crate::entra;
+
 /// The environment variables of the process, or of a test. `Debug` prints only the names.
 #[derive(Clone, Default)]
 pub struct Environment(HashMap<String, String>);
@@ -126,13 +128,7 @@ impl<'a> Reader<'a> {
             self.problems.push(format!("{name} is not a URL"));
             return None;
         };
-        let loopback = match url.host() {
-            Some(url::Host::Ipv4(address)) => address.is_loopback(),
-            Some(url::Host::Ipv6(address)) => address.is_loopback(),
-            Some(url::Host::Domain(name)) => name == "localhost",
-            None => false,
-        };
-        if url.scheme() == "https" || (url.scheme() == "http" && loopback) {
+        if entra::require_private(&url).is_ok() {
             return Some(url);
         }
         self.problems.push(format!("{name} must begin with https:// (plain http only to this machine)"));

@@ -4,7 +4,8 @@ use super::finding::{Finding, Problem};
 use super::report::Report;
 use super::walk::Traces;
 use crate::audit::{self, AuditError};
-use crate::contract::{self, Contract, MAX_CONTRACT_BYTES};
+use crate::contract::Contract;
+use crate::documents::{self, Document};
 use crate::id::UserId;
 use crate::names::Container;
 use crate::store::{BlobStore, StoreError};
@@ -44,15 +45,12 @@ pub(super) async fn read<C: Contract>(
     name: &str,
     report: &mut Report,
 ) -> Result<Option<C>, StoreError> {
-    let why = match blobs.get(container, name, MAX_CONTRACT_BYTES as u64).await {
-        Ok(None) => return Ok(None),
-        Ok(Some(bytes)) => match contract::parse(&bytes) {
-            Ok(document) => return Ok(Some(document)),
-            Err(error) => error.to_string(),
-        },
-        Err(error @ StoreError::TooLarge { .. }) => error.to_string(),
-        Err(error) => return Err(error),
-    };
-    report.find(user, None, Problem::EvidenceUnreadable { blob: format!("{container}/{name}"), why });
-    Ok(None)
+    Ok(match documents::inspect(blobs, container, name).await? {
+        Document::Absent => None,
+        Document::Valid(document) => Some(document),
+        Document::Unreadable(why) => {
+            report.find(user, None, Problem::EvidenceUnreadable { blob: format!("{container}/{name}"), why });
+            None
+        }
+    })
 }

@@ -3,14 +3,13 @@
 //! It must never send a credential or a SAS over plain http beyond this machine.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use azure_core::http::{ClientOptions, ExponentialRetryOptions, RetryOptions, Transport};
-use url::{Host, Url};
+use url::Url;
 
-use crate::entra::NoCaCertificates;
+use crate::entra::{NoCaCertificates, is_loopback};
 use crate::store::StoreError;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
@@ -100,14 +99,5 @@ impl fmt::Display for Service {
 impl fmt::Debug for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
-    }
-}
-
-fn is_loopback(uri: &Url) -> bool {
-    match uri.host() {
-        Some(Host::Ipv4(address)) => IpAddr::from(address).is_loopback(),
-        Some(Host::Ipv6(address)) => IpAddr::from(address).is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
     }
 }
