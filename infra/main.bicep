@@ -326,6 +326,8 @@ module agentAccess 'modules/agent-access.bicep' = [for (target, index) in target
     readContainers: [
       photosContainer
       auditContainer
+      // The list of users, for those who have left.
+      stateContainer
     ]
     writtenContainers: [
       agentsContainer

@@ -10,6 +10,7 @@ mod error;
 mod next_step;
 mod outcome;
 mod plan;
+mod population;
 pub(crate) mod receipt_reader;
 mod receipt_writer;
 mod reconciler;

@@ -9,7 +9,7 @@ use super::error::WriteBackError;
 use super::next_step::{NextStep, Observed};
 use super::reconciler::Reconciler;
 use super::succession::ObjectOwner;
-use super::trail::Newest;
+use super::trail::{Desired, Newest};
 use crate::connectors::ConnectorError;
 
 /// How what a target shows compares with the trail.
@@ -61,6 +61,11 @@ impl Reconciler {
         let out_of_scope = |plan, reason| Ok(Some(Plan { state: DriftState::OutOfScope, would: reason, ..plan }));
         let plan = self.not_compared(&newest, message);
         if let Some(reason) = self.excluded(user) {
+            return out_of_scope(plan, reason.to_owned());
+        }
+        if newest.desired == Desired::Photo
+            && let Some(reason) = self.successions.left(&newest.committed).await?
+        {
             return out_of_scope(plan, reason.to_owned());
         }
         let (entry, present) = match self.connector.find(user, &newest.committed.entry.identity).await {

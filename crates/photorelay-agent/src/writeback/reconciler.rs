@@ -170,6 +170,11 @@ impl Reconciler {
         if newest.committed.entry.identity != *identity {
             return Ok(Progress::Again(newest.committed.entry.identity));
         }
+        if newest.desired == Desired::Photo
+            && let Some(reason) = self.successions.left(&newest.committed).await?
+        {
+            return Ok(Progress::Done(self.writer.note(user, newest.seq(), NoteKind::OutOfScope, reason).await?));
+        }
         let outcome = match found {
             Ok((entry, present)) => match self.successions.owner(user, &entry).await? {
                 ObjectOwner::Own { earlier } => {

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use photorelay_core::audit;
+use photorelay_core::audit::{self, Committed};
 use photorelay_core::contract::{CauseKind, EntryKind, Identity, ObjectClaim, Succession, V1};
 use photorelay_core::documents;
 use photorelay_core::id::{Digest, UserId};
@@ -16,12 +16,14 @@ use photorelay_core::names::{self, Container};
 use photorelay_core::store::{BlobStore, list_all};
 
 use super::error::WriteBackError;
+use super::population::PopulationReader;
 use crate::connectors::EntryRef;
 use crate::rights::{Grant, ScopedBlobs};
 
 #[derive(Debug, Clone)]
 pub(super) struct Successions {
     blobs: ScopedBlobs,
+    population: PopulationReader,
     target: String,
     /// Not in a dry run.
     records: bool,
@@ -56,7 +58,8 @@ impl ObjectOwner {
 struct TrailSpan {
     began: (Timestamp, UserId),
     last_seen: Timestamp,
-    is_forgotten: bool,
+    /// Forgotten by an operator, or not synchronised any more.
+    is_gone: bool,
     identity: Identity,
 }
 
@@ -67,7 +70,15 @@ impl Successions {
             Grant::write(Container::Agents, names::CLAIMS_PREFIX),
             Grant::write(Container::Agents, names::SUCCESSIONS_PREFIX),
         ];
-        Self { blobs: ScopedBlobs::new(blobs, GRANTS), target: target.to_owned(), records }
+        let population = PopulationReader::new(blobs);
+        Self { blobs: ScopedBlobs::new(blobs, GRANTS), population, target: target.to_owned(), records }
+    }
+
+    /// Why the target is left as it is: the entry's user is not synchronised any more.
+    pub(super) async fn left(&self, newest: &Committed) -> Result<Option<&'static str>, WriteBackError> {
+        let entry = &newest.entry;
+        let left = self.population.has_left(entry.user_id, entry.observed_at).await?;
+        Ok(left.then_some("the user is not synchronised any more: the target keeps what it shows"))
     }
 
     /// Records that the user was found to be this object, and finds out whose it is.
@@ -108,16 +119,17 @@ impl Successions {
         let Some(first) = audit::read(&self.blobs, user, 1).await? else { return Ok(None) };
         let began = first.entry.observed_at;
         let identity = first.entry.identity;
-        let mut span = TrailSpan { began: (began, user), last_seen: began, is_forgotten: false, identity };
+        let mut span = TrailSpan { began: (began, user), last_seen: began, is_gone: false, identity };
         for seq in audit::sequence_numbers(&self.blobs, user).await?.into_iter().rev() {
             let Some(committed) = audit::read(&self.blobs, user, seq).await? else { continue };
-            span.is_forgotten |= committed.entry.kind == EntryKind::Forgotten;
+            span.is_gone |= committed.entry.kind == EntryKind::Forgotten;
             // An operator's entry says nothing about whether the user lives.
             if committed.entry.cause.kind != CauseKind::Operator {
                 (span.last_seen, span.identity) = (committed.entry.observed_at, committed.entry.identity);
                 break;
             }
         }
+        span.is_gone |= self.population.has_left(user, span.last_seen).await?;
         Ok(Some(span))
     }
 
@@ -152,14 +164,14 @@ impl TrailSpan {
         same(&self.identity.anchor, &other.identity.anchor) || same(&self.identity.sid, &other.identity.sid)
     }
 
-    /// A forgotten user comes before every other.
+    /// A user who is gone comes before one who is not.
     fn is_before(&self, other: &Self) -> bool {
-        (!self.is_forgotten, self.began) < (!other.is_forgotten, other.began)
+        (!self.is_gone, self.began) < (!other.is_gone, other.began)
     }
 
     /// Whether the earlier of the two went on after the later one began.
     fn overlaps(&self, other: &Self) -> bool {
         let (earlier, later) = if self.is_before(other) { (self, other) } else { (other, self) };
-        !earlier.is_forgotten && earlier.last_seen > later.began.0
+        !earlier.is_gone && earlier.last_seen > later.began.0
     }
 }

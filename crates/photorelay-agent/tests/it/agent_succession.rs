@@ -2,10 +2,11 @@
 //! user takes it over, and the old one never writes again. And who owns a file of a folder, and since when.
 
 use jiff::Timestamp;
+use photorelay::jobs::sweep::Run;
 use photorelay::operate::forget::forget;
 use photorelay::operate::history::history;
 use photorelay_agent::operate::drift::{DriftFix, drift};
-use photorelay_agent::policy::WritePolicy;
+use photorelay_agent::policy::{ForeignPolicy, WritePolicy};
 use photorelay_core::contract::Outcome;
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::names::WRITEBACKS_QUEUE;
@@ -13,7 +14,7 @@ use testkit::process::{agent_command, text};
 use testkit::world::{Store, World, fixture, guid};
 use tokio_util::sync::CancellationToken;
 
-use crate::agent_policy::{approvals, look_again, reconciler, world};
+use crate::agent_policy::{agent, approvals, look_again, put, reconciler, world};
 use crate::agent_work::daily;
 use crate::directory;
 use testkit::samba::Samba;
@@ -125,6 +126,30 @@ async fn in_a_directory_each_pass_leaves_the_photo_of_the_new_object_id() {
         reconcile(&world).await;
     }
     assert_eq!(samba.photo(&jane).await.map(|photo| Digest::of(&photo)), Some(wanted));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn who_is_not_synchronised_any_more_is_not_written_and_is_again_after_coming_back() {
+    let policy = WritePolicy { foreign: ForeignPolicy::Overwrite, ..WritePolicy::default() };
+    let world = world(2, policy.clone()).await;
+    let user = world.user(0);
+    photo(&world, user, "astronaut-648.jpg").await;
+    let synchronised = async |is: bool| {
+        let edit = |person: &mut graph_sim::SimUser| person.on_premises_sync_enabled = Some(is);
+        world.sim.tenant().edit_user(guid(user), edit).unwrap();
+        world.app.sweep.run(&Run::default()).await.unwrap();
+        world.settle().await;
+        // The list of users is read every ten minutes: another agent reads it now.
+        agent(&world, policy.clone()).full_reconciliation(daily()).run(&CancellationToken::new()).await.unwrap();
+    };
+    put(&world, user, b"put there after the user left");
+    synchronised(false).await;
+    assert_eq!(world.written(user).as_deref(), Some(b"put there after the user left".as_slice()));
+    let drifted = drift(&reconciler(&world, true), None, &mut Vec::new()).await.unwrap();
+    assert_eq!((drifted.differing, drifted.out_of_scope), (0, 1));
+    synchronised(true).await;
+    assert!(world.shows_newest(user).await);
     world.end().await;
 }
 
