@@ -56,7 +56,8 @@ pub(super) async fn next_check(
         tracing::debug!(user.id = %user, %error, until = %known.next_check_at, "another check waits already");
         return Ok(NextCheck::NotQueued);
     }
-    let failures = known.as_ref().map_or(1, |known| known.failures.saturating_add(1));
+    // Notifications come at any time and must not make the user wait longer.
+    let failures = known.as_ref().map_or(1, |known| known.failures.saturating_add(u32::from(attempt > 0)));
     let (delay, is_queued) = delay_after(error, failures);
     let next_check_at = now + delay;
     let unreadable = UnreadableUser {
