@@ -141,7 +141,10 @@ async fn sweep(call: TriggerCall) -> TriggerResult {
             Ok(Some(report.to_string()))
         }
         Err(error @ SweepError::UnderWay { .. }) => Ok(Some(error.to_string())),
-        Err(error) => Err(error.to_string()),
+        Err(error) => {
+            call.functions.watch.after_failed_sweep(Timestamp::now()).await;
+            Err(error.to_string())
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! The watchdog: what is wrong is one line with its mend in the log, and on the screen of `photorelay status`.
 
+use std::fs::File;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -11,12 +13,14 @@ use photorelay_core::contract::{self, Heartbeat, V1};
 use photorelay_core::id::UserId;
 use photorelay_core::names::{self, CHECKS_QUEUE, Container, WRITEBACKS_QUEUE};
 use photorelay_core::queue::Outgoing;
+use photorelay_core::telemetry::{self, LogFormat};
 use serde_json::{Value, json};
 use testkit::on_every_store;
 use testkit::process::text;
 use testkit::world::{Setup, Store, World, guid};
 
 use crate::commands::{photorelay, photorelay_with};
+use crate::sweep::TIMER;
 
 on_every_store!(each_trouble_is_told_and_told_no_more_when_it_is_mended,);
 
@@ -229,4 +233,25 @@ async fn a_graph_that_never_answers_is_reported_within_a_minute() {
     assert_eq!((status.status.code(), doctor.status.code()), (Some(2), Some(2)));
     world.sim.clear_faults();
     world.end_with_leftovers().await;
+}
+
+/// The alert rules read the log of the function, and no sweep succeeds while Graph is down.
+#[tokio::test]
+async fn a_sweep_that_fails_logs_the_alerts_too() {
+    let world = World::start().await;
+    heartbeat(&world, Timestamp::now()).await;
+    let everything = RequestPattern { method: None, path: "/v1.0/*".to_owned(), scope: PatternScope::Any };
+    world.sim.add_fault(FaultRule::new(everything, Fault::GraphError { name: "unavailable".to_owned() }));
+    let path = world.dir().join("function.log");
+    let file = Arc::new(File::create(&path).unwrap());
+    let (dispatch, exporting) = telemetry::dispatch(LogFormat::Json, &"warn".parse().unwrap(), None, file).unwrap();
+    {
+        let _logged = tracing::dispatcher::set_default(&dispatch);
+        assert_eq!(world.post("/sweep", TIMER).await.status(), 500);
+    }
+    exporting.finish().await;
+    let logged = std::fs::read_to_string(&path).unwrap();
+    assert!(logged.contains(r#""alert":"graph_unavailable""#), "{logged}");
+    world.sim.clear_faults();
+    world.end().await;
 }

@@ -56,6 +56,11 @@ impl Watch {
         }
     }
 
+    /// The alerts after a sweep that failed: what made it fail is often one of them.
+    pub async fn after_failed_sweep(&self, now: Timestamp) {
+        self.after_sweep(&SweepReport::default(), now).await;
+    }
+
     async fn swept(&self, report: &SweepReport, now: Timestamp) -> Result<(), StoreError> {
         let blobs = &*self.storage.blobs;
         if report.is_complete {
