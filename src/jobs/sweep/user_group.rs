@@ -107,7 +107,7 @@ impl UserGroup {
         if self.attempt + 1 >= MAX_ATTEMPTS {
             sorted.unreadable = self.users.clone();
         } else {
-            // Whoever is throttled as a whole asks for less only by waiting.
+            // A throttled app asks for less only by waiting.
             let (part, delay) = match is_throttled(&error) {
                 true => (self.users.len(), backoff),
                 false => (self.users.len().div_ceil(2), FIRST_DELAY),

@@ -1,7 +1,7 @@
-//! Who was synchronised when the last sweep listed the users: somebody who has left is not written any more.
+//! Who was synchronised when the last sweep listed the users: a user who has left is not written any more.
 //!
 //! The list is read at most every ten minutes. Where it cannot be read, because the agent has no right to it or no sweep
-//! has run, nobody is known to have left.
+//! has run, no user is known to have left.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
