@@ -21,8 +21,14 @@ const GOOD_FOR: Duration = Duration::from_secs(600);
 #[derive(Debug, Clone)]
 pub(super) struct PopulationReader {
     blobs: ScopedBlobs,
-    /// The list and when it was read.
-    known: Arc<Mutex<Option<(Instant, Option<Arc<Population>>)>>>,
+    known: Arc<Mutex<Option<KnownPopulation>>>,
+}
+
+#[derive(Debug)]
+struct KnownPopulation {
+    read_at: Instant,
+    /// None if there is no list, or no right to it.
+    population: Option<Arc<Population>>,
 }
 
 impl PopulationReader {
@@ -39,8 +45,8 @@ impl PopulationReader {
 
     async fn population(&self) -> Result<Option<Arc<Population>>, StoreError> {
         let mut known = self.known.lock().await;
-        if let Some((_, population)) = known.as_ref().filter(|(read_at, _)| read_at.elapsed() < GOOD_FOR) {
-            return Ok(population.clone());
+        if let Some(known) = known.as_ref().filter(|known| known.read_at.elapsed() < GOOD_FOR) {
+            return Ok(known.population.clone());
         }
         let population = match documents::read(&self.blobs, Container::State, names::POPULATION).await {
             Ok(population) => population.map(Arc::new),
@@ -50,7 +56,7 @@ impl PopulationReader {
             }
             Err(error) => return Err(error),
         };
-        *known = Some((Instant::now(), population.clone()));
+        *known = Some(KnownPopulation { read_at: Instant::now(), population: population.clone() });
         Ok(population)
     }
 }
