@@ -8,11 +8,17 @@ use photorelay_core::queue::Outgoing;
 use photorelay_core::store::list_all;
 use photorelay_core::trace::TraceContext;
 use serde_json::{Value, json};
+use testkit::on_every_store;
 use testkit::process::text;
 use testkit::world::{Store, World, guid};
 
 use crate::commands::photorelay;
 use crate::sweep::{settled, silent, sweep, sweep_in_hours};
+
+on_every_store!(
+    a_person_whose_bytes_graph_refuses_is_not_fetched_at_every_sweep,
+    a_person_whose_check_waits_in_the_queue_gets_no_second_one,
+);
 
 /// How Graph answers for a mailbox that an application access policy excludes.
 fn refuse(world: &World, path: &str) -> u64 {
@@ -60,9 +66,8 @@ async fn a_person_whom_graph_refuses_is_asked_about_ever_more_seldom_and_counted
     world.end().await;
 }
 
-#[tokio::test]
-async fn a_person_whose_bytes_graph_refuses_is_not_fetched_at_every_sweep() {
-    let world = silent(Store::Embedded, 2).await;
+async fn a_person_whose_bytes_graph_refuses_is_not_fetched_at_every_sweep(store: Store) {
+    let world = silent(store, 2).await;
     settled(&world).await;
     let user = world.user(0);
     let refused = refuse(&world, &format!("/v1.0/users/{user}/photo/$value"));
@@ -82,9 +87,8 @@ async fn a_person_whose_bytes_graph_refuses_is_not_fetched_at_every_sweep() {
     world.end().await;
 }
 
-#[tokio::test]
-async fn a_person_whose_check_waits_in_the_queue_gets_no_second_one() {
-    let world = silent(Store::Embedded, 3).await;
+async fn a_person_whose_check_waits_in_the_queue_gets_no_second_one(store: Store) {
+    let world = silent(store, 3).await;
     let user = world.user(0);
     let item = RequestPattern::new("GET", &metadata_of(user));
     world.sim.add_fault(FaultRule::new(item, Fault::Throttled { retry_after: RetryAfter::Seconds(7_200) }));
