@@ -1,6 +1,6 @@
 //! Limits on the cost of a photo. All of them can be checked from the headers, before decoding.
 
-use super::outline::Outline;
+use super::extent::Extent;
 use super::refusal::Refusal;
 
 /// Upper bounds for one photo. The defaults accept any camera photo that Graph accepts (4 MB) and keep eight concurrent
@@ -23,14 +23,16 @@ impl Default for PhotoLimits {
 }
 
 impl PhotoLimits {
-    pub(super) fn admit(&self, outline: &Outline) -> Result<(), Refusal> {
-        let (width, height) = (outline.width, outline.height);
-        let pixels = u64::from(width) * u64::from(height);
-        if width.max(height) > self.max_side
-            || pixels > self.max_pixels
-            || pixels.saturating_mul(outline.memory_per_pixel) > self.max_memory
-        {
-            return Err(Refusal::TooManyPixels { width, height });
+    pub(super) fn admit(&self, extent: &Extent) -> Result<(), Refusal> {
+        let &Extent { width, height, memory } = extent;
+        if width.max(height) > self.max_side {
+            return Err(Refusal::SideTooLong { width, height, limit: self.max_side });
+        }
+        if extent.pixels() > self.max_pixels {
+            return Err(Refusal::TooManyPixels { width, height, limit: self.max_pixels });
+        }
+        if memory > self.max_memory {
+            return Err(Refusal::TooMuchMemory { width, height, memory, limit: self.max_memory });
         }
         Ok(())
     }

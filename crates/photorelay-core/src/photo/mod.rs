@@ -7,9 +7,10 @@
 
 mod colour;
 mod decode;
+mod extent;
 mod fingerprint;
 mod limits;
-mod outline;
+mod orientation;
 mod refusal;
 mod rendition;
 mod sample;

@@ -11,8 +11,27 @@ pub enum Refusal {
     NotAPhoto { found: &'static str },
     #[error("this is a {width}x{height} pixel placeholder for \"no photo\"")]
     Placeholder { width: u32, height: u32 },
-    #[error("the photo claims {width}x{height} pixels, more than are decoded safely")]
-    TooManyPixels { width: u32, height: u32 },
+    #[error("the photo has {width}x{height} pixels, which exceeds the limit of {limit} a side")]
+    SideTooLong { width: u32, height: u32, limit: u32 },
+    #[error("the photo has {width}x{height} pixels, which exceeds the limit of {limit} pixels")]
+    TooManyPixels { width: u32, height: u32, limit: u64 },
+    #[error(
+        "decoding this photo of {width}x{height} pixels takes {memory} bytes of memory, which exceeds the limit of \
+         {limit}"
+    )]
+    TooMuchMemory { width: u32, height: u32, memory: u64, limit: u64 },
+    #[error(
+        "decoding the {scans} scans of this photo takes {visits} steps, which exceeds the limit of {limit}; real photos \
+         have about ten scans"
+    )]
+    TooComplex { scans: usize, visits: u64, limit: u64 },
+    #[error(
+        "the photo has {width}x{height} pixels: the square in its middle, which directories show, would be a sliver of it"
+    )]
+    TooNarrow { width: u32, height: u32 },
+    /// A valid photo.
+    #[error("the photo uses {feature}, which photorelay does not decode")]
+    Unsupported { feature: &'static str },
     #[error("the photo is cut off before its end")]
     Truncated,
     /// With the decoder's own error message.
@@ -30,7 +49,11 @@ impl Refusal {
             Refusal::TooLarge { .. } => "too-large",
             Refusal::NotAPhoto { .. } => "not-a-photo",
             Refusal::Placeholder { .. } => "placeholder",
-            Refusal::TooManyPixels { .. } => "too-many-pixels",
+            Refusal::SideTooLong { .. } | Refusal::TooManyPixels { .. } => "too-many-pixels",
+            Refusal::TooMuchMemory { .. } => "too-much-memory",
+            Refusal::TooComplex { .. } => "too-complex",
+            Refusal::TooNarrow { .. } => "too-narrow",
+            Refusal::Unsupported { .. } => "unsupported",
             Refusal::Truncated => "truncated",
             Refusal::Corrupt { .. } => "corrupt",
             Refusal::DoesNotFit { .. } => "does-not-fit",

@@ -99,7 +99,11 @@ impl fmt::Debug for Rendition {
 impl Upright {
     /// Encodes the centre square of the photo at the highest quality that fits. An `Err` is final for this pair.
     pub fn render(&self, spec: &RenditionSpec) -> Result<Rendition, Refusal> {
-        let side = spec.side.min(self.width()).min(self.height());
+        let (width, height) = (self.width(), self.height());
+        if width.min(height) * SLIVER < width.max(height) {
+            return Err(Refusal::TooNarrow { width, height });
+        }
+        let side = spec.side.min(width).min(height);
         let does_not_fit = || Refusal::DoesNotFit { rendition: spec.name.clone(), max_bytes: spec.max_bytes };
         let small_side = u16::try_from(side).map_err(|_| does_not_fit())?;
         let bytes = contained("making a rendition", || {
@@ -115,6 +119,9 @@ impl Upright {
         })
     }
 }
+
+/// A photo whose sides differ more than so many times is not recognisable by the square in its middle.
+const SLIVER: u32 = 20;
 
 /// Above this quality a JPEG grows without looking better.
 const BEST: u8 = 92;

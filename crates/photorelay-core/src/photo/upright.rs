@@ -78,11 +78,22 @@ impl Upright {
         matches!(self.orientation, Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH)
     }
 
+    /// Whether the stored columns, and the stored rows, run backwards once the photo is upright.
+    fn is_reversed(&self) -> (bool, bool) {
+        use Orientation::{FlipHorizontal, FlipVertical, Rotate90, Rotate180, Rotate270, Rotate270FlipH};
+        (
+            matches!(self.orientation, FlipHorizontal | Rotate180 | Rotate270 | Rotate270FlipH),
+            matches!(self.orientation, FlipVertical | Rotate180 | Rotate90 | Rotate270FlipH),
+        )
+    }
+
     /// The largest centre square, scaled to this side, upright, in sRGB, three bytes a pixel.
     pub(super) fn square(&self, side: u32, filter: FilterType) -> Vec<u8> {
         let Pixels { width, height, rgb } = &self.pixels;
         let cut = (*width).min(*height);
-        let (left, top) = ((width - cut) / 2, (height - cut) / 2);
+        // An odd pixel is cut off on the side that is right or below once the photo is upright.
+        let (mirrored, upside_down) = self.is_reversed();
+        let (left, top) = ((width - cut + u32::from(mirrored)) / 2, (height - cut + u32::from(upside_down)) / 2);
         // Typed: without a pixel type this compiles the code for all thirteen of them, three megabytes.
         let source = TypedImageRef::<U8x3>::from_buffer(*width, *height, rgb);
         let source = source.expect("the number of pixels was checked by `new`");

@@ -92,20 +92,19 @@ fn a_cmyk_photograph_has_the_colours_of_its_rgb_original() {
 }
 
 #[test]
-fn cmyk_is_understood_plain_and_as_ycck_with_and_without_adobes_inversion() {
+fn cmyk_is_understood_plain_and_as_ycck_with_and_without_adobes_marker() {
     let picture = quarters();
     let inks: Vec<u8> = picture.rgb.chunks_exact(3).flat_map(|p| [255 - p[0], 255 - p[1], 255 - p[2], 0]).collect();
     for colours in [ColorType::Cmyk, ColorType::CmykAsYcck] {
         let bytes = encode(&inks, (64, 64), colours, 95, |_| {});
         assert_shows(&bytes, &picture, 8, &format!("{colours:?}"));
     }
-    // Adobe stores light instead of ink; without its marker the same numbers are ink.
-    let light: Vec<u8> = inks.iter().map(|ink| 255 - ink).collect();
-    let adobe = encode(&light, (64, 64), ColorType::Cmyk, 95, |_| {});
+    // The numbers are Adobe's, inverted, whether its marker says so or not: all viewers read them like this.
+    let adobe = encode(&inks, (64, 64), ColorType::Cmyk, 95, |_| {});
     let mark = adobe.windows(9).position(|w| w.starts_with(&[0xff, 0xee]) && w.ends_with(b"Adobe")).unwrap();
     let length = usize::from(u16::from_be_bytes([adobe[mark + 2], adobe[mark + 3]]));
     let plain = [&adobe[..mark], &adobe[mark + 2 + length..]].concat();
-    assert_shows(&plain, &picture, 8, "without Adobe's mark");
+    assert_shows(&plain, &picture, 8, "without Adobe's marker");
 }
 
 #[test]

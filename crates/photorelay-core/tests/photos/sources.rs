@@ -33,6 +33,12 @@ pub(crate) fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(folder.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
+/// One of the unusual files.
+pub(crate) fn file(name: &str) -> Vec<u8> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/photos/files");
+    std::fs::read(folder.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
 pub(crate) fn upright(bytes: &[u8]) -> Upright {
     decode(bytes, &PhotoLimits::default()).unwrap()
 }
@@ -100,6 +106,13 @@ impl Picture {
             }
         }
         sums.map(|sum| sum / f64::from(self.width * self.height))
+    }
+
+    /// The mean difference of two pictures of the same size, in steps of 255.
+    pub(crate) fn apart(&self, other: &Self) -> f64 {
+        assert_eq!((self.width, self.height), (other.width, other.height));
+        let sum: u64 = self.rgb.iter().zip(&other.rgb).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+        sum as f64 / self.rgb.len() as f64
     }
 
     pub(crate) fn jpeg(&self, quality: u8) -> Vec<u8> {

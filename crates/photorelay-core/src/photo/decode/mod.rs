@@ -1,10 +1,13 @@
 //! Decodes untrusted bytes to upright pixels, with the cheapest checks first: length, kind, headers, then pixels.
 
+mod cursor;
+mod gif;
 mod jpeg;
+mod png;
 mod raster;
 
+use super::extent::Extent;
 use super::limits::PhotoLimits;
-use super::outline::{Outline, outline};
 use super::refusal::{Refusal, contained};
 use super::sniff::{Format, name_of_other, sniff};
 use super::upright::Upright;
@@ -13,19 +16,6 @@ use super::upright::Upright;
 ///
 /// Blocks for milliseconds, so call it where blocking is allowed.
 pub fn decode(bytes: &[u8], limits: &PhotoLimits) -> Result<Upright, Refusal> {
-    let (format, outline) = admit(bytes, limits)?;
-    let upright = contained("the decoder", || match format {
-        Format::Jpeg => jpeg::decode(bytes, limits, &outline),
-        Format::Png | Format::Gif => raster::decode(format, bytes, limits),
-    })?;
-    if upright.stored_size() != (outline.width, outline.height) {
-        return Err(Refusal::corrupt("it decodes to another size than its header states"));
-    }
-    Ok(upright)
-}
-
-/// Refuses everything that can be refused without decoding.
-fn admit(bytes: &[u8], limits: &PhotoLimits) -> Result<(Format, Outline), Refusal> {
     if bytes.is_empty() {
         return Err(Refusal::Empty);
     }
@@ -33,13 +23,35 @@ fn admit(bytes: &[u8], limits: &PhotoLimits) -> Result<(Format, Outline), Refusa
         return Err(Refusal::TooLarge { bytes: bytes.len(), limit: limits.max_bytes });
     }
     let format = sniff(bytes).ok_or_else(|| Refusal::NotAPhoto { found: name_of_other(bytes) })?;
-    let outline = outline(format, bytes)?;
-    limits.admit(&outline)?;
-    if (outline.width, outline.height) == (1, 1) {
-        return Err(Refusal::Placeholder { width: 1, height: 1 });
+    let (extent, upright) = contained("the decoder", || match format {
+        Format::Jpeg => {
+            let jpeg = jpeg::Jpeg::read(bytes)?;
+            let extent = jpeg.extent();
+            admit(&extent, limits)?;
+            Ok((extent, jpeg.decode()?))
+        }
+        Format::Png => {
+            let outline = png::outline(bytes)?;
+            admit(&outline.extent, limits)?;
+            Ok((outline.extent, raster::decode_png(bytes, &outline, limits)?))
+        }
+        Format::Gif => {
+            let frame = gif::first_frame(bytes)?;
+            admit(&frame.extent, limits)?;
+            Ok((frame.extent, raster::decode_gif(&frame, limits)?))
+        }
+    })?;
+    if upright.stored_size() != (extent.width, extent.height) {
+        return Err(Refusal::corrupt("it decodes to another size than its header states"));
     }
-    if !outline.complete {
-        return Err(Refusal::Truncated);
+    Ok(upright)
+}
+
+/// Refuses what can be refused without decoding.
+fn admit(extent: &Extent, limits: &PhotoLimits) -> Result<(), Refusal> {
+    limits.admit(extent)?;
+    match (extent.width, extent.height) {
+        (1, 1) => Err(Refusal::Placeholder { width: 1, height: 1 }),
+        _ => Ok(()),
     }
-    Ok((format, outline))
 }

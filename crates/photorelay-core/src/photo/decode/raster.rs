@@ -4,37 +4,49 @@ use std::io::Cursor;
 
 use image::codecs::gif::GifDecoder;
 use image::codecs::png::PngDecoder;
-use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError};
 
-use crate::photo::Format;
+use super::gif::FirstFrame;
+use super::png::PngOutline;
 use crate::photo::colour::{Channels, ToSrgb};
 use crate::photo::limits::PhotoLimits;
+use crate::photo::orientation::orientation;
 use crate::photo::refusal::Refusal;
+use crate::photo::sniff::Format;
 use crate::photo::upright::{Pixels, Upright};
 
-pub(super) fn decode(format: Format, bytes: &[u8], limits: &PhotoLimits) -> Result<Upright, Refusal> {
+pub(super) fn decode_png(bytes: &[u8], outline: &PngOutline<'_>, limits: &PhotoLimits) -> Result<Upright, Refusal> {
+    let decoder = PngDecoder::with_limits(Cursor::new(bytes), bounds(limits)).map_err(refusal)?;
+    finish(Format::Png, decoder, outline.correction, outline.exif)
+}
+
+pub(super) fn decode_gif(frame: &FirstFrame, limits: &PhotoLimits) -> Result<Upright, Refusal> {
+    let mut decoder = GifDecoder::new(Cursor::new(&frame.bytes)).map_err(refusal)?;
+    decoder.set_limits(bounds(limits)).map_err(refusal)?;
+    finish(Format::Gif, decoder, None, None)
+}
+
+fn bounds(limits: &PhotoLimits) -> image::Limits {
     let mut bounds = image::Limits::default();
     bounds.max_image_width = Some(limits.max_side);
     bounds.max_image_height = Some(limits.max_side);
     bounds.max_alloc = Some(limits.max_memory);
-    let reader = Cursor::new(bytes);
-    match format {
-        Format::Gif => {
-            let mut decoder = GifDecoder::new(reader).map_err(refusal)?;
-            decoder.set_limits(bounds).map_err(refusal)?;
-            finish(format, decoder)
-        }
-        _ => finish(format, PngDecoder::with_limits(reader, bounds).map_err(refusal)?),
-    }
+    bounds
 }
 
-fn finish(format: Format, mut decoder: impl ImageDecoder) -> Result<Upright, Refusal> {
-    let orientation: Option<Orientation> = decoder.orientation().ok();
+fn finish(
+    format: Format,
+    mut decoder: impl ImageDecoder,
+    correction: Option<f64>,
+    exif: Option<&[u8]>,
+) -> Result<Upright, Refusal> {
     let profile = decoder.icc_profile().ok().flatten();
     let is_grey = !decoder.color_type().has_color();
-    let image = DynamicImage::from_decoder(decoder).map_err(refusal)?;
+    let mut image = DynamicImage::from_decoder(decoder).map_err(refusal)?;
     let (width, height) = (image.width(), image.height());
+    if let Some(exponent) = correction {
+        correct(&mut image, exponent);
+    }
     let mut rgb = over_white(image);
 
     let mut to_srgb = None;
@@ -47,24 +59,56 @@ fn finish(format: Format, mut decoder: impl ImageDecoder) -> Result<Upright, Ref
     } else {
         to_srgb = profile.and_then(|profile| ToSrgb::from_profile(&profile, Channels::Rgb));
     }
-    Upright::new(format, Pixels { width, height, rgb }, orientation, to_srgb)
+    Upright::new(format, Pixels { width, height, rgb }, exif.and_then(orientation), to_srgb)
 }
 
+/// Raises all colours to the exponent, in the precision of the file, and leaves transparency alone.
+fn correct(image: &mut DynamicImage, exponent: f64) {
+    let (channels, has_alpha) = (usize::from(image.color().channel_count()), image.color().has_alpha());
+    let colours = channels - usize::from(has_alpha);
+    let raise = |value: u16, most: u16| {
+        let (value, most) = (f64::from(value), f64::from(most));
+        ((value / most).powf(exponent) * most + 0.5) as u16
+    };
+    let bytes = || (0..=255).map(|value| raise(value, 255) as u8).collect::<Vec<_>>();
+    let words = || (0..=u16::MAX).map(|value| raise(value, u16::MAX)).collect::<Vec<_>>();
+    match image {
+        DynamicImage::ImageLuma8(image) => replace(image, channels, colours, &bytes()),
+        DynamicImage::ImageLumaA8(image) => replace(image, channels, colours, &bytes()),
+        DynamicImage::ImageRgb8(image) => replace(image, channels, colours, &bytes()),
+        DynamicImage::ImageRgba8(image) => replace(image, channels, colours, &bytes()),
+        DynamicImage::ImageLuma16(image) => replace(image, channels, colours, &words()),
+        DynamicImage::ImageLumaA16(image) => replace(image, channels, colours, &words()),
+        DynamicImage::ImageRgb16(image) => replace(image, channels, colours, &words()),
+        DynamicImage::ImageRgba16(image) => replace(image, channels, colours, &words()),
+        // PNG has no other samples.
+        _ => {}
+    }
+}
+
+fn replace<T: Copy + Into<usize>>(samples: &mut [T], channels: usize, colours: usize, table: &[T]) {
+    for sample in samples.chunks_exact_mut(channels).flat_map(|pixel| &mut pixel[..colours]) {
+        *sample = table[(*sample).into()];
+    }
+}
+
+/// RGB, in place because two copies of a large photo are too much.
 fn over_white(image: DynamicImage) -> Vec<u8> {
     if !image.color().has_alpha() {
         return image.into_rgb8().into_raw();
     }
-    let rgba = image.into_rgba8();
+    let mut pixels = image.into_rgba8().into_raw();
     let blend = |channel: u8, alpha: u8| {
         let (channel, alpha) = (u16::from(channel), u16::from(alpha));
         ((channel * alpha + 255 * (255 - alpha) + 127) / 255) as u8
     };
-    rgba.pixels()
-        .flat_map(|pixel| {
-            let [r, g, b, a] = pixel.0;
-            [blend(r, a), blend(g, a), blend(b, a)]
-        })
-        .collect()
+    let count = pixels.len() / 4;
+    for at in 0..count {
+        let [r, g, b, a] = [0, 1, 2, 3].map(|channel| pixels[at * 4 + channel]);
+        pixels[at * 3..at * 3 + 3].copy_from_slice(&[blend(r, a), blend(g, a), blend(b, a)]);
+    }
+    pixels.truncate(count * 3);
+    pixels
 }
 
 fn refusal(error: ImageError) -> Refusal {

@@ -1,0 +1,81 @@
+//! Decodes JPEG. The segments are always read by us; plain files are then decoded by a fast decoder, everything else by
+//! our own, which keeps to the letter of the standard and knows when data is missing.
+
+mod bits;
+mod block;
+mod colours;
+mod frame;
+mod huffman;
+mod idct;
+mod plain;
+mod planes;
+mod scan;
+mod segments;
+
+use colours::JpegColours;
+use segments::JpegFile;
+
+use crate::photo::colour::{Channels, ToSrgb};
+use crate::photo::extent::Extent;
+use crate::photo::orientation::orientation;
+use crate::photo::refusal::Refusal;
+use crate::photo::sniff::Format;
+use crate::photo::upright::{Pixels, Upright};
+
+/// Blocks that the scans of one photo may visit. A photo of 24 megapixels with ten scans visits twelve million.
+const MAX_VISITS: u64 = 64_000_000;
+
+/// A JPEG whose segments have been read.
+pub(super) struct Jpeg<'a> {
+    file: JpegFile<'a>,
+    colours: JpegColours,
+}
+
+impl<'a> Jpeg<'a> {
+    pub(super) fn read(bytes: &'a [u8]) -> Result<Self, Refusal> {
+        let file = segments::parse(bytes)?;
+        let colours = JpegColours::of(&file);
+        Ok(Self { file, colours })
+    }
+
+    pub(super) fn extent(&self) -> Extent {
+        let frame = &self.file.frame;
+        let pixels = frame.width as u64 * frame.height as u64;
+        // What comes out of a grey photo is grey and then RGB.
+        let memory = match self.colours {
+            JpegColours::Grey => (pixels * 4).max(planes::memory(frame) as u64),
+            _ if plain::is_plain(&self.file, self.colours) => pixels * 3,
+            _ => planes::memory(frame) as u64,
+        };
+        Extent { width: frame.width as u32, height: frame.height as u32, memory }
+    }
+
+    pub(super) fn decode(self) -> Result<Upright, Refusal> {
+        let Self { file, colours } = self;
+        let visits = scan::visits(&file) * planes::passes(&file.frame) as u64;
+        if visits > MAX_VISITS {
+            return Err(Refusal::TooComplex { scans: file.scans.len(), visits, limit: MAX_VISITS });
+        }
+        let pixels = match plain::decode(&file, colours) {
+            Some(pixels) => pixels,
+            None => {
+                let mut pixels = planes::pixels(&file)?;
+                colours::convert(&mut pixels, colours);
+                pixels
+            }
+        };
+        let to_srgb = |from| file.profile.as_deref().and_then(|profile| ToSrgb::from_profile(profile, from));
+        let (rgb, to_srgb) = match colours {
+            JpegColours::Rgb | JpegColours::YCbCr => (pixels, to_srgb(Channels::Rgb)),
+            JpegColours::Grey => {
+                let converted = to_srgb(Channels::Grey).and_then(|conversion| conversion.apply(&pixels));
+                (converted.unwrap_or_else(|| pixels.iter().flat_map(|y| [*y; 3]).collect()), None)
+            }
+            JpegColours::Cmyk | JpegColours::Ycck => {
+                (colours::without_inks(pixels, to_srgb(Channels::Cmyk).as_ref()), None)
+            }
+        };
+        let (width, height) = (file.frame.width as u32, file.frame.height as u32);
+        Upright::new(Format::Jpeg, Pixels { width, height, rgb }, file.exif.and_then(orientation), to_srgb)
+    }
+}
