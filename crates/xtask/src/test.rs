@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 
 use crate::checkout::Checkout;
+use crate::oracle;
 use crate::package;
 use crate::phases::Phases;
 use crate::process;
@@ -29,6 +30,7 @@ pub(crate) fn run(checkout: &Checkout, phases: &mut Phases, options: &TestArgs) 
     let nextest = phases.run("install cargo-nextest", || tools::NEXTEST.ensure(checkout))?;
     tools::tidy(checkout)?;
     phases.run("install services", || services::install(checkout))?;
+    let (reader, python) = phases.run("install Pillow", oracle::install)?;
 
     let one_package = |argument: &String| argument.starts_with("-p") || argument.starts_with("--package");
     let whole = !options.nextest.iter().any(one_package);
@@ -63,7 +65,7 @@ pub(crate) fn run(checkout: &Checkout, phases: &mut Phases, options: &TestArgs) 
         remove(&report)?;
         let mut tests = command(all);
         tests.envs(services.variables.iter().map(|(name, value)| (name, value)));
-        tests.envs(package.iter().map(|zip| ("PHOTORELAY_TEST_PACKAGE", zip)));
+        tests.envs(package.iter().map(|zip| ("PHOTORELAY_TEST_PACKAGE", zip))).env(reader, python);
         process::run(&mut tests)?;
         let report = std::fs::read_to_string(&report)
             .with_context(|| format!("the run left no report in {}", report.display()))?;

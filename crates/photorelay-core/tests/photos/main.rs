@@ -4,6 +4,7 @@ mod cases;
 mod colours;
 mod echoes;
 mod mutations;
+mod oracle;
 mod refusals;
 mod renditions;
 mod sources;
