@@ -151,6 +151,24 @@ fn a_profile_that_says_srgb_or_nothing_readable_or_something_else_changes_nothin
     }
 }
 
+/// A profile is packed in a PNG: a megabyte may say that it is a gigabyte.
+#[test]
+fn a_profile_larger_than_any_real_one_is_not_unpacked() {
+    let picture = quarters();
+    let png = |profile: Option<Vec<u8>>| {
+        let mut bytes = Vec::new();
+        let mut encoder = PngEncoder::new(&mut bytes);
+        profile.into_iter().for_each(|profile| encoder.set_icc_profile(profile).unwrap());
+        encoder.write_image(&picture.rgb, 64, 64, image::ExtendedColorType::Rgb8).unwrap();
+        upright(&bytes).render(&RenditionSpec::thumbnail_photo()).unwrap()
+    };
+    let real = ColorProfile::new_display_p3().encode().unwrap();
+    let mut padded = real.clone();
+    padded.resize(5 << 20, 0);
+    assert_ne!(png(Some(real)), png(None));
+    assert_eq!(png(Some(padded)), png(None));
+}
+
 #[test]
 fn what_is_transparent_becomes_white() {
     let mut image = image::RgbaImage::new(64, 64);

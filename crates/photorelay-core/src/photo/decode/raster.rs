@@ -15,8 +15,15 @@ use crate::photo::refusal::Refusal;
 use crate::photo::sniff::Format;
 use crate::photo::upright::{Pixels, Upright};
 
+/// Printers' profiles, which are the largest, have less than three megabytes.
+const MAX_PROFILE_BYTES: u64 = 4 << 20;
+
 pub(super) fn decode_png(bytes: &[u8], outline: &PngOutline<'_>, limits: &PhotoLimits) -> Result<Upright, Refusal> {
-    let decoder = PngDecoder::with_limits(Cursor::new(bytes), bounds(limits)).map_err(refusal)?;
+    // It keeps these bounds for what it unpacks beside the pixels, and leaves out a profile that exceeds them.
+    let mut besides = bounds(limits);
+    besides.max_alloc = Some(MAX_PROFILE_BYTES);
+    let mut decoder = PngDecoder::with_limits(Cursor::new(bytes), besides).map_err(refusal)?;
+    decoder.set_limits(bounds(limits)).map_err(refusal)?;
     finish(Format::Png, decoder, outline.correction, outline.exif)
 }
 
