@@ -1,9 +1,11 @@
 //! A changed photo becomes a stored, audited photo, a write-back message, and a written file.
 
+use graph_sim::{Fault, FaultRule, RequestPattern};
 use photorelay_core::contract::{CauseKind, EntryKind, FetchPolicy, Outcome};
 use photorelay_core::id::Digest;
 use photorelay_core::names::{self, CHECKS_QUEUE, Container};
 use photorelay_core::queue::Outgoing;
+use serde_json::json;
 use testkit::everywhere;
 use testkit::world::{Setup, Store, World, fixture, guid};
 
@@ -202,6 +204,23 @@ async fn a_message_that_is_not_ours_is_buried_with_its_reason_and_blocks_nobody(
     }
     assert_eq!(reasons.len(), 2);
     assert!(reasons.iter().any(|reason| reason.contains("newer version")), "{reasons:?}");
+    world.end_with_leftovers().await;
+}
+
+#[tokio::test]
+async fn a_message_that_claims_as_many_attempts_as_can_be_is_not_tried_anew() {
+    let world = World::start().await;
+    let batches = RequestPattern::new("POST", "/v1.0/$batch");
+    world.sim.add_fault(FaultRule::new(batches, Fault::GraphError { name: "server_error".to_owned() }));
+    let (user, attempt) = (world.user(0), u32::MAX);
+    let cause = json!({ "kind": "operator", "id": "1" });
+    let message = json!({ "v": 1, "cause": cause, "users": [user], "attempt": attempt }).to_string();
+    world.storage().queues.send(CHECKS_QUEUE, vec![Outgoing::now(message)]).await.unwrap();
+    world.settle().await;
+
+    let queues = &world.storage().queues;
+    let poison = queues.count(&names::poison_queue(CHECKS_QUEUE)).await.unwrap();
+    assert_eq!((queues.count(CHECKS_QUEUE).await.unwrap(), poison), (0, 1));
     world.end_with_leftovers().await;
 }
 

@@ -244,7 +244,7 @@ impl Propagate {
 
     /// Users that failed come back in new messages: those who asked for a longer delay than the others by themselves.
     async fn send_back(&self, message: &CheckMessage, failed: Vec<FailedCheck>) -> Result<(), StoreError> {
-        let attempt = message.attempt + 1;
+        let attempt = message.attempt.saturating_add(1);
         let mut by_delay: BTreeMap<Duration, Vec<FailedCheck>> = BTreeMap::new();
         for one in failed {
             by_delay.entry(one.delay).or_default().push(one);
