@@ -19,6 +19,7 @@ use super::journal::Step;
 use super::outcome::ReconcileError;
 use super::photo::{DecodedPhoto, NewPhoto};
 use super::settings::PropagateSettings;
+use crate::graph::MAX_PHOTO_BYTES;
 use crate::jobs::decode_markers;
 
 pub(super) enum Examined {
@@ -103,7 +104,7 @@ async fn decode(
 ) -> Result<NewPhoto, ReconcileError> {
     let refused = |reason: &str| NewPhoto::Refused { reason: reason.to_owned() };
     let photo = match content {
-        PhotoContent::TooLarge => refused("larger than a photo may be"),
+        PhotoContent::TooLarge => refused(&format!("the file has more bytes than the limit of {MAX_PHOTO_BYTES}")),
         PhotoContent::Bytes { bytes, sha256 } => {
             // An operator who asks has the photo decoded, whatever happened before.
             let is_asked_for = cx.message.cause.kind == CauseKind::Operator;
