@@ -20,7 +20,11 @@ pub(crate) fn run(checkout: &Checkout, phases: &mut Phases) -> Result<()> {
     };
 
     phases.run("install components", || components(checkout))?;
-    phases.run("format", || process::run(&mut cargo("fmt --all --check")))?;
+    phases.run("format", || {
+        process::run(&mut cargo("fmt --all --check"))?;
+        // A workspace of its own, which is not built here.
+        process::run(&mut cargo("fmt --manifest-path fuzz/Cargo.toml --check"))
+    })?;
     phases.run("dependency shape", || shape::check(checkout))?;
     // In release, because the C code and the macros are then built once for the lints, the tests and the demo.
     phases.run("lints", || {
