@@ -49,6 +49,8 @@ enum KillsPlace {
 
 /// With so many messages waiting, no photo changes for a while: what no one had time to fetch tests nothing.
 const BACKLOG: u64 = 60;
+/// How long the last messages may take.
+const SETTLING: Duration = Duration::from_secs(900);
 /// Milliseconds between two kills.
 const PACE: std::ops::Range<u64> = 50..600;
 /// Probabilities of the faults; together three in ten.
@@ -211,13 +213,20 @@ impl Campaign {
         self.function.brings("the rest of the notifications", self.world.sim.flush()).await;
         for _ in 0..2 {
             Program::sweep(&self.world.sim, &self.storage).ends_well().await;
-            self.function.brings("an empty queue of checks", is_empty(&self.world, CHECKS_QUEUE)).await;
-            self.agents[0].brings("an empty queue of write-backs", is_empty(&self.world, WRITEBACKS_QUEUE)).await;
+            self.settles(CHECKS_QUEUE).await;
+            self.settles(WRITEBACKS_QUEUE).await;
         }
         self.function.kill().await;
         for agent in &mut self.agents {
             agent.kill().await;
         }
+    }
+
+    /// Waits until the queue is empty: what failed before comes back after delays that had grown.
+    async fn settles(&self, queue: &str) {
+        let is_empty =
+            until(|| async { self.world.storage().queues.count(queue).await.expect("the queue is there") == 0 });
+        tokio::time::timeout(SETTLING, is_empty).await.unwrap_or_else(|_| panic!("{queue} does not become empty"));
     }
 
     async fn findings(&self) -> (Findings, u64) {
@@ -293,8 +302,4 @@ fn go_wrong(world: &World) {
         };
         world.sim.add_fault(FaultRule::new(requests, fault).probability(probability));
     }
-}
-
-async fn is_empty(world: &World, queue: &str) {
-    until(|| async { world.storage().queues.count(queue).await.expect("the queue is there") == 0 }).await;
 }
