@@ -49,8 +49,9 @@ enum KillsPlace {
 
 /// With so many messages waiting, no photo changes for a while: what no one had time to fetch tests nothing.
 const BACKLOG: u64 = 60;
-/// How long the last messages may take.
-const SETTLING: Duration = Duration::from_secs(900);
+/// How many sweeps run when nothing fails any more, and how long each one's checks and write-backs may take.
+const SWEEPS: usize = 2;
+const SETTLING: Duration = Duration::from_secs(120);
 /// Milliseconds between two kills.
 const PACE: std::ops::Range<u64> = 50..600;
 /// Probabilities of the faults; together three in ten.
@@ -78,8 +79,7 @@ async fn main() -> ExitCode {
     let began = Instant::now();
     let mut campaign = Campaign::start(&cli).await;
     campaign.kill_and_change(cli.kills).await;
-    campaign.quieten().await;
-    let (findings, entries) = campaign.findings().await;
+    let (findings, entries) = campaign.quieten().await;
     let requests = campaign.world.sim.requests().entries.len();
     let place = cli.place.to_possible_value();
     println!(
@@ -173,7 +173,8 @@ impl Campaign {
         let queues = &self.world.storage().queues;
         let mut waiting = 0;
         for queue in [CHECKS_QUEUE, WRITEBACKS_QUEUE] {
-            waiting += queues.count(queue).await.expect("the queue is there");
+            // A store that does not answer in time has enough to do.
+            waiting += queues.count(queue).await.unwrap_or(BACKLOG);
         }
         waiting
     }
@@ -203,30 +204,32 @@ impl Campaign {
         *self.kills.entry(victim).or_default() += 1;
     }
 
-    /// Nothing fails any more; what was announced and what a sweep finds is worked off.
-    async fn quieten(&mut self) {
+    /// Nothing fails any more, and sweeps run to their end. Returns what is found as soon as every promise holds, or after
+    /// some minutes. Queues do not become empty: a check of a user for whom Graph failed waits for up to a day.
+    async fn quieten(&mut self) -> (Findings, u64) {
         self.world.sim.clear_faults();
         self.world.sim.set(|settings| *settings = SimSettings::default());
         if let Some(mut sweep) = self.sweep.take() {
             sweep.kill_if_running().await;
         }
         self.function.brings("the rest of the notifications", self.world.sim.flush()).await;
-        for _ in 0..2 {
+        let mut found = (Findings::default(), 0);
+        for _ in 0..SWEEPS {
             Program::sweep(&self.world.sim, &self.storage).ends_well().await;
-            self.settles(CHECKS_QUEUE).await;
-            self.settles(WRITEBACKS_QUEUE).await;
+            let swept = Instant::now();
+            loop {
+                tokio::time::sleep(Duration::from_secs(2)).await;
+                found = self.findings().await;
+                if found.0.is_clean() || swept.elapsed() > SETTLING {
+                    break;
+                }
+            }
         }
         self.function.kill().await;
         for agent in &mut self.agents {
             agent.kill().await;
         }
-    }
-
-    /// Waits until the queue is empty: what failed before comes back after delays that had grown.
-    async fn settles(&self, queue: &str) {
-        let is_empty =
-            until(|| async { self.world.storage().queues.count(queue).await.expect("the queue is there") == 0 });
-        tokio::time::timeout(SETTLING, is_empty).await.unwrap_or_else(|_| panic!("{queue} does not become empty"));
+        found
     }
 
     async fn findings(&self) -> (Findings, u64) {
@@ -245,7 +248,6 @@ impl Campaign {
             findings.lost += self.world.storage().queues.count(&poison).await.unwrap_or_default();
         }
         let report = audit::verify_all(&*self.world.storage().blobs).await.expect("the trail can be read");
-        report.findings.iter().for_each(|finding| eprintln!("{finding}"));
         findings.trail = report.findings.len() as u64;
         (findings, entries)
     }
