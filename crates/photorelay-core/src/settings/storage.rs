@@ -46,9 +46,9 @@ pub struct ServiceUri(pub Url);
 
 impl std::fmt::Debug for ServiceUri {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut url = self.0.clone();
-        url.set_query(self.0.query().map(|_| "redacted"));
-        write!(f, "{url}")
+        let url = &self.0;
+        let key = url.query().map_or("", |_| "?redacted");
+        write!(f, "{}{}{key}", url.origin().ascii_serialization(), url.path())
     }
 }
 
@@ -109,6 +109,20 @@ pub fn storage(reader: &mut Reader<'_>, own: Option<&CredentialConfig>) -> Optio
         (None, _, _) => {
             reader.problem("PhotoStorage__blobServiceUri and PhotoStorage__queueServiceUri: both or neither");
             None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_not_shown_wherever_it_is_in_a_service_uri() {
+        for uri in ["https://st.test/?sv=1&sig=SECRET", "https://st.test/#x?sig=SECRET", "https://user:SECRET@st.test/"]
+        {
+            let shown = format!("{:?}", ServiceUri(uri.parse().unwrap()));
+            assert!(shown.starts_with("https://st.test/") && !shown.contains("SECRET"), "{shown}");
         }
     }
 }
