@@ -117,6 +117,11 @@ impl Program {
         line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).expect("a number of KiB") * 1024
     }
 
+    /// Waits until it has ended by itself; whether it ended well.
+    pub async fn ends(&mut self) -> bool {
+        self.child.wait().await.is_ok_and(|status| status.success())
+    }
+
     /// Waits until it has ended by itself and well.
     pub async fn ends_well(&mut self) {
         match tokio::time::timeout(PATIENCE, self.child.wait()).await {

@@ -203,7 +203,8 @@ impl Campaign {
         self.function.brings("the rest of the notifications", self.world.sim.flush()).await;
         let mut found = (Findings::default(), 0);
         for _ in 0..SWEEPS {
-            Program::sweep(&self.world.sim, &self.storage).ends_well().await;
+            // A store that is busy may end a sweep; the next one goes on where it was.
+            while !Program::sweep(&self.world.sim, &self.storage).ends().await {}
             let swept = Instant::now();
             loop {
                 tokio::time::sleep(Duration::from_secs(2)).await;
