@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use graph_sim::{Fault, FaultRule, RequestPattern};
 use jiff::{SignedDuration, Timestamp};
 use photorelay::config::AppConfig;
+use photorelay::jobs::notify::checks;
 use photorelay::jobs::sweep::Run;
-use photorelay_core::contract::{self, Cause, CauseKind, CheckMessage, DecodeMarker, EntryKind, FetchPolicy, Head, V1};
+use photorelay_core::contract::{self, CauseKind, DecodeMarker, EntryKind, FetchPolicy, Head, V1};
 use photorelay_core::heads;
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::names::{self, Container};
@@ -119,18 +121,8 @@ async fn one_bad_photo_does_not_keep_others_in_the_same_message_from_being_captu
     world.end().await;
 }
 
-fn check_of(user: UserId) -> Vec<u8> {
-    let trace = TraceContext::start();
-    let cause = Cause { kind: CauseKind::Notification, id: trace.trace_id() };
-    contract::to_bytes(&CheckMessage {
-        v: V1,
-        cause,
-        users: vec![user],
-        fetch_policy: FetchPolicy::IfChanged,
-        attempt: 0,
-        absence: None,
-        traceparent: None,
-    })
+fn check_of(user: UserId) -> Bytes {
+    checks(&[user], CauseKind::Notification, FetchPolicy::IfChanged, &TraceContext::start()).remove(0).body
 }
 
 /// Restarts, evictions and deployments use up deliveries, and say nothing about the photo.

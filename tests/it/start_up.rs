@@ -3,9 +3,8 @@
 use axum::Router;
 use axum::http::StatusCode;
 use photorelay_core::names::CHECKS_QUEUE;
-use serde_json::json;
 use testkit::process::{Program, azure, until};
-use testkit::world::{CLIENT_STATE, Setup, Store, World, guid};
+use testkit::world::{Setup, Store, World, guid, notifications};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -31,16 +30,7 @@ async fn a_service_answers_before_its_storage_can_be_used_and_needs_no_restart_a
     let address = program.address().await;
 
     let client = reqwest::Client::new();
-    let item = json!({
-        "changeType": "updated",
-        "clientState": CLIENT_STATE,
-        "resource": format!("Users/{user}"),
-        "resourceData": { "@odata.type": "#Microsoft.Graph.User", "id": user },
-        "subscriptionExpirationDateTime": "2026-12-24T23:21:19.3554403+00:00",
-        "subscriptionId": "7f105c7d-2dc5-4530-97cd-4e7ae6534c07",
-        "tenantId": world.sim.tenant_id(),
-    });
-    let notification = json!({ "value": [item] }).to_string();
+    let notification = notifications(world.sim.tenant_id(), &[user]);
     let posted = async |path: &str, body: String| {
         let request = client.post(format!("http://{address}{path}")).header("content-type", "application/json");
         request.body(body).send().await.unwrap().status()

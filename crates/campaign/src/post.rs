@@ -5,8 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use photorelay_core::id::UserId;
-use serde_json::json;
-use testkit::world::CLIENT_STATE;
+use testkit::world::notifications;
 use url::Url;
 use uuid::Uuid;
 
@@ -43,18 +42,7 @@ impl Poster {
     /// One POST about these users.
     pub async fn post(&self, users: Vec<UserId>) {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
-        let item = |user: &UserId| {
-            json!({
-                "changeType": "updated",
-                "clientState": CLIENT_STATE,
-                "resource": format!("Users/{user}"),
-                "resourceData": { "@odata.type": "#Microsoft.Graph.User", "id": user },
-                "subscriptionExpirationDateTime": "2026-12-24T23:21:19.3554403+00:00",
-                "subscriptionId": "7f105c7d-2dc5-4530-97cd-4e7ae6534c07",
-                "tenantId": self.tenant,
-            })
-        };
-        let body = json!({ "value": users.iter().map(item).collect::<Vec<_>>() }).to_string();
+        let body = notifications(self.tenant, &users);
         let request = self.client.post(self.endpoint.clone()).header("content-type", "application/json").body(body);
         match request.send().await {
             Ok(response) if response.status() == 202 => {

@@ -20,10 +20,6 @@ pub fn expires_at(credential: &CredentialConfig) -> Option<Timestamp> {
     ends.min()
 }
 
-/// What to do where [`machine_has_authorities`] says no.
-pub const INSTALL_AUTHORITIES: &str =
-    "install the package ca-certificates, or name a file that holds the certificates in SSL_CERT_FILE";
-
 /// Whether this machine holds any CA certificate by which a server can be verified.
 pub fn machine_has_authorities() -> bool {
     !rustls_native_certs::load_native_certs().certs.is_empty()

@@ -25,6 +25,7 @@ use photorelay_core::settings::StorageSettings;
 use photorelay_core::storage::Storage;
 use photorelay_core::trace::TraceContext;
 use photorelay_core::{contract, heads, receipts};
+use serde_json::json;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -314,6 +315,22 @@ pub fn configuration(sim: &Sim, dir: &Path, public_url: Url) -> AppConfig {
         AppConfig::with_defaults(graph, StorageSettings::Embedded { path: dir.to_owned() }, CLIENT_STATE.into());
     config.notifications.delivery = Some(NotificationDelivery::Webhook(public_url));
     config
+}
+
+/// What Graph posts about these users to a subscription of the tests.
+pub fn notifications(tenant: Uuid, users: &[UserId]) -> String {
+    let item = |user: &UserId| {
+        json!({
+            "changeType": "updated",
+            "clientState": CLIENT_STATE,
+            "resource": format!("Users/{user}"),
+            "resourceData": { "@odata.type": "#Microsoft.Graph.User", "id": user },
+            "subscriptionExpirationDateTime": "2026-12-24T23:21:19.3554403+00:00",
+            "subscriptionId": "7f105c7d-2dc5-4530-97cd-4e7ae6534c07",
+            "tenantId": tenant,
+        })
+    };
+    json!({ "value": users.iter().map(item).collect::<Vec<_>>() }).to_string()
 }
 
 /// A photograph of the fixtures.

@@ -2,10 +2,10 @@
 //!
 //! It only saves requests; nothing is wrong if two run all the same, so it may rest on clocks. It stays because a second
 //! sweep costs as much as the first (`cargo xtask bench sweep`: 5,002 requests and 17 s of processor time for 100,000
-//! users), out of one quota that Graph grants the app, and because the double work would not end by itself: a continuation message that is delivered twice would start a second chain of
-//! runs, which goes on beside the first until both have compared every user. Leases are numbered blobs, and creating
-//! the next number, once the last one has run out, is what takes it: no store needs more than create-once. The lease of
-//! a holder that dies runs out.
+//! users), out of one quota that Graph grants the app, and because the double work would not end by itself: a
+//! continuation message that is delivered twice would start a second chain of runs, which goes on beside the first until
+//! both have compared every user. Leases are numbered blobs, and creating the next number, once the last one has run
+//! out, is what takes it: no store needs more than create-once. The lease of a holder that dies runs out.
 
 use std::time::Duration;
 

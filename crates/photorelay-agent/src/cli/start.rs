@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use photorelay_agent::certificate::INSTALL_AUTHORITIES;
 use photorelay_agent::config::{AgentConfig, ConnectorSettings};
 use photorelay_agent::connectors::Connector;
 use photorelay_agent::connectors::folder::FolderConnector;
 use photorelay_agent::connectors::ldap::LdapConnector;
 use photorelay_agent::writeback::{Reconciler, WritebackSettings};
+use photorelay_core::entra::NoCaCertificates;
 use photorelay_core::process::{Audience, Process};
 use photorelay_core::storage::Storage;
 
@@ -25,7 +25,7 @@ impl Started {
     pub(super) fn new(process: &mut Process, audience: Audience) -> Result<Self> {
         let config = AgentConfig::read(process.environment())?;
         process.start_telemetry(&config.logs, audience)?;
-        ensure!(!config.lacks_authorities(), "this machine has no CA certificates: {INSTALL_AUTHORITIES}");
+        ensure!(!config.lacks_authorities(), "this machine has no CA certificates: {}", NoCaCertificates::FIX);
         let storage = open_storage(&config)?;
         Ok(Self { config, storage })
     }

@@ -11,13 +11,14 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use photorelay_core::contract::{Outcome, Receipt};
 use photorelay_core::diagnosis::{CheckResult, Diagnosis};
+use photorelay_core::entra::NoCaCertificates;
 use photorelay_core::id::UserId;
 use photorelay_core::names::{self, Container};
 use photorelay_core::storage::Storage;
 use photorelay_core::store::{Creation, Listing, StoreError};
 use uuid::Uuid;
 
-use crate::certificate::{INSTALL_AUTHORITIES, WARN_BEFORE};
+use crate::certificate::WARN_BEFORE;
 use crate::config::{AgentConfig, ConnectorSettings};
 use crate::connectors::EntryRef;
 use crate::connectors::ldap::{LastChange, LdapConnector};
@@ -43,7 +44,7 @@ pub async fn run_checks(
     if config.lacks_authorities() {
         // Nothing that is reached over TLS can be checked, and every other advice would be wrong.
         let says = "this machine has no CA certificates, so no server can be verified";
-        results.push(CheckResult::error("CA certificates", says, INSTALL_AUTHORITIES));
+        results.push(CheckResult::error("CA certificates", says, NoCaCertificates::FIX));
         return Diagnosis(results);
     }
     results.extend(config.azure.certificate_expires_at.map(check_certificate));

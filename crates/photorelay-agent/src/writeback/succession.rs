@@ -2,8 +2,8 @@
 //! back has another object ID and another trail, and is the same object.
 //!
 //! Two users are one person if they have the same anchor or the same SID. The one whose trail began later has taken the
-//! object over. If the earlier trail went on after that, both users live: neither
-//! is written, and an operator has to decide. What the earlier users wrote is ours.
+//! object over. If the earlier trail went on after that, both users live: neither is written, and an operator has to
+//! decide. What the earlier users wrote is ours.
 
 use std::sync::Arc;
 

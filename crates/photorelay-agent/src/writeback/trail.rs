@@ -154,19 +154,23 @@ impl TrailReader {
     /// Whether an entry before the last two made this value.
     pub(super) async fn made_earlier(&self, newest: &Newest, value: Digest) -> Result<bool, WriteBackError> {
         let Some(previous) = &newest.previous else { return Ok(false) };
-        for seq in (1..previous.entry.seq).rev() {
-            if self.entry(previous.entry.user_id, seq).await?.is_some_and(|earlier| made(&earlier, value)) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        self.any_made(previous.entry.user_id, 1..previous.entry.seq, value).await
     }
-}
 
-impl TrailReader {
     /// Whether any entry of this user made this value.
     pub(super) async fn made_by(&self, user: UserId, value: Digest) -> Result<bool, WriteBackError> {
-        for seq in self.sequence(user).await?.into_iter().rev() {
+        let sequence = self.sequence(user).await?;
+        self.any_made(user, sequence.into_iter(), value).await
+    }
+
+    /// Whether one of these entries made this value; the newest are read first.
+    async fn any_made(
+        &self,
+        user: UserId,
+        sequence: impl DoubleEndedIterator<Item = u32> + Send,
+        value: Digest,
+    ) -> Result<bool, WriteBackError> {
+        for seq in sequence.rev() {
             if self.entry(user, seq).await?.is_some_and(|entry| made(&entry, value)) {
                 return Ok(true);
             }

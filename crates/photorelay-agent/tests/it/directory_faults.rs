@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use photorelay_agent::agent::OnceError;
+use photorelay_agent::agent::{Agent, OnceError};
 use photorelay_agent::connectors::ldap::{LdapConnector, LdapSettings};
 use photorelay_agent::connectors::{Connector, ConnectorError};
 use photorelay_core::consumer::DrainError;
@@ -38,6 +38,18 @@ async fn waiting() -> (World, Samba, Relay, Account, UserId) {
     crate::agent_work::announced(&world, &[user]).await;
     let relay = Relay::before(&samba.address, 636).await;
     (world, samba, relay, jane, user)
+}
+
+/// Jane's new photo waits to be written, by an agent whose way to the domain controller leads through a proxy.
+async fn proxied() -> (World, Repeating, Agent, UserId) {
+    let samba = Samba::shared().await;
+    let world = world(Store::Embedded, &samba, false).await;
+    let proxy = Repeating::before(&samba).await;
+    let server = proxy.url().parse().unwrap();
+    let agent = agent(&world, LdapSettings { servers: vec![server], ..samba.settings() }, false);
+    let jane = samba.add("Jane").await;
+    let user = announced(&world, &jane).await;
+    (world, proxy, agent, user)
 }
 
 #[tokio::test]
@@ -129,13 +141,7 @@ async fn five_users_with_one_anchor_are_refused_and_nobody_else_waits_for_that()
 
 #[tokio::test]
 async fn a_server_that_refers_changes_to_another_pauses_the_agent_and_refuses_nobody() {
-    let samba = Samba::shared().await;
-    let world = world(Store::Embedded, &samba, false).await;
-    let proxy = Repeating::before(&samba).await;
-    let server = proxy.url().parse().unwrap();
-    let agent = agent(&world, LdapSettings { servers: vec![server], ..samba.settings() }, false);
-    let jane = samba.add("Jane").await;
-    let user = announced(&world, &jane).await;
+    let (world, proxy, agent, user) = proxied().await;
 
     proxy.answer_changes(10);
     match agent.drain().await {
@@ -153,13 +159,7 @@ async fn a_server_that_refers_changes_to_another_pauses_the_agent_and_refuses_no
 
 #[tokio::test]
 async fn an_account_that_may_write_and_not_read_the_photo_pauses_the_agent_with_that_reason() {
-    let samba = Samba::shared().await;
-    let world = world(Store::Embedded, &samba, false).await;
-    let proxy = Repeating::before(&samba).await;
-    let server = proxy.url().parse().unwrap();
-    let agent = agent(&world, LdapSettings { servers: vec![server], ..samba.settings() }, false);
-    let jane = samba.add("Jane").await;
-    let user = announced(&world, &jane).await;
+    let (world, proxy, agent, user) = proxied().await;
 
     proxy.hide("thumbnailPhoto", true).await;
     match agent.drain().await {
@@ -175,13 +175,7 @@ async fn an_account_that_may_write_and_not_read_the_photo_pauses_the_agent_with_
 
 #[tokio::test]
 async fn one_protected_account_is_refused_alone_and_written_once_it_may_be() {
-    let samba = Samba::shared().await;
-    let world = world(Store::Embedded, &samba, false).await;
-    let proxy = Repeating::before(&samba).await;
-    let server = proxy.url().parse().unwrap();
-    let agent = agent(&world, LdapSettings { servers: vec![server], ..samba.settings() }, false);
-    let jane = samba.add("Jane").await;
-    let user = announced(&world, &jane).await;
+    let (world, proxy, agent, user) = proxied().await;
 
     proxy.answer_changes(50);
     agent.drain().await.unwrap();

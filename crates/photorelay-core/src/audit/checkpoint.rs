@@ -1,4 +1,4 @@
-//! Takes the daily checkpoint: the end of every user's trail and their newest receipts, chained to the previous checkpoint.
+//! Takes the daily checkpoint: the end of every user's trail and the newest receipts, chained to the previous one.
 //!
 //! A checkpoint is create-once, so one of several writers wins, and the next run reuses the pages of an interrupted
 //! one. Each checkpoint carries forward what the previous one recorded: an end is never replaced by an earlier one, so
@@ -149,7 +149,7 @@ impl ListedEnd {
     }
 
     async fn read_entry(self, blobs: &dyn BlobStore) -> Result<Option<ObservedEnd>, StoreError> {
-        if let Some(end) = self.known.clone().filter(|end| end.seq >= self.seq) {
+        if let Some(end) = self.known.as_ref().filter(|end| end.seq >= self.seq).cloned() {
             let is_cut = end.seq > self.seq;
             return Ok(Some(ObservedEnd { end, is_cut, change: None }));
         }
