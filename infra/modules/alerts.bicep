@@ -57,6 +57,11 @@ var signals = [
     means: 'A target refused several users in a row for one reason: the account, the server or a setting is wrong.'
   }
   {
+    word: 'feed_withheld'
+    severity: 1
+    means: 'The feed of a target lost people or photos without a decision, so it is not published: importers keep the last one.'
+  }
+  {
     word: 'receipt_overdue'
     severity: 2
     means: 'Committed photos have had no receipt from a target for too long.'

@@ -48,6 +48,7 @@ async fn heartbeat(world: &World, at: Timestamp) {
         last_success_at: None,
         oldest_unfinished_at: None,
         refusing: None,
+        withheld: None,
         paused: None,
         dry_run: false,
         certificate_expires_at: None,

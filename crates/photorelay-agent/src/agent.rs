@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use crate::full_reconciliation::{FullReconciliation, FullReconciliationSettings};
 use crate::handler::WritebackHandler;
 use crate::health::Health;
+use crate::publisher::FeedPublisher;
 use crate::stop_switch::StopCheck;
 use crate::writeback::Reconciler;
 
@@ -33,6 +34,7 @@ pub struct Agent {
     queue: String,
     lease: Duration,
     full_reconciliation: Option<FullReconciliationSettings>,
+    publisher: Option<FeedPublisher>,
     health: Arc<Health>,
 }
 
@@ -54,12 +56,17 @@ impl From<StoreError> for OnceError {
 impl Agent {
     pub fn new(storage: Storage, reconciler: Reconciler, queue: String) -> Self {
         let health = Arc::new(Health::new());
-        Self { storage, reconciler, queue, lease: DEFAULT_LEASE, full_reconciliation: None, health }
+        Self { storage, reconciler, queue, lease: DEFAULT_LEASE, full_reconciliation: None, publisher: None, health }
     }
 
     /// Also reconciles every user of the trail, at this interval.
     pub fn with_full_reconciliation(self, settings: Option<FullReconciliationSettings>) -> Self {
         Self { full_reconciliation: settings, ..self }
+    }
+
+    /// Also publishes the feed that it writes.
+    pub fn with_publisher(self, publisher: Option<FeedPublisher>) -> Self {
+        Self { publisher, ..self }
     }
 
     /// Hides messages for this long instead; one whose agent died is delivered again after it.
@@ -83,9 +90,18 @@ impl Agent {
             let (full, until) = (self.full_reconciliation(settings), stop.clone());
             tasks.spawn(async move { full.run_when_due(&until).await });
         }
+        let (publishing, publications) = (CancellationToken::new(), TaskTracker::new());
+        if let Some(publisher) = self.publisher.clone() {
+            let (health, until) = (Arc::clone(&self.health), publishing.clone());
+            publications.spawn(async move { publisher.run(&until, |why| health.withhold(why)).await });
+        }
         self.consumer().run(&stop).await;
         tasks.close();
         tasks.wait().await;
+        // Only now is everything accepted that the last publication should show.
+        publishing.cancel();
+        publications.close();
+        publications.wait().await;
     }
 
     /// Works until no message is visible, unless the agent is stopped, and reports its health. Also reconciles every user
@@ -95,6 +111,9 @@ impl Agent {
             return Err(OnceError::Stopped(why));
         }
         let worked = self.drain_and_reconcile().await;
+        if let Some(publisher) = &self.publisher {
+            publisher.publish_and_report(|why| self.health.withhold(why)).await;
+        }
         self.write_heartbeat().await?;
         Ok(worked?)
     }

@@ -32,6 +32,7 @@ struct HealthState {
     /// Since when an item has been waiting, and when it was tried last.
     unfinished: HashMap<(UserId, u32), (Timestamp, Timestamp)>,
     paused: Option<String>,
+    withheld: Option<String>,
     refusals: Option<Refusals>,
 }
 
@@ -97,6 +98,15 @@ impl Health {
         }
     }
 
+    /// Why the feed is not published; none once it is.
+    pub(crate) fn withhold(&self, why: Option<&str>) {
+        let mut state = self.state();
+        if state.withheld.as_deref() != why {
+            state.withheld = why.map(str::to_owned);
+            self.changed.notify_one();
+        }
+    }
+
     pub(crate) fn heartbeat(&self, settings: &WritebackSettings) -> Heartbeat {
         let now = Timestamp::now();
         let mut state = self.state();
@@ -112,6 +122,7 @@ impl Health {
             oldest_unfinished_at: state.unfinished.values().map(|(since, _)| *since).min(),
             paused: state.paused.clone(),
             refusing: state.refusing(),
+            withheld: state.withheld.clone(),
             dry_run: settings.dry_run,
             certificate_expires_at: settings.certificate_expires_at,
         }

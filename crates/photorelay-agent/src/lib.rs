@@ -12,6 +12,7 @@ mod handler;
 mod health;
 pub mod operate;
 pub mod policy;
+pub mod publisher;
 pub mod quota;
 mod rights;
 pub mod stop_switch;

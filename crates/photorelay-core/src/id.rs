@@ -29,6 +29,10 @@ macro_rules! guid_id {
             pub fn from_uuid(uuid: Uuid) -> Self {
                 Self(uuid)
             }
+
+            pub fn as_uuid(&self) -> &Uuid {
+                &self.0
+            }
         }
 
         impl fmt::Display for $name {

@@ -30,6 +30,7 @@ pub(super) fn of(status: &Status) -> Vec<Alert> {
         alert("agent_silent", silent_agent(status.at, target));
         alert("agent_paused", paused_agents(status.at, target));
         alert("target_refuses", refusing_agent(target));
+        alert("feed_withheld", withheld_feed(target));
     }
     alert("receipt_overdue", receipt(status));
     alert("poison_not_empty", poison(status));
@@ -147,6 +148,11 @@ fn refusing_agent(target: &TargetState) -> Option<String> {
     ))
 }
 
+fn withheld_feed(target: &TargetState) -> Option<String> {
+    let withheld = target.agents.iter().find_map(|agent| agent.withheld.as_deref())?;
+    Some(format!("the feed of the target {} is not published: {withheld}", target.name))
+}
+
 fn receipt(status: &Status) -> Option<String> {
     let age = status.at.duration_since(status.trail.oldest_unacknowledged?);
     (age > RECEIPT_DUE_AFTER).then(|| {
@@ -239,6 +245,7 @@ mod tests {
             oldest_unfinished_at: None,
             paused: None,
             refusing: None,
+            withheld: None,
             dry_run: false,
             certificate_expires_at: None,
         };
@@ -308,6 +315,7 @@ mod tests {
         let refusing = Some(RefusalStreak { people: 3, reason: "no user is found".to_owned(), since: ago(1) });
         assert_eq!(only(|status| status.targets[0].agents[0].refusing = refusing), "target_refuses");
         assert_eq!(only(|status| status.targets[0].agents[0].paused = Some("stopped".to_owned())), "agent_paused");
+        assert_eq!(only(|status| status.targets[0].agents[0].withheld = Some("it shrank".to_owned())), "feed_withheld");
         let one_works = |status: &mut Status| {
             let working = status.targets[0].agents[0].clone();
             status.targets[0].agents.push(Heartbeat { paused: Some("stopped".to_owned()), ..working });

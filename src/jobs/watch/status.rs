@@ -224,6 +224,9 @@ impl Status {
             if let Some(paused) = &agent.paused {
                 write!(f, ", paused: {paused}")?;
             }
+            if let Some(withheld) = &agent.withheld {
+                write!(f, ", feed not published: {withheld}")?;
+            }
             writeln!(f)?;
         }
         Ok(())

@@ -1,9 +1,10 @@
 //! The agent's command line: what each command takes, and which function answers it.
 //!
-//! Only `run`, `once` and `undo` write to a target; every other command works on a reconciler in dry run, or on none.
+//! Only `run`, `once`, `undo` and some of `mim` write to a target; every other command works on a reconciler in dry run, or on none.
 
 mod approvals;
 mod inspect;
+mod mim;
 mod services;
 mod start;
 mod switch;
@@ -44,6 +45,9 @@ enum AgentCommand {
     Stop(switch::StopArgs),
     /// Let the agents of this target continue.
     Resume,
+    /// The feed for Microsoft Identity Manager.
+    #[command(subcommand)]
+    Mim(mim::MimCommand),
 }
 
 impl AgentCli {
@@ -60,6 +64,7 @@ impl AgentCli {
             AgentCommand::Undo(args) => args.run(process).await,
             AgentCommand::Stop(args) => args.run(process).await,
             AgentCommand::Resume => switch::resume(process).await,
+            AgentCommand::Mim(command) => command.run(process).await,
         }
     }
 }

@@ -1,10 +1,14 @@
 //! `run` and `once`: the agent at work.
 
+use std::sync::Arc;
+
 use anyhow::Result;
 use jiff::Timestamp;
 use photorelay_agent::agent::Agent;
 use photorelay_agent::certificate;
-use photorelay_agent::config::AgentConfig;
+use photorelay_agent::config::{AgentConfig, ConnectorSettings};
+use photorelay_agent::connectors::mim::FeedStore;
+use photorelay_agent::publisher::FeedPublisher;
 use photorelay_agent::quota::WriteQuota;
 use photorelay_core::process::{Audience, CommandOutcome, Process, stop_on_signal};
 
@@ -29,8 +33,16 @@ async fn agent(process: &mut Process) -> Result<Agent> {
     let (identity, storage) = (&config.identity, &started.storage);
     let quota = WriteQuota::resumed(storage, config.quota, &identity.target.name, &identity.name).await?;
     let reconciler = started.reconciler()?.with_quota(quota);
+    let publisher = match &config.connector {
+        ConnectorSettings::Mim(settings) if !config.dry_run => {
+            let store = Arc::new(FeedStore::open((**settings).clone())?);
+            Some(FeedPublisher::new(storage, store, &identity.target.name, settings.publish_every))
+        }
+        _ => None,
+    };
     log_start(config);
     let agent = Agent::new(storage.clone(), reconciler, identity.target.queue.clone());
+    let agent = agent.with_publisher(publisher);
     Ok(agent.with_lease(config.lease).with_full_reconciliation(config.full_reconciliation.clone()))
 }
 

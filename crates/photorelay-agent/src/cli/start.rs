@@ -7,6 +7,7 @@ use photorelay_agent::config::{AgentConfig, ConnectorSettings};
 use photorelay_agent::connectors::Connector;
 use photorelay_agent::connectors::folder::FolderConnector;
 use photorelay_agent::connectors::ldap::LdapConnector;
+use photorelay_agent::connectors::mim::{FeedStore, MimConnector};
 use photorelay_agent::writeback::{Reconciler, WritebackSettings};
 use photorelay_core::entra::NoCaCertificates;
 use photorelay_core::process::{Audience, Process};
@@ -55,6 +56,12 @@ pub(super) fn reconciler(config: &AgentConfig, storage: &Storage, dry_run: bool)
             Arc::new(folder.with_context(|| format!("the folder {} cannot be opened", path.display()))?)
         }
         ConnectorSettings::Ldap(settings) => Arc::new(LdapConnector::new((**settings).clone())),
+        ConnectorSettings::Mim(settings) if dry_run || config.dry_run => {
+            Arc::new(MimConnector::unopened((**settings).clone())?)
+        }
+        ConnectorSettings::Mim(settings) => {
+            Arc::new(MimConnector::new(Arc::new(FeedStore::open((**settings).clone())?)))
+        }
     };
     let settings = WritebackSettings {
         tenant: config.identity.tenant_id,

@@ -1,11 +1,13 @@
-//! Which target the agent writes to: a folder or an LDAP directory, never both.
+//! Which target the agent writes to: a folder, an LDAP directory or the feed for MIM, one and no more.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use photorelay_core::settings::Reader;
 
 use crate::connectors::ldap::names::{AttributeName, Servers};
 use crate::connectors::ldap::{DEFAULT_TIMEOUT, DirectoryScope, LdapSettings, NOT_BUILT, Server, SignIn};
+use crate::connectors::mim::MimSettings;
 
 /// Where photos are written.
 #[derive(Debug, Clone)]
@@ -16,7 +18,11 @@ pub enum ConnectorSettings {
         rendition: String,
     },
     Ldap(Box<LdapSettings>),
+    Mim(Box<MimSettings>),
 }
+
+const FOLDER: &str = "PHOTORELAY_FOLDER_PATH";
+const MIM: &str = "PHOTORELAY_MIM_PATH";
 
 /// Any of these selects the directory.
 const LDAP: [&str; 12] = [
@@ -38,30 +44,54 @@ impl ConnectorSettings {
     /// Whether a server's certificate is verified by those of this machine.
     pub(super) fn needs_authorities(&self) -> bool {
         match self {
-            Self::Folder { .. } => false,
+            Self::Folder { .. } | Self::Mim(_) => false,
             Self::Ldap(settings) => settings.ca_file.is_none() && settings.servers.iter().any(Server::is_verified),
         }
     }
 
     pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        let ldap = LDAP.iter().find(|name| reader.has(name));
-        match (reader.has("PHOTORELAY_FOLDER_PATH"), ldap) {
-            (true, Some(ldap)) => {
-                reader.problem(&format!("PHOTORELAY_FOLDER_PATH and {ldap} are both set: an agent serves one target"));
-                None
-            }
-            (false, None) => {
-                reader.problem("PHOTORELAY_FOLDER_PATH or PHOTORELAY_LDAP_URLS is missing: where are photos shown?");
-                None
-            }
-            (true, None) => {
-                let path = reader.required("PHOTORELAY_FOLDER_PATH");
+        let ldap = LDAP.iter().find(|name| reader.has(name)).copied();
+        let named: Vec<&str> = [FOLDER, MIM].into_iter().filter(|name| reader.has(name)).chain(ldap).collect();
+        match named[..] {
+            [FOLDER] => {
+                let path = reader.required(FOLDER);
                 let rendition = reader.or_default("PHOTORELAY_FOLDER_RENDITION", "thumbnailPhoto");
                 Some(Self::Folder { path: path?, rendition: rendition? })
             }
-            (false, Some(_)) => directory(reader).map(|settings| Self::Ldap(Box::new(settings))),
+            [MIM] => mim(reader).map(|settings| Self::Mim(Box::new(settings))),
+            [_] => directory(reader).map(|settings| Self::Ldap(Box::new(settings))),
+            [] => {
+                reader.problem(&format!("{FOLDER}, PHOTORELAY_LDAP_URLS or {MIM} is missing: where are photos shown?"));
+                None
+            }
+            _ => {
+                reader.problem(&format!("{} are set together: an agent serves one target", named.join(" and ")));
+                None
+            }
         }
     }
+}
+
+fn mim(reader: &mut Reader<'_>) -> Option<MimSettings> {
+    let feed: Option<PathBuf> = reader.required(MIM);
+    let state: Option<PathBuf> = reader.optional("PHOTORELAY_MIM_STATE");
+    let rendition = reader.or_default("PHOTORELAY_MIM_RENDITION", "thumbnailPhoto");
+    let key = reader.or_default("PHOTORELAY_MIM_ANCHOR", "userId");
+    let checksum = reader.or_default("PHOTORELAY_MIM_CHECKSUM", "sha256");
+    let publish_every = reader.positive_seconds("PHOTORELAY_MIM_PUBLISH_SECONDS", Duration::from_secs(30));
+    let tombstone_days = reader.or_default("PHOTORELAY_MIM_TOMBSTONE_DAYS", "90");
+    let shrink_percent = reader.or_default("PHOTORELAY_MIM_SHRINK_PERCENT", "1");
+    let feed = feed?;
+    Some(MimSettings {
+        state: state.unwrap_or_else(|| feed.join("state")),
+        feed,
+        rendition: rendition?,
+        key: key?,
+        checksum: checksum?,
+        publish_every,
+        tombstone_days: tombstone_days?,
+        shrink_percent: shrink_percent?,
+    })
 }
 
 fn directory(reader: &mut Reader<'_>) -> Option<LdapSettings> {

@@ -11,11 +11,17 @@ fn read(variables: &[(&str, &str)]) -> Result<ConnectorSettings, String> {
 }
 
 #[test]
-fn exactly_one_of_folder_and_directory_is_configured() {
+fn exactly_one_of_folder_directory_and_feed_is_configured() {
     assert!(matches!(read(&[("PHOTORELAY_FOLDER_PATH", "/p")]), Ok(ConnectorSettings::Folder { .. })));
     assert!(read(&[]).unwrap_err().contains("PHOTORELAY_LDAP_URLS"));
     let both = read(&[("PHOTORELAY_FOLDER_PATH", "/p"), ("PHOTORELAY_LDAP_URLS", "ldaps://dc1")]);
-    assert!(both.unwrap_err().contains("both set"));
+    assert!(both.unwrap_err().contains("PHOTORELAY_FOLDER_PATH and PHOTORELAY_LDAP_URLS are set together"));
+    let feed = ("PHOTORELAY_MIM_PATH", "/p");
+    let Ok(ConnectorSettings::Mim(settings)) = read(&[feed]) else { panic!("no feed") };
+    assert_eq!((settings.state.to_str(), settings.tombstone_days), (Some("/p/state"), 90));
+    assert!(read(&[feed, ("PHOTORELAY_FOLDER_PATH", "/p")]).is_err());
+    let wrong = read(&[feed, ("PHOTORELAY_MIM_ANCHOR", "mail"), ("PHOTORELAY_MIM_CHECKSUM", "crc")]).unwrap_err();
+    assert!(wrong.contains("userId, anchor") && wrong.contains("sha256, md5"), "{wrong}");
 }
 
 #[test]

@@ -6,7 +6,7 @@
 //! with another object ID.
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
@@ -15,6 +15,7 @@ use photorelay_core::contract::{self, Contract as _, FolderOwner, Identity, V1};
 use photorelay_core::id::UserId;
 
 use super::connector::{Connector, ConnectorError, EntryRef, Replacement};
+use super::files::{read_limited, write_whole};
 
 /// Files larger than this were not written by us, and are not read.
 const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
@@ -175,31 +176,4 @@ fn failed(error: io::Error) -> ConnectorError {
         }
         _ => ConnectorError::Failed(format!("the folder: {error}")),
     }
-}
-
-fn read_limited(path: &Path, limit: u64) -> io::Result<Option<Bytes>> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let mut bytes = Vec::new();
-    file.take(limit + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > limit {
-        return Err(io::Error::other(format!("{} is larger than {limit} bytes", path.display())));
-    }
-    Ok(Some(Bytes::from(bytes)))
-}
-
-/// Writes beside the file and renames, so that a reader sees the old or the new file and never a part.
-fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let beside = path.with_extension(format!("{:016x}.tmp", fastrand::u64(..)));
-    let written = File::create_new(&beside).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_data()
-    });
-    written.and_then(|()| fs::rename(&beside, path)).inspect_err(|_| {
-        // Nothing was replaced; what is left of the attempt is of no use.
-        let _ = fs::remove_file(&beside);
-    })
 }

@@ -22,6 +22,7 @@ use crate::certificate::WARN_BEFORE;
 use crate::config::{AgentConfig, ConnectorSettings};
 use crate::connectors::EntryRef;
 use crate::connectors::ldap::{LastChange, LdapConnector};
+use crate::operate::feed;
 use crate::stop_switch::StopCheck;
 use crate::writeback::Reconciler;
 use crate::writeback::receipt_reader::ReceiptReader;
@@ -56,6 +57,10 @@ pub async fn run_checks(
         ConnectorSettings::Ldap(settings) => Some(LdapConnector::new((**settings).clone())),
         ConnectorSettings::Folder { path, .. } => {
             results.push(check_folder(path));
+            None
+        }
+        ConnectorSettings::Mim(settings) => {
+            results.extend(feed::check(settings, jiff::Timestamp::now()));
             None
         }
     };

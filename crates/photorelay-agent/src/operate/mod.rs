@@ -3,3 +3,4 @@
 pub mod approvals;
 pub mod doctor;
 pub mod drift;
+mod feed;

@@ -29,7 +29,7 @@ async fn photo(world: &World, user: UserId, photo: &str) {
 }
 
 /// From now on the second user is what the first one was in the directory, and the first one is nobody there.
-fn comes_back(world: &World, earlier: UserId, later: UserId) {
+pub(crate) fn comes_back(world: &World, earlier: UserId, later: UserId) {
     let old = world.sim.tenant().user(guid(earlier)).unwrap();
     world
         .sim

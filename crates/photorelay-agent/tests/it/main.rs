@@ -14,6 +14,8 @@ mod directory_faults;
 mod directory_nonsense;
 mod directory_scope;
 mod ldap_proxy;
+mod mim_agent;
+mod mim_feed;
 mod program;
 mod stubborn;
 mod tcp;

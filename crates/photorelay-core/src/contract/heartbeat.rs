@@ -26,6 +26,9 @@ pub struct Heartbeat {
     /// Several users in a row were refused for one reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusing: Option<RefusalStreak>,
+    /// Why changes that were accepted are not published to the target's readers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub withheld: Option<String>,
     pub dry_run: bool,
     /// When the agent's Azure sign-in certificate expires, if it uses one.
     #[serde(skip_serializing_if = "Option::is_none")]

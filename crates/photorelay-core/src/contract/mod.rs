@@ -12,6 +12,7 @@ mod checkpoint;
 mod dead_letter;
 mod decode_marker;
 mod embedded;
+mod feed;
 mod folder;
 mod head;
 mod heartbeat;
@@ -34,6 +35,7 @@ pub use checkpoint::{
 pub use dead_letter::DeadLetter;
 pub use decode_marker::DecodeMarker;
 pub use embedded::{FileVersion, MetadataFile};
+pub use feed::PublishedFeed;
 pub use folder::FolderOwner;
 pub use head::{CaptureStatus, EchoSighting, Head};
 pub use heartbeat::{Heartbeat, RefusalStreak};

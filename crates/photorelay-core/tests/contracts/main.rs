@@ -239,6 +239,7 @@ fn the_heartbeat_is_as_agreed() {
         last_success_at: Some(time()),
         oldest_unfinished_at: None,
         refusing: None,
+        withheld: None,
         paused: Some("no domain controller can be used".to_owned()),
         dry_run: false,
         certificate_expires_at: None,
@@ -246,7 +247,12 @@ fn the_heartbeat_is_as_agreed() {
     golden("heartbeat.json", &heartbeat);
     let reason = "no user has the anchor or the SID".to_owned();
     let refusing = Some(RefusalStreak { people: 3, reason, since: time() });
+    let withheld = Some("it would shrink from 100 to 10 people".to_owned());
+    golden("heartbeat-withheld.json", &Heartbeat { withheld, paused: None, ..heartbeat.clone() });
     golden("heartbeat-refusing.json", &Heartbeat { refusing, last_success_at: None, paused: None, ..heartbeat });
+    let (target, epoch) = ("mim".to_owned(), "3fa85f64-5717-4562-b3fc-2c963f66afa6".parse().unwrap());
+    let feed = contract::PublishedFeed { v: V1, target, epoch, sequence: 1204, people: 1100, photos: 1098, at: time() };
+    golden("published-feed.json", &feed);
 }
 
 #[test]

@@ -1,0 +1,142 @@
+//! `mim`: the feed for Microsoft Identity Manager, as an operator sees it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Args, Subcommand};
+use photorelay_agent::config::ConnectorSettings;
+use photorelay_agent::connectors::mim::{Checksum, FeedReader, FeedStore, MimSettings, Publication};
+use photorelay_agent::publisher::FeedPublisher;
+use photorelay_core::id::UserId;
+use photorelay_core::process::{Audience, CommandOutcome, Process};
+use serde_json::json;
+
+use super::start::Started;
+
+#[derive(Subcommand)]
+pub(super) enum MimCommand {
+    /// Show what is published; exits with 2 if a file of the feed is missing or damaged.
+    Status(FeedStatusArgs),
+    /// Publish what has been accepted since the last publication.
+    Publish(PublishArgs),
+    /// Take a user out of the feed: the next delta import deletes the object.
+    Remove(RemoveArgs),
+    /// Begin the feed anew, with the present settings: a full import must follow.
+    Rebuild,
+    /// Print the checksums of a photo, to compare with what an importer has.
+    Hash(HashArgs),
+}
+
+#[derive(Args)]
+pub(super) struct FeedStatusArgs {
+    /// Print JSON, for monitoring.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+pub(super) struct PublishArgs {
+    /// Publish although people or photos are missing that no decision removed.
+    #[arg(long)]
+    allow_shrink: bool,
+}
+
+#[derive(Args)]
+pub(super) struct RemoveArgs {
+    /// The user's object ID.
+    user: UserId,
+}
+
+#[derive(Args)]
+pub(super) struct HashArgs {
+    /// A photo file.
+    file: PathBuf,
+}
+
+impl MimCommand {
+    pub(super) async fn run(self, process: &mut Process) -> Result<CommandOutcome> {
+        if let Self::Hash(args) = &self {
+            return args.run();
+        }
+        let started = Started::new(process, Audience::Operator)?;
+        let ConnectorSettings::Mim(settings) = &started.config.connector else {
+            bail!("this agent writes no feed: set PHOTORELAY_MIM_PATH");
+        };
+        let settings = (**settings).clone();
+        match self {
+            Self::Status(args) => args.run(&settings),
+            Self::Publish(args) => args.run(&started, settings).await,
+            Self::Remove(args) => args.run(settings),
+            Self::Rebuild => rebuild(settings),
+            Self::Hash(args) => args.run(),
+        }
+    }
+}
+
+impl FeedStatusArgs {
+    fn run(&self, settings: &MimSettings) -> Result<CommandOutcome> {
+        let Some(reader) = FeedReader::open(&settings.feed)? else {
+            bail!("nothing is published in {} yet: run `photorelay-agent run`", settings.feed.display());
+        };
+        let (head, report) = (&reader.head, reader.verify()?);
+        let published = jiff::Timestamp::from_second(head.published).context("the time of `current`")?;
+        if self.json {
+            let (epoch, sequence, floor) = (head.epoch.to_string(), head.sequence, head.floor);
+            let status =
+                json!({ "epoch": epoch, "sequence": sequence, "floor": floor, "published": published, "feed": report });
+            println!("{}", serde_json::to_string_pretty(&status)?);
+        } else {
+            println!("feed           {}", settings.feed.display());
+            println!("published      {published}, change {} of epoch {}", head.sequence, head.epoch);
+            println!("people         {}, {} with a photo ({} bytes)", report.people, report.photos, report.bytes);
+            println!("tombstones     {}; deltas can begin at change {} or later", report.tombstones, head.floor);
+            for damaged in &report.damaged {
+                println!("damaged        {damaged}");
+            }
+        }
+        Ok(CommandOutcome::healthy_if(report.damaged.is_empty()))
+    }
+}
+
+impl PublishArgs {
+    async fn run(&self, started: &Started, settings: MimSettings) -> Result<CommandOutcome> {
+        let every = settings.publish_every;
+        let store = Arc::new(FeedStore::open(settings)?);
+        let publisher = FeedPublisher::new(&started.storage, store, &started.config.identity.target.name, every);
+        match publisher.publish(self.allow_shrink).await? {
+            Publication::Unchanged => println!("nothing has changed since the last publication"),
+            Publication::Published { head, photos } => {
+                println!("published change {}: {} people, {photos} with a photo", head.sequence, head.people);
+            }
+            Publication::Withheld { reason } => bail!("not published: {reason}"),
+        }
+        Ok(CommandOutcome::Success)
+    }
+}
+
+impl RemoveArgs {
+    fn run(&self, settings: MimSettings) -> Result<CommandOutcome> {
+        match FeedStore::open(settings)?.remove(self.user)? {
+            true => println!("user {} leaves the feed with the next publication", self.user),
+            false => bail!("user {} is not in the feed", self.user),
+        }
+        Ok(CommandOutcome::Success)
+    }
+}
+
+fn rebuild(settings: MimSettings) -> Result<CommandOutcome> {
+    let people = FeedStore::rebuild(settings)?;
+    println!("a new epoch begins with {people} people: run `photorelay-agent mim publish`, then a full import");
+    Ok(CommandOutcome::Success)
+}
+
+impl HashArgs {
+    fn run(&self) -> Result<CommandOutcome> {
+        let photo = std::fs::read(&self.file).with_context(|| self.file.display().to_string())?;
+        for checksum in [Checksum::Sha256, Checksum::Md5] {
+            println!("{checksum:<8} {}", checksum.of(&photo));
+        }
+        Ok(CommandOutcome::Success)
+    }
+}

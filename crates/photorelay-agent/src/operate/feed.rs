@@ -1,0 +1,69 @@
+//! What `doctor` says of a feed: whether it can be published, and whether importers can read it. It changes nothing.
+
+use std::fs;
+use std::path::Path;
+
+use jiff::{SignedDuration, Timestamp};
+use photorelay_core::diagnosis::CheckResult;
+
+use crate::connectors::mim::{FeedReader, MimSettings};
+
+/// A feed in which nothing changes is not published again, so its age alone is no error.
+const OLD: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+pub(super) fn check(settings: &MimSettings, now: Timestamp) -> Vec<CheckResult> {
+    let mut results = vec![check_path(&settings.feed)];
+    if settings.state != settings.feed.join("state") {
+        results.push(CheckResult::ok("feed state", settings.state.display().to_string()));
+    }
+    results.push(check_publication(settings, now));
+    results
+}
+
+fn check_path(feed: &Path) -> CheckResult {
+    let shown = feed.display().to_string();
+    // The management agent refuses such a path for its scripts, and the scripts lie beside the feed.
+    if shown.contains(' ') {
+        let fix = "choose a path without blanks: the PowerShell management agent cannot use them";
+        return CheckResult::warning("feed", format!("{shown} has a blank in its path"), fix);
+    }
+    match fs::metadata(feed) {
+        Ok(found) if found.is_dir() => CheckResult::ok("feed", format!("{shown} is there")),
+        Ok(_) => CheckResult::error("feed", format!("{shown} is no folder"), "correct PHOTORELAY_MIM_PATH"),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            CheckResult::ok("feed", format!("{shown} is not there yet: the agent creates it"))
+        }
+        Err(error) => CheckResult::error(
+            "feed",
+            format!("{shown}: {error}"),
+            "make it a folder that the agent's account may write and that of MIM may read",
+        ),
+    }
+}
+
+fn check_publication(settings: &MimSettings, now: Timestamp) -> CheckResult {
+    const CHECK: &str = "publication";
+    let read = FeedReader::open(&settings.feed).and_then(|reader| match reader {
+        Some(reader) => reader.verify().map(|report| Some((reader.head, report))),
+        None => Ok(None),
+    });
+    let (head, report) = match read {
+        Ok(Some(read)) => read,
+        Ok(None) => return CheckResult::ok(CHECK, "nothing is published yet"),
+        Err(error) => return CheckResult::error(CHECK, error.to_string(), "see above"),
+    };
+    let says = format!("change {}: {} people, {} with a photo", head.sequence, report.people, report.photos);
+    if let Some(first) = report.damaged.first() {
+        let says = format!("{says}; {} photo files are missing or damaged, such as {first}", report.damaged.len());
+        return CheckResult::error(CHECK, says, "let the agent run: a full reconciliation writes them again");
+    }
+    let is_old = Timestamp::from_second(head.published).is_ok_and(|published| now.duration_since(published) > OLD);
+    match is_old {
+        true => CheckResult::warning(
+            CHECK,
+            format!("{says}, published more than a week ago"),
+            "check that the agent runs, unless nothing has changed for so long",
+        ),
+        false => CheckResult::ok(CHECK, says),
+    }
+}
