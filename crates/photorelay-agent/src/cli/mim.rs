@@ -6,7 +6,10 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
 use photorelay_agent::config::ConnectorSettings;
-use photorelay_agent::connectors::mim::{Checksum, FeedReader, FeedStore, MimSettings, Publication};
+use photorelay_agent::connectors::ldap::AttributeName;
+use photorelay_agent::connectors::mim::{
+    Checksum, FeedReader, FeedStore, LdifExport, LdifKind, LdifNames, MimSettings, Publication,
+};
 use photorelay_agent::publisher::FeedPublisher;
 use photorelay_core::id::UserId;
 use photorelay_core::process::{Audience, CommandOutcome, Process};
@@ -24,6 +27,8 @@ pub(super) enum MimCommand {
     Remove(RemoveArgs),
     /// Begin the feed anew, with the present settings: a full import must follow.
     Rebuild,
+    /// Write the published feed as LDIF, for importers that need no script.
+    Ldif(LdifArgs),
     /// Print the checksums of a photo, to compare with what an importer has.
     Hash(HashArgs),
 }
@@ -49,6 +54,26 @@ pub(super) struct RemoveArgs {
 }
 
 #[derive(Args)]
+pub(super) struct LdifArgs {
+    /// The file to replace.
+    file: PathBuf,
+    /// Only what changed since the last full export; repeating it does no harm.
+    #[arg(long)]
+    delta: bool,
+    /// The container of the objects; they are named `CN=<key>`.
+    #[arg(long, default_value = "O=photorelay")]
+    base_dn: String,
+    #[arg(long, default_value = "EXOUser")]
+    object_class: AttributeName,
+    #[arg(long, default_value = "EXOUserKey")]
+    key_attribute: AttributeName,
+    #[arg(long, default_value = "EXOPhoto")]
+    photo_attribute: AttributeName,
+    #[arg(long, default_value = "EXOPhotoChecksum")]
+    checksum_attribute: AttributeName,
+}
+
+#[derive(Args)]
 pub(super) struct HashArgs {
     /// A photo file.
     file: PathBuf,
@@ -69,6 +94,7 @@ impl MimCommand {
             Self::Publish(args) => args.run(&started, settings).await,
             Self::Remove(args) => args.run(settings),
             Self::Rebuild => rebuild(settings),
+            Self::Ldif(args) => args.run(settings),
             Self::Hash(args) => args.run(),
         }
     }
@@ -121,6 +147,23 @@ impl RemoveArgs {
             true => println!("user {} leaves the feed with the next publication", self.user),
             false => bail!("user {} is not in the feed", self.user),
         }
+        Ok(CommandOutcome::Success)
+    }
+}
+
+impl LdifArgs {
+    fn run(self, settings: MimSettings) -> Result<CommandOutcome> {
+        let names = LdifNames {
+            base_dn: self.base_dn,
+            object_class: self.object_class,
+            key: self.key_attribute,
+            photo: self.photo_attribute,
+            checksum: self.checksum_attribute,
+        };
+        let kind = if self.delta { LdifKind::Delta } else { LdifKind::Full };
+        let LdifExport { written, deleted, sequence } =
+            FeedStore::open(settings)?.export_ldif(kind, &names, &self.file)?;
+        println!("{}: {written} people, {deleted} deleted, up to change {sequence}", self.file.display());
         Ok(CommandOutcome::Success)
     }
 }

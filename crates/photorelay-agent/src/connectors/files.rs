@@ -2,7 +2,7 @@
 //! never a part, and what was written survives a power cut.
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::io::{self, BufWriter, ErrorKind, Read as _, Write as _};
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -28,18 +28,27 @@ pub(super) fn read_limited(path: &Path, limit: u64) -> io::Result<Option<Bytes>>
     Ok(Some(Bytes::from(bytes)))
 }
 
-/// Writes beside the file and renames.
 pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_whole_with(path, |file| file.write_all(bytes))
+}
+
+/// Writes beside the file and renames.
+pub(super) fn write_whole_with<E: From<io::Error>>(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<File>) -> Result<(), E>,
+) -> Result<(), E> {
     let beside = path.with_extension(format!("{:016x}.tmp", fastrand::u64(..)));
-    let written = File::create_new(&beside).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_data()
+    let written = File::create_new(&beside).map_err(E::from).and_then(|file| {
+        let mut file = BufWriter::new(file);
+        write(&mut file)?;
+        file.flush()?;
+        Ok(file.get_ref().sync_data()?)
     });
-    written.and_then(|()| rename(&beside, path)).inspect_err(|_| {
+    written.and_then(|()| Ok(rename(&beside, path)?)).inspect_err(|_| {
         // Nothing was replaced; what is left of the attempt is of no use.
         let _ = fs::remove_file(&beside);
     })?;
-    path.parent().map_or(Ok(()), sync_folder)
+    Ok(path.parent().map_or(Ok(()), sync_folder)?)
 }
 
 #[expect(clippy::disallowed_methods, reason = "a blocking thread, and only on Windows")]

@@ -16,6 +16,7 @@ mod directory_scope;
 mod ldap_proxy;
 mod mim_agent;
 mod mim_feed;
+mod mim_ldif;
 mod program;
 mod stubborn;
 mod tcp;

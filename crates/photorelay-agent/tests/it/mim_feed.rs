@@ -59,7 +59,7 @@ impl Feed {
         assert_eq!(replaced, Replacement::Done);
     }
 
-    async fn show_many(&self, people: std::ops::Range<u32>) {
+    pub(crate) async fn show_many(&self, people: std::ops::Range<u32>) {
         for at in people {
             self.show(user(at), &identity(at), Some(&photo(at))).await;
         }

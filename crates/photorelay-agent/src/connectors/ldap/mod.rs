@@ -22,6 +22,7 @@ mod sign_in;
 
 pub use changes::LastChange;
 pub use connector::LdapConnector;
+pub use names::AttributeName;
 pub use scope::DirectoryScope;
 pub use settings::{DEFAULT_TIMEOUT, LdapSettings, Server, SignIn};
 pub(crate) use sign_in::NOT_BUILT;

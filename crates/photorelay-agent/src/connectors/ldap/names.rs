@@ -1,5 +1,6 @@
 //! Words of the configuration that name servers and attributes.
 
+use std::fmt;
 use std::str::FromStr;
 
 use super::settings::Server;
@@ -18,9 +19,15 @@ impl FromStr for Servers {
     }
 }
 
-/// The name of an attribute, which becomes part of filters.
+/// The name of an attribute or a class, which becomes part of filters and files.
 #[derive(Debug, Clone)]
-pub(crate) struct AttributeName(pub(crate) String);
+pub struct AttributeName(pub(crate) String);
+
+impl fmt::Display for AttributeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 impl FromStr for AttributeName {
     type Err = String;

@@ -5,7 +5,9 @@
 
 mod cleanup;
 mod connector;
+mod export;
 mod format;
+mod ldif;
 mod line;
 mod photos;
 mod publish;
@@ -16,7 +18,9 @@ mod settings;
 mod store;
 
 pub use connector::MimConnector;
+pub use export::{LdifExport, LdifKind};
 pub use format::{FeedEpoch, FeedHead};
+pub use ldif::LdifNames;
 pub use line::{LineState, PersonLine};
 pub use publish::{Publication, PublishOptions};
 pub use reader::{FeedReader, FeedReport};
@@ -30,6 +34,8 @@ pub enum FeedError {
     File { path: String, source: std::io::Error },
     #[error("the state of the feed ({path}): {source}")]
     State { path: String, source: rusqlite::Error },
+    #[error("the file cannot be written: {0}")]
+    Export(#[from] std::io::Error),
     /// What it is, and what to do.
     #[error("{0}")]
     Unusable(String),

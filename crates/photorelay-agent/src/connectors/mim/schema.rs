@@ -11,7 +11,8 @@ use super::settings::MimSettings;
 
 const SCHEMA_VERSION: i64 = 1;
 
-/// `people` are the lines `P` and `N`, `tombstones` the lines `X`; `segments` is what was published last.
+/// `people` are the lines `P` and `N`, `tombstones` the lines `X`; `segments` is what was published last,
+/// `ldif_base` the keys of the last full export to LDIF.
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS people (
     user_id TEXT NOT NULL PRIMARY KEY,
@@ -42,6 +43,7 @@ CREATE TABLE IF NOT EXISTS segments (
     highest INTEGER NOT NULL DEFAULT 0,
     dirty INTEGER NOT NULL DEFAULT 1
 );
+CREATE TABLE IF NOT EXISTS ldif_base (key TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS meta (name TEXT NOT NULL PRIMARY KEY, value) WITHOUT ROWID;
 ";
 
@@ -60,6 +62,8 @@ pub(super) enum Counter {
     RemovedPeople,
     /// When files were cleaned up last, in Unix seconds.
     CleanedAt,
+    /// Of the publication that was exported to LDIF last as a whole.
+    LdifSequence,
 }
 
 impl Counter {
@@ -73,6 +77,7 @@ impl Counter {
             Self::RemovedPhotos => "removed_photos",
             Self::RemovedPeople => "removed_people",
             Self::CleanedAt => "cleaned_at",
+            Self::LdifSequence => "ldif_sequence",
         }
     }
 
