@@ -20,7 +20,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use tracing::{Dispatch, Level, Metadata};
-use tracing_subscriber::filter::{FilterExt as _, FilterFn, LevelFilter, filter_fn};
+use tracing_subscriber::filter::{FilterExt as _, FilterFn, LevelFilter, ParseError, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
@@ -70,8 +70,13 @@ impl FromStr for LogFilter {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        EnvFilter::try_new(text).map(|_| Self(text.to_owned())).map_err(|e| e.to_string())
+        parsed(text).map(|_| Self(text.to_owned())).map_err(|e| e.to_string())
     }
+}
+
+/// The value of a field in a filter is plain text: a pattern would be compiled into an automaton of any size.
+fn parsed(text: &str) -> Result<EnvFilter, ParseError> {
+    EnvFilter::builder().with_regex(false).parse(text)
 }
 
 impl fmt::Display for LogFilter {
@@ -133,7 +138,7 @@ where
 
 /// The operator's filter, limited to events that are safe to log.
 fn logged(filter: &LogFilter) -> impl tracing_subscriber::layer::Filter<Registry> + use<> {
-    let wanted = EnvFilter::try_new(format!("{}=off,{}", metrics::TARGET, filter.0));
+    let wanted = parsed(&format!("{}=off,{}", metrics::TARGET, filter.0));
     let wanted = wanted.unwrap_or_else(|_| EnvFilter::new("info"));
     let safe: FilterFn = filter_fn(|event: &Metadata<'_>| is_ours(event) || *event.level() <= Level::WARN);
     wanted.and(safe.with_max_level_hint(LevelFilter::TRACE))
@@ -217,6 +222,20 @@ mod tests {
             let lines = logged(LogFormat::Text, filter, log_of_all);
             assert_eq!(lines.len(), 2, "{lines:#?}");
             assert!(lines[0].ends_with("ours") && lines[1].ends_with("their warning"), "{lines:#?}");
+        }
+    }
+
+    #[test]
+    fn a_value_in_a_filter_is_plain_text_and_never_a_pattern() {
+        // The first one is no pattern, and the second one is one that takes minutes and gigabytes to compile.
+        for value in ["(".to_owned(), r"(\w|\d)*".repeat(1_000), "x*".to_owned()] {
+            let lines = logged(LogFormat::Text, &format!("warn,[check{{user={value}}}]=info"), || {
+                for user in [value.as_str(), "xx"] {
+                    let _in_span = tracing::info_span!("check", %user).entered();
+                    tracing::info!(target: "photorelay::x", "checked");
+                }
+            });
+            assert_eq!(lines.len(), 1, "{value}: {lines:#?}");
         }
     }
 
