@@ -5,14 +5,18 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use photorelay_agent::connectors::ldap::{DEFAULT_TIMEOUT, DirectoryScope, LdapConnector, LdapSettings, SignIn};
 use photorelay_agent::connectors::{Connector, ConnectorError, EntryRef, Replacement};
+use photorelay_core::contract::Identity;
 use tempfile::NamedTempFile;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
+use crate::directory::any_user;
+
 /// Operations as tags of BER (RFC 4511, section 4), and the result `success` without a name and a text.
 const BIND: u8 = 0x60;
 const SEARCH: u8 = 0x63;
+const CONTROLS: u8 = 0xa0;
 const SUCCESS: [u8; 7] = [0x0a, 1, 0, 4, 0, 4, 0];
 /// A name in Latin-1, which is no UTF-8.
 const NAME: &[u8] = b"CN=J\xf6rg Roe,DC=contoso,DC=test";
@@ -27,6 +31,15 @@ struct Nonsense {
 
 impl Nonsense {
     async fn start() -> Self {
+        Self::start_with("1").await
+    }
+
+    /// The schema says that no index finds an anchor, so all users are read in pages.
+    async fn start_without_index() -> Self {
+        Self::start_with("0").await
+    }
+
+    async fn start_with(search_flags: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("ldap+plain://{}", listener.local_addr().unwrap());
         let password = NamedTempFile::new().unwrap();
@@ -37,7 +50,7 @@ impl Nonsense {
         server.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
-                connections.spawn(serve(client, Arc::clone(&answered)));
+                connections.spawn(serve(client, search_flags, Arc::clone(&answered)));
             }
         });
         let target = LdapConnector::new(LdapSettings {
@@ -59,15 +72,17 @@ impl Nonsense {
     }
 }
 
-/// Repeats the operations of the answer in messages of their own, each with the number of the request.
-async fn serve(mut client: TcpStream, answer: Arc<Mutex<Vec<u8>>>) {
+/// Repeats the operations of the answer in messages of their own, each with the number of the request and with the
+/// controls that follow it.
+async fn serve(mut client: TcpStream, search_flags: &str, answer: Arc<Mutex<Vec<u8>>>) {
     let mut searches = 0;
     while let Some((number, operation)) = request(&mut client).await {
         searches += u8::from(operation == SEARCH);
         let operations = match (operation, searches) {
             (BIND, _) => element(0x61, &SUCCESS),
             (SEARCH, 1..=3) => {
-                let described = [("schemaNamingContext", "CN=Schema"), ("rangeUpper", "102400"), ("searchFlags", "1")];
+                let described =
+                    [("schemaNamingContext", "CN=Schema"), ("rangeUpper", "102400"), ("searchFlags", search_flags)];
                 let (name, value) = described[usize::from(searches) - 1];
                 [entry(b"CN=x", name, value.as_bytes()), element(0x65, &SUCCESS)].concat()
             }
@@ -75,7 +90,10 @@ async fn serve(mut client: TcpStream, answer: Arc<Mutex<Vec<u8>>>) {
         };
         let mut rest = operations.as_slice();
         while let [_, length, ..] = rest {
-            let (operation, more) = rest.split_at(2 + usize::from(*length));
+            let (mut operation, mut more) = rest.split_at(2 + usize::from(*length));
+            if let [CONTROLS, length, ..] = more {
+                (operation, more) = rest.split_at(operation.len() + 2 + usize::from(*length));
+            }
             rest = more;
             let message = element(0x30, &[element(2, &[number]), operation.to_vec()].concat());
             if client.write_all(&message).await.is_err() {
@@ -115,8 +133,24 @@ fn done() -> Vec<u8> {
     element(0x65, &SUCCESS)
 }
 
+/// The control of a page after which there are more (RFC 2696).
+fn more_pages() -> Vec<u8> {
+    let value = element(0x30, &[element(2, &[0]), element(4, b"next")].concat());
+    let control = element(0x30, &[element(4, b"1.2.840.113556.1.4.319"), element(4, &value)].concat());
+    element(CONTROLS, &control)
+}
+
 fn jane() -> EntryRef {
     EntryRef("<GUID=a1a1a1a1-a1a1-a1a1-a1a1-a1a1a1a1a1a1>".to_owned())
+}
+
+fn anyone() -> Identity {
+    Identity {
+        anchor: Some("oaGhoaGhoaGhoaGhoaGhoQ==".to_owned()),
+        sid: Some("S-1-5-21-1-2-3-1105".to_owned()),
+        sam_account_name: None,
+        domain: None,
+    }
 }
 
 /// The answer is an error that names no user, and the next right answer is taken.
@@ -187,4 +221,28 @@ async fn an_operation_that_is_no_answer_to_a_search_costs_the_connection_and_not
         let Err(error @ ConnectorError::Down(_)) = answer else { panic!("{operation:02x?}: {answer:?}") };
         goes_on(&directory, error).await;
     }
+}
+
+#[tokio::test]
+async fn pages_without_users_and_without_end_are_an_error_of_one_user() {
+    for page in
+        [[done(), more_pages()].concat(), [element(0x73, &element(4, b"ldap://x")), done(), more_pages()].concat()]
+    {
+        let directory = Nonsense::start_without_index().await;
+        directory.answers(std::slice::from_ref(&page));
+        let found = directory.target.find(any_user(), &anyone()).await;
+        let Err(error @ ConnectorError::Failed(_)) = found else { panic!("{found:?}") };
+        assert!(error.to_string().contains("pages without users"), "{error}");
+        goes_on(&directory, error).await;
+    }
+}
+
+#[tokio::test]
+async fn a_page_whose_control_cannot_be_read_costs_the_connection_and_nothing_else() {
+    let directory = Nonsense::start_without_index().await;
+    let control = element(0x30, &[element(4, b"1.2.840.113556.1.4.319"), element(4, b"nonsense")].concat());
+    directory.answers(&[done(), element(CONTROLS, &control)]);
+    let found = directory.target.find(any_user(), &anyone()).await;
+    let Err(error @ ConnectorError::Down(_)) = found else { panic!("{found:?}") };
+    goes_on(&directory, error).await;
 }

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use ldap3::adapters::PagedResults;
 use ldap3::asn1::StructureTag;
-use ldap3::{LdapError, ResultEntry, Scope, SearchOptions, controls};
+use ldap3::controls::{self, Control, ControlType};
+use ldap3::{LdapError, LdapResult, ResultEntry, Scope, SearchOptions};
 
 use super::codes;
 use super::session::{Session, contained};
@@ -16,6 +16,8 @@ pub(super) const MOST_ENTRIES: usize = 4;
 const PAGE: i32 = 1000;
 /// Larger than any directory: a server that sends more is broken.
 const MOST_USERS: usize = 4_000_000;
+/// A domain controller may send a few, where a page takes it too long.
+const MOST_EMPTY_PAGES: usize = 64;
 
 /// What the attributes of one object hold. Debug prints their names only.
 pub(super) struct DirectoryEntry(Vec<(String, Vec<Vec<u8>>)>);
@@ -112,24 +114,43 @@ pub(super) async fn every(
     mut show: impl FnMut(DirectoryEntry) + Send,
 ) -> Result<(), SearchError> {
     let mut ldap = session.ldap.clone();
-    ldap.with_timeout(session.timeout);
-    let pages = PagedResults::new(PAGE);
-    let attributes = attributes.to_vec();
-    let mut stream =
-        ldap.streaming_search_with(pages, base, Scope::Subtree, filter, attributes).await.map_err(SearchError::Lost)?;
-    let mut shown = 0;
-    while let Some(entry) = contained(stream.next()).await.map_err(SearchError::Lost)? {
-        if entry.is_ref() || entry.is_intermediate() {
-            continue;
+    let (mut received, mut empty_pages, mut cookie) = (0, 0, Vec::new());
+    loop {
+        ldap.with_timeout(session.timeout).with_controls(controls::PagedResults { size: PAGE, cookie });
+        let mut page =
+            ldap.streaming_search(base, Scope::Subtree, filter, attributes).await.map_err(SearchError::Lost)?;
+        let mut is_empty = true;
+        while let Some(entry) = page.next().await.map_err(SearchError::Lost)? {
+            received += 1;
+            if received > MOST_USERS {
+                return Err(SearchError::Lost(LdapError::EndOfStream));
+            }
+            if !entry.is_ref() && !entry.is_intermediate() {
+                is_empty = false;
+                show(DirectoryEntry::of(entry)?);
+            }
         }
-        shown += 1;
-        if shown > MOST_USERS {
-            return Err(SearchError::Lost(LdapError::EndOfStream));
+        let result = page.finish().await;
+        if result.rc != 0 {
+            return Err(SearchError::Answered(codes::error(&result)));
         }
-        show(DirectoryEntry::of(entry)?);
+        cookie = next_page(&result).await.map_err(SearchError::Lost)?;
+        if cookie.is_empty() {
+            return Ok(());
+        }
+        empty_pages += usize::from(is_empty);
+        if empty_pages > MOST_EMPTY_PAGES {
+            let reason = "the directory sent pages without users that did not come to an end";
+            return Err(SearchError::Answered(ConnectorError::Failed(reason.to_owned())));
+        }
     }
-    let result = stream.finish().await;
-    if result.rc == 0 { Ok(()) } else { Err(SearchError::Answered(codes::error(&result))) }
+}
+
+/// The cookie by which the next page is asked for (RFC 2696); empty after the last one.
+async fn next_page(result: &LdapResult) -> Result<Vec<u8>, LdapError> {
+    let paged = |control: &&Control| matches!(control.0, Some(ControlType::PagedResults));
+    let Some(Control(_, control)) = result.ctrls.iter().find(paged) else { return Ok(Vec::new()) };
+    contained(async { Ok(control.parse::<controls::PagedResults>().cookie) }).await
 }
 
 /// The number is a limit and the size of the one page that is asked for, because a server may keep to one of the two
