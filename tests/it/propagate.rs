@@ -1,7 +1,9 @@
 //! A changed photo becomes a stored, audited photo, a write-back message, and a written file.
 
+use bytes::Bytes;
 use graph_sim::{Fault, FaultRule, RequestPattern};
-use photorelay_core::contract::{CauseKind, EntryKind, FetchPolicy, Outcome};
+use jiff::{SignedDuration, Timestamp};
+use photorelay_core::contract::{CaptureStatus, CauseKind, EntryKind, FetchPolicy, Outcome};
 use photorelay_core::id::Digest;
 use photorelay_core::names::{self, CHECKS_QUEUE, Container};
 use photorelay_core::queue::Outgoing;
@@ -180,6 +182,31 @@ async fn more_captures_than_a_day_allows_are_put_off_and_not_lost() {
     assert_eq!(world.trail(user).await.len(), 2);
     let waiting = world.storage().queues.count(CHECKS_QUEUE).await.unwrap();
     assert_eq!(waiting, 1, "one check comes back when the day is over, however many changes there were");
+    world.end_with_leftovers().await;
+}
+
+#[tokio::test]
+async fn an_entry_from_the_end_of_time_puts_a_user_off_for_a_day_at_most() {
+    let world = World::with(Setup { edit: |config| config.capture.captures_per_day = 2, ..Setup::default() }).await;
+    let user = world.user(0);
+    for _ in 0..2 {
+        world.sim.tenant().change_photo(guid(user)).unwrap();
+        world.settle().await;
+    }
+    let (blobs, name) = (&*world.storage().blobs, names::audit_entry(user, 1));
+    let stored = blobs.get(Container::Audit, &name, 1 << 16).await.unwrap().unwrap();
+    let mut entry: serde_json::Value = serde_json::from_slice(&stored).unwrap();
+    entry["observedAt"] = json!(Timestamp::MAX.to_string());
+    let put = async |content: Bytes| {
+        blobs.put(Container::Audit, &name, "application/json", content, &Default::default()).await.unwrap()
+    };
+    put(entry.to_string().into()).await;
+    world.sim.tenant().change_photo(guid(user)).unwrap();
+    world.settle().await;
+
+    let CaptureStatus::Parked { until } = world.head(user).await.unwrap().capture_status else { panic!("not put off") };
+    assert!(until <= Timestamp::now() + SignedDuration::from_hours(24), "{until}");
+    put(stored).await;
     world.end_with_leftovers().await;
 }
 

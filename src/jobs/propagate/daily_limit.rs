@@ -18,8 +18,10 @@ pub(super) async fn reached(cx: &Reconciliation<'_>, seq: u32) -> Result<Option<
     let limit = cx.settings.captures_per_day;
     let Some(oldest) = (seq + 1).checked_sub(limit).filter(|oldest| *oldest > 0) else { return Ok(None) };
     let Some(oldest) = audit::read(cx.blobs(), cx.user, oldest).await? else { return Ok(None) };
-    let until = oldest.entry.observed_at + SignedDuration::from_hours(24);
-    Ok((until > Timestamp::now()).then_some(until))
+    let now = Timestamp::now();
+    // A clock that was ahead must not keep the user waiting longer than a day.
+    let until = oldest.entry.observed_at.min(now) + SignedDuration::from_hours(24);
+    Ok((until > now).then_some(until))
 }
 
 /// Sends the check that comes back, unless one is on its way.
