@@ -29,7 +29,7 @@ impl GraphSettings {
                  PHOTORELAY_CLIENT_CERTIFICATE_FILE, or AZURE_FEDERATED_TOKEN_FILE (workload identity)",
             );
         }
-        let url = reader.url("PHOTORELAY_GRAPH_URL", Some(DEFAULT_URL));
+        let url = reader.bare_url("PHOTORELAY_GRAPH_URL", DEFAULT_URL);
         let authority_url = authority_url(reader);
         Some(Self {
             tenant_id: tenant_id?,
@@ -41,5 +41,5 @@ impl GraphSettings {
 }
 
 pub(super) fn authority_url(reader: &mut Reader<'_>) -> Option<Url> {
-    reader.url("PHOTORELAY_AUTHORITY_URL", Some(DEFAULT_AUTHORITY_URL))
+    reader.bare_url("PHOTORELAY_AUTHORITY_URL", DEFAULT_AUTHORITY_URL)
 }

@@ -1,8 +1,9 @@
 //! How Graph's notifications reach this deployment, and the secret by which they are recognised.
 
+use std::fmt;
 use std::str::FromStr;
 
-use photorelay_core::settings::Reader;
+use photorelay_core::settings::{Reader, without_key};
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
@@ -17,17 +18,32 @@ pub struct NotificationSettings {
     pub delivery: Option<NotificationDelivery>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum NotificationDelivery {
-    /// Graph posts to `/api/notifications` and `/api/lifecycle` below this URL.
+    /// Graph posts to `/api/notifications` and `/api/lifecycle` below this URL, whose query may be a key.
     Webhook(Url),
     Events(EventDelivery),
 }
 
+impl fmt::Debug for NotificationDelivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Webhook(url) => f.debug_tuple("Webhook").field(&without_key(url)).finish(),
+            Self::Events(events) => f.debug_tuple("Events").field(events).finish(),
+        }
+    }
+}
+
 /// An event hub or a partner topic of Event Grid, in Graph's notation.
 /// <https://learn.microsoft.com/graph/change-notifications-delivery-event-hubs>
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct EventDelivery(pub String);
+
+impl fmt::Debug for EventDelivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.split(':').next().unwrap_or_default())
+    }
+}
 
 impl NotificationSettings {
     pub fn new(client_state: SecretString) -> Self {

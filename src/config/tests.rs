@@ -1,7 +1,5 @@
 //! Every problem is reported, at once and without a secret.
 
-use photorelay_core::settings::ServiceUri;
-
 use super::*;
 
 const WHOLE: [(&str, &str); 5] = [
@@ -79,7 +77,40 @@ fn storage_is_one_of_both_and_whole() {
 }
 
 #[test]
-fn a_service_uri_never_prints_its_sas() {
-    let uri = ServiceUri("https://st.blob.core.windows.net/?sv=1&sig=secret".parse().unwrap());
-    assert!(!format!("{uri:?}").contains("secret"));
+fn no_setting_shows_what_a_url_carries_as_a_key() {
+    const KEY: &str = "the-key";
+    let decorated = |host: &str| format!("https://user:{KEY}@{host}/x?code={KEY}#{KEY}");
+    let events = format!("EventHub:https://{KEY}@ns.servicebus.windows.net/eventhubname/hub?tenantId={KEY}");
+    let configurations = [
+        vec![("PHOTORELAY_PUBLIC_URL", decorated("relay.test"))],
+        vec![("PHOTORELAY_EVENT_DELIVERY", events)],
+        vec![
+            ("PhotoStorage__path", String::new()),
+            ("PhotoStorage__blobServiceUri", decorated("st.test")),
+            ("PhotoStorage__queueServiceUri", decorated("st.test")),
+        ],
+    ];
+    for changes in configurations {
+        let whole = WHOLE.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        let environment: Environment = whole.chain(changes).collect();
+        let shown = format!("{:?}", AppConfig::read(&environment).unwrap());
+        for secret in [KEY, "the-client-secret", "0123456789abcdef"] {
+            assert!(!shown.contains(secret), "{shown}");
+        }
+    }
+    for name in ["PHOTORELAY_GRAPH_URL", "PHOTORELAY_AUTHORITY_URL"] {
+        for url in
+            [format!("https://x.test/?k={KEY}"), format!("https://x.test/#{KEY}"), format!("https://{KEY}@x.test")]
+        {
+            let reported = problems(&[(name, &url)]);
+            assert!(reported.contains(name) && !reported.contains(KEY), "{reported}");
+        }
+    }
+}
+
+#[test]
+fn no_duration_is_so_long_that_it_cannot_be_added_to_a_time() {
+    for name in ["PHOTORELAY_HOLD_SECONDS", "PHOTORELAY_LEASE_SECONDS", "PHOTORELAY_SWEEP_SECONDS"] {
+        assert!(problems(&[(name, &u64::MAX.to_string())]).contains(name));
+    }
 }

@@ -125,7 +125,7 @@ impl AzureSettings {
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let credential = credential(reader).ok().flatten();
         let storage = storage(reader, credential.as_ref());
-        let authority_url = reader.url("PHOTORELAY_AUTHORITY_URL", Some(DEFAULT_AUTHORITY_URL));
+        let authority_url = reader.bare_url("PHOTORELAY_AUTHORITY_URL", DEFAULT_AUTHORITY_URL);
         let certificate_expires_at = credential.as_ref().and_then(certificate::expires_at);
         Some(Self { storage: storage?, authority_url: authority_url?, certificate_expires_at })
     }

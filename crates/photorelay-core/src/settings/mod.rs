@@ -19,6 +19,15 @@ use url::Url;
 
 use crate::entra;
 
+/// A year: longer than any duration that makes sense here.
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
+
+/// The URL as it may be shown: without user, query and fragment, where a key may stand.
+pub fn without_key(url: &Url) -> String {
+    let key = url.query().map_or("", |_| "?redacted");
+    format!("{}{}{key}", url.origin().ascii_serialization(), url.path())
+}
+
 /// The environment variables of the process, or of a test. `Debug` prints only the names.
 #[derive(Clone, Default)]
 pub struct Environment(HashMap<String, String>);
@@ -107,8 +116,13 @@ impl<'a> Reader<'a> {
         text.parse().map_err(|error| self.problems.push(format!("{name}: {error}"))).ok()
     }
 
+    /// Reads a duration of at most [`LONGEST`], so that it can be added to any time of the near future.
     pub fn seconds(&mut self, name: &str, default: Duration) -> Duration {
-        self.optional(name).map_or(default, Duration::from_secs)
+        let seconds = self.optional(name).map_or(default, Duration::from_secs);
+        if seconds > LONGEST {
+            self.problem(&format!("{name} must be at most {}", LONGEST.as_secs()));
+        }
+        seconds
     }
 
     /// Reads a duration of at least one second.
@@ -120,7 +134,18 @@ impl<'a> Reader<'a> {
         seconds
     }
 
-    /// Reads an https URL; plain http is accepted only for this machine.
+    /// Reads an https URL as [`Self::url`] does, where nothing but a server and a path makes sense. So it carries no key.
+    pub fn bare_url(&mut self, name: &str, default: &str) -> Option<Url> {
+        let url = self.url(name, Some(default))?;
+        if url.query().is_none() && url.fragment().is_none() && url.username().is_empty() && url.password().is_none() {
+            return Some(url);
+        }
+        self.problems.push(format!("{name} must carry neither a user nor a query nor a fragment"));
+        None
+    }
+
+    /// Reads an https URL; plain http is accepted only for this machine. It may carry a key, so it must be shown only
+    /// by [`without_key`].
     pub fn url(&mut self, name: &str, default: Option<&str>) -> Option<Url> {
         let text = self.environment.get(name).or(default)?;
         let Ok(url) = Url::parse(text) else {

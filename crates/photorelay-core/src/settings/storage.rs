@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use url::Url;
 
-use super::Reader;
+use super::{Reader, without_key};
 use crate::entra::{self, CredentialConfig, CredentialError};
 use crate::storage::StorageConfig;
 
@@ -46,9 +46,7 @@ pub struct ServiceUri(pub Url);
 
 impl std::fmt::Debug for ServiceUri {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let url = &self.0;
-        let key = url.query().map_or("", |_| "?redacted");
-        write!(f, "{}{}{key}", url.origin().ascii_serialization(), url.path())
+        f.write_str(&without_key(&self.0))
     }
 }
 

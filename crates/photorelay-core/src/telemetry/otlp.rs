@@ -4,6 +4,7 @@
 //! cannot be sent is dropped, and the failure is logged once. Spans and metrics contain no more than log lines do.
 //! <https://opentelemetry.io/docs/specs/otel/protocol/exporter/>
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -26,7 +27,7 @@ use url::Url;
 
 use super::layer::{BoxedLayer, is_ours};
 use super::metrics;
-use crate::settings::{Environment, Problems, Reader};
+use crate::settings::{Environment, Problems, Reader, without_key};
 
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -36,11 +37,17 @@ const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 const BUCKETS: [f64; 14] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 600.0, 3600.0];
 
 /// The collector's endpoint, and the service that sends to it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Otlp {
     endpoint: Url,
     service: &'static str,
     version: &'static str,
+}
+
+impl fmt::Debug for Otlp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Otlp").field("endpoint", &without_key(&self.endpoint)).finish_non_exhaustive()
+    }
 }
 
 impl Otlp {

@@ -84,7 +84,8 @@ impl FromStr for Server {
         };
         let url = Url::parse(&text).map_err(|error| format!("not a URL: {error}"))?;
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or("the URL names no domain controller")?;
-        if !url.username().is_empty() || url.password().is_some() || !matches!(url.path(), "" | "/") {
+        let is_decorated = url.query().is_some() || url.fragment().is_some() || !url.username().is_empty();
+        if is_decorated || url.password().is_some() || !matches!(url.path(), "" | "/") {
             return Err("the URL may name a domain controller and a port, nothing else".to_owned());
         }
         let local = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
@@ -122,7 +123,16 @@ mod tests {
         assert_eq!(starttls("ldap://dc1.contoso.test:3389"), Ok(true));
         assert_eq!(starttls("ldap://127.0.0.1"), Ok(true));
         assert_eq!(starttls("ldap+plain://127.0.0.1:1389"), Ok(false));
-        for wrong in ["ldap+plain://dc1.contoso.test", "https://dc1", "dc1", "ldaps://", "ldaps://a:b@dc1", ""] {
+        for wrong in [
+            "ldap+plain://dc1.contoso.test",
+            "https://dc1",
+            "dc1",
+            "ldaps://",
+            "ldaps://a:b@dc1",
+            "ldaps://dc1?x",
+            "ldaps://dc1#x",
+            "",
+        ] {
             assert!(starttls(wrong).is_err(), "{wrong}");
         }
     }
