@@ -78,7 +78,8 @@ impl Reconciler {
         };
         let earlier = match self.successions.owner(user, &entry).await? {
             ObjectOwner::Own { earlier } => earlier,
-            other => return out_of_scope(plan, other.reason()),
+            ObjectOwner::TakenOver(by) => return out_of_scope(plan, by.to_string()),
+            ObjectOwner::Contested(with) => return out_of_scope(plan, with.to_string()),
         };
         let observed = Observed { user, newest: &newest, entry: &entry, present: present.as_ref(), earlier: &earlier };
         let step = self.next_step(observed).await?;

@@ -182,11 +182,9 @@ impl Reconciler {
                     let observed = Observed { user, newest: &newest, entry: &entry, present, earlier };
                     self.act(observed, has_turn).await?
                 }
-                other @ ObjectOwner::TakenOver { .. } => {
-                    ActOutcome::Noted { kind: NoteKind::OutOfScope, reason: other.reason() }
-                }
-                other @ ObjectOwner::Contested { .. } => {
-                    Settlement::refused(other.reason(), present.as_deref().map(Digest::of))
+                ObjectOwner::TakenOver(by) => ActOutcome::Noted { kind: NoteKind::OutOfScope, reason: by.to_string() },
+                ObjectOwner::Contested(with) => {
+                    Settlement::refused(with.to_string(), present.as_deref().map(Digest::of))
                 }
             },
             Err(outcome) => outcome,

@@ -35,24 +35,23 @@ pub(super) enum ObjectOwner {
     /// This user's; it was these users' before.
     Own { earlier: Vec<UserId> },
     /// Another user's whose trail began later.
-    TakenOver { by: UserId },
+    TakenOver(TakenOver),
     /// This user's and another one's.
-    Contested { with: UserId },
+    Contested(Contested),
 }
 
-impl ObjectOwner {
-    /// Why the user is not written.
-    pub(super) fn reason(&self) -> String {
-        match self {
-            Self::Own { .. } => String::new(),
-            Self::TakenOver { by } => format!("user {by} has taken over the object in the target"),
-            Self::Contested { with } => format!(
-                "user {with} is the same object in the target (same anchor and SID), and both users live: correct the \
-                 one that is wrong, or run `photorelay forget` for the one that is gone"
-            ),
-        }
-    }
-}
+/// By this user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("user {0} has taken over the object in the target")]
+pub(super) struct TakenOver(UserId);
+
+/// With this user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "user {0} is the same object in the target (same anchor and SID), and both users live: correct the one that is \
+     wrong, or run `photorelay forget` for the one that is gone"
+)]
+pub(super) struct Contested(UserId);
 
 /// When a trail began and when Graph last showed something of its user.
 struct TrailSpan {
@@ -103,8 +102,8 @@ impl Successions {
             let contested = own.overlaps(&others_span);
             self.record(user, other, own.is_before(&others_span), contested).await?;
             owner = match owner {
-                ObjectOwner::Own { .. } if contested => ObjectOwner::Contested { with: other },
-                ObjectOwner::Own { .. } if own.is_before(&others_span) => ObjectOwner::TakenOver { by: other },
+                ObjectOwner::Own { .. } if contested => ObjectOwner::Contested(Contested(other)),
+                ObjectOwner::Own { .. } if own.is_before(&others_span) => ObjectOwner::TakenOver(TakenOver(other)),
                 ObjectOwner::Own { mut earlier } => {
                     earlier.push(other);
                     ObjectOwner::Own { earlier }
