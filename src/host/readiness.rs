@@ -64,16 +64,18 @@ impl StorageReadiness {
         Self(readiness)
     }
 
-    /// Whether the storage is prepared. Waits for the first attempt, but not for long.
+    /// Whether the storage is prepared, once the first attempt is over.
     pub(super) async fn is_ready(&self) -> bool {
-        let state = *self.0.borrow();
-        if state == Preparation::FirstAttempt {
-            let mut attempts = self.0.clone();
-            let ended = attempts.wait_for(|state| *state != Preparation::FirstAttempt);
-            // Whichever way the wait ends, what the state is now decides.
-            let _ = tokio::time::timeout(PATIENCE, ended).await;
-        }
+        self.after_first_attempt().await;
         *self.0.borrow() == Preparation::Done
+    }
+
+    /// Waits for the first attempt, but not for long.
+    pub(super) async fn after_first_attempt(&self) {
+        let mut attempts = self.0.clone();
+        let ended = attempts.wait_for(|state| *state != Preparation::FirstAttempt);
+        // Whichever way the wait ends, what the state is then decides.
+        let _ = tokio::time::timeout(PATIENCE, ended).await;
     }
 
     /// Waits until the storage is prepared.

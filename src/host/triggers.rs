@@ -74,7 +74,7 @@ fn invoked(function: &Function, functions: &Arc<Functions>, call: TriggerHandler
 /// A failure has to be a 5xx, and a success a JSON object.
 async fn answer(functions: Arc<Functions>, binding: String, body: &[u8], call: TriggerHandler) -> Response {
     // What needs the storage fails with its own reason; keeping the subscription alive does not need it.
-    functions.storage.is_ready().await;
+    functions.storage.after_first_attempt().await;
     let result = match Invocation::parse(body) {
         Ok(invocation) => call(TriggerCall { functions, binding, invocation }).await,
         Err(error) => Err(error.to_string()),
