@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
+use axum::response::IntoResponse as _;
 use graph_sim::{Sim, SimConfig};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
@@ -125,7 +126,7 @@ struct Endpoint {
     received: Mutex<Received>,
     arrived: Notify,
     handshake: Mutex<Handshake>,
-    /// Responses to the next POSTs; 202 when there is none left. `None` never responds.
+    /// Responses to the next POSTs; 202 when there is none left. `None` counts as no response within any limit.
     responses: Mutex<Vec<Option<u16>>>,
 }
 
@@ -201,7 +202,7 @@ async fn receive(State(endpoint): State<Arc<Endpoint>>, uri: Uri, body: bytes::B
     let next = endpoint.responses.lock().unwrap().pop();
     match next.unwrap_or(Some(202)) {
         Some(status) => respond(status, "text/plain", String::new()),
-        None => std::future::pending().await,
+        None => ([("graph-sim-never", "1")], "").into_response(),
     }
 }
 

@@ -113,10 +113,6 @@ async fn notifications_can_be_duplicated_and_lost() {
 async fn what_was_not_accepted_in_time_is_sent_again() {
     let (bench, receiver) = (bench(SimConfig::default()).await, Receiver::start().await);
     bench.subscribe(&receiver.url).await;
-    bench.sim.set(|settings| {
-        settings.first_answer_ms = 40;
-        settings.retry_answer_ms = 40;
-    });
     receiver.respond_next(&[Some(503), None, Some(404), Some(202)]);
     bench.sim.tenant().change_photo(bench.first_user()).unwrap();
     bench.sim.idle().await;
