@@ -43,6 +43,13 @@ impl PopulationReader {
         Ok(population.taken_at > last_seen && population.members.binary_search(&user).is_err())
     }
 
+    /// When the list was made, if it names the user.
+    pub(super) async fn listed_at(&self, user: UserId) -> Result<Option<Timestamp>, StoreError> {
+        let population = self.population().await?;
+        let population = population.filter(|population| population.members.binary_search(&user).is_ok());
+        Ok(population.map(|population| population.taken_at))
+    }
+
     async fn population(&self) -> Result<Option<Arc<Population>>, StoreError> {
         let mut known = self.known.lock().await;
         if let Some(known) = known.as_ref().filter(|known| known.read_at.elapsed() < GOOD_FOR) {

@@ -2,12 +2,12 @@
 //! back has another object ID and another trail, and is the same object.
 //!
 //! Two users are one person if they have the same anchor or the same SID. The one whose trail began later has taken the
-//! object over. If the earlier trail went on after that, both users live: neither is written, and an operator has to
-//! decide. What the earlier users wrote is ours.
+//! object over. If the earlier trail went on after that, or a list of users of a day later still names the earlier user,
+//! both users live: neither is written, and an operator has to decide. What the earlier users wrote is ours.
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use photorelay_core::audit::{self, Committed};
 use photorelay_core::contract::{CauseKind, EntryKind, Identity, ObjectClaim, Succession, V1};
 use photorelay_core::documents;
@@ -19,6 +19,9 @@ use super::error::WriteBackError;
 use super::population::PopulationReader;
 use crate::connectors::EntryRef;
 use crate::rights::{Grant, ScopedBlobs};
+
+/// A list of users may be behind: one that is this much younger than a trail is not.
+const LISTS_ARE_BEHIND: SignedDuration = SignedDuration::from_hours(24);
 
 #[derive(Debug, Clone)]
 pub(super) struct Successions {
@@ -57,6 +60,8 @@ pub(super) struct Contested(UserId);
 struct TrailSpan {
     began: (Timestamp, UserId),
     last_seen: Timestamp,
+    /// When the last list of users was made, if it names the user.
+    listed_at: Option<Timestamp>,
     /// Forgotten by an operator, or not synchronised any more.
     is_gone: bool,
     identity: Identity,
@@ -118,7 +123,8 @@ impl Successions {
         let Some(first) = audit::read(&self.blobs, user, 1).await? else { return Ok(None) };
         let began = first.entry.observed_at;
         let identity = first.entry.identity;
-        let mut span = TrailSpan { began: (began, user), last_seen: began, is_gone: false, identity };
+        let listed_at = self.population.listed_at(user).await?;
+        let mut span = TrailSpan { began: (began, user), last_seen: began, listed_at, is_gone: false, identity };
         for seq in audit::sequence_numbers(&self.blobs, user).await?.into_iter().rev() {
             let Some(committed) = audit::read(&self.blobs, user, seq).await? else { continue };
             span.is_gone |= committed.entry.kind == EntryKind::Forgotten;
@@ -168,9 +174,10 @@ impl TrailSpan {
         (!self.is_gone, self.began) < (!other.is_gone, other.began)
     }
 
-    /// Whether the earlier of the two went on after the later one began.
+    /// Whether the earlier of the two went on after the later one began: a photo was seen then, or the user was listed.
     fn overlaps(&self, other: &Self) -> bool {
         let (earlier, later) = if self.is_before(other) { (self, other) } else { (other, self) };
-        !earlier.is_gone && earlier.last_seen > later.began.0
+        let is_listed = earlier.listed_at.is_some_and(|at| at.duration_since(later.began.0) > LISTS_ARE_BEHIND);
+        !earlier.is_gone && (is_listed || earlier.last_seen > later.began.0)
     }
 }

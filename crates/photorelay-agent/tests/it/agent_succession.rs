@@ -1,7 +1,7 @@
 //! A person who leaves the synchronisation and comes back with a new object ID is the same object in the target: the new
 //! user takes it over, and the old one never writes again. And who owns a file of a folder, and since when.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use photorelay::jobs::sweep::Run;
 use photorelay::operate::forget::forget;
 use photorelay::operate::history::history;
@@ -103,6 +103,38 @@ async fn two_living_users_with_one_anchor_are_refused_until_one_of_them_is_forgo
 
     forget(world.storage(), world.tenant_id(), one, true, &mut Vec::new()).await.unwrap();
     reconcile(&world).await;
+    assert!(world.shows_newest(other).await);
+    assert!(alerts(&world).await.is_empty());
+    world.end().await;
+}
+
+#[tokio::test]
+async fn two_living_users_with_one_anchor_are_refused_though_neither_photo_changes_again() {
+    let world = world(2, WritePolicy::default()).await;
+    let (one, other) = (world.user(0), world.user(1));
+    photo(&world, one, "astronaut-648.jpg").await;
+    comes_back(&world, one, other);
+    photo(&world, other, "cat-648.jpg").await;
+    assert!(world.shows_newest(other).await);
+    let listed_after = async |hours: i64| {
+        let now = Timestamp::now() + SignedDuration::from_hours(hours);
+        world.app.sweep.run(&Run { now, ..Run::default() }).await.unwrap();
+        world.settle().await;
+        // The list of users is read every ten minutes: another agent reads it now.
+        let agent = agent(&world, WritePolicy::default());
+        agent.full_reconciliation(daily()).run(&CancellationToken::new()).await.unwrap();
+    };
+    listed_after(1).await;
+    assert!(alerts(&world).await.is_empty(), "the list may be behind");
+    listed_after(26).await;
+    for user in [one, other] {
+        let reason = world.receipts(user, 1).await.pop().unwrap().reason;
+        assert!(reason.is_some_and(|reason| reason.contains("same anchor")));
+    }
+    assert_eq!(alerts(&world).await, ["two_users_one_object"]);
+
+    world.sim.tenant().edit_user(guid(one), |person| person.on_premises_sync_enabled = Some(false)).unwrap();
+    listed_after(52).await;
     assert!(world.shows_newest(other).await);
     assert!(alerts(&world).await.is_empty());
     world.end().await;
