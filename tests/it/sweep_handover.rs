@@ -6,7 +6,7 @@ use graph_sim::{Fault, FaultRule, HoldPoint, PatternScope, RequestPattern, Retry
 use jiff::{SignedDuration, Timestamp};
 use photorelay::config::{AppConfig, HostingSettings};
 use photorelay::jobs::sweep::{Run, SweepError, SweepSettings};
-use photorelay_core::contract::{self, ContinueSweep, SweepLease, V1};
+use photorelay_core::contract::{self, ContinueSweep, Population, SweepLease, V1};
 use photorelay_core::names::{self, CHECKS_QUEUE, Container};
 use photorelay_core::queue::Outgoing;
 use photorelay_core::store::list_all;
@@ -81,12 +81,35 @@ async fn a_sweep_that_runs_out_of_time_hands_over_until_everybody_was_looked_at(
     let sim = graph_sim::SimConfig { users: 130, with_photo: 0.0, ..Default::default() };
     let edit = |config: &mut AppConfig| config.hosting.sweep_time_limit = Duration::ZERO;
     let world = World::with(Setup { sim, edit, subscribe: false, ..Setup::default() }).await;
+    world.sim.set(|settings| settings.delta_page = 130);
     assert_eq!(world.post("/sweep", TIMER).await.status(), 200);
     assert_eq!(world.storage().queues.count(CHECKS_QUEUE).await.unwrap(), 1, "the rest waits in the queue");
     assert_eq!(world.sim.requests().count("POST /v1.0/$batch"), 1, "the limit ends a run between any two batches");
     world.app.pump.drain().await.unwrap();
     assert_eq!(world.sim.requests().count("POST /v1.0/$batch"), 7, "nobody was asked about twice");
     assert!(cursor(&world).await.current.is_none());
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_sweep_that_runs_out_of_time_while_it_lists_the_users_goes_on_listing() {
+    let sim = graph_sim::SimConfig { users: 45, with_photo: 0.0, ..Default::default() };
+    let edit = |config: &mut AppConfig| config.hosting.sweep_time_limit = Duration::ZERO;
+    let world = World::with(Setup { sim, edit, subscribe: false, ..Setup::default() }).await;
+    world.sim.set(|settings| settings.delta_page = 10);
+    let stored = async |name: &str| world.storage().blobs.get(Container::State, name, 1 << 20).await.unwrap();
+    let lists = || world.sim.requests().count("GET /v1.0/users/delta");
+    assert_eq!(world.post("/sweep", TIMER).await.status(), 200);
+    assert_eq!((lists(), world.sim.requests().count("POST /v1.0/$batch")), (1, 0));
+    assert!(stored(names::POPULATION).await.is_none(), "half a list is no list: the others would seem to have left");
+    assert!(stored(names::POPULATION_QUERY).await.is_some());
+    assert_eq!(world.storage().queues.count(CHECKS_QUEUE).await.unwrap(), 1, "a message goes on");
+
+    world.app.pump.drain().await.unwrap();
+    assert_eq!((lists(), world.sim.requests().count("POST /v1.0/$batch")), (5 + 2, 3), "no page was read twice");
+    let population: Population = contract::parse(&stored(names::POPULATION).await.unwrap()).unwrap();
+    assert_eq!(population.members.len(), 45);
+    assert!(stored(names::POPULATION_QUERY).await.is_none() && cursor(&world).await.current.is_none());
     world.end().await;
 }
 

@@ -146,6 +146,8 @@ pub fn parse_head(name: &str) -> Option<UserId> {
 
 /// In `state`: the users that the sweep checks.
 pub const POPULATION: &str = "population.json";
+/// In [`Container::State`]; only while a list of the users is not finished.
+pub const POPULATION_QUERY: &str = "population-query.json";
 /// In `state`: the progress of the sweep.
 pub const SWEEP: &str = "sweep.json";
 

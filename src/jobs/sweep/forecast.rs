@@ -46,8 +46,9 @@ pub(super) async fn forecast(
 ) -> Result<Forecast, SweepError> {
     let blobs = &*storage.blobs;
     let now = Timestamp::now();
-    let done_to = cursor::resumable(&cursor::read(blobs).await?, now).map(|current| current.done_to);
-    let members = population::refresh(graph, &settings.scope, blobs, now).await?.members;
+    let done_to = cursor::resumable(&cursor::read(blobs).await?, now).and_then(|current| current.done_to);
+    let population = population::refresh(graph, &settings.scope, blobs, now, &|| false).await?;
+    let members = population.ok_or(SweepError::EndlessPopulation)?.members;
     let rest = &members[members.partition_point(|member| Some(*member) <= done_to)..];
     let step = rest.len().div_ceil(SAMPLE * MAX_BATCH).max(1);
     let sample: Vec<UserId> = rest.iter().step_by(step).copied().collect();

@@ -15,6 +15,8 @@ pub struct SweepReport {
     pub left: usize,
     /// The population was listed anew, because there was none or its link had expired.
     pub is_full_list: bool,
+    /// The run ended before the users were listed; the next run goes on listing them.
+    pub is_listing: bool,
     /// This run continued one that was cut off.
     pub is_resumed: bool,
     /// All users were compared; otherwise the next run continues.
@@ -72,7 +74,11 @@ impl SweepReport {
 impl fmt::Display for SweepReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let how = if self.is_full_list { ", listed anew" } else { "" };
-        writeln!(f, "population      {} ({} joined, {} left{how})", self.population, self.joined, self.left)?;
+        if self.is_listing {
+            writeln!(f, "population      not listed to the end yet")?;
+        } else {
+            writeln!(f, "population      {} ({} joined, {} left{how})", self.population, self.joined, self.left)?;
+        }
         let resumed = if self.is_resumed { " more, after those of the run before" } else { "" };
         writeln!(f, "looked at       {}{resumed}, {} of them with a photo", self.people, self.with_photo)?;
         writeln!(f, "checks sent     {}", self.checks)?;

@@ -8,6 +8,7 @@ use std::time::Instant;
 use photorelay_core::contract::{SweepCursor, SweepUnderWay};
 use photorelay_core::id::UserId;
 use photorelay_core::storage::Storage;
+use photorelay_core::store::{BlobStore, StoreError};
 use photorelay_core::trace::TraceContext;
 use tokio::sync::mpsc;
 
@@ -50,8 +51,14 @@ pub(super) async fn walk(
     let cursor = cursor::read(blobs).await?;
     let resumed = cursor::resumable(&cursor, run.now);
     let began_at = resumed.as_ref().map_or(run.now, |current| current.began_at);
-    let done_to = resumed.map(|current| current.done_to);
-    let population = population::refresh(graph, &settings.scope, blobs, run.now).await?;
+    let done_to = resumed.and_then(|current| current.done_to);
+    let deadline = run.time_limit.map(|limit| started + limit);
+    let must_end = || run.stop.is_cancelled() || deadline.is_some_and(|deadline| Instant::now() >= deadline);
+    let Some(population) = population::refresh(graph, &settings.scope, blobs, run.now, &must_end).await? else {
+        // What continues the sweep has to find it under way.
+        cursor::write(blobs, &SweepCursor { current: Some(SweepUnderWay { began_at, done_to }), ..cursor }).await?;
+        return Ok(SweepReport { is_listing: true, took: started.elapsed(), ..SweepReport::default() });
+    };
     let members = &population.members;
     let done = members.partition_point(|member| Some(*member) <= done_to);
     run.progress.send_modify(|progress| (progress.of, progress.done) = (members.len(), done));
@@ -67,7 +74,6 @@ pub(super) async fn walk(
         concurrency: AdaptiveConcurrency::new(settings.batches_at_once, settings.longest_wait),
         report: SweepReport::of_population(&population, done_to.is_some()),
     };
-    let deadline = run.time_limit.map(|limit| started + limit);
     let mut done_to = done_to;
     let mut is_cut = false;
     while !is_cut && !run.stop.is_cancelled() {
@@ -84,7 +90,7 @@ pub(super) async fn walk(
         let is_out_of_time = deadline.is_some_and(|deadline| Instant::now() >= deadline);
         is_cut = !swept.is_whole || (is_out_of_time && !users.is_at_end().await?);
         let is_over = !is_cut && users.is_at_end().await?;
-        if let Some(done_to) = done_to.filter(|_| !is_over) {
+        if done_to.is_some() && !is_over {
             let current = Some(SweepUnderWay { began_at, done_to });
             cursor::write(blobs, &SweepCursor { current, ..cursor.clone() }).await?;
             walk.log_progress();
@@ -95,13 +101,23 @@ pub(super) async fn walk(
     }
     let is_complete = !is_cut && !run.stop.is_cancelled() && users.is_at_end().await?;
     if is_complete {
-        for user in unreadable.keys().filter(|user| members.binary_search(user).is_err()) {
-            unreadable::delete(blobs, *user).await?;
-        }
+        forget_who_left(blobs, unreadable.keys(), members).await?;
         cursor::write(blobs, &SweepCursor { previous: Some(began_at), ..SweepCursor::default() }).await?;
     }
     let Walk { concurrency: AdaptiveConcurrency { requests, throttled, .. }, report, .. } = walk;
     Ok(SweepReport { is_complete, requests, throttled, took: started.elapsed(), ..report })
+}
+
+/// Whoever is no member any more is not asked about again.
+async fn forget_who_left(
+    blobs: &dyn BlobStore,
+    unreadable: impl Iterator<Item = &UserId>,
+    members: &[UserId],
+) -> Result<(), StoreError> {
+    for user in unreadable.filter(|user| members.binary_search(user).is_err()) {
+        unreadable::delete(blobs, *user).await?;
+    }
+    Ok(())
 }
 
 /// How far a stretch was compared.

@@ -40,7 +40,7 @@ pub use folder::FolderOwner;
 pub use head::{CaptureStatus, EchoSighting, Head};
 pub use heartbeat::{Heartbeat, RefusalStreak};
 pub use lifecycle::{LifecycleEvent, LifecycleMessage};
-pub use population::Population;
+pub use population::{Population, PopulationQuery};
 pub use receipt::{Note, NoteKind, Outcome, Receipt};
 pub use succession::{ObjectClaim, Succession};
 pub use sweep::{ContinueSweep, SweepCursor, SweepLease, SweepUnderWay};

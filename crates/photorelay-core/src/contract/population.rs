@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::{Contract, V1};
 use crate::id::UserId;
 
+/// Enough for about 400,000 users.
+const MAX_BYTES: usize = 16 * 1024 * 1024;
+
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Population {
@@ -33,13 +36,55 @@ impl std::fmt::Debug for Population {
 }
 
 impl Contract for Population {
-    /// Enough for about 400,000 users.
-    const MAX_BYTES: usize = 16 * 1024 * 1024;
+    const MAX_BYTES: usize = MAX_BYTES;
 
     fn validate(&self) -> Result<(), String> {
-        match self.members.is_sorted_by(|a, b| a < b) {
-            true => Ok(()),
-            false => Err("the members are not in order".to_owned()),
-        }
+        in_order(&self.members)
+    }
+}
+
+/// A delta query that a run of the sweep had no time to finish. It is no population: whoever stands on the pages that
+/// were not read yet is missing, or is still included.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PopulationQuery {
+    pub v: V1,
+    pub began_at: Timestamp,
+    /// Leads to the first page that was not read.
+    pub next_link: String,
+    /// How many pages were read.
+    pub pages: u32,
+    /// All users are listed, not only the changes to the last population.
+    pub is_full_list: bool,
+    /// As in [`Population`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub domains: Vec<String>,
+    /// In the order of their ids, without duplicates.
+    pub members: Vec<UserId>,
+}
+
+impl std::fmt::Debug for PopulationQuery {
+    /// Omits what [`Population`] omits.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PopulationQuery")
+            .field("began_at", &self.began_at)
+            .field("pages", &self.pages)
+            .field("members", &self.members.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Contract for PopulationQuery {
+    const MAX_BYTES: usize = MAX_BYTES;
+
+    fn validate(&self) -> Result<(), String> {
+        in_order(&self.members)
+    }
+}
+
+fn in_order(members: &[UserId]) -> Result<(), String> {
+    match members.is_sorted_by(|a, b| a < b) {
+        true => Ok(()),
+        false => Err("the members are not in order".to_owned()),
     }
 }

@@ -23,8 +23,9 @@ pub struct SweepCursor {
 #[serde(rename_all = "camelCase")]
 pub struct SweepUnderWay {
     pub began_at: Timestamp,
-    /// All users up to this one are done.
-    pub done_to: UserId,
+    /// All users up to this one are done; `None` while the users are still being listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub done_to: Option<UserId>,
 }
 
 impl Contract for SweepCursor {}

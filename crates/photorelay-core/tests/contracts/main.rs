@@ -8,8 +8,8 @@ use photorelay_core::contract::{
     CheckpointPage, ContinueSweep, Contract, ContractError, DailyWrites, DeadLetter, Decision, DeletionSlot, EntryKind,
     FetchPolicy, FileVersion, FolderOwner, FoundBy, Head, Heartbeat, Identity, LifecycleEvent, LifecycleMessage,
     MetadataFile, Note, NoteKind, NotificationActivity, ObjectClaim, Outcome, PageLink, PendingApproval, PhotoFacts,
-    Population, Receipt, ReceiptEnd, ReconciliationCursor, RefusalStreak, RenditionFacts, Seen, StopSwitch, Succession,
-    SweepCursor, SweepLease, SweepUnderWay, SweptLast, TrailEnd, V1, Verdict, WriteBack,
+    Population, PopulationQuery, Receipt, ReceiptEnd, ReconciliationCursor, RefusalStreak, RenditionFacts, Seen,
+    StopSwitch, Succession, SweepCursor, SweepLease, SweepUnderWay, SweptLast, TrailEnd, V1, Verdict, WriteBack,
 };
 use photorelay_core::id::{Digest, TenantId, UserId};
 use serde_json::{Value, json};
@@ -84,7 +84,11 @@ fn the_sweep_documents_are_as_agreed() {
     let link = "https://graph.microsoft.com/v1.0/users/delta?$deltatoken=opaque".to_owned();
     let (domains, members) = (Vec::new(), vec![user()]);
     golden("population.json", &Population { v: V1, taken_at: time(), delta_link: link, domains, members });
-    let current = Some(SweepUnderWay { began_at: time(), done_to: user() });
+    let next_link = "https://graph.microsoft.com/v1.0/users/delta?$skiptoken=opaque".to_owned();
+    let (domains, members) = (Vec::new(), vec![user()]);
+    let query = PopulationQuery { v: V1, began_at: time(), next_link, pages: 3, is_full_list: true, domains, members };
+    golden("population-query.json", &query);
+    let current = Some(SweepUnderWay { began_at: time(), done_to: Some(user()) });
     golden("sweep.json", &SweepCursor { v: V1, previous: Some(time()), current });
     golden("sweep-lease.json", &SweepLease { v: V1, until: time() });
     golden("continue-sweep.json", &ContinueSweep { v: V1, continue_sweep: time() });
