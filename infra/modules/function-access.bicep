@@ -78,7 +78,7 @@ resource sent 'Microsoft.Storage/storageAccounts/queueServices/queues@2023-05-01
   parent: queueService
 }]
 
-resource vault 'Microsoft.KeyVault/vaults@2023-07-01' existing = {
+resource vault 'Microsoft.KeyVault/vaults@2026-02-01' existing = {
   name: vaultName
 }
 

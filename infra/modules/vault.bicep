@@ -17,7 +17,7 @@ var ipRules = [for range in allowedIpRanges: {
   value: range
 }]
 
-resource vault 'Microsoft.KeyVault/vaults@2023-07-01' = {
+resource vault 'Microsoft.KeyVault/vaults@2026-02-01' = {
   // checkov:skip=CKV_AZURE_109:Deny with privateNetwork=true; without it every access needs an Entra identity with a role
   name: name
   location: location
