@@ -120,7 +120,7 @@ fn modules_use_only_floors_below_their_own() {
             }
         }
     }
-    for crate_name in ["photorelay", "photorelay-core", "photorelay-agent", "graph-sim", "host-sim"] {
+    for crate_name in ["photorelay", "photorelay-core", "photorelay-agent", "graph-sim", "host-sim", "psma-sim"] {
         assert!(floors.contains_key(crate_name), "ARCHITECTURE.md has no floors for {crate_name}");
     }
     assert!(found.is_empty(), "{found:#?}");
