@@ -230,7 +230,9 @@ fn connect_graph(
     factory()?;
     let scope = graph::scope(&settings.url);
     let tokens: Arc<dyn TokenSource> = Arc::new(CachedTokens::with_clock(factory, scope, tasks, stop, clock.clone()));
-    let graph = Graph::new(GraphConfig::new(settings.url.clone()), Arc::clone(&tokens))?;
+    let identity_extra = settings.identity_extra.clone();
+    let config = GraphConfig { identity_extra, ..GraphConfig::new(settings.url.clone()) };
+    let graph = Graph::new(config, Arc::clone(&tokens))?;
     Ok((Arc::new(graph), tokens))
 }
 

@@ -289,6 +289,7 @@ fn configuration(sim: &Sim, dir: &Path, public_url: Url) -> Result<AppConfig> {
         credential,
         url: Url::parse(&sim.graph_url())?,
         authority_url: Url::parse(&sim.authority_url())?,
+        identity_extra: Default::default(),
     };
     let mut config = AppConfig::with_defaults(
         graph,

@@ -5,6 +5,8 @@ use photorelay_core::id::TenantId;
 use photorelay_core::settings::{AlreadyReported, DEFAULT_AUTHORITY_URL, Reader};
 use url::Url;
 
+use crate::graph::IdentityExtra;
+
 #[derive(Debug, Clone)]
 pub struct GraphSettings {
     pub tenant_id: TenantId,
@@ -12,6 +14,8 @@ pub struct GraphSettings {
     pub url: Url,
     /// The login host of the cloud, which also signs in to the storage.
     pub authority_url: Url,
+    /// Personal data beyond what finds the on-premises account.
+    pub identity_extra: IdentityExtra,
 }
 
 const DEFAULT_URL: &str = "https://graph.microsoft.com/v1.0";
@@ -31,11 +35,13 @@ impl GraphSettings {
         }
         let url = reader.bare_url("PHOTORELAY_GRAPH_URL", DEFAULT_URL);
         let authority_url = authority_url(reader);
+        let identity_extra = reader.optional("PHOTORELAY_IDENTITY_EXTRA").unwrap_or_default();
         Some(Self {
             tenant_id: tenant_id?,
             credential: credential.ok().flatten()?,
             url: url?,
             authority_url: authority_url?,
+            identity_extra,
         })
     }
 }

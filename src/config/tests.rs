@@ -35,6 +35,7 @@ fn all_problems_are_reported_at_once_without_a_secret() {
         ("PHOTORELAY_SCOPE_GROUPS", "1f2c0b0e-0000-4000-8000-000000000001, not-an-id"),
         ("PHOTORELAY_SCOPE_DOMAINS", "contoso.test,"),
         ("PHOTORELAY_LOG_FORMAT", "xml"),
+        ("PHOTORELAY_IDENTITY_EXTRA", "mail,displayName"),
     ]);
     for setting in [
         "TENANT_ID",
@@ -45,6 +46,7 @@ fn all_problems_are_reported_at_once_without_a_secret() {
         "SCOPE_GROUPS",
         "SCOPE_DOMAINS",
         "LOG_FORMAT",
+        "IDENTITY_EXTRA",
     ] {
         assert!(reported.contains(&format!("PHOTORELAY_{setting}")), "{setting} is missing in {reported}");
     }

@@ -6,6 +6,8 @@ use photorelay_core::entra::{self, InsecureUrl};
 use photorelay_core::retry::RetryPolicy;
 use url::Url;
 
+use super::identity_extra::IdentityExtra;
+
 #[derive(Debug, Clone)]
 pub struct GraphConfig {
     /// With the version: `https://graph.microsoft.com/v1.0`.
@@ -17,6 +19,7 @@ pub struct GraphConfig {
     pub handshake_timeout: Duration,
     /// A longer wait than this allows is left to the caller, who has a queue to wait in.
     pub retry: RetryPolicy,
+    pub identity_extra: IdentityExtra,
 }
 
 impl GraphConfig {
@@ -32,6 +35,7 @@ impl GraphConfig {
                 first_delay: Duration::from_millis(300),
                 max_delay: Duration::from_secs(4),
             },
+            identity_extra: IdentityExtra::default(),
         }
     }
 }

@@ -13,6 +13,7 @@ use url::Url;
 use super::config::{GraphConfig, SetupError};
 use super::error::{GraphError, RequestContext};
 use super::exchange;
+use super::identity_extra::IdentityExtra;
 use super::request::Request;
 use super::response::{Response, retry_after_of};
 use super::throttle_gauge::ThrottleGauge;
@@ -49,6 +50,10 @@ impl Transport {
 
     pub(super) fn throttle(&self) -> &ThrottleGauge {
         &self.throttle
+    }
+
+    pub(super) fn identity_extra(&self) -> &IdentityExtra {
+        &self.config.identity_extra
     }
 
     pub(super) fn base_url(&self) -> &Url {

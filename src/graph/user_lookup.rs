@@ -37,6 +37,10 @@ pub struct GraphUser {
     pub sid: Option<String>,
     pub sam_account_name: Option<String>,
     pub domain: Option<String>,
+    /// This and the next two are read only if [`IdentityExtra`](super::IdentityExtra) names them.
+    pub employee_id: Option<String>,
+    pub user_principal_name: Option<String>,
+    pub mail: Option<String>,
 }
 
 impl GraphUser {
@@ -47,6 +51,9 @@ impl GraphUser {
             sid: self.sid.clone(),
             sam_account_name: self.sam_account_name.clone(),
             domain: self.domain.clone(),
+            employee_id: self.employee_id.clone(),
+            user_principal_name: self.user_principal_name.clone(),
+            mail: self.mail.clone(),
         }
     }
 }
@@ -75,6 +82,9 @@ struct WireUserProperties {
     on_premises_security_identifier: Option<String>,
     on_premises_sam_account_name: Option<String>,
     on_premises_domain_name: Option<String>,
+    employee_id: Option<String>,
+    user_principal_name: Option<String>,
+    mail: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -89,7 +99,8 @@ impl Graph {
         users: &[UserId],
         priority: Priority,
     ) -> Result<Vec<(UserId, Result<Option<GraphUser>, GraphError>)>, GraphError> {
-        let path = |user| format!("/users/{user}?$select={SELECT}");
+        let extra = self.transport.identity_extra().select();
+        let path = |user| format!("/users/{user}?$select={SELECT}{extra}");
         let items = self.batch("read the user", NEEDS, users, priority, path).await?;
         Ok(items.into_iter().map(|(user, item)| (user, item.and_then(|item| graph_user(item, user)))).collect())
     }
@@ -145,5 +156,8 @@ fn graph_user(item: ItemResponse, user: UserId) -> Result<Option<GraphUser>, Gra
         sid: property(wire.on_premises_security_identifier)?,
         sam_account_name: property(wire.on_premises_sam_account_name)?,
         domain: property(wire.on_premises_domain_name)?,
+        employee_id: property(wire.employee_id)?,
+        user_principal_name: property(wire.user_principal_name)?,
+        mail: property(wire.mail)?,
     }))
 }

@@ -1,9 +1,11 @@
 //! People: the right one or none, and nothing of them in what is printed.
 
+use std::sync::Arc;
+
 use photorelay::graph::{GraphError, Priority};
 use serde_json::{Value, json};
 
-use crate::server::{Server, envelope, error, user, with_json};
+use crate::server::{OneToken, Server, envelope, error, user, with_json};
 
 fn adele() -> Value {
     json!({"id": user(0).to_string().to_uppercase(), "userType": "Member", "accountEnabled": true,
@@ -35,6 +37,24 @@ async fn people_come_in_one_batch_and_those_who_do_not_exist_are_none() {
     let url = server.asked()[0].json()["requests"][0]["url"].as_str().unwrap().to_owned();
     assert!(url.starts_with(&format!("/users/{}?$select=id,userType,accountEnabled,", user(0))), "{url}");
     assert!(!url.contains(' '), "{url}");
+}
+
+#[tokio::test]
+async fn further_personal_data_is_read_only_if_it_is_asked_for() {
+    let server = Server::start(|_, _| {
+        let mut body = adele();
+        body["mail"] = json!("adele@contoso.test");
+        with_json(200, &json!({"responses": [{"id": "0", "status": 200, "body": body}]}))
+    })
+    .await;
+    let extended = server.graph_with(Arc::new(OneToken), |config| config.identity_extra = "mail".parse().unwrap());
+    let people = extended.users(&[user(0)], Priority::Normal).await.unwrap();
+    let (_, Ok(Some(adele))) = &people[0] else { panic!("{people:?}") };
+    assert_eq!(adele.identity().mail.as_deref(), Some("adele@contoso.test"));
+    server.graph().users(&[user(0)], Priority::Normal).await.unwrap();
+    let selected = |at: usize| server.asked()[at].json()["requests"][0]["url"].as_str().unwrap().to_owned();
+    assert!(selected(0).ends_with(",onPremisesSecurityIdentifier,mail"), "{}", selected(0));
+    assert!(selected(1).ends_with(",onPremisesSecurityIdentifier"), "{}", selected(1));
 }
 
 #[tokio::test]

@@ -32,6 +32,7 @@ pub fn app_settings(sim: &Sim, storage: StorageSettings) -> Result<AppConfig> {
         credential,
         url: Url::parse(&sim.graph_url())?,
         authority_url: Url::parse(&sim.authority_url())?,
+        identity_extra: Default::default(),
     };
     Ok(AppConfig::with_defaults(graph, storage, CLIENT_STATE.into()))
 }

@@ -310,6 +310,7 @@ pub fn configuration(sim: &Sim, dir: &Path, public_url: Url) -> AppConfig {
         credential,
         url: Url::parse(&sim.graph_url()).unwrap(),
         authority_url: Url::parse(&sim.authority_url()).unwrap(),
+        identity_extra: Default::default(),
     };
     let mut config =
         AppConfig::with_defaults(graph, StorageSettings::Embedded { path: dir.to_owned() }, CLIENT_STATE.into());

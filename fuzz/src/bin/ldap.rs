@@ -148,7 +148,7 @@ fn identity() -> Identity {
         anchor: Some("oaGhoaGhoaGhoaGhoaGhoQ==".to_owned()),
         sid: Some("S-1-5-21-1-2-3-1105".to_owned()),
         sam_account_name: Some("ada".to_owned()),
-        domain: None,
+        ..Identity::default()
     }
 }
 

@@ -92,6 +92,7 @@ fn configuration(cli: &Cli) -> Result<AppConfig> {
         credential,
         url: "https://graph.microsoft.com/v1.0".parse()?,
         authority_url: "https://login.microsoftonline.com".parse()?,
+        identity_extra: Default::default(),
     };
     let storage = StorageSettings::Embedded { path: cli.dir.clone() };
     Ok(AppConfig::with_defaults(graph, storage, cli.client_state.clone().into()))

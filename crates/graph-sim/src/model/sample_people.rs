@@ -59,6 +59,7 @@ impl SimUser {
             mail: Some(address.replace('\'', "")),
             user_principal_name: address,
             job_title: Some("Engineer".into()),
+            employee_id: Some(format!("{}", 100_001 + number)),
             user_type: "Member".into(),
             account_enabled: true,
             on_premises_sync_enabled: None,

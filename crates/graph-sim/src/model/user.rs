@@ -18,6 +18,7 @@ pub struct SimUser {
     pub user_principal_name: String,
     pub mail: Option<String>,
     pub job_title: Option<String>,
+    pub employee_id: Option<String>,
     /// `Member` or `Guest`.
     pub user_type: String,
     pub account_enabled: bool,
@@ -40,8 +41,9 @@ impl fmt::Debug for SimUser {
 
 /// Properties that can change.
 #[rustfmt::skip]
-const EDITABLE: [&str; 16] = [
-    "displayName", "givenName", "surname", "userPrincipalName", "mail", "jobTitle", "userType", "accountEnabled",
+const EDITABLE: [&str; 17] = [
+    "displayName", "givenName", "surname", "userPrincipalName", "mail", "jobTitle", "employeeId", "userType",
+    "accountEnabled",
     "onPremisesSyncEnabled", "onPremisesImmutableId", "onPremisesSamAccountName", "onPremisesDistinguishedName",
     "onPremisesDomainName", "onPremisesSecurityIdentifier", "onPremisesUserPrincipalName",
     "onPremisesLastSyncDateTime",
@@ -83,6 +85,7 @@ impl SimUser {
             "userPrincipalName" => json!(self.user_principal_name),
             "mail" => json!(self.mail),
             "jobTitle" => json!(self.job_title),
+            "employeeId" => json!(self.employee_id),
             "userType" => json!(self.user_type),
             "accountEnabled" => json!(self.account_enabled),
             "businessPhones" => json!([]),

@@ -31,6 +31,8 @@ async fn select_gives_exactly_what_was_asked_for() {
             "onPremisesSecurityIdentifier": user.on_premises_security_identifier, "userType": user.user_type,
         });
         assert_eq!(body, expected);
+        let body = bench.get_json(&format!("/users/{}?$select=employeeId,mail", user.id)).await;
+        assert_eq!((&body["employeeId"], &body["mail"]), (&json!(user.employee_id), &json!(user.mail)));
         assert_eq!(user.on_premises_immutable_id.is_some(), user.on_premises_sync_enabled == Some(true));
     }
     bench.end().await;

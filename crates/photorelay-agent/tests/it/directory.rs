@@ -344,7 +344,7 @@ pub(crate) fn identity(account: &Account) -> Identity {
         anchor: Some(account.anchor()),
         sid: Some(account.sid.clone()),
         sam_account_name: Some(account.name.clone()),
-        domain: None,
+        ..Identity::default()
     }
 }
 

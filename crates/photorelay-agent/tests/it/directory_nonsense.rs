@@ -150,6 +150,7 @@ fn anyone() -> Identity {
         sid: Some("S-1-5-21-1-2-3-1105".to_owned()),
         sam_account_name: None,
         domain: None,
+        ..Identity::default()
     }
 }
 

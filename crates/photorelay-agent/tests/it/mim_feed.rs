@@ -93,6 +93,7 @@ pub(crate) fn identity(at: u32) -> Identity {
         sid: Some(format!("S-1-5-21-1-2-3-{at}")),
         sam_account_name: Some(format!("user{at}")),
         domain: Some("contoso.test".to_owned()),
+        ..Identity::default()
     }
 }
 

@@ -120,6 +120,9 @@ pub struct RenditionFacts {
 }
 
 /// The user's on-premises identity, as Entra ID recorded it when the entry was made.
+///
+/// The last three are personal data that no directory needs: absent unless `PHOTORELAY_IDENTITY_EXTRA` names them. An entry
+/// is never changed, so what it holds stays as long as the trail.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Identity {
@@ -128,6 +131,12 @@ pub struct Identity {
     pub sid: Option<String>,
     pub sam_account_name: Option<String>,
     pub domain: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub employee_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_principal_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mail: Option<String>,
 }
 
 impl fmt::Debug for Identity {
@@ -138,6 +147,9 @@ impl fmt::Debug for Identity {
             .field("sid", &self.sid.is_some())
             .field("sam_account_name", &self.sam_account_name.is_some())
             .field("domain", &self.domain.is_some())
+            .field("employee_id", &self.employee_id.is_some())
+            .field("user_principal_name", &self.user_principal_name.is_some())
+            .field("mail", &self.mail.is_some())
             .finish()
     }
 }

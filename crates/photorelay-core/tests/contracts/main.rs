@@ -60,6 +60,7 @@ fn entry() -> AuditEntry {
             sid: Some("S-1-5-21-1004336348-1177238915-682003330-1104".to_owned()),
             sam_account_name: Some("ada".to_owned()),
             domain: Some("contoso.test".to_owned()),
+            ..Identity::default()
         },
         reason: None,
         traceparent: Some(TRACEPARENT.to_owned()),
@@ -114,6 +115,28 @@ fn the_decode_marker_is_as_agreed() {
 #[test]
 fn the_audit_entry_is_as_agreed() {
     golden("audit-entry.json", &entry());
+}
+
+#[test]
+fn an_extended_identity_is_as_agreed_and_keeps_events_small() {
+    let mut entry = entry();
+    entry.identity.employee_id = Some("100042".to_owned());
+    entry.identity.user_principal_name = Some("ada@contoso.test".to_owned());
+    entry.identity.mail = Some("ada.lovelace@contoso.test".to_owned());
+    golden("audit-entry-identity.json", &entry);
+    let event = WriteBack::announcing(&entry, Digest::of(b"entry 3")).unwrap();
+    golden("write-back-identity.json", &event);
+    let printed = format!("{entry:?} {event:?}");
+    assert!(!printed.contains("100042") && !printed.contains("contoso"), "{printed}");
+
+    let longest = Some("x".repeat(256));
+    let Identity { anchor, sid, sam_account_name, domain, employee_id, user_principal_name, mail } =
+        &mut entry.identity;
+    for value in [anchor, sid, sam_account_name, domain, employee_id, user_principal_name, mail] {
+        value.clone_from(&longest);
+    }
+    let event = contract::to_bytes(&WriteBack::announcing(&entry, Digest::ZERO).unwrap());
+    contract::parse::<WriteBack>(&event).unwrap();
 }
 
 #[test]

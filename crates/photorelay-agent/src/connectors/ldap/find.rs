@@ -199,7 +199,7 @@ mod tests {
 
     fn identity(anchor: Option<&str>, sid: Option<&str>, account: Option<&str>) -> Identity {
         let owned = |value: Option<&str>| value.map(str::to_owned);
-        Identity { anchor: owned(anchor), sid: owned(sid), sam_account_name: owned(account), domain: None }
+        Identity { anchor: owned(anchor), sid: owned(sid), sam_account_name: owned(account), ..Identity::default() }
     }
 
     fn anchor(guid: [u8; 16]) -> String {
