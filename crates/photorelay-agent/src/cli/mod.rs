@@ -5,6 +5,7 @@
 mod approvals;
 mod inspect;
 mod mim;
+mod photos;
 mod services;
 mod start;
 mod switch;
@@ -13,7 +14,8 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use photorelay_core::process::{CommandOutcome, Process};
 
-/// Keeps directories and folders up to date with the photos in photorelay's audit trail. Outbound connections only.
+/// Keeps directories and folders up to date with the photos in photorelay's audit trail. Only `serve-photos` accepts
+/// connections.
 #[derive(Parser)]
 #[command(version)]
 pub(super) struct AgentCli {
@@ -48,6 +50,8 @@ enum AgentCommand {
     /// The feed for Microsoft Identity Manager.
     #[command(subcommand)]
     Mim(mim::MimCommand),
+    /// Serve photos over HTTP, read-only, for clients that fetch them by URL.
+    ServePhotos,
 }
 
 impl AgentCli {
@@ -65,6 +69,7 @@ impl AgentCli {
             AgentCommand::Stop(args) => args.run(process).await,
             AgentCommand::Resume => switch::resume(process).await,
             AgentCommand::Mim(command) => command.run(process).await,
+            AgentCommand::ServePhotos => photos::serve(process).await,
         }
     }
 }

@@ -4,10 +4,12 @@
 //! reported at once.
 
 mod connector;
+mod photos;
 #[cfg(test)]
 mod tests;
 
 pub use connector::ConnectorSettings;
+pub use photos::PhotoServerConfig;
 
 use std::time::Duration;
 
