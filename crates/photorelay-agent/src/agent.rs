@@ -177,6 +177,7 @@ impl Agent {
 
     /// How the agent is, and how much of the day's quota is used.
     async fn write_heartbeat(&self) -> Result<(), StoreError> {
+        self.reconciler.settle_target().await;
         let (blobs, own) = (&*self.storage.blobs, self.reconciler.settings());
         let name = names::heartbeat(&own.target, &own.agent);
         documents::replace(blobs, Container::Agents, &name, &self.health.heartbeat(own)).await?;

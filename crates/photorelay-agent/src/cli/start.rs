@@ -48,12 +48,14 @@ pub(super) fn open_storage(config: &AgentConfig) -> Result<Storage> {
 
 pub(super) fn reconciler(config: &AgentConfig, storage: &Storage, dry_run: bool) -> Result<Reconciler> {
     let connector: Arc<dyn Connector> = match &config.connector {
-        ConnectorSettings::Folder { path, rendition } if dry_run || config.dry_run => {
-            Arc::new(FolderConnector::unopened(path, rendition, FOLDER_LIMIT))
+        ConnectorSettings::Folder { path, rendition, name, .. } if dry_run || config.dry_run => {
+            Arc::new(FolderConnector::unopened(path, rendition, FOLDER_LIMIT).with_name(name.clone()))
         }
-        ConnectorSettings::Folder { path, rendition } => {
+        ConnectorSettings::Folder { path, rendition, name, manifest } => {
             let folder = FolderConnector::open(path, rendition, FOLDER_LIMIT);
-            Arc::new(folder.with_context(|| format!("the folder {} cannot be opened", path.display()))?)
+            let folder = folder.with_context(|| format!("the folder {} cannot be opened", path.display()))?;
+            let folder = folder.with_name(name.clone());
+            Arc::new(if *manifest { folder.with_manifest() } else { folder })
         }
         ConnectorSettings::Ldap(settings) => Arc::new(LdapConnector::new((**settings).clone())),
         ConnectorSettings::Mim(settings) if dry_run || config.dry_run => {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use photorelay_core::settings::Reader;
 
+use crate::connectors::folder::FileName;
 use crate::connectors::ldap::names::{AttributeName, Servers};
 use crate::connectors::ldap::{DEFAULT_TIMEOUT, DirectoryScope, LdapSettings, NOT_BUILT, Server, SignIn};
 use crate::connectors::mim::MimSettings;
@@ -16,6 +17,9 @@ pub enum ConnectorSettings {
     Folder {
         path: PathBuf,
         rendition: String,
+        name: FileName,
+        /// Whether `manifest.csv` is written beside the photos.
+        manifest: bool,
     },
     Ldap(Box<LdapSettings>),
     Mim(Box<MimSettings>),
@@ -56,7 +60,9 @@ impl ConnectorSettings {
             [FOLDER] => {
                 let path = reader.required(FOLDER);
                 let rendition = reader.or_default("PHOTORELAY_FOLDER_RENDITION", "thumbnailPhoto");
-                Some(Self::Folder { path: path?, rendition: rendition? })
+                let name = reader.or_default("PHOTORELAY_FOLDER_NAME", "{samAccountName}");
+                let manifest = reader.flag("PHOTORELAY_FOLDER_MANIFEST");
+                Some(Self::Folder { path: path?, rendition: rendition?, name: name?, manifest })
             }
             [MIM] => mim(reader).map(|settings| Self::Mim(Box::new(settings))),
             [_] => directory(reader).map(|settings| Self::Ldap(Box::new(settings))),

@@ -72,4 +72,9 @@ pub trait Connector: Send + Sync + Debug {
         read: Option<&Bytes>,
         new: Option<&Bytes>,
     ) -> Result<Replacement, ConnectorError>;
+
+    /// Called every minute and at the end, but not in a dry run: brings up what describes all entries together.
+    async fn settle(&self) -> Result<(), ConnectorError> {
+        Ok(())
+    }
 }

@@ -329,6 +329,15 @@ impl Reconciler {
         Ok(if shown.as_ref() == value { replacement } else { Replacement::ChangedMeanwhile })
     }
 
+    /// Has the target bring up what describes all of its entries. What fails is tried again the next time.
+    pub(crate) async fn settle_target(&self) {
+        if !self.settings.dry_run
+            && let Err(error) = self.connector.settle().await
+        {
+            tracing::warn!(%error, "the target's summary is behind");
+        }
+    }
+
     async fn hold(
         &self,
         present: PresentValue,

@@ -13,6 +13,7 @@ mod directory_chaos;
 mod directory_faults;
 mod directory_nonsense;
 mod directory_scope;
+mod folder;
 mod ldap_proxy;
 mod mim_agent;
 mod mim_feed;

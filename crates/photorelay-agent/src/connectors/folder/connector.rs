@@ -1,30 +1,34 @@
-//! A folder with one `{samAccountName}.jpg` for each user, for badge systems and intranets that read files.
+//! Writes the files: a file is replaced as a whole, by rename, so that readers never see half a photo.
 //!
-//! A file is replaced as a whole, by rename, so that readers never see half a photo. Account names are unique only
-//! within a domain: `.photorelay/owners` records which user a file belongs to, and another user's file is never touched.
-//! The record is made by the first write; a user with the same anchor takes it over, because that is the same person
-//! with another object ID.
+//! Names need not be unique: `.photorelay/owners` records which user a file belongs to, and another user's file is never
+//! touched. The record is made by the first write; a user with the same anchor takes it over, because that is the same
+//! person with another object ID.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use photorelay_core::contract::{self, Contract as _, FolderOwner, Identity, V1};
 use photorelay_core::id::UserId;
 
-use super::connector::{Connector, ConnectorError, EntryRef, Replacement};
-use super::files::{read_limited, write_whole};
-
-/// Files larger than this were not written by us, and are not read.
-const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
+use super::files::{MAX_FILE_BYTES, own};
+use super::manifest;
+use super::name::FileName;
+use crate::connectors::files::{read_limited, write_whole};
+use crate::connectors::{Connector, ConnectorError, EntryRef, Replacement};
 
 #[derive(Debug, Clone)]
 pub struct FolderConnector {
     folder: PathBuf,
     rendition: String,
     limit: u64,
+    name: FileName,
+    /// Whether files have changed since the manifest was written; none if there is no manifest.
+    manifest_due: Option<Arc<AtomicBool>>,
 }
 
 impl FolderConnector {
@@ -38,7 +42,18 @@ impl FolderConnector {
 
     /// For a dry run: nothing is created, and a folder that is not there shows no photo.
     pub fn unopened(folder: &Path, rendition: &str, limit: u64) -> Self {
-        Self { folder: folder.to_owned(), rendition: rendition.to_owned(), limit }
+        let (folder, rendition) = (folder.to_owned(), rendition.to_owned());
+        Self { folder, rendition, limit, name: FileName::default(), manifest_due: None }
+    }
+
+    /// Names files otherwise than by account name.
+    pub fn with_name(self, name: FileName) -> Self {
+        Self { name, ..self }
+    }
+
+    /// Writes `manifest.csv` beside the photos; also after a start, because it may be behind.
+    pub fn with_manifest(self) -> Self {
+        Self { manifest_due: Some(Arc::new(AtomicBool::new(true))), ..self }
     }
 
     fn file(&self, entry: &EntryRef) -> PathBuf {
@@ -72,8 +87,8 @@ impl FolderConnector {
             return Ok(Some(known.user_id));
         }
         Err(ConnectorError::Refused(format!(
-            "the file belongs to user {} and another user has the same account name: serve their domains by targets \
-             with a folder of their own, or delete {} if the account was recreated",
+            "the file belongs to user {} and another user has the same file name: serve their domains by targets with a \
+             folder of their own, or delete {} if the account was recreated",
             known.user_id,
             path.display()
         )))
@@ -99,7 +114,17 @@ impl FolderConnector {
                 _ => {}
             },
         }
+        if let Some(due) = &self.manifest_due {
+            due.store(true, Ordering::Release);
+        }
         Ok(Replacement::Done)
+    }
+
+    fn write_manifest(&self, due: &AtomicBool) -> io::Result<()> {
+        if !due.swap(false, Ordering::AcqRel) {
+            return Ok(());
+        }
+        manifest::write(&self.folder).inspect_err(|_| due.store(true, Ordering::Release))
     }
 }
 
@@ -117,12 +142,13 @@ impl Connector for FolderConnector {
         self.folder.display().to_string()
     }
 
+    /// With other names, other users may have a file.
+    fn scope(&self) -> String {
+        if self.name == FileName::default() { String::new() } else { format!("{:?}", self.name) }
+    }
+
     async fn find(&self, user: UserId, identity: &Identity) -> Result<(EntryRef, Option<Bytes>), ConnectorError> {
-        let name = identity.sam_account_name.as_deref().unwrap_or_default();
-        if !is_account_name(name) {
-            return Err(ConnectorError::Refused("no account name (sAMAccountName) that can name a file".to_owned()));
-        }
-        let entry = EntryRef(name.to_lowercase());
+        let entry = EntryRef(self.name.of(user, identity).map_err(ConnectorError::Refused)?);
         let owner = FolderOwner { v: V1, user_id: user, anchor: identity.anchor.clone() };
         let (target, checked) = (self.clone(), entry.clone());
         blocking(move || target.check_owner(&checked, &owner).map(drop)).await?;
@@ -150,17 +176,12 @@ impl Connector for FolderConnector {
         let (target, entry, read, new) = (self.clone(), entry.clone(), read.cloned(), new.cloned());
         blocking(move || target.replace_locked(&entry, read.as_ref(), new.as_ref()).map_err(failed)).await
     }
-}
 
-/// What Active Directory allows in an account name and a file system takes as it is; no dots at the ends.
-/// <https://learn.microsoft.com/windows/win32/adschema/a-samaccountname>
-fn is_account_name(name: &str) -> bool {
-    let forbidden = |c: char| c.is_control() || "\"/\\[]:;|=,+*?<>@".contains(c);
-    (1..=64).contains(&name.len()) && !name.contains(forbidden) && !name.starts_with('.') && !name.ends_with(['.', ' '])
-}
-
-fn own(folder: &Path, what: &str) -> PathBuf {
-    folder.join(".photorelay").join(what)
+    async fn settle(&self) -> Result<(), ConnectorError> {
+        let Some(due) = self.manifest_due.clone() else { return Ok(()) };
+        let target = self.clone();
+        blocking(move || target.write_manifest(&due).map_err(failed)).await
+    }
 }
 
 async fn blocking<T: Send + 'static>(
