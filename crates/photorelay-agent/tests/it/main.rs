@@ -17,6 +17,7 @@ mod folder;
 mod ldap_proxy;
 mod mim_agent;
 mod mim_feed;
+mod mim_import;
 mod mim_ldif;
 mod photo_server;
 mod program;

@@ -20,12 +20,12 @@ use crate::agent_policy::{self, approvals, look_again};
 use crate::agent_work::daily;
 use crate::mim_feed::settings;
 
-fn feed(world: &World) -> PathBuf {
+pub(crate) fn feed(world: &World) -> PathBuf {
     world.dir().join("feed")
 }
 
 /// An agent whose target is the feed, as `photorelay-agent` builds it.
-fn agent(world: &World) -> Agent {
+pub(crate) fn agent(world: &World) -> Agent {
     let settings = settings(&feed(world));
     let connector = MimConnector::new(Arc::new(FeedStore::open(settings.clone()).unwrap()));
     let store = Arc::new(FeedStore::open(settings.clone()).unwrap());
@@ -36,14 +36,14 @@ fn agent(world: &World) -> Agent {
         .with_publisher(Some(publisher))
 }
 
-async fn world(users: usize) -> World {
+pub(crate) async fn world(users: usize) -> World {
     let sim = graph_sim::SimConfig { users, ..Default::default() };
     let mut world = World::with(Setup { sim, ..Setup::default() }).await;
     world.agent = agent(&world);
     world
 }
 
-async fn settle(world: &World) {
+pub(crate) async fn settle(world: &World) {
     world.settle().await;
     world.agent.once().await.unwrap();
 }
