@@ -103,16 +103,16 @@ if ("$global:PageToken" -eq '' -or "$global:PageToken" -eq '-') {
     $since, $segment, $row = 0, 0, 0
     if (-not $full) {
         $mark = "$global:RunStepCustomData"
-        if ($mark -cnotmatch '^1\|[0-9a-f-]{36}\|[0-9]{1,18}$') {
+        if ($mark -cnotmatch '^1/[0-9a-f-]{36}/[0-9]{1,18}$') {
             throw "photorelay: there is no watermark of this feed. $restart"
         }
-        if ($mark.Split('|')[1] -cne $epoch) { throw "photorelay: the feed was rebuilt. $restart" }
-        $since = [int64]$mark.Split('|')[2]
+        if ($mark.Split('/')[1] -cne $epoch) { throw "photorelay: the feed was rebuilt. $restart" }
+        $since = [int64]$mark.Split('/')[2]
         if ($since -gt [int64]$sequence) { throw "photorelay: the feed is older than the last import. $restart" }
         if ($since -lt [int64]$floor) { throw "photorelay: the last import is too old for a delta. $restart" }
     }
 } else {
-    $version, $epoch, $sequence, $manifest, $digest, $since, $segment, $row = $global:PageToken.Split('|')
+    $version, $epoch, $sequence, $manifest, $digest, $since, $segment, $row = $global:PageToken.Split('/')
     $since, $segment, $row = [int64]$since, [int]$segment, [int]$row
 }
 
@@ -158,7 +158,8 @@ while ($segment -lt 256 -and -not $more) {
     if (-not $more) { $segment++; $row = 0 }
 }
 
-$global:RunStepCustomData = "1|$epoch|$sequence"
+# No | and no =: one engine of PSMA hands values over as lines of text.
+$global:RunStepCustomData = "1/$epoch/$sequence"
 $global:MoreToImport = $more
 $global:PageToken = '-'
-if ($more) { $global:PageToken = "1|$epoch|$sequence|$manifest|$digest|$since|$segment|$row" }
+if ($more) { $global:PageToken = "1/$epoch/$sequence/$manifest/$digest/$since/$segment/$row" }

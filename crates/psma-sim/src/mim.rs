@@ -23,7 +23,7 @@ pub struct ConnectorSpace {
     objects: BTreeMap<String, ConnectorObject>,
 }
 
-/// What the runs so far did to the connector space.
+/// What a run did to the connector space.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct ImportCounts {
     pub(crate) adds: usize,

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use crate::syntax::ScriptFunction;
 use crate::value::PsValue;
 
-/// The scopes that are open, the innermost last.
+/// The scopes that are open, the innermost last. Names of variables are in lower case already.
 #[derive(Debug)]
 pub(super) struct Scopes {
     open: Vec<BTreeMap<String, PsValue>>,
@@ -27,13 +27,12 @@ impl Scopes {
 
     /// None for a variable that was never assigned.
     pub(super) fn get(&self, name: &str) -> Option<PsValue> {
-        let name = name.to_lowercase();
-        self.open.iter().rev().find_map(|scope| scope.get(&name)).cloned()
+        self.open.iter().rev().find_map(|scope| scope.get(name)).cloned()
     }
 
     pub(super) fn set(&mut self, name: &str, value: PsValue) {
         if let Some(innermost) = self.open.last_mut() {
-            innermost.insert(name.to_lowercase(), value);
+            innermost.insert(name.to_owned(), value);
         }
     }
 

@@ -26,14 +26,14 @@ impl<'a> Source<'a> {
         node.child_by_field_name(name).with_context(|| format!("{}:{line}: {} without {name}", self.name, node.kind()))
     }
 
-    /// The names of the parameters below a parameter block; types, defaults and attributes are not known.
+    /// The names of the parameters below a parameter block, in lower case; types, defaults and attributes are not known.
     pub(super) fn parameters(self, block: Node<'_>) -> Result<Vec<String>> {
         let Some(list) = named(block).next() else { return Ok(Vec::new()) };
         if list.kind() != "parameter_list" || named(block).count() > 1 {
             return self.unknown(block);
         }
         let names = named(list).map(|parameter| match named(parameter).collect::<Vec<_>>()[..] {
-            [variable] if variable.kind() == "variable" => Ok(self.text(variable)[1..].to_owned()),
+            [variable] if variable.kind() == "variable" => Ok(self.text(variable)[1..].to_lowercase()),
             _ => self.unknown(parameter),
         });
         names.collect()

@@ -19,7 +19,7 @@ impl Source<'_> {
             }
             "foreach_statement" => match named(node).collect::<Vec<_>>()[..] {
                 [variable, items, block] if variable.kind() == "variable" => Ok(StatementKind::Foreach {
-                    variable: self.text(variable)[1..].to_owned(),
+                    variable: self.text(variable)[1..].to_lowercase(),
                     items: self.expression(items)?,
                     body: self.block(block)?,
                 }),

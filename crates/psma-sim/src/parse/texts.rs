@@ -8,12 +8,10 @@ use crate::syntax::{Expression, TextPart};
 
 impl Source<'_> {
     pub(super) fn variable(self, node: Node<'_>) -> Result<Expression> {
-        let name = self.text(node)[1..].trim_matches(['{', '}']);
+        let name = self.text(node)[1..].trim_matches(['{', '}']).to_lowercase();
         match name.split_once(':') {
-            None => Ok(Expression::Variable { is_global: false, name: name.to_owned() }),
-            Some((scope, name)) if scope.eq_ignore_ascii_case("global") => {
-                Ok(Expression::Variable { is_global: true, name: name.to_owned() })
-            }
+            None => Ok(Expression::Variable { is_global: false, name }),
+            Some(("global", name)) => Ok(Expression::Variable { is_global: true, name: name.to_owned() }),
             Some(_) => self.unknown(node),
         }
     }

@@ -146,7 +146,7 @@ fn a_delta_from_before_the_oldest_tombstone_asks_for_a_full_import() {
 #[test]
 fn a_delta_without_a_watermark_of_this_feed_asks_for_a_full_import() {
     for (feed, mut agent) in imported() {
-        for foreign in ["", "-", "2026-11-30T06:00:00Z", "AAAAAQIDBA==", "1|1|1", "0|0", "2|x|3"] {
+        for foreign in ["", "-", "2026-11-30T06:00:00Z", "AAAAAQIDBA==", "1/1/1", "0|0", "2/x/3"] {
             agent.set_watermark(foreign);
             stops(&mut agent, Import::delta().paged(5), &["no watermark of this feed", FULL]);
         }

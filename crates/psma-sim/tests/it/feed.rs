@@ -46,8 +46,8 @@ pub(crate) struct TestFeed {
 }
 
 pub(crate) fn user_id(number: usize) -> String {
-    // Spread over the segments, some of them in the same one.
-    format!("{:02x}{:06x}-4bd7-4438-9172-7e708e59fcc5", number * 37 % 256, number)
+    // Eleven segments, so that some have many users.
+    format!("{:02x}{number:06x}-4bd7-4438-9172-7e708e59fcc5", number % 11 * 23)
 }
 
 impl TestFeed {

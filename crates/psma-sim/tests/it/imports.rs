@@ -110,16 +110,16 @@ fn later_pages_read_what_the_first_one_read_although_the_agent_publishes() {
 }
 
 #[test]
-fn a_page_ends_before_it_holds_64_mb_of_photos() {
+fn a_page_ends_before_it_holds_64_mb_of_photos_but_holds_one_at_least() {
     let mut feed = TestFeed::new();
-    for number in 0..5 {
-        feed.put(number, Some(vec![u8::try_from(number).unwrap(); 30 << 20]));
+    for (number, megabytes) in [30, 30, 30, 65, 1].into_iter().enumerate() {
+        feed.put(number, Some(vec![7; megabytes << 20]));
     }
     feed.publish();
     let mut agent = feed.agent(PsmaVersion::V6_1);
     let report = agent.run(Import::full().paged(100)).unwrap();
     assert!(report.is_clean(), "{:?}", report.result);
-    assert_eq!(report.pages, [2, 2, 1]);
+    assert_eq!(report.pages, [2, 1, 1, 1]);
     assert_eq!(agent.connector_space().len(), 5);
 }
 
