@@ -7,6 +7,8 @@
 //! and documents of PSMA and MIM; it has never been compared with either. What it does not know it refuses, at once and
 //! where no script can catch it.
 
+use std::path::{Path, PathBuf};
+
 mod evaluate;
 mod files;
 mod mim;
@@ -23,3 +25,8 @@ pub use psma::run::{Import, Operation, RunReport, RunResult};
 pub use psma::schema::{AttributeKind, ObjectClass, SchemaAttribute};
 pub use psma::versions::PsmaVersion;
 pub use syntax::{Script, Vocabulary};
+
+/// The folder of the scripts that ship.
+pub fn shipped_scripts() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/mim")
+}

@@ -17,6 +17,24 @@ pub struct ConnectorObject {
     pub attributes: BTreeMap<String, AttributeValue>,
 }
 
+impl ConnectorObject {
+    /// The value of a text attribute.
+    pub fn text(&self, attribute: &str) -> Option<&str> {
+        match self.attributes.get(attribute)? {
+            AttributeValue::Text(text) => Some(text),
+            AttributeValue::Binary(_) => None,
+        }
+    }
+
+    /// The value of a binary attribute.
+    pub fn binary(&self, attribute: &str) -> Option<&[u8]> {
+        match self.attributes.get(attribute)? {
+            AttributeValue::Binary(bytes) => Some(bytes),
+            AttributeValue::Text(_) => None,
+        }
+    }
+}
+
 /// The objects of one management agent by their DN.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ConnectorSpace {

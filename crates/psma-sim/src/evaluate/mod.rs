@@ -30,13 +30,13 @@ pub(crate) enum Interrupt {
     Thrown(String),
     /// `continue`
     NextRound,
-    /// The stand-in does not know what the script does.
-    NotKnown(anyhow::Error),
+    /// The stand-in does not know what the script does in this line.
+    NotKnown { line: Option<usize>, error: anyhow::Error },
 }
 
 impl From<anyhow::Error> for Interrupt {
     fn from(error: anyhow::Error) -> Self {
-        Self::NotKnown(error)
+        Self::NotKnown { line: None, error }
     }
 }
 
@@ -87,7 +87,7 @@ impl Engine {
         let root = call.script_root.map_or_else(String::new, |root| root.display().to_string());
         self.caught.clear();
         let bound = bind(&script.parameters, call.parameters)?;
-        let mut run = Evaluator { engine: self, script: &script.name, scopes: Scopes::new(&root) };
+        let mut run = Evaluator { engine: self, scopes: Scopes::new(&root) };
         for (name, value) in bound {
             run.scopes.set(&name, value);
         }
@@ -135,6 +135,5 @@ fn bind(parameters: &[String], arguments: Vec<(&str, PsValue)>) -> Flow<Vec<(Str
 /// One script call.
 struct Evaluator<'a> {
     engine: &'a mut Engine,
-    script: &'a str,
     scopes: Scopes,
 }

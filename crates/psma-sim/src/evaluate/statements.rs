@@ -13,9 +13,7 @@ impl Evaluator<'_> {
     pub(super) fn block(&mut self, statements: &[Statement], output: &mut Vec<PsValue>) -> Flow<()> {
         for statement in statements {
             self.statement(&statement.kind, output).map_err(|interrupt| match interrupt {
-                Interrupt::NotKnown(error) if !error.to_string().contains(".ps1:") => {
-                    Interrupt::NotKnown(error.context(format!("{}:{}", self.script, statement.line)))
-                }
+                Interrupt::NotKnown { line: None, error } => Interrupt::NotKnown { line: Some(statement.line), error },
                 other => other,
             })?;
         }

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use anyhow::{Context as _, Result, bail, ensure};
 use tree_sitter::{Node, Parser, Tree};
 
-use crate::syntax::{Script, Statement, StatementKind};
+use crate::syntax::Script;
 use names::Names;
 use nodes::Source;
 
@@ -81,16 +81,4 @@ fn process_block<'tree>(source: Source<'_>, statement: Node<'tree>) -> Option<No
     let elements = nodes::named(elements).map(nodes::unwrapped);
     let mut blocks = elements.filter(|element| element.kind() == "script_block_expression");
     if is_process { blocks.next() } else { None }
-}
-
-/// The statements of a list, without the empty ones.
-impl Source<'_> {
-    pub(super) fn statements(self, list: Node<'_>) -> Result<Vec<Statement>> {
-        let mut statements = Vec::new();
-        for node in nodes::named(list).filter(|node| node.kind() != "empty_statement") {
-            let kind: StatementKind = self.statement(node)?;
-            statements.push(Statement { line: node.start_position().row + 1, kind });
-        }
-        Ok(statements)
-    }
 }

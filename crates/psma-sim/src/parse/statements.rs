@@ -9,7 +9,13 @@ use super::nodes::{Source, named, unwrapped};
 use crate::syntax::{Expression, ScriptFunction, Statement, StatementKind};
 
 impl Source<'_> {
-    pub(super) fn statement(self, node: Node<'_>) -> Result<StatementKind> {
+    /// The statements of a list.
+    pub(super) fn statements(self, list: Node<'_>) -> Result<Vec<Statement>> {
+        let nodes = named(list).filter(|node| node.kind() != "empty_statement");
+        nodes.map(|node| Ok(Statement { line: node.start_position().row + 1, kind: self.statement(node)? })).collect()
+    }
+
+    fn statement(self, node: Node<'_>) -> Result<StatementKind> {
         match node.kind() {
             "pipeline" => self.pipeline(node),
             "if_statement" => self.conditional(node),

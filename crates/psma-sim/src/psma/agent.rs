@@ -20,7 +20,7 @@ use crate::value::PsValue;
 const STATE: [&str; 3] = ["MoreToImport", "RunStepCustomData", "PageToken"];
 
 /// More pages than any test has: a script that never ends.
-const MAX_PAGES: usize = 100_000;
+const MAX_PAGES: usize = 10_000;
 
 /// A management agent.
 #[derive(Debug)]
@@ -105,6 +105,11 @@ impl ManagementAgent {
 
     /// Runs an import. An error is the stand-in's: a script did what it does not know.
     pub fn run(&mut self, import: Import) -> Result<RunReport> {
+        self.run_with(import, |_| {})
+    }
+
+    /// Like `run`; after each page calls the function with the number of pages that were read.
+    pub fn run_with(&mut self, import: Import, mut after_page: impl FnMut(usize)) -> Result<RunReport> {
         ensure!(!self.classes.is_empty(), "the schema was never read: call refresh_schema");
         self.engine.files.take_opened();
         let mut custom_data = match import.operation {
@@ -123,7 +128,9 @@ impl ManagementAgent {
                 Ok(page) => page,
                 Err(message) => break RunResult::StoppedExtensionDllException(message),
             };
-            if !run.take(page, import.page_size)? {
+            let has_more = run.take(page, import.page_size)?;
+            after_page(run.pages());
+            if !has_more {
                 break RunResult::Success;
             }
         };
@@ -222,7 +229,9 @@ impl ManagementAgent {
             Ok(output) => Ok(Ok(output)),
             Err(Interrupt::Thrown(message)) => Ok(Err(message)),
             Err(Interrupt::NextRound) => bail!("{}: continue outside of a loop", script.name),
-            Err(Interrupt::NotKnown(error)) => Err(error),
+            Err(Interrupt::NotKnown { line, error }) => {
+                Err(error.context(format!("{}:{}: the stand-in does not know this", script.name, line.unwrap_or(0))))
+            }
         }
     }
 

@@ -4,16 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use psma_sim::{AttributeValue, ConnectorObject, ManagementAgent, PsmaVersion};
+use psma_sim::{AttributeValue, ConnectorObject, ManagementAgent, PsmaVersion, shipped_scripts};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
 pub(crate) const NOW: i64 = 1_780_000_000;
-
-/// The scripts as they ship.
-pub(crate) fn scripts() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/mim")
-}
 
 /// A user of the feed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -56,7 +51,7 @@ impl TestFeed {
         let copy = folder.path().join("scripts");
         fs::create_dir(&copy).unwrap();
         for script in ["schema.ps1", "import.ps1", "export.ps1", "password.ps1"] {
-            fs::copy(scripts().join(script), copy.join(script)).unwrap();
+            fs::copy(shipped_scripts().join(script), copy.join(script)).unwrap();
         }
         Self { folder, epoch: 1, sequence: 0, floor: 0, published: NOW, lines: BTreeMap::new() }
     }

@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use psma_sim::{KNOWN_COMMANDS, KNOWN_METHODS, KNOWN_STATICS, KNOWN_TYPES, node_kinds, parse};
-
-use crate::feed::scripts;
+use psma_sim::{KNOWN_COMMANDS, KNOWN_METHODS, KNOWN_STATICS, KNOWN_TYPES, node_kinds, parse, shipped_scripts};
 
 const SCRIPTS: [&str; 4] = ["schema.ps1", "import.ps1", "export.ps1", "password.ps1"];
 
@@ -13,7 +11,7 @@ const SCRIPTS: [&str; 4] = ["schema.ps1", "import.ps1", "export.ps1", "password.
 const PESTER: &str = "tests/Scripts.Tests.ps1";
 
 fn text(script: &str) -> String {
-    fs::read_to_string(scripts().join(script)).unwrap()
+    fs::read_to_string(shipped_scripts().join(script)).unwrap()
 }
 
 #[test]
@@ -102,7 +100,7 @@ fn no_parameter_begins_with_the_name_that_older_management_agents_pass() {
 
 #[test]
 fn the_readme_lists_every_setting_with_its_default() {
-    let readme = fs::read_to_string(scripts().join("README.md")).unwrap();
+    let readme = fs::read_to_string(shipped_scripts().join("README.md")).unwrap();
     let script = text("import.ps1");
     let block = script.split("$settings = @{").nth(1).unwrap().split('}').next().unwrap();
     for line in block.lines().filter(|line| line.contains('=')) {

@@ -1,6 +1,6 @@
 //! The settings of the scripts.
 
-use psma_sim::{AttributeKind, AttributeValue, Import, ManagementAgent, PsmaVersion};
+use psma_sim::{AttributeKind, Import, ManagementAgent, PsmaVersion};
 
 use crate::feed::{TestFeed, ready, user_id};
 
@@ -15,7 +15,7 @@ fn class_and_attributes_have_the_names_of_the_settings_in_any_case() {
         assert_eq!(object.class, "Photo");
         let names: Vec<_> = object.attributes.keys().map(String::as_str).collect();
         assert_eq!(names, ["AADId", "AADPhoto", "AADPhotoChecksum"]);
-        assert_eq!(object.attributes["AADPhoto"], AttributeValue::Binary(b"photo of 0".to_vec()));
+        assert_eq!(object.binary("AADPhoto"), Some(&b"photo of 0"[..]));
     }
 }
 
