@@ -108,7 +108,7 @@ pub(super) async fn walk(
     Ok(SweepReport { is_complete, requests, throttled, took: started.elapsed(), ..report })
 }
 
-/// Whoever is no member any more is not asked about again.
+/// Users who are members no more are not asked about again.
 async fn forget_who_left(
     blobs: &dyn BlobStore,
     unreadable: impl Iterator<Item = &UserId>,

@@ -43,8 +43,8 @@ impl Contract for Population {
     }
 }
 
-/// A delta query that a run of the sweep had no time to finish. It is no population: whoever stands on the pages that
-/// were not read yet is missing, or is still included.
+/// A delta query that a run of the sweep had no time to finish. It is no population: users on the pages that were not
+/// read yet are missing, or still included.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PopulationQuery {
