@@ -12,13 +12,14 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Scope> {
     let domains = list::<String>(reader, "PHOTORELAY_SCOPE_DOMAINS");
     let groups = list(reader, "PHOTORELAY_SCOPE_GROUPS");
     let users = list(reader, "PHOTORELAY_SCOPE_USERS");
+    let cloud_managed = reader.flag("PHOTORELAY_SCOPE_CLOUD_MANAGED");
     let (domains, groups, users) = (domains?, groups?, users?);
     if groups.len() > MAX_GROUPS {
         reader.problem(&format!("PHOTORELAY_SCOPE_GROUPS names more than {MAX_GROUPS} groups: put them into one"));
         return None;
     }
     let domains = domains.iter().map(|domain| domain.to_lowercase()).collect();
-    Some(Scope { domains, groups, users: users.into_iter().collect() })
+    Some(Scope { domains, groups, users: users.into_iter().collect(), cloud_managed })
 }
 
 /// Values with commas between them; none where one is wrong.

@@ -30,7 +30,8 @@ pub struct GraphUser {
     /// `Member` or `Guest`; none for very old accounts.
     pub user_type: Option<String>,
     pub account_enabled: Option<bool>,
-    /// True: synchronised; false: no longer synchronised; none: never was.
+    /// True: synchronised; false: no longer synchronised; none: never was, or the source of authority was moved to the
+    /// cloud.
     pub sync_enabled: Option<bool>,
     /// `onPremisesImmutableId`: the source anchor.
     pub anchor: Option<String>,

@@ -13,7 +13,7 @@ use super::error::{GraphError, RequestContext};
 use super::request::{Priority, Request};
 
 const NEEDS: &str = "User.Read.All";
-const SELECT: &str = "$select=id,userType,onPremisesSyncEnabled,onPremisesDomainName";
+const SELECT: &str = "$select=id,userType,onPremisesSyncEnabled,onPremisesDomainName,onPremisesSecurityIdentifier";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeltaPage {
@@ -35,6 +35,8 @@ pub struct DeltaUser {
     pub sync_enabled: Option<bool>,
     /// The on-premises domain.
     pub domain: Option<String>,
+    /// Whether the user has the SID of an on-premises account.
+    pub has_sid: bool,
 }
 
 #[derive(Deserialize)]
@@ -55,6 +57,7 @@ struct WireUser {
     user_type: Option<String>,
     on_premises_sync_enabled: Option<bool>,
     on_premises_domain_name: Option<String>,
+    on_premises_security_identifier: Option<String>,
 }
 
 impl Graph {
@@ -93,6 +96,7 @@ impl Graph {
                 user_type: user.user_type,
                 sync_enabled: user.on_premises_sync_enabled,
                 domain: user.on_premises_domain_name,
+                has_sid: user.on_premises_security_identifier.is_some_and(|sid| !sid.is_empty()),
             })
             .collect();
         match (page.next, page.delta) {

@@ -1,5 +1,5 @@
 //! Whose photos are carried: synchronised member accounts with a source anchor, restricted by configuration to some
-//! domains, and to some groups or a pilot list.
+//! domains, and to some groups or a pilot list; and, if configured, those whose source of authority is in the cloud now.
 //!
 //! One answer for all jobs: notify drops users that are certainly outside, the sweep leaves them out of the population,
 //! and propagate, which knows the user's properties, decides.
@@ -10,7 +10,7 @@ use photorelay_core::id::{GroupId, UserId};
 
 use crate::graph::{DeltaUser, GraphUser};
 
-/// The configured restrictions; none admit every user whose photos can be carried at all.
+/// The configured restrictions, and one extension; none admit every synchronised user whose photos can be carried.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Scope {
     /// On-premises domains, in lower case.
@@ -19,6 +19,9 @@ pub struct Scope {
     pub groups: Vec<GroupId>,
     /// Users that are carried besides: the pilot list.
     pub users: BTreeSet<UserId>,
+    /// Users are carried too whose source of authority was moved to the cloud: their on-premises accounts still exist,
+    /// but are no longer synchronised.
+    pub cloud_managed: bool,
 }
 
 impl Scope {
@@ -30,15 +33,26 @@ impl Scope {
         match user.sync_enabled {
             Some(true) => {}
             Some(false) => return Some("no longer synchronised from on premises"),
-            None => return Some("a cloud-only account, never synchronised from on premises"),
+            None if user.sid.is_none() => return Some("a cloud-only account, never synchronised from on premises"),
+            // Graph shows null for such a user, also while a conversion is rolled back, and keeps the identifiers.
+            None if !self.cloud_managed => {
+                return Some(
+                    "managed in the cloud: its source of authority is not on premises any more, and \
+                     PHOTORELAY_SCOPE_CLOUD_MANAGED is not set",
+                );
+            }
+            None if user.sam_account_name.is_some() => return self.domain_exclusion(user),
+            None => {}
         }
         if user.anchor.as_deref().is_none_or(str::is_empty) {
             return Some("without a source anchor (onPremisesImmutableId), so the on-premises account cannot be found");
         }
-        if !self.has_domain(user.domain.as_deref().unwrap_or_default()) {
-            return Some("in a domain that PHOTORELAY_SCOPE_DOMAINS does not name");
-        }
-        None
+        self.domain_exclusion(user)
+    }
+
+    fn domain_exclusion(&self, user: &GraphUser) -> Option<&'static str> {
+        let is_named = self.has_domain(user.domain.as_deref().unwrap_or_default());
+        (!is_named).then_some("in a domain that PHOTORELAY_SCOPE_DOMAINS does not name")
     }
 
     /// Why a user is out of scope who is in none of the groups.
@@ -54,11 +68,16 @@ impl Scope {
         if is_guest(user.user_type.as_deref()) {
             return Some(false);
         }
-        match (user.sync_enabled, &user.domain) {
-            (Some(true), Some(domain)) => Some(self.has_domain(domain)),
-            (Some(true), None) if !self.domains.is_empty() => None,
+        let is_carried = match user.sync_enabled {
+            None if self.cloud_managed && user.has_sid => true,
             // A list shows "never synchronised" and "unchanged" alike; synchronised users are marked as such.
-            (sync_enabled, _) => sync_enabled,
+            None => return None,
+            Some(sync_enabled) => sync_enabled,
+        };
+        match &user.domain {
+            _ if !is_carried => Some(false),
+            Some(domain) => Some(self.has_domain(domain)),
+            None => self.domains.is_empty().then_some(true),
         }
     }
 

@@ -27,7 +27,7 @@ async fn a_round_goes_from_page_to_page_and_ends_with_a_link() {
     let asked = server.asked();
     assert_eq!(
         asked[0].uri.to_string(),
-        "/v1.0/users/delta?$select=id,userType,onPremisesSyncEnabled,onPremisesDomainName"
+        "/v1.0/users/delta?$select=id,userType,onPremisesSyncEnabled,onPremisesDomainName,onPremisesSecurityIdentifier"
     );
     assert_eq!(asked[1].uri.query(), Some("$skiptoken=a"));
     assert!(asked.iter().all(|asked| asked.header("x-ms-throttle-priority") == "Low"));

@@ -13,6 +13,8 @@ use photorelay_core::names::CHECKS_QUEUE;
 use testkit::world::{Setup, World, guid};
 use uuid::Uuid;
 
+use crate::sweep::sweep_with;
+
 /// A tenant of so many people, whose app may read groups.
 async fn world(users: usize, edit: fn(&mut AppConfig)) -> World {
     let sim = graph_sim::SimConfig { users, ..Default::default() };
@@ -27,6 +29,80 @@ async fn sweep(world: &World) -> SweepReport {
 
 async fn entries(world: &World, at: usize) -> usize {
     world.trail(world.user(at)).await.len()
+}
+
+async fn exclusion(world: &World, at: usize) -> String {
+    match world.head(world.user(at)).await.unwrap().capture_status {
+        CaptureStatus::OutOfScope { reason } => reason,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_user_whose_source_of_authority_is_in_the_cloud_is_carried_if_that_is_configured() {
+    let world = world(3, |config| config.scope.cloud_managed = true).await;
+    let tenant = world.sim.tenant();
+    let ids: Vec<Uuid> = (0..2).map(|at| guid(world.user(at))).collect();
+    let cloud_only = UserId::from_uuid(tenant.add_cloud_only());
+    tenant.convert_to_cloud_managed(ids[0]).unwrap();
+    assert_eq!(sweep(&world).await.population, 3, "in a full list, and whoever never was on premises is not in it");
+    world.settle().await;
+    assert_eq!(entries(&world, 0).await, 1);
+    assert!(world.shows_newest(world.user(0)).await);
+
+    tenant.convert_to_cloud_managed(ids[1]).unwrap();
+    tenant.change_photo(ids[1]).unwrap();
+    // The anchor is not among what Graph promises to keep; SID and account name identify the account without it.
+    tenant.edit_user(ids[1], |user| user.on_premises_immutable_id = None).unwrap();
+    assert_eq!(sweep(&world).await.left, 0);
+    world.settle().await;
+    assert_eq!(entries(&world, 1).await, 2);
+
+    let rollback = tenant.roll_back_conversion(ids[0]).unwrap();
+    tenant.change_photo(ids[0]).unwrap();
+    world.settle().await;
+    assert_eq!((entries(&world, 0).await, sweep(&world).await.left), (2, 0), "while the rollback lasts");
+    rollback.synchronize().unwrap();
+    tenant.change_photo(ids[0]).unwrap();
+    world.settle().await;
+    assert_eq!((entries(&world, 0).await, sweep(&world).await.left), (3, 0));
+
+    tenant.change_photo(guid(cloud_only)).unwrap();
+    world.settle().await;
+    assert!(world.trail(cloud_only).await.is_empty());
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_user_whose_source_of_authority_is_in_the_cloud_is_left_out_with_the_true_reason() {
+    let world = world(1, |_| {}).await;
+    let tenant = world.sim.tenant();
+    let converted = guid(world.user(0));
+    tenant.add_cloud_only();
+    tenant.convert_to_cloud_managed(converted).unwrap();
+    assert_eq!(sweep(&world).await.population, 0);
+    for at in 0..2 {
+        tenant.change_photo(guid(world.user(at))).unwrap();
+    }
+    world.settle().await;
+    let reasons = [exclusion(&world, 0).await, exclusion(&world, 1).await];
+    let of = |at: usize| reasons[usize::from(guid(world.user(at)) != converted)].as_str();
+    assert!(of(0).contains("PHOTORELAY_SCOPE_CLOUD_MANAGED") && of(1).contains("never synchronised"), "{reasons:?}");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_list_without_those_who_are_managed_in_the_cloud_is_made_anew_with_them() {
+    let world = world(2, |_| {}).await;
+    let tenant = world.sim.tenant();
+    tenant.convert_to_cloud_managed(guid(world.user(0))).unwrap();
+    assert_eq!(sweep(&world).await.population, 1);
+    let scope = Scope { cloud_managed: true, ..Scope::default() };
+    let with_them = sweep_with(&world, |settings| settings.scope = scope);
+    let report = with_them.run(&Run::default()).await.unwrap();
+    assert_eq!((report.population, report.is_full_list), (2, true));
+    world.settle().await;
+    world.end().await;
 }
 
 const GROUP: u128 = 0x6000_0000_0000_4000_8000_0000_0000_0001;

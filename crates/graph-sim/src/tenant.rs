@@ -18,6 +18,20 @@ pub struct Tenant {
     notifier: Arc<Notifier>,
 }
 
+/// A conversion that is rolled back, and has to be synchronized to be over.
+#[derive(Debug)]
+#[must_use]
+pub struct Rollback {
+    tenant: Tenant,
+    id: Uuid,
+}
+
+impl Rollback {
+    pub fn synchronize(self) -> anyhow::Result<()> {
+        self.tenant.edit_user(self.id, |user| user.on_premises_sync_enabled = Some(true))
+    }
+}
+
 impl Tenant {
     pub(crate) fn new(notifier: Arc<Notifier>) -> Self {
         Self { notifier }
@@ -75,6 +89,24 @@ impl Tenant {
         locked(&self.model().directory).edit(index, edit);
         self.notifier.user_changed(id, "updated");
         Ok(())
+    }
+
+    /// Moves the source of authority of a synchronized person to the cloud: `onPremisesSyncEnabled` becomes null, and the
+    /// SID, the domain, the distinguished name and the account name stay.
+    pub fn convert_to_cloud_managed(&self, id: Uuid) -> anyhow::Result<()> {
+        let is_synchronized = self.user(id).is_some_and(|user| user.on_premises_sync_enabled == Some(true));
+        anyhow::ensure!(is_synchronized, "only a synchronized user can be converted");
+        self.edit_user(id, |user| user.on_premises_sync_enabled = None)
+    }
+
+    /// Gives the source of authority back, in two steps as in a tenant: until the next synchronization everything looks
+    /// as before.
+    pub fn roll_back_conversion(&self, id: Uuid) -> anyhow::Result<Rollback> {
+        let is_converted =
+            |user: SimUser| user.on_premises_sync_enabled.is_none() && user.on_premises_security_identifier.is_some();
+        anyhow::ensure!(self.user(id).is_some_and(is_converted), "only a converted user can be rolled back");
+        self.edit_user(id, |_| {})?;
+        Ok(Rollback { tenant: self.clone(), id })
     }
 
     /// Changes the job title: a notification that has nothing to do with photos.

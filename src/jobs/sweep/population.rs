@@ -66,10 +66,11 @@ async fn refresh_all(
     is_over: &impl Fn() -> bool,
 ) -> Result<Option<RefreshedPopulation>, SweepError> {
     let domains: Vec<String> = scope.domains.iter().cloned().collect();
-    // A list for other domains lacks the users that were left out.
+    let cloud_managed = scope.cloud_managed;
+    // A list for another scope lacks the users that were left out.
     let stored: Option<Population> = documents::read(blobs, Container::State, names::POPULATION).await?;
-    let stored = stored.filter(|stored| stored.domains == domains);
-    let begun = begun(blobs, &domains, now).await?;
+    let stored = stored.filter(|stored| stored.domains == domains && stored.cloud_managed == cloud_managed);
+    let begun = begun(blobs, &domains, cloud_managed, now).await?;
     let (is_continued, began_at) = (begun.is_some(), begun.as_ref().map_or(now, |begun| begun.began_at));
     let round = match (begun, &stored) {
         (Some(begun), _) => DeltaRound::going_on(begun),
@@ -95,7 +96,8 @@ async fn refresh_all(
     let link = link.unwrap_or_default();
     let members: Vec<UserId> = round.members.into_iter().collect();
     if !is_whole {
-        let query = PopulationQuery { v: V1, began_at, next_link: link, pages, is_full_list, domains, members };
+        let query =
+            PopulationQuery { v: V1, began_at, next_link: link, pages, is_full_list, domains, cloud_managed, members };
         documents::replace(blobs, Container::State, names::POPULATION_QUERY, &query).await?;
         tracing::info!(pages, "the run is over before all users are listed: the next one goes on from here");
         return Ok(None);
@@ -105,7 +107,7 @@ async fn refresh_all(
     let left = before.iter().filter(|member| members.binary_search(member).is_err()).count();
     let is_old = stored.as_ref().is_none_or(|stored| now.duration_since(stored.taken_at).abs() > LINK_KEPT_FOR);
     let members = if is_full_list || is_old || joined + left > 0 {
-        let population = Population { v: V1, taken_at: now, delta_link: link, domains, members };
+        let population = Population { v: V1, taken_at: now, delta_link: link, domains, cloud_managed, members };
         documents::replace(blobs, Container::State, names::POPULATION, &population).await?;
         population.members
     } else {
@@ -121,10 +123,15 @@ async fn refresh_all(
 async fn begun(
     blobs: &dyn BlobStore,
     domains: &[String],
+    cloud_managed: bool,
     now: Timestamp,
 ) -> Result<Option<PopulationQuery>, SweepError> {
     let begun: Option<PopulationQuery> = documents::read(blobs, Container::State, names::POPULATION_QUERY).await?;
-    Ok(begun.filter(|begun| begun.domains == domains && now.duration_since(begun.began_at).abs() <= CONTINUED_WITHIN))
+    Ok(begun.filter(|begun| {
+        begun.domains == domains
+            && begun.cloud_managed == cloud_managed
+            && now.duration_since(begun.began_at).abs() <= CONTINUED_WITHIN
+    }))
 }
 
 /// A delta query, and how far it has come.

@@ -22,7 +22,7 @@ pub struct SimUser {
     /// `Member` or `Guest`.
     pub user_type: String,
     pub account_enabled: bool,
-    /// `true` synchronized, `false` no longer, `None` never.
+    /// `true` synchronized, `false` no longer, `None` never, or managed in the cloud now.
     pub on_premises_sync_enabled: Option<bool>,
     pub on_premises_immutable_id: Option<String>,
     pub on_premises_sam_account_name: Option<String>,

@@ -21,6 +21,9 @@ pub struct Population {
     /// Only users of these on-premises domains are included; empty means all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub domains: Vec<String>,
+    /// Users whose source of authority is in the cloud are included.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cloud_managed: bool,
     /// In the order of their ids, without duplicates.
     pub members: Vec<UserId>,
 }
@@ -59,6 +62,8 @@ pub struct PopulationQuery {
     /// As in [`Population`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub domains: Vec<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cloud_managed: bool,
     /// In the order of their ids, without duplicates.
     pub members: Vec<UserId>,
 }

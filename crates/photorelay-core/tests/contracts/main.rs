@@ -84,10 +84,22 @@ fn golden<C: Contract + PartialEq + Debug>(name: &str, contract: &C) {
 fn the_sweep_documents_are_as_agreed() {
     let link = "https://graph.microsoft.com/v1.0/users/delta?$deltatoken=opaque".to_owned();
     let (domains, members) = (Vec::new(), vec![user()]);
-    golden("population.json", &Population { v: V1, taken_at: time(), delta_link: link, domains, members });
+    golden(
+        "population.json",
+        &Population { v: V1, taken_at: time(), delta_link: link, domains, cloud_managed: false, members },
+    );
     let next_link = "https://graph.microsoft.com/v1.0/users/delta?$skiptoken=opaque".to_owned();
     let (domains, members) = (Vec::new(), vec![user()]);
-    let query = PopulationQuery { v: V1, began_at: time(), next_link, pages: 3, is_full_list: true, domains, members };
+    let query = PopulationQuery {
+        v: V1,
+        began_at: time(),
+        next_link,
+        pages: 3,
+        is_full_list: true,
+        domains,
+        cloud_managed: false,
+        members,
+    };
     golden("population-query.json", &query);
     let current = Some(SweepUnderWay { began_at: time(), done_to: Some(user()) });
     golden("sweep.json", &SweepCursor { v: V1, previous: Some(time()), current });
