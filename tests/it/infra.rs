@@ -126,6 +126,21 @@ fn alerts_are_those_that_the_watchdog_logs_and_that_the_runbook_explains() {
 }
 
 #[test]
+fn what_the_alerts_query_is_exempt_from_sampling() {
+    let host: Value = serde_json::from_str(&text("host.json")).unwrap();
+    let sampling = &host["logging"]["applicationInsights"]["samplingSettings"];
+    let exempt: BTreeSet<&str> = sampling["excludedTypes"].as_str().unwrap().split(';').collect();
+    let alerts = text("infra/modules/alerts.bicep");
+    let tables = words(&alerts, "App");
+    assert!(tables.contains("AppTraces") && tables.contains("AppRequests"), "{tables:?}");
+    for table in tables {
+        // A table is named after its type, in the plural.
+        let kind = table.trim_start_matches("App").trim_end_matches('s');
+        assert!(exempt.contains(kind), "alerts query {table}, and host.json lets a part of it be lost");
+    }
+}
+
+#[test]
 fn the_queries_of_alerts_name_functions_that_exist() {
     let manifest: Value = serde_json::from_str(&text("function.json")).unwrap();
     let alerts = bicep("modules/alerts.bicep");
