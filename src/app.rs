@@ -101,6 +101,7 @@ impl App {
             sweep: sweep.clone(),
             watch: watch.clone(),
             storage: background.readiness.clone(),
+            tasks: background.tasks.clone(),
         });
         let (public, triggers) = (public_router(&functions, &manifest)?, trigger_router(&functions, &manifest)?);
         let manifest = manifest.without(&config.hosting.disabled);
@@ -127,7 +128,9 @@ impl App {
         }
         self.background.stop.cancel();
         self.background.tasks.close();
-        self.background.tasks.wait().await;
+        if tokio::time::timeout(GRACE, self.background.tasks.wait()).await.is_err() {
+            tracing::warn!("what was still being stored after the grace time is dropped, and was not acknowledged");
+        }
         Ok(())
     }
 

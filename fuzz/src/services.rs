@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio_util::task::TaskTracker;
 use photorelay::graph::{Graph, GraphConfig, Token, TokenError, TokenSource};
 use photorelay::host::manifest::Manifest;
 use photorelay::host::readiness::StorageReadiness;
@@ -91,6 +92,7 @@ pub fn functions(store: &Arc<MemoryStore>) -> Arc<Functions> {
         sweep: Sweep::new(graph, storage.clone(), SweepSettings::new(targets.clone())),
         watch: Watch::new(subscribe, storage, targets),
         storage: StorageReadiness::ready(),
+            tasks: TaskTracker::new(),
     })
 }
 

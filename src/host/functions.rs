@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio_util::task::TaskTracker;
+
 use super::readiness::StorageReadiness;
 use crate::jobs::lifecycle::Lifecycle;
 use crate::jobs::notify::Notify;
@@ -20,4 +22,6 @@ pub struct Functions {
     pub sweep: Sweep,
     pub watch: Watch,
     pub storage: StorageReadiness,
+    /// What goes on when its caller has gone.
+    pub tasks: TaskTracker,
 }

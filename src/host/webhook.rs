@@ -1,7 +1,8 @@
 //! `POST /api/notifications` and `POST /api/lifecycle`: the validation handshake, and what Graph notifies.
 //!
 //! The endpoints are public. They must never tell a caller which check failed, never echo anything as HTML,
-//! and never acknowledge what is not stored. <https://learn.microsoft.com/graph/change-notifications-delivery-webhooks>
+//! and never acknowledge what is not stored. A caller that goes away half way, as the Functions host does with its own
+//! caller, cancels nothing: what was received is stored all the same. <https://learn.microsoft.com/graph/change-notifications-delivery-webhooks>
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -53,10 +54,17 @@ async fn receive(State((functions, inbox)): State<(Arc<Functions>, Inbox)>, requ
         // Longer than declared, or cut off; in the latter case no caller is left to read the answer.
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
-    let traceparent = header(&head.headers, "traceparent");
-    let accepted = match inbox {
-        Inbox::Notifications => functions.notify.accept(&body, traceparent).await,
-        Inbox::Lifecycle => functions.lifecycle.accept(&body, traceparent).await,
+    let traceparent = header(&head.headers, "traceparent").map(str::to_owned);
+    let storing = Arc::clone(&functions);
+    let accepted = functions.tasks.spawn(async move {
+        match inbox {
+            Inbox::Notifications => storing.notify.accept(&body, traceparent.as_deref()).await,
+            Inbox::Lifecycle => storing.lifecycle.accept(&body, traceparent.as_deref()).await,
+        }
+    });
+    let Ok(accepted) = accepted.await else {
+        // It panicked, and the panic is logged.
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
     match accepted {
         Ok(accepted) => {

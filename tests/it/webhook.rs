@@ -1,17 +1,22 @@
 //! The webhook: the handshake, and notifications good and bad.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use async_trait::async_trait;
 use axum::body::Body;
 use axum::http::Request;
+use jiff::Timestamp;
 use photorelay::host::manifest::Manifest;
 use photorelay::host::router::public_router;
 use photorelay_core::names::CHECKS_QUEUE;
-use photorelay_core::queue::QueueStore;
 use photorelay_core::queue::embedded::{EmbeddedQueueOptions, EmbeddedQueues};
+use photorelay_core::queue::{Delivery, Leased, Outgoing, PopReceipt, QueueStore};
+use photorelay_core::store::StoreError;
 use serde_json::{Value, json};
 use testkit::everywhere;
 use testkit::world::{CLIENT_STATE, Store, World};
+use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
 everywhere!(the_token_is_echoed_decoded_as_plain_text, a_huge_or_empty_token_is_refused);
@@ -141,6 +146,92 @@ async fn repeats_within_a_post_become_one_look() {
     assert_eq!(checks(&world).await, 1);
     world.settle().await;
     world.end().await;
+}
+
+/// A queue that stores one message at a time, each only when it may.
+#[derive(Debug)]
+struct OneByOne {
+    inner: Arc<EmbeddedQueues>,
+    may_store: Semaphore,
+    arrived: Semaphore,
+}
+
+#[async_trait]
+impl QueueStore for OneByOne {
+    async fn ensure_queue(&self, queue: &str) -> Result<(), StoreError> {
+        self.inner.ensure_queue(queue).await
+    }
+
+    async fn send(&self, queue: &str, messages: Vec<Outgoing>) -> Result<(), StoreError> {
+        for message in messages {
+            self.arrived.add_permits(1);
+            self.may_store.acquire().await.unwrap().forget();
+            self.inner.send(queue, vec![message]).await?;
+        }
+        Ok(())
+    }
+
+    async fn receive(&self, queue: &str, max: u32, lease: Duration) -> Result<Vec<Delivery>, StoreError> {
+        self.inner.receive(queue, max, lease).await
+    }
+
+    async fn renew(&self, queue: &str, of: &Delivery, lease: Duration) -> Result<Leased<PopReceipt>, StoreError> {
+        self.inner.renew(queue, of, lease).await
+    }
+
+    async fn delete(&self, queue: &str, delivery: &Delivery) -> Result<Leased<()>, StoreError> {
+        self.inner.delete(queue, delivery).await
+    }
+
+    async fn count(&self, queue: &str) -> Result<u64, StoreError> {
+        self.inner.count(queue).await
+    }
+
+    async fn oldest(&self, queue: &str) -> Result<Option<Timestamp>, StoreError> {
+        self.inner.oldest(queue).await
+    }
+}
+
+/// 40 people in two messages; the caller goes away once so many of them are stored.
+async fn caller_goes_away_after(stored: usize) {
+    let world = World::start().await;
+    let folder = tempfile::TempDir::new().unwrap();
+    let inner = Arc::new(EmbeddedQueues::open(folder.path()).unwrap());
+    inner.ensure_queue(CHECKS_QUEUE).await.unwrap();
+    let queues = Arc::new(OneByOne { inner, may_store: Semaphore::new(stored), arrived: Semaphore::new(0) });
+    let functions = Arc::new(world.functions(queues.clone()));
+    let router = public_router(&functions, &Manifest::built_in().unwrap()).unwrap();
+    let items: Vec<Value> = (0..40)
+        .map(|at| {
+            let id = format!("1f2c0b0e-0000-4000-8000-{at:012x}");
+            let mut item = item(&world);
+            (item["resource"], item["resourceData"]["id"]) = (json!(format!("Users/{id}")), json!(id));
+            item
+        })
+        .collect();
+    let request = Request::post("/api/notifications").header("content-type", "application/json");
+    let request = request.body(Body::from(json!({ "value": items }).to_string())).unwrap();
+    tokio::select! {
+        biased;
+        _ = queues.arrived.acquire_many(stored as u32 + 1) => {}
+        answer = router.oneshot(request) => panic!("{answer:?} before everything is stored"),
+    }
+    // The request was dropped with its connection; whether the rest is stored is not for its caller to say.
+    queues.may_store.add_permits(2 - stored);
+    functions.tasks.close();
+    functions.tasks.wait().await;
+    assert_eq!(queues.count(CHECKS_QUEUE).await.unwrap(), 2);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_before_anything_is_stored_loses_no_notification() {
+    caller_goes_away_after(0).await;
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_between_two_messages_loses_no_notification() {
+    caller_goes_away_after(1).await;
 }
 
 #[tokio::test]

@@ -172,6 +172,7 @@ impl Year {
             sweep: self.app.sweep.clone(),
             watch: self.app.watch.clone(),
             storage: StorageReadiness::ready(),
+            tasks: TaskTracker::new(),
         };
         let manifest = Manifest::built_in().unwrap();
         let functions = Arc::new(functions);

@@ -170,6 +170,7 @@ impl World {
             sweep: self.app.sweep.clone(),
             watch: self.app.watch.clone(),
             storage: StorageReadiness::ready(),
+            tasks: TaskTracker::new(),
         }
     }
 

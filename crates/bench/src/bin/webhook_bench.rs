@@ -28,6 +28,7 @@ use photorelay_core::queue::{Delivery, Leased, Outgoing, PopReceipt, QueueStore}
 use photorelay_core::settings::StorageSettings;
 use photorelay_core::store::StoreError;
 use tokio::net::TcpListener;
+use tokio_util::task::TaskTracker;
 
 #[derive(Parser)]
 struct Cli {
@@ -76,6 +77,7 @@ async fn discarding(cli: &Cli) -> Result<Router> {
         sweep: app.sweep,
         watch: app.watch,
         storage: StorageReadiness::ready(),
+        tasks: TaskTracker::new(),
     };
     public_router(&Arc::new(functions), &Manifest::built_in()?)
 }
