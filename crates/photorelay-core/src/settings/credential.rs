@@ -20,13 +20,15 @@ pub fn credential(reader: &mut Reader<'_>) -> Result<Option<CredentialConfig>, A
     let secret = reader.secret("PHOTORELAY_CLIENT_SECRET");
     let certificate = reader.secret("PHOTORELAY_CLIENT_CERTIFICATE");
     let token_file: Option<PathBuf> = reader.optional("AZURE_FEDERATED_TOKEN_FILE");
-    let managed = reader.has("IDENTITY_ENDPOINT") || reader.flag("PHOTORELAY_MANAGED_IDENTITY");
+    // What the platform sets for every program must not shadow what was configured for this one.
+    let is_offered = reader.has("IDENTITY_ENDPOINT") && !is_arc(reader) && token_file.is_none();
+    let managed = is_offered || reader.flag("PHOTORELAY_MANAGED_IDENTITY");
     if secret.is_some() && certificate.is_some() {
         reader.problem("PHOTORELAY_CLIENT_SECRET and PHOTORELAY_CLIENT_CERTIFICATE are both set: keep one");
         return Err(AlreadyReported);
     }
     if secret.is_none() && certificate.is_none() && managed {
-        return Ok(Some(CredentialConfig::ManagedIdentity { client_id }));
+        return managed_identity(reader, client_id).map(Some);
     }
     if secret.is_none() && certificate.is_none() && token_file.is_none() {
         return Ok(None);
@@ -43,4 +45,66 @@ pub fn credential(reader: &mut Reader<'_>) -> Result<Option<CredentialConfig>, A
         (.., Some(token_file)) => Some(CredentialConfig::WorkloadIdentity { tenant_id, client_id, token_file }),
         (None, None, None) => None,
     })
+}
+
+/// The managed identity of the platform, unless it is one that cannot be used.
+pub(super) fn managed_identity(
+    reader: &mut Reader<'_>,
+    client_id: Option<String>,
+) -> Result<CredentialConfig, AlreadyReported> {
+    if is_arc(reader) {
+        reader.problem(
+            "the managed identity of this machine is one of Azure Arc, which this program cannot use: set \
+             PHOTORELAY_CLIENT_ID and PHOTORELAY_CLIENT_CERTIFICATE_FILE instead",
+        );
+        return Err(AlreadyReported);
+    }
+    Ok(CredentialConfig::ManagedIdentity { client_id })
+}
+
+/// Azure Arc sets these for the whole machine, and answers otherwise than App Service and virtual machines do:
+/// <https://learn.microsoft.com/azure/azure-arc/servers/managed-identity-authentication>
+fn is_arc(reader: &Reader<'_>) -> bool {
+    reader.has("IDENTITY_ENDPOINT") && reader.has("IMDS_ENDPOINT") && !reader.has("IDENTITY_HEADER")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Environment;
+
+    const TOKEN_FILE: (&str, &str) = ("AZURE_FEDERATED_TOKEN_FILE", "/var/run/secrets/token");
+    const APP_SERVICE: [(&str, &str); 2] =
+        [("IDENTITY_ENDPOINT", "http://127.0.0.1:41000/msi/token"), ("IDENTITY_HEADER", "h")];
+    const ARC: [(&str, &str); 2] = [
+        ("IDENTITY_ENDPOINT", "http://localhost:40342/metadata/identity/oauth2/token"),
+        ("IMDS_ENDPOINT", "http://localhost:40342"),
+    ];
+
+    fn read(variables: &[(&str, &str)]) -> (Result<Option<CredentialConfig>, AlreadyReported>, String) {
+        let base = [("PHOTORELAY_TENANT_ID", "84bd8158-6d4d-4958-8b9f-9d6445542f95"), ("PHOTORELAY_CLIENT_ID", "app")];
+        let environment: Environment = base.iter().chain(variables).copied().collect();
+        let mut reader = Reader::new(&environment);
+        let credential = credential(&mut reader);
+        let problems = reader.finish(|| Some(())).err().map(|problems| problems.to_string());
+        (credential, problems.unwrap_or_default())
+    }
+
+    #[test]
+    fn a_token_file_is_used_though_the_platform_offers_a_managed_identity() {
+        let (credential, _) = read(&[&APP_SERVICE[..], &[TOKEN_FILE]].concat());
+        assert!(matches!(credential, Ok(Some(CredentialConfig::WorkloadIdentity { .. }))), "{credential:?}");
+        let (credential, _) = read(&APP_SERVICE);
+        assert!(matches!(credential, Ok(Some(CredentialConfig::ManagedIdentity { .. }))), "{credential:?}");
+        let (credential, _) =
+            read(&[&APP_SERVICE[..], &[TOKEN_FILE, ("PHOTORELAY_MANAGED_IDENTITY", "true")]].concat());
+        assert!(matches!(credential, Ok(Some(CredentialConfig::ManagedIdentity { .. }))), "{credential:?}");
+    }
+
+    #[test]
+    fn the_identity_of_azure_arc_is_not_taken_by_itself_and_refused_where_it_is_configured() {
+        assert!(matches!(read(&ARC), (Ok(None), problems) if problems.is_empty()));
+        let (_, problems) = read(&[&ARC[..], &[("PHOTORELAY_MANAGED_IDENTITY", "true")]].concat());
+        assert!(problems.contains("Azure Arc"), "{problems}");
+    }
 }

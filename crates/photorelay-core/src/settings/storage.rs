@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use url::Url;
 
+use super::credential::managed_identity;
 use super::{Reader, without_key};
 use crate::entra::{self, CredentialConfig, CredentialError};
 use crate::storage::StorageConfig;
@@ -72,7 +73,7 @@ pub fn storage(reader: &mut Reader<'_>, own: Option<&CredentialConfig>) -> Optio
             let client_id = reader.optional("PhotoStorage__clientId");
             let credential = match reader.optional::<String>("PhotoStorage__credential").as_deref() {
                 None => None,
-                Some("managedidentity") => Some(CredentialConfig::ManagedIdentity { client_id }),
+                Some("managedidentity") => Some(managed_identity(reader, client_id).ok()?),
                 Some(_) => {
                     reader.problem("PhotoStorage__credential must be `managedidentity`: the host supports no other");
                     return None;
