@@ -11,6 +11,7 @@ pub mod connectors;
 pub mod full_reconciliation;
 mod handler;
 mod health;
+mod keytab;
 pub mod operate;
 pub mod photo_server;
 pub mod policy;

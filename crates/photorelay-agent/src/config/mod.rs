@@ -11,6 +11,7 @@ mod tests;
 pub use connector::ConnectorSettings;
 pub use photos::PhotoServerConfig;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -34,6 +35,8 @@ pub struct AgentConfig {
     pub identity: AgentIdentity,
     pub azure: AzureSettings,
     pub connector: ConnectorSettings,
+    /// The keys of the account that signs in with Kerberos, if they are in a file that the environment names.
+    pub keytab: Option<PathBuf>,
     /// Nothing is written to the target.
     pub dry_run: bool,
     pub policy: WritePolicy,
@@ -76,6 +79,7 @@ impl AgentConfig {
         let identity = AgentIdentity::read(&mut reader);
         let azure = AzureSettings::read(&mut reader);
         let connector = ConnectorSettings::read(&mut reader);
+        let keytab = keytab(&mut reader);
         let dry_run = reader.flag("PHOTORELAY_DRY_RUN");
         let policy = policy(&mut reader);
         let quota = QuotaLimits {
@@ -95,6 +99,7 @@ impl AgentConfig {
                 identity,
                 azure: azure?,
                 connector: connector?,
+                keytab,
                 dry_run,
                 policy: policy?,
                 quota,
@@ -131,6 +136,12 @@ impl AzureSettings {
         let certificate_expires_at = credential.as_ref().and_then(certificate::expires_at);
         Some(Self { storage: storage?, authority_url: authority_url?, certificate_expires_at })
     }
+}
+
+/// What the Kerberos library itself reads; the first is for programs that sign in.
+fn keytab(reader: &mut Reader<'_>) -> Option<PathBuf> {
+    let name: String = reader.optional("KRB5_CLIENT_KTNAME").or_else(|| reader.optional("KRB5_KTNAME"))?;
+    Some(PathBuf::from(name.strip_prefix("FILE:").unwrap_or(&name)))
 }
 
 /// 0 stands for no limit.

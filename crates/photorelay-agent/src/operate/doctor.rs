@@ -21,7 +21,8 @@ use uuid::Uuid;
 use crate::certificate::WARN_BEFORE;
 use crate::config::{AgentConfig, ConnectorSettings};
 use crate::connectors::EntryRef;
-use crate::connectors::ldap::{LastChange, LdapConnector};
+use crate::connectors::ldap::{LastChange, LdapConnector, SignIn};
+use crate::keytab;
 use crate::operate::feed;
 use crate::stop_switch::StopCheck;
 use crate::writeback::Reconciler;
@@ -54,7 +55,11 @@ pub async fn run_checks(
         Ok(storage) => check_storage(storage, config, &mut results).await,
     }
     let directory = match &config.connector {
-        ConnectorSettings::Ldap(settings) => Some(LdapConnector::new((**settings).clone())),
+        ConnectorSettings::Ldap(settings) => {
+            let keytab = config.keytab.as_ref().filter(|_| matches!(settings.sign_in, SignIn::Kerberos));
+            results.extend(keytab.map(|path| keytab::check(path)));
+            Some(LdapConnector::new((**settings).clone()))
+        }
         ConnectorSettings::Folder { path, .. } => {
             results.push(check_folder(path));
             None

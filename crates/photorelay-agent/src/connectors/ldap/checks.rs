@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use ldap3::Scope;
 use photorelay_core::diagnosis::CheckResult;
 
+use super::connection::NO_CHANNEL_BINDING;
 use super::connector::LdapConnector;
 use super::rights::RightsSample;
 use super::search::DirectoryEntry;
@@ -33,8 +34,8 @@ impl LdapConnector {
             let says = format!("{server} is a port of the global catalogue (3268, 3269), which takes no changes");
             return vec![CheckResult::error("server", says, NAME_A_WRITABLE_SERVER)];
         }
-        let anchor_is_indexed = match self.connections.session().await {
-            Ok(session) => session.anchor_is_indexed,
+        let (anchor_is_indexed, lacks_channel_binding) = match self.connections.session().await {
+            Ok(session) => (session.anchor_is_indexed, session.lacks_channel_binding),
             Err(error) => {
                 let fix = "check PHOTORELAY_LDAP_URLS, the firewall, PHOTORELAY_LDAP_CA_FILE and the account";
                 return vec![CheckResult::error("directory", error.to_string(), fix)];
@@ -53,6 +54,14 @@ impl LdapConnector {
                 },
             ),
         ];
+        if lacks_channel_binding {
+            results.push(CheckResult::warning(
+                "channel binding",
+                format!("{}: {NO_CHANNEL_BINDING}", self.server()),
+                "give the domain controller a certificate signed with RSA PKCS #1 or ECDSA before channel binding is \
+                 required there (LdapEnforceChannelBinding)",
+            ));
+        }
         results.push(self.takes_changes().await);
         results.extend(self.clock().await);
         results.extend(self.scope_exists().await);

@@ -21,6 +21,7 @@ use super::search::{self, SearchError};
 use super::session::{Session, Unusable, describe};
 use super::settings::{LdapSettings, Server};
 use super::sign_in::Secret;
+use crate::certificate;
 use crate::connectors::ConnectorError;
 
 /// For TCP and TLS together.
@@ -29,6 +30,10 @@ const CONNECT: Duration = Duration::from_secs(10);
 const COOLDOWN: Duration = Duration::from_secs(1);
 /// The longest counting window that is usual for lock-outs is 30 minutes.
 const COOLDOWN_AFTER_REFUSED_PASSWORD: Duration = Duration::from_secs(31 * 60);
+
+/// In words for the operator.
+pub(super) const NO_CHANNEL_BINDING: &str =
+    "its certificate is signed with RSASSA-PSS, so the sign-in carries no channel binding";
 
 /// In searchFlags of an attribute ([MS-ADTS] 2.2.10, fATTINDEX).
 const INDEXED: u32 = 1;
@@ -168,9 +173,23 @@ impl Connections {
             // An error reaches every request that waits on the connection.
             let _ = connection.drive().await;
         });
-        secret.sign_in(&mut ldap, host(server), timeout).await?;
+        let lacks_channel_binding = match secret {
+            Secret::Tickets => {
+                let certificate = ldap.get_peer_certificate().await.map_err(transient)?;
+                certificate.is_some_and(|der| certificate::is_signed_with_pss(&der))
+            }
+            Secret::Password { .. } => false,
+        };
+        secret.sign_in(&mut ldap, host(server), timeout).await.map_err(|error| match error {
+            Unusable::This(reason) if lacks_channel_binding => {
+                Unusable::This(format!("{reason}; {NO_CHANNEL_BINDING}"))
+            }
+            Unusable::All(reason) if lacks_channel_binding => Unusable::All(format!("{reason}; {NO_CHANNEL_BINDING}")),
+            error => error,
+        })?;
         let (server, driver) = (host(server).to_owned(), Arc::new(driver));
-        let mut session = Session { ldap, number, server, anchor_is_indexed: false, timeout, _driver: driver };
+        let mut session =
+            Session { ldap, number, server, anchor_is_indexed: false, lacks_channel_binding, timeout, _driver: driver };
         self.learn(&mut session).await?;
         Ok(session)
     }

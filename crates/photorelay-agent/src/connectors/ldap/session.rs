@@ -21,6 +21,8 @@ pub(super) struct Session {
     pub(super) server: String,
     /// Whether the directory finds an anchor without reading all users.
     pub(super) anchor_is_indexed: bool,
+    /// The server's certificate allows no channel binding, which it may require of a sign-in with Kerberos.
+    pub(super) lacks_channel_binding: bool,
     /// For every request and its answer.
     pub(super) timeout: Duration,
     /// Reads and writes; ends with the last clone.
