@@ -44,9 +44,21 @@ pub(crate) struct HttpOutput {
     pub(crate) body: String,
 }
 
+/// What the caller gets for this reply: without any outputs an empty body, and an empty object without the one that is
+/// named so.
+pub(crate) fn http_output(reply: &Value, name: &str) -> Result<HttpOutput> {
+    let without = |body: &str| HttpOutput { status: 200, headers: Vec::new(), body: body.to_owned() };
+    if name == "$return" {
+        return member(reply, "ReturnValue").map_or_else(|| Ok(without("")), http);
+    }
+    match member(reply, "Outputs") {
+        None | Some(Value::Null) => Ok(without("")),
+        Some(outputs) => member(outputs, name).map_or_else(|| Ok(without("{}")), http),
+    }
+}
+
 /// `status` is ignored: only `statusCode` counts.
-pub(crate) fn http(output: Option<&Value>) -> Result<HttpOutput> {
-    let Some(output) = output else { return Ok(HttpOutput { status: 200, headers: Vec::new(), body: "{}".into() }) };
+fn http(output: &Value) -> Result<HttpOutput> {
     if !output.is_object() {
         bail!("the HTTP output is not an object");
     }
@@ -105,11 +117,34 @@ mod tests {
     }
 
     #[test]
-    fn only_status_code_counts_and_a_missing_output_is_an_empty_object() {
-        assert_eq!(http(Some(&json!({ "status": 404, "body": null }))).unwrap().status, 200);
-        assert_eq!(http(Some(&json!({ "STATUSCODE": "404" }))).unwrap().status, 404);
-        assert_eq!(http(None).unwrap().body, "{}");
-        assert!(http(Some(&json!("text"))).is_err());
-        assert!(http(Some(&json!({ "headers": { "x": null } }))).is_err());
+    fn only_status_code_counts() {
+        assert_eq!(http(&json!({ "status": 404, "body": null })).unwrap().status, 200);
+        assert_eq!(http(&json!({ "STATUSCODE": "404" })).unwrap().status, 404);
+        assert!(http(&json!("text")).is_err());
+        assert!(http(&json!({ "headers": { "x": null } })).is_err());
+    }
+
+    #[test]
+    fn no_outputs_are_an_empty_body_and_outputs_without_this_one_an_empty_object() {
+        let body = |reply: Value| http_output(&reply, "res").unwrap().body;
+        assert_eq!([body(json!({})), body(json!({ "Outputs": null }))], ["", ""]);
+        assert_eq!([body(json!({ "Outputs": {} })), body(json!({ "outputs": { "other": 1 } }))], ["{}", "{}"]);
+        assert_eq!(body(json!({ "Outputs": { "RES": { "body": "tea" } } })), "tea");
+    }
+
+    /// `HttpScriptInvocationResultExtensionsTests.GetHttpOutputBindingResponse_ReturnsExpected` of the real host.
+    #[test]
+    fn the_hosts_own_vectors_of_http_outputs_hold() {
+        let plain = |status, body: &str| HttpOutput { status, headers: Vec::new(), body: body.to_owned() };
+        let of = |output: Value| http(&output).unwrap();
+        assert_eq!(of(json!({ "statusCode": "204" })), plain(204, ""));
+        assert_eq!(of(json!({})), plain(200, ""));
+        assert_eq!(of(json!({ "body": "hello" })), plain(200, "hello"));
+        assert_eq!(of(json!({ "body": "hello", "statusCode": "300" })), plain(300, "hello"));
+        let headers = json!({ "header1": "header1Value", "header2": "header2Value" });
+        let moved = of(json!({ "body": "foobar", "statusCode": "301", "headers": headers }));
+        let named = |name: &str| (name.to_owned(), format!("{name}Value"));
+        assert_eq!(moved, HttpOutput { headers: vec![named("header1"), named("header2")], ..plain(301, "foobar") });
+        assert!(http(&json!("SomeBlah")).is_err());
     }
 }

@@ -49,15 +49,18 @@ pub(crate) fn queue(function: &HostedFunction, message: &QueueTriggerMessage, fa
     envelope(function, data, metadata, faults)
 }
 
-/// The top-level properties of a message that is a JSON object override what the host knows by the same name.
+/// The top-level properties of a message that is a JSON object override what the host knows by the same name, as text.
+/// Those without a value are skipped.
 fn merge(metadata: &mut Map<String, Value>, text: &str) {
     let Ok(Value::Object(properties)) = serde_json::from_str(text) else { return };
     for (name, property) in properties {
         let encoded = match &property {
-            Value::Array(_) => continue,
-            Value::Object(_) | Value::Null => property,
+            Value::Array(_) | Value::Null => continue,
+            Value::Object(_) => property,
             Value::String(text) => value(&json!(text)),
-            scalar => value(&json!(scalar.to_string())),
+            // As .NET writes it.
+            Value::Bool(is) => value(&json!(if *is { "True" } else { "False" })),
+            Value::Number(number) => value(&json!(number.to_string())),
         };
         let known = metadata.keys().find(|key| key.eq_ignore_ascii_case(&name)).cloned();
         metadata.insert(known.unwrap_or(name), encoded);

@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 use reqwest::redirect;
 use serde_json::Value;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
@@ -45,6 +46,9 @@ pub(crate) struct Host {
     pub(crate) log: watch::Sender<Vec<String>>,
     /// Invocations that outlive their callers.
     pub(crate) requests: TaskTracker,
+    /// Messages that are worked on.
+    pub(crate) messages: TaskTracker,
+    pub(crate) stopping: CancellationToken,
 }
 
 impl Host {
@@ -59,6 +63,8 @@ impl Host {
             in_flight: watch::Sender::new(0),
             log: watch::Sender::new(Vec::new()),
             requests: TaskTracker::new(),
+            messages: TaskTracker::new(),
+            stopping: CancellationToken::new(),
             app,
             options,
         })

@@ -31,6 +31,8 @@ async fn main() -> Result<()> {
     let mut state = host.state();
     tokio::select! {
         ended = state.wait_for(|state| matches!(state, WorkerState::ShutDown(_))) => anyhow::bail!("{:?}", *ended?),
-        interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
     }
+    host.stop().await;
+    Ok(())
 }

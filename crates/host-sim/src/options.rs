@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 const LEASE: Duration = Duration::from_secs(600);
 const HTTP_LIMIT: Duration = Duration::from_secs(230);
+const STOP_LIMIT: Duration = Duration::from_secs(10);
 
 /// What the stand-in does that the host does only sometimes.
 #[derive(Debug, Clone, Default)]
@@ -22,8 +23,8 @@ pub struct HostFaults {
     pub deliver_twice: bool,
     /// A response on which the host would hang is a failure at once.
     pub fail_fast: bool,
-    /// A process that ends with 0 is started again, as newer hosts do.
-    pub zero_restarts: bool,
+    /// A process that ends with 0 is not started again, as in hosts before 4.1045.
+    pub zero_ends: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -43,6 +44,8 @@ pub struct HostOptions {
     pub function_timeout: Option<Duration>,
     /// After this time the front end gives up on an HTTP request, whatever the function goes on to do.
     pub http_limit: Duration,
+    /// How long messages in flight may take when the host is to stop.
+    pub stop_limit: Duration,
     /// Where the status of timers is kept from one host to the next.
     pub timer_status: Option<PathBuf>,
     pub faults: HostFaults,
@@ -59,6 +62,7 @@ impl HostOptions {
             lease: LEASE,
             function_timeout: None,
             http_limit: HTTP_LIMIT,
+            stop_limit: STOP_LIMIT,
             timer_status: None,
             faults: HostFaults::default(),
         }

@@ -1,8 +1,10 @@
 //! Messages that the host sends to queues: the outputs of functions, and what goes to a poison queue.
 
 use anyhow::{Context, Result};
+use azure_core::http::{ClientOptions, ExponentialRetryOptions, RetryOptions};
+use azure_core::time::Duration;
 use azure_storage_queue::models::QueueMessage;
-use azure_storage_queue::{QueueClient, QueueServiceClient};
+use azure_storage_queue::{QueueClient, QueueServiceClient, QueueServiceClientOptions};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
@@ -11,10 +13,16 @@ use crate::decode::{member, messages};
 use crate::host::Host;
 use crate::package::{HostedFunction, is};
 
+const FIRST_RETRY: Duration = Duration::milliseconds(100);
+
 impl Host {
     pub(crate) fn queue_client(&self, queue: &str) -> Result<QueueClient> {
         let service = self.options.queue_service.clone().context("there is no queue service")?;
-        Ok(QueueServiceClient::new(service, None, None)?.queue_client(queue)?)
+        // As many retries as the client of the host makes.
+        let retry = ExponentialRetryOptions { initial_delay: FIRST_RETRY, max_retries: 3, ..Default::default() };
+        let client_options = ClientOptions { retry: RetryOptions::exponential(retry), ..Default::default() };
+        let options = QueueServiceClientOptions { client_options, ..Default::default() };
+        Ok(QueueServiceClient::new(service, None, Some(options))?.queue_client(queue)?)
     }
 
     /// Only after success, and not as one: a message may be there although the invocation is repeated.

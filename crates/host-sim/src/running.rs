@@ -41,7 +41,7 @@ impl RunningHost {
         let supervised = Arc::clone(&host);
         tasks.spawn(async move {
             let (app, options) = (&supervised.app, &supervised.options);
-            supervised.worker.supervise(app, &options.environment, options.faults.zero_restarts).await;
+            supervised.worker.supervise(app, &options.environment, options.faults.zero_ends).await;
         });
         let router = axum::Router::new().fallback(http::serve).with_state(Arc::clone(&host));
         tasks.spawn(async move {
@@ -80,6 +80,17 @@ impl RunningHost {
         self.host.worker.kill();
     }
 
+    /// Ends as the host does that is to stop: it receives no more messages, waits for those in flight, but not for long,
+    /// and kills the program.
+    pub async fn stop(self) {
+        self.host.stopping.cancel();
+        self.host.messages.close();
+        if tokio::time::timeout(self.host.options.stop_limit, self.host.messages.wait()).await.is_err() {
+            self.host.log("messages in flight are given up".to_owned());
+        }
+        self.host.worker.shut_down("the host was stopped".to_owned());
+    }
+
     /// Runs a timer function as its schedule would.
     pub async fn run_timer(&self, name: &str, status: Option<Value>, past_due: bool) -> Result<Value> {
         let function = self.host.app.functions.iter().find(|function| function.name == name);
@@ -97,7 +108,7 @@ fn listen(host: &Arc<Host>, tasks: &mut JoinSet<()>) -> Result<()> {
             "queueTrigger" => {
                 tasks.spawn(async move {
                     if let Err(error) = Arc::clone(&host).listen(function).await {
-                        host.log(format!("{error:#}"));
+                        host.worker.shut_down(format!("{error:#}"));
                     }
                 });
             }

@@ -24,7 +24,7 @@ pub enum WorkerState {
     Ready(u32),
     /// The process ended with 0, and an older host does nothing about it.
     Exited,
-    /// Too many errors: the host shut itself down.
+    /// The host was stopped, or shut itself down.
     ShutDown(String),
 }
 
@@ -59,32 +59,46 @@ impl WorkerProcess {
         self.kill.notify_one();
     }
 
-    pub(crate) async fn supervise(&self, app: &PackagedApp, environment: &[(String, String)], zero_restarts: bool) {
+    /// SIGKILL, and no other process.
+    pub(crate) fn shut_down(&self, why: String) {
+        self.comes_to(WorkerState::ShutDown(why));
+        self.kill();
+    }
+
+    /// False once the host has shut down.
+    fn comes_to(&self, state: WorkerState) -> bool {
+        self.state.send_if_modified(|now| {
+            let is_running = !matches!(now, WorkerState::ShutDown(_));
+            if is_running {
+                *now = state;
+            }
+            is_running
+        })
+    }
+
+    pub(crate) async fn supervise(&self, app: &PackagedApp, environment: &[(String, String)], zero_ends: bool) {
         let (mut strikes, mut last, mut starts) = (0, Instant::now(), 0);
-        loop {
+        while self.comes_to(WorkerState::Starting) {
             starts += 1;
-            self.state.send_replace(WorkerState::Starting);
             let ended = match self.run(app, environment, starts).await {
                 Ok(ended) => ended,
                 Err(error) => {
-                    self.state.send_replace(WorkerState::ShutDown(error.to_string()));
+                    self.comes_to(WorkerState::ShutDown(error.to_string()));
                     return;
                 }
             };
             match ended {
-                WorkerExit::Killed => {}
-                WorkerExit::Ended(Some(RESTART_ME)) => {}
-                WorkerExit::Ended(Some(0)) if zero_restarts => {}
-                WorkerExit::Ended(Some(0)) => {
-                    self.state.send_replace(WorkerState::Exited);
+                WorkerExit::Ended(Some(0)) if zero_ends => {
+                    self.comes_to(WorkerState::Exited);
                     return;
                 }
+                WorkerExit::Killed | WorkerExit::Ended(Some(0 | RESTART_ME)) => {}
                 WorkerExit::Ended(_) | WorkerExit::NeverReady => {
                     strikes = if last.elapsed() > FORGIVEN_AFTER { 1 } else { strikes + 1 };
                     last = Instant::now();
                     if strikes >= STRIKES {
                         let why = "Exceeded http worker restart retry count. Shutting down Functions Host".to_owned();
-                        self.state.send_replace(WorkerState::ShutDown(why));
+                        self.comes_to(WorkerState::ShutDown(why));
                         return;
                     }
                 }
@@ -125,7 +139,9 @@ impl WorkerProcess {
             () = self.kill.notified() => return Ok(WorkerExit::Killed),
             ready = tokio::time::timeout(limit, self.answers()) => if ready.is_err() { return Ok(WorkerExit::NeverReady) },
         }
-        self.state.send_replace(WorkerState::Ready(starts));
+        if !self.comes_to(WorkerState::Ready(starts)) {
+            return Ok(WorkerExit::Killed);
+        }
         tokio::select! {
             status = child.wait() => Ok(WorkerExit::Ended(status?.code())),
             () = self.kill.notified() => Ok(WorkerExit::Killed),

@@ -48,10 +48,24 @@ async fn answer(mode: &str, path: &str, method: &Method) -> Response {
         "redirect" => (StatusCode::FOUND, [(LOCATION, "/elsewhere")]).into_response(),
         "error" => StatusCode::BAD_REQUEST.into_response(),
         "slow" => std::future::pending().await,
+        "cancelled" => {
+            let _request = Cancelled;
+            println!("arrived");
+            std::future::pending().await
+        }
         "exits" => std::process::exit(0),
         "restarts" => std::process::exit(200),
         "crashes" => std::process::exit(3),
         _ => ([(CONTENT_TYPE, "application/json")], "{}").into_response(),
+    }
+}
+
+/// Says so when the request is dropped.
+struct Cancelled;
+
+impl Drop for Cancelled {
+    fn drop(&mut self) {
+        println!("cancelled");
     }
 }
 

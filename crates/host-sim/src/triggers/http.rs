@@ -34,14 +34,18 @@ pub(crate) async fn serve(State(host): State<Arc<Host>>, request: Request) -> Re
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
     let is_proxied = (host.app.proxying || host.app.forwarding) && function.is_plain_http();
+    let limit = host.options.http_limit;
+    if is_proxied {
+        // Not a task of its own: when the caller goes away, this is dropped, and the handler's connection with it.
+        return match tokio::time::timeout(limit, proxied(&host, request)).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(_)) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+            Err(_) => StatusCode::GATEWAY_TIMEOUT.into_response(),
+        };
+    }
     let (working, function) = (Arc::clone(&host), function.clone());
-    let response = host.requests.spawn(async move {
-        match is_proxied {
-            true => proxied(&working, request).await,
-            false => enveloped(&working, &function, parameters, request).await,
-        }
-    });
-    match tokio::time::timeout(host.options.http_limit, response).await {
+    let response = host.requests.spawn(async move { enveloped(&working, &function, parameters, request).await });
+    match tokio::time::timeout(limit, response).await {
         Ok(Ok(Ok(response))) => response,
         Ok(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         Err(_) => StatusCode::GATEWAY_TIMEOUT.into_response(),
@@ -133,12 +137,7 @@ async fn enveloped(
     let envelope = encode::envelope(function, data, metadata, &host.options.faults);
     let reply = host.invoke_with_outputs(function, envelope).await?;
     let name = function.outputs.iter().find(|output| is(output, "http")).and_then(|output| output["name"].as_str());
-    let output = match name {
-        Some("$return") => decode::member(&reply, "ReturnValue"),
-        Some(name) => decode::member(&reply, "Outputs").and_then(|outputs| decode::member(outputs, name)),
-        None => None,
-    };
-    let output = decode::http(output)?;
+    let output = decode::http_output(&reply, name.unwrap_or("$return"))?;
     let mut response = Response::builder().status(output.status);
     for (name, value) in output.headers {
         response = response.header(name, value);

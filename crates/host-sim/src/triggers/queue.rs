@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use azure_core::error::ErrorKind;
 use azure_storage_queue::QueueClient;
 use azure_storage_queue::models::{QueueClientReceiveMessagesOptions, ReceivedMessage};
 use base64::Engine as _;
@@ -54,16 +55,26 @@ impl Host {
                 running.join_next().await;
             }
             while running.try_join_next().is_some() {}
-            let batch = match receive(&client, settings.batch_size, self.options.lease).await {
+            let received = tokio::select! {
+                received = receive(&client, settings.batch_size, self.options.lease) => received,
+                () = self.stopping.cancelled() => break,
+            };
+            let batch = match received {
                 Ok(batch) => batch,
-                // If the queue does not exist or the store is down, the host only waits.
+                Err(error) if ends_the_host(&error) => {
+                    return Err(error.context(format!("The listener for {queue} was unable to start")));
+                }
+                // If the queue does not exist or the store cannot serve it now, the host only waits.
                 Err(error) => {
                     self.log(format!("{queue} cannot be read: {error:#}"));
                     Vec::new()
                 }
             };
             if batch.is_empty() {
-                sleep(pause).await;
+                tokio::select! {
+                    () = sleep(pause) => {}
+                    () = self.stopping.cancelled() => break,
+                }
                 pause = longer(pause, fastrand::f64()).min(settings.max_polling_interval);
                 continue;
             }
@@ -71,13 +82,15 @@ impl Host {
             for message in batch {
                 let (host, function) = (Arc::clone(&self), function.clone());
                 let (client, queue) = (Arc::clone(&client), queue.clone());
-                running.spawn(async move {
+                running.spawn(self.messages.track_future(async move {
                     if let Err(error) = host.handle(&client, &queue, &function, message).await {
                         host.log(format!("{queue}: {error:#}"));
                     }
-                });
+                }));
             }
         }
+        while running.join_next().await.is_some() {}
+        Ok(())
     }
 
     async fn handle(
@@ -161,6 +174,16 @@ fn trigger_message(received: &ReceivedMessage, body: Vec<u8>) -> QueueTriggerMes
         expires: time(received.expiration_time.map(|t| t.unix_timestamp())),
         next_visible: time(received.time_next_visible.map(|t| t.unix_timestamp())),
         body,
+    }
+}
+
+/// A store that knows the host no more (401, 403), or that cannot be reached, ends the host; what it answers otherwise
+/// (404, 409, 5xx) lets it wait.
+fn ends_the_host(error: &anyhow::Error) -> bool {
+    let Some(error) = error.downcast_ref::<azure_core::Error>() else { return false };
+    match error.http_status().map(u16::from) {
+        Some(status) => matches!(status, 401 | 403),
+        None => matches!(error.kind(), ErrorKind::Connection | ErrorKind::Io),
     }
 }
 

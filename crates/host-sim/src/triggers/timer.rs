@@ -15,8 +15,8 @@ use crate::host::Host;
 use crate::ncrontab::Ncrontab;
 use crate::package::HostedFunction;
 
-/// The `Last` of a timer that has never run: it has no offset, so parsers of RFC 3339 refuse it.
-const NEVER: &str = "0001-01-01T00:00:00";
+/// The `Last` of a timer that has never run.
+const NEVER: &str = "0001-01-01T00:00:00+00:00";
 
 #[derive(Debug, Serialize, Deserialize)]
 struct TimerStatus {

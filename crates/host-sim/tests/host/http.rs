@@ -3,11 +3,11 @@
 use std::fs;
 use std::time::Duration;
 
-use host_sim::{HostOptions, RunningHost};
+use host_sim::{HostOptions, RunningHost, WorkerState};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::{function, package, start};
+use crate::{PATIENCE, comes_to, function, package, start};
 
 async fn get(running: &RunningHost, path: &str) -> u16 {
     reqwest::get(running.url.join(path).unwrap()).await.unwrap().status().as_u16()
@@ -80,7 +80,7 @@ async fn a_route_or_method_that_no_function_has_is_not_found_and_routes_hold_par
     assert_eq!(get(&running, "/api/people").await, 404);
     let url = running.url.join("/api/people/7/a/b?x=1&x=2").unwrap();
     assert_eq!(reqwest::Client::new().post(url.clone()).send().await.unwrap().status(), 404, "another method");
-    assert_eq!(reqwest::get(url).await.unwrap().text().await.unwrap(), "{}", "no output is 200 with an empty object");
+    assert_eq!(reqwest::get(url).await.unwrap().text().await.unwrap(), "", "no outputs are 200 with an empty body");
     let request = running.invocations().borrow()[0].request.clone();
     assert_eq!(request["Data"]["req"]["Params"], json!({ "id": "7", "rest": "a/b" }));
     assert_eq!(request["Data"]["req"]["Query"], json!({ "x": "1,2" }));
@@ -157,6 +157,31 @@ async fn a_return_value_is_the_output_that_is_named_so() {
     let said = r#"reply {"Outputs":{"$return":{"statusCode":500}},"ReturnValue":{"statusCode":201}}"#;
     let (running, _dir) = with(said, &[("returns", bindings)], json!({}), |_| {}).await;
     assert_eq!(get(&running, "/api/returns").await, 201);
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_cancels_a_request_that_is_handed_on_and_no_other() {
+    for (path, is_cancelled) in [("/api/plain", true), ("/api/wrapped", false)] {
+        let (running, _dir) = start("cancelled", |_| {}).await;
+        comes_to(&running, |state| *state == WorkerState::Ready(1)).await;
+        let prints = async |word: &str| {
+            let mut lines = running.lines();
+            let printed = lines.wait_for(|all| all.iter().any(|(_, line)| line == word));
+            tokio::time::timeout(PATIENCE, printed).await.expect("in time").unwrap();
+        };
+        let call = reqwest::get(running.url.join(path).unwrap());
+        tokio::select! {
+            answer = call => panic!("{answer:?}"),
+            () = prints("arrived") => {}
+        }
+        if is_cancelled {
+            prints("cancelled").await;
+        } else {
+            running.kill();
+            prints("arrived").await;
+            assert!(running.lines().borrow().iter().all(|(_, line)| line != "cancelled"));
+        }
+    }
 }
 
 #[tokio::test]

@@ -127,12 +127,24 @@ async fn a_timeout_kills_the_one_process_and_everything_else_in_flight_with_it()
 }
 
 #[tokio::test]
-async fn after_exit_0_an_older_host_goes_on_calling_a_dead_port_and_a_newer_one_starts_the_process_again() {
+async fn exit_0_starts_the_process_again_without_a_strike_and_an_older_host_goes_on_calling_a_dead_port() {
     let (running, _dir) = start("exits", |_| {}).await;
+    for starts in 1..=5 {
+        comes_to(&running, |state| *state == WorkerState::Ready(starts)).await;
+        running.run_timer("tick", None, false).await.unwrap_err();
+    }
+    comes_to(&running, |state| *state == WorkerState::Ready(6)).await;
+    let (running, _dir) = start("exits", |options| options.faults.zero_ends = true).await;
     running.run_timer("tick", None, false).await.unwrap_err();
     comes_to(&running, |state| *state == WorkerState::Exited).await;
     running.run_timer("tick", None, false).await.unwrap_err();
-    let (running, _dir) = start("exits", |options| options.faults.zero_restarts = true).await;
-    running.run_timer("tick", None, false).await.unwrap_err();
-    comes_to(&running, |state| *state == WorkerState::Ready(2)).await;
+}
+
+#[tokio::test]
+async fn a_host_that_is_stopped_kills_the_process_and_starts_no_other() {
+    let (running, _dir) = start("", |_| {}).await;
+    comes_to(&running, |state| *state == WorkerState::Ready(1)).await;
+    let mut state = running.state();
+    running.stop().await;
+    assert!(matches!(&*state.borrow_and_update(), WorkerState::ShutDown(why) if why.contains("stopped")));
 }

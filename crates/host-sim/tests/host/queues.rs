@@ -3,15 +3,19 @@
 use std::fs;
 use std::time::Duration;
 
+use axum::Router;
+use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use host_sim::{HostFaults, HostOptions, InvocationRecord, RunningHost};
+use host_sim::{HostFaults, HostOptions, InvocationRecord, RunningHost, WorkerState};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use url::Url;
 use uuid::Uuid;
 
-use crate::{PATIENCE, function, package};
+use crate::{PATIENCE, comes_to, function, package};
 
 #[expect(clippy::disallowed_methods, reason = "tests have no configuration but what started Azurite for them")]
 pub(crate) fn service() -> Url {
@@ -175,15 +179,17 @@ async fn a_message_that_is_not_base64_is_poisoned_without_an_invocation() {
 #[tokio::test]
 async fn strings_are_encoded_twice_and_properties_of_a_message_override_metadata() {
     let queue = Queue::start("", json!({ "messageEncoding": "none" }), json!({}), |_| {}).await;
-    let text = json!({ "id": "mine", "n": 2, "list": [1], "deep": { "a": 1 }, "workTrigger": "x" }).to_string();
+    let text = json!({ "id": "mine", "n": 2, "is": true, "none": null, "list": [1], "deep": { "a": 1 },
+        "workTrigger": "x" })
+    .to_string();
     queue.put(&text).await;
     let request = queue.invoked(1).await.remove(0).request;
     assert_eq!(request["Data"]["msg"], json!(text).to_string());
     let metadata = &request["Metadata"];
     assert_eq!(metadata["Id"], "\"mine\"");
-    assert_eq!(metadata["n"], "\"2\"");
+    assert_eq!((&metadata["n"], &metadata["is"]), (&json!("\"2\""), &json!("\"True\"")));
     assert_eq!(metadata["deep"], json!({ "a": 1 }));
-    assert!(metadata.get("list").is_none() && metadata.get("workTrigger").is_none());
+    assert!(metadata.get("list").is_none() && metadata.get("none").is_none() && metadata.get("workTrigger").is_none());
     assert!(metadata.get("QueueTrigger").is_none());
     assert_eq!(metadata["InsertionTime"].as_str().unwrap().len(), "2026-11-22T07:25:14+00:00".len());
 }
@@ -259,6 +265,60 @@ async fn a_queue_that_is_missing_is_waited_for_and_not_made() {
     assert_eq!(make(&queue.name).await, 201, "it did not exist");
     queue.put(&STANDARD.encode("work")).await;
     queue.invoked(1).await;
+}
+
+/// A queue service that gives this answer to everything.
+async fn answering(status: u16) -> (Url, JoinSet<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = Url::parse(&format!("http://{}/account?sig=x", listener.local_addr().unwrap())).unwrap();
+    let status = StatusCode::from_u16(status).unwrap();
+    let mut server = JoinSet::new();
+    server.spawn(async move { axum::serve(listener, Router::new().fallback(async move || status)).await.unwrap() });
+    (url, server)
+}
+
+async fn listening_to(service: Url) -> Queue {
+    let name = format!("q-{}", Uuid::new_v4());
+    let dir = Queue::package(&name, &json!({ "maxPollingInterval": "00:00:00.1" }), &json!({}));
+    Queue::of(name, dir, "", |options| options.queue_service = Some(service)).await
+}
+
+#[tokio::test]
+async fn a_store_that_refuses_the_host_or_cannot_be_reached_ends_it() {
+    let nowhere = Url::parse("http://127.0.0.1:1/account?sig=x").unwrap();
+    let ends = async |service: Url| {
+        let queue = listening_to(service).await;
+        comes_to(&queue.running, |state| matches!(state, WorkerState::ShutDown(why) if why.contains("listener"))).await;
+    };
+    for status in [401, 403] {
+        let (service, _server) = answering(status).await;
+        ends(service).await;
+    }
+    ends(nowhere).await;
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_serve_the_host_now_is_asked_again() {
+    for status in [404, 409, 500] {
+        let (service, _server) = answering(status).await;
+        let queue = listening_to(service).await;
+        let mut log = queue.running.log();
+        let twice = log.wait_for(|all| all.iter().filter(|line| line.contains("cannot be read")).count() == 2);
+        tokio::time::timeout(PATIENCE, twice).await.unwrap_or_else(|_| panic!("{status}")).unwrap();
+        assert!(!matches!(&*queue.running.state().borrow(), WorkerState::ShutDown(_)), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_is_stopped_waits_for_messages_in_flight_but_not_for_long() {
+    let quick = json!({ "maxPollingInterval": "00:00:00.1" });
+    let queue = Queue::start("slow", quick, json!({}), |options| options.stop_limit = Duration::from_millis(200)).await;
+    queue.put(&STANDARD.encode("work")).await;
+    let mut in_flight = queue.running.in_flight();
+    tokio::time::timeout(PATIENCE, in_flight.wait_for(|count| *count == 1)).await.unwrap().unwrap();
+    let (log, invocations) = (queue.running.log(), queue.running.invocations());
+    queue.running.stop().await;
+    assert!(log.borrow().iter().any(|line| line.contains("given up")) && invocations.borrow().is_empty());
 }
 
 #[tokio::test]
