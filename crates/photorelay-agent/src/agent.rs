@@ -25,7 +25,6 @@ pub(crate) const DEFAULT_LEASE: Duration = Duration::from_secs(60);
 /// The wait between two polls of an empty queue grows from the first to the longest.
 const FIRST_POLL: Duration = Duration::from_millis(100);
 const LONGEST_POLL: Duration = Duration::from_secs(5);
-const HEARTBEAT: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone)]
 pub struct Agent {
@@ -85,7 +84,7 @@ impl Agent {
         self.reconciler = self.reconciler.until(stop.clone());
         let tasks = TaskTracker::new();
         let (agent, until) = (self.clone(), stop.clone());
-        tasks.spawn(async move { agent.report_health(&until).await });
+        tasks.spawn(async move { agent.health.report_until(&until, || agent.write_heartbeat()).await });
         if let Some(settings) = self.full_reconciliation.clone() {
             let (full, until) = (self.full_reconciliation(settings), stop.clone());
             tasks.spawn(async move { full.run_when_due(&until).await });
@@ -155,24 +154,6 @@ impl Agent {
 
     fn stop_check(&self) -> StopCheck {
         StopCheck::new(&self.storage.blobs, &self.reconciler.settings().target)
-    }
-
-    /// Writes the heartbeat at the start, every minute, whenever the agent pauses or resumes, and at the end.
-    async fn report_health(&self, stop: &CancellationToken) {
-        loop {
-            let stopping = stop.is_cancelled();
-            if let Err(error) = self.write_heartbeat().await {
-                tracing::warn!(%error, "the heartbeat could not be written");
-            }
-            if stopping {
-                return;
-            }
-            tokio::select! {
-                () = tokio::time::sleep(HEARTBEAT) => {}
-                () = self.health.changed.notified() => {}
-                () = stop.cancelled() => {}
-            }
-        }
     }
 
     /// How the agent is, and how much of the day's quota is used.

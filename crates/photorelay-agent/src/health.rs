@@ -3,14 +3,18 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use photorelay_core::contract::{Heartbeat, RefusalStreak, V1};
 use photorelay_core::id::UserId;
+use photorelay_core::store::StoreError;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use crate::writeback::{WritebackOutcome, WritebackSettings};
 
+const HEARTBEAT: Duration = Duration::from_secs(60);
 /// At most so many unfinished items are tracked.
 const MAX_UNFINISHED: usize = 10_000;
 /// An item that was not seen again for so many seconds was finished by another agent: items come back within an hour.
@@ -23,7 +27,7 @@ pub(crate) struct Health {
     started_at: Timestamp,
     state: Mutex<HealthState>,
     /// The agent paused or continued: worth a heartbeat of its own.
-    pub(crate) changed: Notify,
+    changed: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -104,6 +108,28 @@ impl Health {
         if state.withheld.as_deref() != why {
             state.withheld = why.map(str::to_owned);
             self.changed.notify_one();
+        }
+    }
+
+    /// Writes the heartbeat at the start, every minute, whenever the agent pauses or resumes, and at the end.
+    pub(crate) async fn report_until<F: Future<Output = Result<(), StoreError>>>(
+        &self,
+        stop: &CancellationToken,
+        write_heartbeat: impl Fn() -> F,
+    ) {
+        loop {
+            let stopping = stop.is_cancelled();
+            if let Err(error) = write_heartbeat().await {
+                tracing::warn!(%error, "the heartbeat could not be written");
+            }
+            if stopping {
+                return;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(HEARTBEAT) => {}
+                () = self.changed.notified() => {}
+                () = stop.cancelled() => {}
+            }
         }
     }
 

@@ -8,6 +8,7 @@ pub mod agent;
 pub mod certificate;
 pub mod config;
 pub mod connectors;
+pub mod forward;
 pub mod full_reconciliation;
 mod handler;
 mod health;

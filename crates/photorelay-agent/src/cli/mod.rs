@@ -1,8 +1,10 @@
 //! The agent's command line: what each command takes, and which function answers it.
 //!
-//! Only `run`, `once`, `undo` and some of `mim` write to a target; every other command works on a reconciler in dry run, or on none.
+//! Only `run`, `once`, `undo`, `forward` and some of `mim` write to a target; every other command works on a reconciler in
+//! dry run, or on none.
 
 mod approvals;
+mod forward;
 mod inspect;
 mod mim;
 mod photos;
@@ -50,6 +52,8 @@ enum AgentCommand {
     /// The feed for Microsoft Identity Manager.
     #[command(subcommand)]
     Mim(mim::MimCommand),
+    /// Forward every change as a CloudEvent to a URL.
+    Forward,
     /// Serve photos over HTTP, read-only, for clients that fetch them by URL.
     ServePhotos,
 }
@@ -69,6 +73,7 @@ impl AgentCli {
             AgentCommand::Stop(args) => args.run(process).await,
             AgentCommand::Resume => switch::resume(process).await,
             AgentCommand::Mim(command) => command.run(process).await,
+            AgentCommand::Forward => forward::run(process).await,
             AgentCommand::ServePhotos => photos::serve(process).await,
         }
     }

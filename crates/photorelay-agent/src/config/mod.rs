@@ -4,17 +4,20 @@
 //! reported at once.
 
 mod connector;
+mod forward;
 mod photos;
 #[cfg(test)]
 mod tests;
 
 pub use connector::ConnectorSettings;
+pub use forward::ForwardConfig;
 pub use photos::PhotoServerConfig;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use photorelay_core::entra::CredentialConfig;
 use photorelay_core::id::TenantId;
 use photorelay_core::settings::{
     DEFAULT_AUTHORITY_URL, Environment, Problems, Reader, StorageSettings, credential, storage,
@@ -61,6 +64,7 @@ pub struct AgentIdentity {
 #[derive(Debug, Clone)]
 pub struct AzureSettings {
     pub storage: StorageSettings,
+    pub credential: Option<CredentialConfig>,
     pub authority_url: Url,
     /// When the certificate that signs in to Azure expires.
     pub certificate_expires_at: Option<Timestamp>,
@@ -134,7 +138,7 @@ impl AzureSettings {
         let storage = storage(reader, credential.as_ref());
         let authority_url = reader.bare_url("PHOTORELAY_AUTHORITY_URL", DEFAULT_AUTHORITY_URL);
         let certificate_expires_at = credential.as_ref().and_then(certificate::expires_at);
-        Some(Self { storage: storage?, authority_url: authority_url?, certificate_expires_at })
+        Some(Self { storage: storage?, credential, authority_url: authority_url?, certificate_expires_at })
     }
 }
 

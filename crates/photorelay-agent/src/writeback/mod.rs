@@ -12,7 +12,7 @@ mod outcome;
 mod plan;
 mod population;
 pub(crate) mod receipt_reader;
-mod receipt_writer;
+pub(crate) mod receipt_writer;
 mod reconciler;
 mod settings;
 mod succession;
@@ -21,6 +21,7 @@ mod turn;
 mod undo;
 
 pub use error::WriteBackError;
+pub(crate) use outcome::Settlement;
 pub use outcome::WritebackOutcome;
 pub use plan::{DriftState, Plan};
 pub use reconciler::Reconciler;

@@ -25,12 +25,12 @@ pub(super) enum ActOutcome {
 }
 
 /// The entry needs no more work in this target, and a receipt says so.
-pub(super) struct Settlement {
-    pub(super) outcome: Outcome,
+pub(crate) struct Settlement {
+    pub(crate) outcome: Outcome,
     /// Why the entry was refused.
-    pub(super) reason: Option<String>,
-    pub(super) before: Option<Digest>,
-    pub(super) after: Option<Digest>,
+    pub(crate) reason: Option<String>,
+    pub(crate) before: Option<Digest>,
+    pub(crate) after: Option<Digest>,
 }
 
 impl Settlement {

@@ -21,21 +21,21 @@ use crate::rights::{Grant, ScopedBlobs};
 
 /// Signs with the names of target and agent.
 #[derive(Debug, Clone)]
-pub(super) struct ReceiptWriter {
+pub(crate) struct ReceiptWriter {
     blobs: ScopedBlobs,
     target: String,
     agent: String,
 }
 
 impl ReceiptWriter {
-    pub(super) fn new(blobs: &Arc<dyn BlobStore>, target: &str, agent: &str) -> Self {
+    pub(crate) fn new(blobs: &Arc<dyn BlobStore>, target: &str, agent: &str) -> Self {
         const GRANTS: &[Grant] = &[Grant::write(Container::Receipts, ""), Grant::write(Container::Agents, "notes/")];
         Self { blobs: ScopedBlobs::new(blobs, GRANTS), target: target.to_owned(), agent: agent.to_owned() }
     }
 
     /// Leaves the receipt of the entry, and of the announced one if a later entry was brought up instead. Returns whether
     /// the first of them says something new.
-    pub(super) async fn settle(
+    pub(crate) async fn settle(
         &self,
         message: &WriteBack,
         newest: &Committed,

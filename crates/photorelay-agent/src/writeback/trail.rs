@@ -38,10 +38,10 @@ impl Desired {
 }
 
 /// The newest entry that is not refused, verified.
-pub(super) struct Newest {
+pub(crate) struct Newest {
     /// Every number of the user's trail when it was listed.
     pub(super) sequence: Vec<u32>,
-    pub(super) committed: Committed,
+    pub(crate) committed: Committed,
     pub(super) desired: Desired,
     /// The entry that it is chained to.
     previous: Option<Committed>,
@@ -91,7 +91,7 @@ impl TrailReader {
     }
 
     /// Reads and verifies what the target should show.
-    pub(super) async fn newest(&self, user: UserId, message: &WriteBack) -> Result<Newest, WriteBackError> {
+    pub(crate) async fn newest(&self, user: UserId, message: &WriteBack) -> Result<Newest, WriteBackError> {
         let sequence = self.sequence(user).await?;
         let announced = message.data.seq;
         if sequence.last().is_none_or(|last| *last < announced) {

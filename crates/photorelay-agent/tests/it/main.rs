@@ -14,6 +14,7 @@ mod directory_faults;
 mod directory_nonsense;
 mod directory_scope;
 mod folder;
+mod forward;
 mod ldap_proxy;
 mod mim_agent;
 mod mim_feed;

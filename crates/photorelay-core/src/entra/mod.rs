@@ -4,6 +4,7 @@
 //! machine. It owns the failure "the configured credential cannot work at all"; whether Entra ID accepts the credential
 //! shows only when a token is requested.
 
+mod access_token;
 mod certificate;
 mod error;
 mod federated;
@@ -20,6 +21,7 @@ use azure_identity::{
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
+pub use access_token::AccessTokens;
 use certificate::CertificateAssertion;
 pub use error::{CredentialError, InsecureUrl, NoCaCertificates};
 use federated::TokenFile;

@@ -1,15 +1,17 @@
 //! Contracts: stored data stays readable, byte for byte. Changing a golden file requires a new version.
 
+mod heartbeats;
+
 use std::fmt::Debug;
 use std::path::PathBuf;
 
 use photorelay_core::contract::{
     self, Absence, ApprovalReason, AuditEntry, Cause, CauseKind, CheckMessage, Checkpoint, CheckpointLink,
     CheckpointPage, ContinueSweep, Contract, ContractError, DailyWrites, DeadLetter, Decision, DeletionSlot, EntryKind,
-    FetchPolicy, FileVersion, FolderOwner, FoundBy, Head, Heartbeat, Identity, LifecycleEvent, LifecycleMessage,
-    MetadataFile, Note, NoteKind, NotificationActivity, ObjectClaim, Outcome, PageLink, PendingApproval, PhotoFacts,
-    Population, PopulationQuery, Receipt, ReceiptEnd, ReconciliationCursor, RefusalStreak, RenditionFacts, Seen,
-    StopSwitch, Succession, SweepCursor, SweepLease, SweepUnderWay, SweptLast, TrailEnd, V1, Verdict, WriteBack,
+    FetchPolicy, FileVersion, FolderOwner, FoundBy, Head, Identity, LifecycleEvent, LifecycleMessage, MetadataFile,
+    Note, NoteKind, NotificationActivity, ObjectClaim, Outcome, PageLink, PendingApproval, PhotoFacts, Population,
+    PopulationQuery, Receipt, ReceiptEnd, ReconciliationCursor, RenditionFacts, Seen, StopSwitch, Succession,
+    SweepCursor, SweepLease, SweepUnderWay, SweptLast, TrailEnd, V1, Verdict, WriteBack,
 };
 use photorelay_core::id::{Digest, TenantId, UserId};
 use serde_json::{Value, json};
@@ -264,34 +266,6 @@ fn the_note_is_as_agreed() {
         at: time(),
     };
     golden("note.json", &note);
-}
-
-#[test]
-fn the_heartbeat_is_as_agreed() {
-    let heartbeat = Heartbeat {
-        v: V1,
-        target: "ad".to_owned(),
-        agent: "agent-1".to_owned(),
-        version: "0.1.0".to_owned(),
-        started_at: time(),
-        at: time(),
-        last_success_at: Some(time()),
-        oldest_unfinished_at: None,
-        refusing: None,
-        withheld: None,
-        paused: Some("no domain controller can be used".to_owned()),
-        dry_run: false,
-        certificate_expires_at: None,
-    };
-    golden("heartbeat.json", &heartbeat);
-    let reason = "no user has the anchor or the SID".to_owned();
-    let refusing = Some(RefusalStreak { people: 3, reason, since: time() });
-    let withheld = Some("it would shrink from 100 to 10 people".to_owned());
-    golden("heartbeat-withheld.json", &Heartbeat { withheld, paused: None, ..heartbeat.clone() });
-    golden("heartbeat-refusing.json", &Heartbeat { refusing, last_success_at: None, paused: None, ..heartbeat });
-    let (target, epoch) = ("mim".to_owned(), "3fa85f64-5717-4562-b3fc-2c963f66afa6".parse().unwrap());
-    let feed = contract::PublishedFeed { v: V1, target, epoch, sequence: 1204, people: 1100, photos: 1098, at: time() };
-    golden("published-feed.json", &feed);
 }
 
 #[test]
