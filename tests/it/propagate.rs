@@ -3,13 +3,14 @@
 use bytes::Bytes;
 use graph_sim::{Fault, FaultRule, RequestPattern};
 use jiff::{SignedDuration, Timestamp};
+use photorelay::app::App;
 use photorelay_core::contract::{CaptureStatus, CauseKind, EntryKind, FetchPolicy, Outcome};
 use photorelay_core::id::Digest;
 use photorelay_core::names::{self, CHECKS_QUEUE, Container};
 use photorelay_core::queue::Outgoing;
 use serde_json::json;
 use testkit::everywhere;
-use testkit::world::{Setup, Store, World, fixture, guid};
+use testkit::world::{Setup, Store, World, configuration, fixture, guid};
 
 everywhere!(
     a_changed_photo_is_stored_audited_announced_and_written,
@@ -262,5 +263,28 @@ async fn a_head_that_was_lost_is_rebuilt_from_the_trail(store: Store) {
     world.settle().await;
     assert_eq!(world.trail(user).await.len(), 1);
     assert_eq!(world.head(user).await.unwrap().seq, 1);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_rendition_that_is_configured_later_is_made_of_the_photo_that_is_known() {
+    let world = World::start().await;
+    let user = world.user(0);
+    world.sim.tenant().set_photo(guid(user), &fixture("astronaut-648.jpg")).unwrap();
+    world.settle().await;
+    let mut config = configuration(&world.sim, world.dir(), world.url.clone());
+    config.capture.renditions.push("mim:240:30720".parse().unwrap());
+    let app = App::build(&config).await.unwrap();
+    for _ in 0..2 {
+        world.check(&[user], FetchPolicy::Always).await;
+        app.pump.drain().await.unwrap();
+    }
+    let trail = world.trail(user).await;
+    assert_eq!(trail.len(), 2, "once, although the photo is fetched again");
+    let [first, second] = [&trail[0].entry, &trail[1].entry];
+    assert_eq!((&first.photo, first.renditions.len(), second.renditions.len()), (&second.photo, 1, 2));
+    assert_eq!(first.renditions[0], second.renditions[0], "the directory has nothing to do");
+    world.settle().await;
+    assert_eq!(world.receipt(user, 2).await.unwrap().outcome, Outcome::Unchanged);
     world.end().await;
 }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use photorelay_core::audit::Committed;
 use photorelay_core::contract::{CauseKind, EchoSighting, EntryKind};
 use photorelay_core::id::Digest;
-use photorelay_core::photo::{Refusal, decode as decode_photo};
+use photorelay_core::photo::{Refusal, RenditionSpec, decode as decode_photo};
 
 use super::context::Reconciliation;
 use super::echo;
@@ -49,7 +49,8 @@ pub(super) async fn examine(
     media_etag: &str,
 ) -> Result<Examined, ReconcileError> {
     let is_known = is_known(content, newest, media_etag);
-    if is_known && !reexamines_refused(cx, content, newest).await? {
+    let lacks_rendition = lacks_rendition(cx.settings, content, newest);
+    if is_known && !lacks_rendition && !reexamines_refused(cx, content, newest).await? {
         cx.journal.note(Step::CompareContent, || "the same bytes as the newest entry saw".to_owned());
         return Ok(Examined::Known);
     }
@@ -57,6 +58,7 @@ pub(super) async fn examine(
     let decoded = match &photo {
         NewPhoto::Refused { .. } if is_known => return Ok(Examined::Known),
         NewPhoto::Refused { .. } => return Ok(Examined::New(photo)),
+        NewPhoto::Decoded(_) if lacks_rendition => return Ok(Examined::New(photo)),
         NewPhoto::Decoded(decoded) => decoded,
     };
     let seq = newest.map_or(0, |newest| newest.entry.seq);
@@ -74,6 +76,16 @@ fn is_known(content: &PhotoContent, newest: Option<&Committed>, media_etag: &str
         Some(sha256) => newest.entry.seen.sha256 == Some(sha256),
         None => newest.entry.kind == EntryKind::Refused && newest.entry.seen.media_etag.as_deref() == Some(media_etag),
     }
+}
+
+/// Whether the newest entry captured this photo before a rendition was configured that targets ask for now.
+fn lacks_rendition(settings: &PropagateSettings, content: &PhotoContent, newest: Option<&Committed>) -> bool {
+    let Some(newest) = newest.map(|newest| &newest.entry).filter(|entry| entry.kind == EntryKind::Captured) else {
+        return false;
+    };
+    let is_same = newest.photo.as_ref().map(|photo| photo.sha256) == content.sha256();
+    let has = |spec: &RenditionSpec| newest.renditions.iter().any(|rendition| rendition.name == spec.name);
+    is_same && !settings.renditions.iter().all(has)
 }
 
 /// A refused photo is examined anew when an operator asks, because this version of the program may be able to decode it,

@@ -136,7 +136,7 @@ async fn after_any_history_the_connector_space_is_the_feed_in_every_version() {
         let (feed, mut dice) = (Feed::new(), Dice(seed as u64 + 1));
         let mut importer = importer(version, feed.dir.path());
         let mut shown: BTreeMap<String, Option<Vec<u8>>> = BTreeMap::new();
-        for step in 0..120_u32 {
+        for step in 0..60_u32 {
             let at = dice.roll(12);
             let photo = format!("photo {step}").into_bytes();
             match dice.roll(6) {

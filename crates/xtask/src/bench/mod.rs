@@ -5,6 +5,7 @@
 
 mod cost;
 mod directory;
+mod mim;
 mod output;
 mod photo;
 mod program;
@@ -37,6 +38,7 @@ enum Part {
     Cost,
     Sweep,
     Directory,
+    Mim,
 }
 
 pub(crate) fn run(checkout: &Checkout, phases: &mut Phases, options: &BenchArgs) -> Result<()> {
@@ -62,6 +64,9 @@ pub(crate) fn run(checkout: &Checkout, phases: &mut Phases, options: &BenchArgs)
     }
     if wanted(Part::Directory) {
         phases.run("directory", || directory::measure(checkout, &mut table))?;
+    }
+    if wanted(Part::Mim) {
+        phases.run("mim", || mim::measure(checkout, &mut table))?;
     }
     table.print();
     table.check_gates()
