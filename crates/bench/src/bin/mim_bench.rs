@@ -122,7 +122,7 @@ async fn published(people: usize) -> Result<Value> {
     let token = token(&client, &sim).await?;
     let began = Instant::now();
     for user in users {
-        let url = format!("{}/v1.0/users/{user}/photo/$value", sim.graph_url().trim_end_matches('/'));
+        let url = format!("{}/users/{user}/photo/$value", sim.graph_url().trim_end_matches('/'));
         client.get(url).bearer_auth(&token).send().await?.error_for_status()?.bytes().await?;
     }
     let seconds = began.elapsed().as_secs_f64();

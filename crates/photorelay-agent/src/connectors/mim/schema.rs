@@ -110,6 +110,8 @@ pub(super) fn set_text(connection: &Connection, name: &str, value: impl rusqlite
 pub(super) fn open(path: &Path, settings: &MimSettings) -> Result<Connection> {
     let mut connection = Connection::open(path)?;
     prepare(&connection)?;
+    // One synchronisation for each change instead of three. The state is on a local disk, as this needs.
+    connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "full")?;
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
