@@ -5,7 +5,6 @@
 param($OperationType, $UsePagedImport, $PageSize, $ConfigurationParameter)
 
 $ErrorActionPreference = 'Stop'
-$global:MoreToImport = $false
 
 # Settings. These are the defaults; a line NAME=VALUE of the management agent's configuration parameters replaces one.
 # An attribute without a name is not imported. These lines are the same in schema.ps1 and import.ps1.
@@ -32,8 +31,8 @@ foreach ($name in $ConfigurationParameter.Keys) {
 # End of the settings.
 
 $repair = 'If the folder is a copy of the feed, copy it again, with the file current last; otherwise check the feed ' +
-    'with photorelay-agent. Then run the import again. Nothing was deleted.'
-$restart = 'Run a full import; deltas go on from there. Nothing was deleted.'
+    'with photorelay-agent. Then run the import again. Nothing is deleted because of this.'
+$restart = 'Run a full import; deltas go on from there. Nothing is deleted because of this.'
 $sha256 = New-Object Security.Cryptography.SHA256CryptoServiceProvider
 
 function Get-Digest($Bytes) {
@@ -42,7 +41,7 @@ function Get-Digest($Bytes) {
 
 # The text of a file that must have this digest.
 function Read-Verified($Path, $Digest) {
-    if (-not [IO.File]::Exists($Path)) { throw "photorelay: $Path is missing. $repair" }
+    if (-not [IO.File]::Exists($Path)) { throw "photorelay: $Path is missing or not readable. $repair" }
     $bytes = [IO.File]::ReadAllBytes($Path)
     if ((Get-Digest $bytes) -cne $Digest) { throw "photorelay: $Path is damaged or half copied. $repair" }
     [Text.Encoding]::ASCII.GetString($bytes)
@@ -54,7 +53,7 @@ function Add-Photo($Object, $Digest, $Length, $Checksum, $User) {
     $problem = ''
     try {
         $file = New-Object IO.FileInfo $path
-        if (-not $file.Exists) { $problem = 'is missing' }
+        if (-not $file.Exists) { $problem = 'is missing or not readable' }
         elseif ($file.Length -ne $Length) { $problem = "has $($file.Length) bytes instead of $Length" }
         else { $bytes = [IO.File]::ReadAllBytes($path) }
         if ($problem -eq '' -and $settings.Verify -eq '1' -and (Get-Digest $bytes) -cne $Digest) {
@@ -79,10 +78,10 @@ if (-not $full -and "$OperationType" -ne 'Delta') { throw "photorelay: run Full 
 $paged = "$UsePagedImport" -eq 'True'
 if ($paged -and [int]$PageSize -lt 1) { throw 'photorelay: set the page size of the run profile to at least 1.' }
 
-if ("$global:PageToken" -eq '' -or "$global:PageToken" -eq '-') {
+if ("$global:PageToken" -eq '') {
     # The first page takes what is published now; later pages read the same through the page token.
     if (-not [IO.File]::Exists($current)) {
-        throw "photorelay: there is no feed in '$($settings.Feed)'. Check the setting Feed, and photorelay-agent."
+        throw "photorelay: no feed to read in '$($settings.Feed)'. Check Feed, its rights, and photorelay-agent."
     }
     $stream = [IO.File]::Open($current, 'Open', 'Read', 'ReadWrite, Delete')
     try { $line = "$((New-Object IO.StreamReader $stream).ReadLine())" } finally { $stream.Dispose() }
@@ -158,7 +157,7 @@ while ($segment -lt 256 -and -not $more) {
     if (-not $more) { $segment++; $row = 0 }
 }
 
-# No | and no =: one engine of PSMA hands values over as lines of text.
+# One engine of PSMA hands these over as lines of text with | and =, and ignores an empty one.
 $global:RunStepCustomData = "1/$epoch/$sequence"
 $global:MoreToImport = $more
 $global:PageToken = '-'

@@ -155,7 +155,7 @@ Describe 'import.ps1' {
         $objects = @(Invoke-Run 'Full' '' 100)
         $Error.Count | Should -Be 0
         $objects[0]['[ErrorName]'] | Should -Be 'photo-unreadable'
-        $objects[0]['[ErrorDetail]'] | Should -BeLike "*$($people[0].Id)*is missing*copy it again*"
+        $objects[0]['[ErrorDetail]'] | Should -BeLike "*$($people[0].Id)*is missing or not readable*copy it again*"
         $objects[2].ContainsKey('[ErrorName]') | Should -BeFalse
     }
 
@@ -168,7 +168,7 @@ Describe 'import.ps1' {
         Write-File 'current' ([byte[]](50, 9, 50))
         { Invoke-Run 'Full' '' 10 } | Should -Throw '*version 2, not 1*'
         Remove-Item (Join-Path $feed 'current')
-        { Invoke-Run 'Full' '' 10 } | Should -Throw '*there is no feed*'
+        { Invoke-Run 'Full' '' 10 } | Should -Throw '*no feed to read*'
     }
 
     It 'lets the agent replace current while it is read' {

@@ -49,7 +49,7 @@ fn edit_current(feed: &TestFeed, edit: impl Fn(&str) -> String) {
 fn a_feed_that_is_not_there_stops_the_run() {
     for (feed, mut agent) in imported() {
         fs::remove_file(feed.path().join("current")).unwrap();
-        both_stop(&mut agent, &["there is no feed", "Check the setting Feed"]);
+        both_stop(&mut agent, &["no feed to read", "Check Feed"]);
     }
 }
 
@@ -88,7 +88,7 @@ fn a_manifest_that_is_missing_or_damaged_stops_the_run() {
             both_stop(&mut agent, &["is damaged or half copied", COPY]);
         }
         fs::remove_file(&path).unwrap();
-        both_stop(&mut agent, &["is missing", COPY]);
+        both_stop(&mut agent, &["is missing or not readable", COPY]);
     }
 }
 
@@ -103,7 +103,7 @@ fn a_segment_that_is_missing_or_damaged_stops_the_run_before_it_deletes() {
         fs::write(&new, &whole[..whole.len() - 1]).unwrap();
         both_stop(&mut agent, &["is damaged or half copied", COPY]);
         fs::remove_file(&new).unwrap();
-        both_stop(&mut agent, &["is missing", COPY]);
+        both_stop(&mut agent, &["is missing or not readable", COPY]);
     }
 }
 

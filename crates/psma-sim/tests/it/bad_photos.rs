@@ -48,7 +48,7 @@ fn damage_and_repair(damage: impl Fn(&TestFeed, &str), wanted: &str) {
 
 #[test]
 fn a_photo_that_is_missing() {
-    damage_and_repair(|feed, photo| fs::remove_file(feed.path().join(photo)).unwrap(), "is missing");
+    damage_and_repair(|feed, photo| fs::remove_file(feed.path().join(photo)).unwrap(), "is missing or not readable");
 }
 
 #[test]

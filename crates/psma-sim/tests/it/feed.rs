@@ -94,6 +94,18 @@ impl TestFeed {
         self.lines.insert((id.to_owned(), person.key), line);
     }
 
+    /// Gives a user another key, unless a living user has it.
+    pub(crate) fn rename(&mut self, number: usize, key: &str) {
+        let id = user_id(number);
+        let living =
+            |((user, _), line): (&(String, String), &Line)| line.person.clone().map(|person| (user.clone(), person));
+        let living: Vec<(String, Person)> = self.lines.iter().filter_map(living).collect();
+        if living.iter().all(|(_, person)| person.key != key) {
+            let own = living.into_iter().find(|(user, _)| *user == id).map(|(_, person)| person);
+            self.set(&id, Person { key: key.to_owned(), ..own.unwrap_or_default() });
+        }
+    }
+
     pub(crate) fn remove(&mut self, number: usize) {
         let id = user_id(number);
         for key in self.live_keys(&id).collect::<Vec<_>>() {

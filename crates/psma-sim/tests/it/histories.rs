@@ -11,6 +11,7 @@ use crate::feed::{TestFeed, space};
 enum Step {
     Photo(usize, u8),
     NoPhoto(usize),
+    Rename(usize, &'static str),
     Remove(usize),
     Publish,
     Delta { page_size: usize, stop: Option<usize> },
@@ -25,6 +26,8 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => (user.clone(), any::<u8>()).prop_map(|(user, photo)| Step::Photo(user, photo)),
         2 => user.clone().prop_map(Step::NoPhoto),
+        3 => (user.clone(), prop::sample::select(vec!["anna", "Berta", "M\u{fc}ller", "d"]))
+            .prop_map(|(user, key)| Step::Rename(user, key)),
         3 => user.prop_map(Step::Remove),
         4 => Just(Step::Publish),
         4 => (size.clone(), stop.clone()).prop_map(|(page_size, stop)| Step::Delta { page_size, stop }),
@@ -55,6 +58,7 @@ proptest! {
             match step {
                 Step::Photo(user, photo) => feed.put(user, Some(vec![photo; 9])),
                 Step::NoPhoto(user) => feed.put(user, None),
+                Step::Rename(user, key) => feed.rename(user, key),
                 Step::Remove(user) => feed.remove(user),
                 Step::DropTombstones => feed.drop_tombstones(),
                 Step::Rebuild => feed.rebuild(),

@@ -61,6 +61,15 @@ fn a_full_import_deletes_who_is_gone_although_its_tombstone_is_too() {
 }
 
 #[test]
+fn a_full_import_says_nothing_of_a_tombstone() {
+    let mut feed = TestFeed::of(10);
+    feed.remove(2);
+    feed.publish();
+    let report = feed.agent(PsmaVersion::V6_1).run(Import::full().paged(4)).unwrap();
+    assert_eq!(report.pages, [4, 4, 1]);
+}
+
+#[test]
 fn pages_are_full_and_the_last_one_is_not_empty() {
     let feed = TestFeed::of(21);
     let mut agent = feed.agent(PsmaVersion::V5_6);

@@ -66,6 +66,16 @@ fn scripts_call_only_what_is_on_the_lists() {
 }
 
 #[test]
+fn no_state_between_pages_is_ever_empty_and_there_is_no_other_state() {
+    let text = text("import.ps1");
+    let assigned = text.lines().filter_map(|line| line.trim_start().strip_prefix("$global:"));
+    let assigned: Vec<_> = assigned.map(|line| line.split_once(" = ").unwrap()).collect();
+    let names: BTreeSet<_> = assigned.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names, BTreeSet::from(["MoreToImport", "PageToken", "RunStepCustomData"]));
+    assert!(assigned.iter().all(|(_, value)| !value.contains("''")), "{assigned:?}");
+}
+
+#[test]
 fn no_entry_of_the_lists_is_left_over() {
     let all: Vec<_> = SCRIPTS.map(|script| parse(script, &text(script)).unwrap().vocabulary().clone()).into();
     let used = |name: &&str| {

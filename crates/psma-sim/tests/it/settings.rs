@@ -27,7 +27,7 @@ fn without_a_setting_the_feed_is_the_folder_above_the_scripts() {
         let report = agent.run(Import::full()).unwrap();
         if version == PsmaVersion::V6_0Text {
             // The text engine does not say where the script is.
-            assert!(report.exception().unwrap().contains("Check the setting Feed"), "{report:?}");
+            assert!(report.exception().unwrap().contains("Check Feed"), "{report:?}");
         } else {
             assert!(report.is_clean(), "{version:?} {report:?}");
         }
