@@ -9,7 +9,7 @@ use super::{Flow, Interrupt};
 use crate::value::{NetObject, PsValue};
 
 /// Methods that scripts may call.
-pub const KNOWN_METHODS: [&str; 11] = [
+pub const KNOWN_METHODS: [&str; 10] = [
     "ComputeHash",
     "ContainsKey",
     "Dispose",
@@ -20,7 +20,6 @@ pub const KNOWN_METHODS: [&str; 11] = [
     "Substring",
     "ToLowerInvariant",
     "Trim",
-    "UnescapeDataString",
 ];
 
 pub(super) fn property(of: &PsValue, name: &str) -> Flow<PsValue> {

@@ -27,8 +27,17 @@ pub const KNOWN_TYPES: [&str; 12] = [
 ];
 
 /// Static members that scripts may use.
-pub const KNOWN_STATICS: [&str; 8] =
-    ["ASCII", "Combine", "Exists", "GetDirectoryName", "Open", "ReadAllBytes", "ToString", "UtcNow"];
+pub const KNOWN_STATICS: [&str; 9] = [
+    "ASCII",
+    "Combine",
+    "Exists",
+    "GetDirectoryName",
+    "Open",
+    "ReadAllBytes",
+    "ToString",
+    "UnescapeDataString",
+    "UtcNow",
+];
 
 /// Ticks of .NET at the start of Unix time.
 const UNIX_EPOCH_TICKS: i64 = 621_355_968_000_000_000;

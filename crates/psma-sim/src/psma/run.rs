@@ -109,9 +109,9 @@ pub(super) struct PageResults {
 
 /// A run under way.
 pub(super) struct ImportRun<'a> {
-    pub(super) version: PsmaVersion,
-    pub(super) classes: &'a [ObjectClass],
-    pub(super) space: &'a mut ConnectorSpace,
+    version: PsmaVersion,
+    classes: &'a [ObjectClass],
+    space: &'a mut ConnectorSpace,
     reported: Reported,
     changes: ImportCounts,
     report: RunReport,
