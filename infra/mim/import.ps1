@@ -30,8 +30,9 @@ foreach ($name in $ConfigurationParameter.Keys) {
 }
 # End of the settings.
 
-$repair = 'If the folder is a copy of the feed, copy it again, with the file current last; otherwise check the feed ' +
-    'with photorelay-agent. Then run the import again. Nothing is deleted because of this.'
+$repair = 'If the folder is a copy of the feed, copy it again, with the file current last; otherwise ' +
+    '"photorelay-agent mim status" lists what is damaged and "mim rebuild" begins anew. Then run the import again. ' +
+    'Nothing is deleted because of this.'
 $restart = 'Run a full import; deltas go on from there. Nothing is deleted because of this.'
 $sha256 = New-Object Security.Cryptography.SHA256CryptoServiceProvider
 
@@ -97,7 +98,7 @@ if ("$global:PageToken" -eq '') {
         throw "photorelay: the feed is older than MaxAgeHours=$($settings.MaxAgeHours). Start photorelay-agent."
     }
     if ($full -and $people -eq '0') {
-        throw 'photorelay: the feed has no users, and a full import would delete all objects. Check photorelay-agent.'
+        throw 'photorelay: the feed has no users; a full import would delete all. See photorelay-agent mim status.'
     }
     $since, $segment, $row = 0, 0, 0
     if (-not $full) {
@@ -138,12 +139,11 @@ while ($segment -lt 256 -and -not $more) {
             if ($more) { continue }
             $object = @{ objectClass = $settings.ObjectClass }
             $object[$settings.AnchorAttribute] = [Uri]::UnescapeDataString($key)
-            $known = @{ UserId = $user; Sid = $sid; SamAccountName = $sam; Domain = $domain }
-            $known['OnPremisesAnchor'] = $anchor
-            foreach ($fact in $known.Keys) {
+            $who = @{ UserId = $user; Sid = $sid; SamAccountName = $sam; Domain = $domain; OnPremisesAnchor = $anchor }
+            foreach ($fact in $who.Keys) {
                 $attribute = $settings["${fact}Attribute"]
-                if ($attribute -ne '' -and $known[$fact] -ne '' -and $state -cne 'X') {
-                    $object[$attribute] = [Uri]::UnescapeDataString($known[$fact])
+                if ($attribute -ne '' -and $who[$fact] -ne '' -and $state -cne 'X') {
+                    $object[$attribute] = [Uri]::UnescapeDataString($who[$fact])
                 }
             }
             if ($state -ceq 'X') { $object['changeType'] = 'delete' }

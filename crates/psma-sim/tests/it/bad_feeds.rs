@@ -162,7 +162,7 @@ fn a_full_import_of_a_feed_without_users_stops_because_it_would_delete_all() {
         }
         feed.publish();
         for import in [Import::full().paged(5), Import::full()] {
-            stops(&mut agent, import, &["the feed has no users", "Check photorelay-agent"]);
+            stops(&mut agent, import, &["the feed has no users", "See photorelay-agent mim status"]);
         }
     }
 }
