@@ -46,7 +46,7 @@ enum Command {
     Package(package::PackageArgs),
     /// Parse and scan infra/ as far as that goes without Azure
     Infra,
-    /// Drive the stand-in for Graph with Microsoft's own clients
+    /// Drive the stand-in for Graph, and what the agent serves and sends, with clients that are not ours
     Clients,
     /// Measure what things cost, beside their budgets and peers
     Bench(bench::BenchArgs),
