@@ -85,7 +85,9 @@ async fn admit(
 /// The address that the proxy itself has seen: what stands before it is the client's word.
 fn forwarded_for(headers: &HeaderMap) -> Option<IpAddr> {
     let last = headers.get_all(FORWARDED_FOR).iter().next_back()?.to_str().ok()?;
-    last.rsplit(',').next()?.trim().parse().ok()
+    let address = last.rsplit(',').next()?.trim();
+    // Some proxies add the port.
+    address.parse().or_else(|_| address.parse::<SocketAddr>().map(|client| client.ip())).ok()
 }
 
 async fn health(State(answering): State<Answering>) -> Response<Body> {
@@ -99,7 +101,7 @@ async fn photo(
     headers: HeaderMap,
 ) -> Response<Body> {
     let Some(account) = file.strip_suffix(".jpg") else { return answering.not_found() };
-    let key = PhotoKey::Account(account.to_lowercase());
+    let key = PhotoKey::account(account);
     let size = size(query.as_deref()).unwrap_or(PHOTO_SIZE);
     answering.show(&key, size, &headers).await.unwrap_or_else(|| answering.not_found())
 }
@@ -111,7 +113,7 @@ async fn avatar(
     headers: HeaderMap,
 ) -> Response<Body> {
     let (hash, query) = (hash.strip_suffix(".jpg").unwrap_or(&hash), query.as_deref());
-    let key = PhotoKey::MailHash(hash.to_ascii_lowercase());
+    let key = PhotoKey::mail_hash(hash);
     if let Some(shown) = answering.show(&key, size(query).unwrap_or(AVATAR_SIZE), &headers).await {
         return shown;
     }

@@ -1,7 +1,8 @@
 //! Whose photo is found by which name, in memory.
 //!
 //! It must never choose between two users: where two of them have one account name or address, neither is found, unless
-//! they are one person with another object ID (the same source anchor), whose later photo counts.
+//! they are one person with another object ID (the same source anchor), whose later photo counts. Names and addresses are
+//! kept as digests only: that is all a lookup needs, and it is small.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,13 +11,30 @@ use md5::{Digest as _, Md5};
 use photorelay_core::contract::{AuditEntry, Identity, RenditionFacts};
 use photorelay_core::id::{Digest, UserId};
 
-/// What a client finds a photo by.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum PhotoKey {
-    /// In lower case.
-    Account(String),
-    /// MD5 or SHA-256 of the lower-case mail address, in lower-case hexadecimal digits.
-    MailHash(String),
+/// What a client finds a photo by: half of a SHA-256, which no two names share by chance or on purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct PhotoKey([u8; 16]);
+
+impl PhotoKey {
+    pub(super) fn account(name: &str) -> Self {
+        Self::of("account", &name.to_lowercase())
+    }
+
+    /// MD5 or SHA-256 of the lower-case mail address, in hexadecimal digits.
+    pub(super) fn mail_hash(digits: &str) -> Self {
+        Self::of("mail", &digits.to_ascii_lowercase())
+    }
+
+    fn anchor(anchor: &str) -> Self {
+        Self::of("anchor", anchor)
+    }
+
+    fn of(kind: &str, text: &str) -> Self {
+        let digest = Digest::of(format!("{kind}:{text}").as_bytes());
+        let mut half = [0; 16];
+        half.copy_from_slice(&digest.as_bytes()[..16]);
+        Self(half)
+    }
 }
 
 /// A user's photo, in every size that is stored.
@@ -27,7 +45,7 @@ pub(super) struct IndexedPhoto {
     pub(super) photo: Digest,
     pub(super) renditions: Box<[RenditionFacts]>,
     keys: Box<[PhotoKey]>,
-    anchor: Option<String>,
+    anchor: Option<PhotoKey>,
     observed_at: Timestamp,
 }
 
@@ -60,7 +78,7 @@ impl PhotoIndex {
         self.remove(user);
         let photo = entry.and_then(IndexedPhoto::of);
         for key in photo.iter().flat_map(|photo| &photo.keys) {
-            let users = self.by_key.entry(key.clone()).or_default();
+            let users = self.by_key.entry(*key).or_insert_with(|| Vec::with_capacity(1));
             if let Some(other) = users.first() {
                 tracing::warn!(user.id = %user, other.id = %other, "two users have one account name or mail address");
             }
@@ -105,7 +123,7 @@ impl IndexedPhoto {
             photo: entry.photo?.sha256,
             renditions: entry.renditions.into_boxed_slice(),
             keys: keys_of(&entry.identity),
-            anchor: entry.identity.anchor,
+            anchor: entry.identity.anchor.as_deref().map(PhotoKey::anchor),
             observed_at: entry.observed_at,
         })
     }
@@ -120,13 +138,13 @@ impl IndexedPhoto {
 fn keys_of(identity: &Identity) -> Box<[PhotoKey]> {
     let mut keys = Vec::new();
     if let Some(account) = &identity.sam_account_name {
-        keys.push(PhotoKey::Account(account.to_lowercase()));
+        keys.push(PhotoKey::account(account));
     }
     if let Some(mail) = &identity.mail {
         let mail = mail.trim().to_lowercase();
         let md5: String = Md5::digest(mail.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
-        keys.push(PhotoKey::MailHash(md5));
-        keys.push(PhotoKey::MailHash(Digest::of(mail.as_bytes()).to_string()));
+        keys.push(PhotoKey::mail_hash(&md5));
+        keys.push(PhotoKey::mail_hash(&Digest::of(mail.as_bytes()).to_string()));
     }
     keys.into_boxed_slice()
 }
