@@ -2,6 +2,7 @@
 //! enters the scope later is announced then.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use graph_sim::{SimApp, roles};
 use photorelay::config::AppConfig;
@@ -144,6 +145,28 @@ async fn only_members_of_a_group_are_carried_and_who_joins_it_is_announced_then(
     sweep(&world).await;
     world.settle().await;
     assert_eq!(entries(&world, 0).await, 1);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn groups_that_take_longer_than_a_run_may_are_an_error_that_says_so() {
+    let groups = [GROUP, GROUP + 1].map(|id| GroupId::from_uuid(Uuid::from_u128(id))).to_vec();
+    let world = world(3, |_| {}).await;
+    for group in &groups {
+        world.sim.tenant().set_group(group.to_string().parse().unwrap(), &[guid(world.user(0))]);
+    }
+    let scope = Scope { groups, ..Scope::default() };
+    let sweep = sweep_with(&world, |settings| settings.scope = scope);
+    let run = || Run { time_limit: Some(Duration::ZERO), ..Run::default() };
+    let error = sweep.run(&run()).await.unwrap_err();
+    assert!(error.to_string().contains("PHOTORELAY_SCOPE_GROUPS"), "{error}");
+    // Where listing alone took the time, the next run reads the groups.
+    world.sim.set(|settings| (settings.delta_page, settings.delta_generation) = (1, 1));
+    while sweep.run(&run()).await.is_ok_and(|report| report.is_listing) {}
+    assert!(world.sim.requests().count("GET /v1.0/users/delta") > 3);
+    let report = sweep.run(&Run::default()).await.unwrap();
+    assert_eq!((report.population, report.is_complete), (1, true));
+    world.settle().await;
     world.end().await;
 }
 

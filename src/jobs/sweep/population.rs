@@ -33,6 +33,8 @@ pub(super) struct RefreshedPopulation {
     pub(super) joined: usize,
     pub(super) left: usize,
     pub(super) is_full_list: bool,
+    /// Requests that listing took.
+    pub(super) pages: u32,
 }
 
 /// The population as Graph returns it now, within groups and pilot list. None if the run was over before all users were
@@ -48,8 +50,15 @@ pub(super) async fn refresh(
     if scope.is_open() {
         return Ok(Some(all));
     }
+    if all.pages > 1 && is_over() {
+        // Listing took the time that the groups need; the next run has nothing left to list.
+        return Ok(None);
+    }
     let mut in_groups = BTreeSet::new();
-    for group in &scope.groups {
+    for (read, group) in scope.groups.iter().enumerate() {
+        if read > 0 && is_over() {
+            return Err(SweepError::GroupsTakeTooLong);
+        }
         in_groups.append(&mut graph.group_members(*group).await?);
     }
     let is_in = |user: &UserId| scope.admits(*user).unwrap_or_else(|| in_groups.contains(user));
@@ -82,10 +91,11 @@ async fn refresh_all(
         (Err(SweepError::Graph(error)), Some(stored)) if error.is_transient() => {
             tracing::warn!(%error, "the list of users could not be refreshed: the users of the last list are swept");
             let members = stored.members.clone();
-            return Ok(Some(RefreshedPopulation { members, joined: 0, left: 0, is_full_list: false }));
+            return Ok(Some(RefreshedPopulation { members, joined: 0, left: 0, is_full_list: false, pages: 0 }));
         }
         (Err(error), _) => {
-            if is_continued {
+            let will_pass = matches!(&error, SweepError::Graph(error) if error.is_transient());
+            if is_continued && !will_pass {
                 // Whatever is wrong with it, the next run begins anew.
                 blobs.delete(Container::State, names::POPULATION_QUERY).await?;
             }
@@ -116,7 +126,7 @@ async fn refresh_all(
     if is_continued {
         blobs.delete(Container::State, names::POPULATION_QUERY).await?;
     }
-    Ok(Some(RefreshedPopulation { members, joined, left, is_full_list }))
+    Ok(Some(RefreshedPopulation { members, joined, left, is_full_list, pages }))
 }
 
 /// The query that the run before had no time to finish.
