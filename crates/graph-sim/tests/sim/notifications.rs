@@ -128,7 +128,7 @@ async fn what_was_not_accepted_in_time_is_sent_again() {
 async fn hours_of_failure_end_in_giving_up() {
     let (bench, receiver) = (bench(SimConfig::default()).await, Receiver::start().await);
     bench.subscribe(&receiver.url).await;
-    bench.sim.set(|settings| settings.time_scale = 0.000_001);
+    bench.sim.set(|settings| settings.time_scale = 0.000_1);
     receiver.respond_next(&[Some(500); 1000]);
     bench.sim.tenant().change_photo(bench.first_user()).unwrap();
     bench.sim.idle().await;
