@@ -23,7 +23,7 @@ pub struct HostFaults {
     pub deliver_twice: bool,
     /// A response on which the host would hang is a failure at once.
     pub fail_fast: bool,
-    /// A process that ends with 0 is not started again, as in hosts before 4.1045.
+    /// A process that ends with 0 is not started again, as in hosts before 2026.
     pub zero_ends: bool,
 }
 
