@@ -1,6 +1,11 @@
 //! The folder for badge systems and intranets: names from a template, and a manifest that importers read.
 
+use photorelay_agent::connectors::folder::FolderConnector;
+use photorelay_agent::connectors::{Connector as _, ConnectorError};
+use photorelay_core::contract::Identity;
+use photorelay_core::id::UserId;
 use std::fs;
+use uuid::Uuid;
 
 use photorelay_core::contract::Outcome;
 use photorelay_core::id::Digest;
@@ -98,4 +103,17 @@ async fn a_folder_of_the_default_template_has_no_manifest_unless_it_is_asked_for
     let badges = world.dir().join("badges");
     assert!(badges.join(format!("{}.jpg", account.to_lowercase())).exists() && !badges.join("manifest.csv").exists());
     world.end().await;
+}
+
+#[tokio::test]
+async fn a_user_who_loses_the_anchor_keeps_the_file_and_no_other_user_gets_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = FolderConnector::open(folder.path(), "thumbnailPhoto", 1 << 20).unwrap();
+    let person = Identity { sam_account_name: Some("ada".to_owned()), ..Identity::default() };
+    let synchronised = Identity { anchor: Some("q83vEg==".to_owned()), ..person.clone() };
+    let [ada, other] = [1, 2].map(|at| UserId::from_uuid(Uuid::from_u128(at)));
+    let (entry, _) = target.find(ada, &synchronised).await.unwrap();
+    target.claim(ada, &synchronised, &entry).await.unwrap();
+    target.find(ada, &person).await.unwrap();
+    assert!(matches!(target.find(other, &person).await, Err(ConnectorError::Refused(_))));
 }

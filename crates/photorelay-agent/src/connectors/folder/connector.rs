@@ -83,7 +83,7 @@ impl FolderConnector {
         let Some(known) = read_limited(&path, LIMIT).map_err(failed)? else { return Ok(None) };
         let known: FolderOwner = contract::parse(&known)
             .map_err(|error| ConnectorError::Refused(format!("{}: not an owner record: {error}", path.display())))?;
-        if known == *owner || (known.anchor.is_some() && known.anchor == owner.anchor) {
+        if known.user_id == owner.user_id || (known.anchor.is_some() && known.anchor == owner.anchor) {
             return Ok(Some(known.user_id));
         }
         Err(ConnectorError::Refused(format!(
