@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio_util::task::TaskTracker;
 use photorelay::graph::{Graph, GraphConfig, Token, TokenError, TokenSource};
 use photorelay::host::manifest::Manifest;
 use photorelay::host::readiness::StorageReadiness;
@@ -25,6 +24,7 @@ use photorelay_core::retry::RetryPolicy;
 use photorelay_core::target::Targets;
 use secrecy::SecretString;
 use tokio::runtime::{Builder, Runtime};
+use tokio_util::task::TaskTracker;
 use url::Url;
 
 use crate::MemoryStore;
@@ -92,7 +92,7 @@ pub fn functions(store: &Arc<MemoryStore>) -> Arc<Functions> {
         sweep: Sweep::new(graph, storage.clone(), SweepSettings::new(targets.clone())),
         watch: Watch::new(subscribe, storage, targets),
         storage: StorageReadiness::ready(),
-            tasks: TaskTracker::new(),
+        tasks: TaskTracker::new(),
     })
 }
 

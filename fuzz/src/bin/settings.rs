@@ -17,8 +17,7 @@ const SECRETS: [&str; 4] = [
     "PHOTORELAY_CLIENT_STATE_PREVIOUS",
 ];
 /// Their queries carry a key.
-const URIS: [&str; 3] =
-    ["PhotoStorage__blobServiceUri", "PhotoStorage__queueServiceUri", "PHOTORELAY_PUBLIC_URL"];
+const URIS: [&str; 3] = ["PhotoStorage__blobServiceUri", "PhotoStorage__queueServiceUri", "PHOTORELAY_PUBLIC_URL"];
 
 fuzz_target!(init: watch_panics(), |input: &[u8]| {
     guard(input, LIMITS, |input| {
