@@ -8,8 +8,8 @@ use photorelay_core::diagnosis::CheckResult;
 
 use crate::connectors::mim::{FeedReader, MimSettings};
 
-/// A feed in which nothing changes is not published again, so its age alone is no error.
-const OLD: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// An agent that runs says hourly that the feed is not abandoned.
+const OLD: SignedDuration = SignedDuration::from_hours(3);
 
 pub(super) fn check(settings: &MimSettings, now: Timestamp) -> Vec<CheckResult> {
     let mut results = vec![check_path(&settings.feed)];
@@ -61,8 +61,8 @@ fn check_publication(settings: &MimSettings, now: Timestamp) -> CheckResult {
     match is_old {
         true => CheckResult::warning(
             CHECK,
-            format!("{says}, published more than a week ago"),
-            "check that the agent runs, unless nothing has changed for so long",
+            format!("{says}, published more than three hours ago"),
+            "start the agent: it says hourly that the feed is up to date, also if nothing changes",
         ),
         false => CheckResult::ok(CHECK, says),
     }

@@ -125,6 +125,10 @@ async fn a_change_is_published_as_one_segment_and_nothing_is_published_twice() {
     let current = fs::read(feed.dir.path().join("current")).unwrap();
     assert_eq!(feed.publish(), Publication::Unchanged);
     assert_eq!(fs::read(feed.dir.path().join("current")).unwrap(), current);
+    let later = PublishOptions { now: now() + 2 * 3600, ..PublishOptions::default() };
+    assert_eq!(feed.publish_with(later), Publication::Unchanged);
+    let young = feed.read().head;
+    assert_eq!((young.published - head.published >= 2 * 3600, young.sequence), (true, head.sequence));
 
     let before = segments(feed.dir.path());
     feed.show(user(7), &identity(7), Some(b"another photo")).await;
@@ -341,6 +345,8 @@ async fn two_people_with_one_key_are_refused_with_both_ways_out() {
     let refused = feed.connector.find(user(2), &other).await.unwrap_err();
     let ConnectorError::Refused(reason) = &refused else { panic!("{refused:?}") };
     assert!(reason.contains(&user(1).to_string()) && reason.contains("samAccountName"), "{reason}");
+    let shouting = Identity { sam_account_name: Some("USER1".to_owned()), ..identity(5) };
+    assert!(matches!(feed.connector.find(user(5), &shouting).await, Err(ConnectorError::Refused(_))));
     let nameless = Identity { sam_account_name: None, ..identity(3) };
     assert!(matches!(feed.connector.find(user(3), &nameless).await, Err(ConnectorError::Refused(_))));
     let cloud = Identity { anchor: None, ..identity(4) };

@@ -11,6 +11,8 @@ use uuid::Uuid;
 /// Of the format.
 pub(super) const VERSION: &str = "1";
 pub(super) const SEGMENTS: usize = 256;
+/// Of `current`.
+pub(super) const MAX_HEAD_BYTES: u64 = 4 * 1024;
 
 /// One life of a feed: sequence numbers of two epochs have nothing in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,15 +13,17 @@ use uuid::Uuid;
 
 use super::FeedError;
 use super::cleanup::clean_up;
-use super::format::{FeedHead, SEGMENTS, SegmentEntry, manifest_name, manifest_text};
+use super::format::{FeedHead, MAX_HEAD_BYTES, SEGMENTS, SegmentEntry, manifest_name, manifest_text};
 use super::line::{LineState, PersonLine};
 use super::photos::{create_folder, touch};
 use super::schema::{self, Counter};
 use super::store::{COLUMNS, FeedStore, epoch, parsed, person};
-use crate::connectors::files::write_whole;
+use crate::connectors::files::{read_limited, write_whole};
 use crate::policy::FEWEST_REMOVALS;
 
 const DAY: i64 = 24 * 3600;
+/// In seconds.
+const SAY_AGAIN_AFTER: i64 = 3600;
 
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PublishOptions<'a> {
@@ -56,7 +58,8 @@ impl FeedStore {
             self.expire_tombstones(transaction, options.now).map_err(state)?;
             mark_missing(transaction, feed).map_err(state)?;
             let counts = FeedCounts::read(transaction).map_err(state)?;
-            if counts.is_published && feed.join("current").is_file() {
+            if let Some(head) = counts.published_head(feed) {
+                self.keep_young(head, options.now)?;
                 return Ok(Publication::Unchanged);
             }
             if !options.allow_shrink
@@ -147,6 +150,16 @@ impl FeedStore {
         Ok(head)
     }
 
+    /// A feed in which nothing changes says now and then that it is not abandoned.
+    fn keep_young(&self, head: FeedHead, now: i64) -> Result<(), FeedError> {
+        if now - head.published < SAY_AGAIN_AFTER {
+            return Ok(());
+        }
+        let current = self.settings.feed.join("current");
+        let head = FeedHead { published: now, ..head };
+        write_whole(&current, head.to_text().as_bytes()).map_err(FeedError::file(&current))
+    }
+
     fn record(&self, connection: &Connection, head: &FeedHead, photos: u64) -> rusqlite::Result<()> {
         Counter::PublishedSequence.set(connection, head.sequence)?;
         Counter::PublishedPeople.set(connection, head.people)?;
@@ -158,8 +171,10 @@ impl FeedStore {
 
 /// What a publication would show, and what the last one showed.
 struct FeedCounts {
+    /// Whether the state was published as it is.
     is_published: bool,
     epoch: Uuid,
+    sequence: u64,
     people: u64,
     photos: u64,
     published_people: u64,
@@ -177,6 +192,7 @@ impl FeedCounts {
         Ok(Self {
             is_published: dirty == 0 && sequence == Counter::PublishedSequence.get(connection)?,
             epoch: epoch(connection)?.0,
+            sequence,
             people,
             photos,
             published_people: Counter::PublishedPeople.get(connection)?,
@@ -184,6 +200,13 @@ impl FeedCounts {
             removed_people: Counter::RemovedPeople.get(connection)?,
             removed_photos: Counter::RemovedPhotos.get(connection)?,
         })
+    }
+
+    /// What `current` says, if that is just this.
+    fn published_head(&self, feed: &Path) -> Option<FeedHead> {
+        let text = read_limited(&feed.join("current"), MAX_HEAD_BYTES).ok()??;
+        let head = FeedHead::parse(&text).ok().filter(|_| self.is_published)?;
+        ((head.epoch.0, head.sequence) == (self.epoch, self.sequence)).then_some(head)
     }
 
     /// Why this is not published: more went than was decided.

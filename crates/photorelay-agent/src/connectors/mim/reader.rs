@@ -8,13 +8,12 @@ use photorelay_core::id::Digest;
 use serde::Serialize;
 
 use super::FeedError;
-use super::format::{FeedHead, SegmentEntry, parse_manifest};
+use super::format::{FeedHead, MAX_HEAD_BYTES, SegmentEntry, parse_manifest};
 use super::line::{LineState, PersonLine};
 use super::photos::{MAX_PHOTO_BYTES, photo_path};
 use super::publish::{manifest_path, segment_path};
 use crate::connectors::files::read_limited;
 
-const MAX_HEAD_BYTES: u64 = 4 * 1024;
 const MAX_MANIFEST_BYTES: u64 = 64 * 1024;
 /// Of a segment: a tenant of ten million people has 10 MB in each.
 const MAX_SEGMENT_BYTES: u64 = 64 * 1024 * 1024;

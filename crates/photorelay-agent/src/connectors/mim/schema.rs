@@ -11,13 +11,13 @@ use super::settings::MimSettings;
 
 const SCHEMA_VERSION: i64 = 1;
 
-/// `people` are the lines `P` and `N`, `tombstones` the lines `X`; `segments` is what was published last,
+/// Keys are compared without case, as importers may do. `people` are the lines `P` and `N`, `tombstones` the lines `X`; `segments` is what was published last,
 /// `ldif_base` the keys of the last full export to LDIF.
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS people (
     user_id TEXT NOT NULL PRIMARY KEY,
     prefix INTEGER NOT NULL,
-    key TEXT NOT NULL UNIQUE,
+    key TEXT NOT NULL UNIQUE COLLATE NOCASE,
     anchor TEXT NOT NULL UNIQUE,
     sid TEXT NOT NULL,
     sam_account_name TEXT NOT NULL,
@@ -30,7 +30,7 @@ CREATE TABLE IF NOT EXISTS people (
 CREATE INDEX IF NOT EXISTS people_by_segment ON people (prefix, user_id);
 CREATE INDEX IF NOT EXISTS people_by_photo ON people (photo);
 CREATE TABLE IF NOT EXISTS tombstones (
-    key TEXT NOT NULL PRIMARY KEY,
+    key TEXT NOT NULL PRIMARY KEY COLLATE NOCASE,
     user_id TEXT NOT NULL,
     prefix INTEGER NOT NULL,
     sequence INTEGER NOT NULL,
