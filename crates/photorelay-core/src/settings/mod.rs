@@ -116,7 +116,7 @@ impl<'a> Reader<'a> {
         text.parse().map_err(|error| self.problems.push(format!("{name}: {error}"))).ok()
     }
 
-    /// Reads a duration of at most [`LONGEST`], so that it can be added to any time of the near future.
+    /// Reads a duration of at most `LONGEST`, so that it can be added to any time of the near future.
     pub fn seconds(&mut self, name: &str, default: Duration) -> Duration {
         let seconds = self.optional(name).map_or(default, Duration::from_secs);
         if seconds > LONGEST {
