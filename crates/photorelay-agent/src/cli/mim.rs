@@ -23,7 +23,8 @@ pub(super) enum MimCommand {
     Status(FeedStatusArgs),
     /// Publish what has been accepted since the last publication.
     Publish(PublishArgs),
-    /// Take a user out of the feed: the next delta import deletes the object.
+    /// Take a user who is gone out of the feed: the next delta import deletes the object. A user who is still
+    /// synchronised comes back with the next full reconciliation.
     Remove(RemoveArgs),
     /// Begin the feed anew, with the present settings: a full import must follow.
     Rebuild,
