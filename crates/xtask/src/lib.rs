@@ -1,3 +1,4 @@
-//! The part of xtask that tests use too: reading the Bicep files of infra/.
+//! The part of xtask that tests use too: what infra/ says, and the API versions in it.
 
+pub mod api_versions;
 pub mod bicep;
