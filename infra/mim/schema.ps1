@@ -4,7 +4,7 @@ param($ConfigurationParameter)
 $ErrorActionPreference = 'Stop'
 
 # Settings. These are the defaults; a line NAME=VALUE of the management agent's configuration parameters replaces one.
-# An attribute without a name is not imported. These lines are the same in schema.ps1 and import.ps1.
+# An attribute that is empty here need not be imported. These lines are the same in schema.ps1 and import.ps1.
 $settings = @{
     Feed = ''
     ObjectClass = 'EXOUser'
@@ -24,6 +24,9 @@ foreach ($name in $ConfigurationParameter.Keys) {
         throw "photorelay: there is no setting $name. Correct the configuration parameters; README.md lists all."
     }
     $settings[$name] = "$($ConfigurationParameter[$name])".Trim()
+}
+foreach ($name in @('ObjectClass', 'AnchorAttribute', 'PhotoAttribute', 'ChecksumAttribute')) {
+    if ($settings[$name] -eq '') { throw "photorelay: the setting $name is empty. Name it, or leave the line out." }
 }
 # End of the settings.
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use photorelay_core::settings::Reader;
 
+use crate::jobs::sweep::DEFAULT_TIME_LIMIT;
+
 #[derive(Debug, Clone)]
 pub struct HostingSettings {
     /// Standalone: where Graph's notifications are received.
@@ -26,8 +28,7 @@ impl Default for HostingSettings {
             listen: LISTEN.parse().expect("the default is an address"),
             disabled: Vec::new(),
             lease: Duration::from_secs(30),
-            // Well inside the time that host.json gives a function.
-            sweep_time_limit: Duration::from_secs(8 * 60),
+            sweep_time_limit: DEFAULT_TIME_LIMIT,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use photorelay_core::contract::{PublishedFeed, V1};
+use photorelay_core::contract::{PublishedFeed, ReconciliationCursor, V1};
 use photorelay_core::documents;
 use photorelay_core::names::{self, Container};
 use photorelay_core::storage::Storage;
@@ -36,7 +36,8 @@ pub enum PublishError {
 
 impl FeedPublisher {
     pub fn new(storage: &Storage, store: Arc<FeedStore>, target: &str, every: Duration) -> Self {
-        const GRANTS: &[Grant] = &[Grant::write(Container::Agents, names::FEEDS_PREFIX)];
+        const GRANTS: &[Grant] =
+            &[Grant::write(Container::Agents, names::FEEDS_PREFIX), Grant::read(Container::Agents, "passes/")];
         Self { store, blobs: ScopedBlobs::new(&storage.blobs, GRANTS), target: target.to_owned(), every }
     }
 
@@ -65,6 +66,10 @@ impl FeedPublisher {
                 tracing::info!(sequence = head.sequence, people = head.people, photos, "the feed is published");
                 report(None);
             }
+            Ok(Publication::Filling) => {
+                tracing::info!("the feed is not published yet: the first full reconciliation is under way");
+                report(None);
+            }
             Ok(Publication::Unchanged) => report(None),
             Err(error) => {
                 tracing::error!(%error, "changes of the feed wait");
@@ -77,9 +82,13 @@ impl FeedPublisher {
     pub async fn publish(&self, allow_shrink: bool) -> Result<Publication, PublishError> {
         let name = names::published_feed(&self.target);
         let known: Option<PublishedFeed> = documents::read(&self.blobs, Container::Agents, &name).await?;
+        let cursor = names::reconciliation_cursor(&self.target);
+        let cursor: Option<ReconciliationCursor> = documents::read(&self.blobs, Container::Agents, &cursor).await?;
         let (store, at) = (Arc::clone(&self.store), Timestamp::now());
         let publication = tokio::task::spawn_blocking(move || {
-            store.publish(PublishOptions { now: at.as_second(), known: known.as_ref(), allow_shrink })
+            let began = store.epoch_began()?;
+            let is_filled = cursor.is_some_and(|last| last.finished_at.is_some() && last.began_at >= began);
+            store.publish(PublishOptions { now: at.as_second(), known: known.as_ref(), is_filled, allow_shrink })
         });
         let publication = publication.await??;
         if let Publication::Published { head, photos } = &publication {

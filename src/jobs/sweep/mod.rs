@@ -40,7 +40,7 @@ pub use error::SweepError;
 pub use forecast::Forecast;
 pub use report::SweepReport;
 pub use run::{Progress, Run};
-pub use settings::SweepSettings;
+pub use settings::{DEFAULT_TIME_LIMIT, SweepSettings};
 
 use lease::Lease;
 

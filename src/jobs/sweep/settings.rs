@@ -6,6 +6,10 @@ use photorelay_core::target::Targets;
 
 use crate::jobs::scope::Scope;
 
+/// The host renews the lease of a queue message for the first time after five minutes, and gives a function ten. A run
+/// that ends before needs neither.
+pub const DEFAULT_TIME_LIMIT: Duration = Duration::from_secs(4 * 60);
+
 #[derive(Debug, Clone)]
 pub struct SweepSettings {
     pub targets: Targets,
@@ -36,7 +40,7 @@ impl SweepSettings {
             batches_at_once: 12,
             people_per_stretch: 2_000,
             longest_wait: Duration::from_secs(60),
-            time_limit: Duration::from_secs(8 * 60),
+            time_limit: DEFAULT_TIME_LIMIT,
             lease: Duration::from_secs(30),
         }
     }

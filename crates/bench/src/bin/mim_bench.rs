@@ -70,7 +70,7 @@ async fn show(feed: &Path, people: Range<u32>, generation: u32) -> Result<Value>
     }
     let accepted = began.elapsed();
     let (began, cpu, written) = (Instant::now(), own_cpu()?, bytes_written()?);
-    let options = PublishOptions { now: Timestamp::now().as_second(), ..PublishOptions::default() };
+    let options = PublishOptions { now: Timestamp::now().as_second(), is_filled: true, ..PublishOptions::default() };
     let publication = store.publish(options)?;
     ensure!(matches!(publication, Publication::Published { .. }), "not published: {publication:?}");
     Ok(json!({

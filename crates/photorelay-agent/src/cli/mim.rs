@@ -43,7 +43,7 @@ pub(super) struct FeedStatusArgs {
 
 #[derive(Args)]
 pub(super) struct PublishArgs {
-    /// Publish although people or photos are missing that no decision removed.
+    /// Publish although people or photos are missing that no decision removed, or the feed was never filled.
     #[arg(long)]
     allow_shrink: bool,
 }
@@ -136,6 +136,10 @@ impl PublishArgs {
             Publication::Published { head, photos } => {
                 println!("published change {}: {} people, {photos} with a photo", head.sequence, head.people);
             }
+            Publication::Filling => bail!(
+                "not published: no full reconciliation has filled the feed yet, and a full import would delete the \
+                 people who are missing. Let `photorelay-agent run` or `once` finish one, or publish what is there with --allow-shrink"
+            ),
             Publication::Withheld { reason } => bail!("not published: {reason}"),
         }
         Ok(CommandOutcome::Success)

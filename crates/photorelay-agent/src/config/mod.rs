@@ -91,6 +91,11 @@ impl AgentConfig {
             per_day: limit(&mut reader, "PHOTORELAY_WRITES_PER_DAY"),
         };
         let hours: u32 = reader.optional("PHOTORELAY_PASS_HOURS").unwrap_or(24);
+        if hours == 0 && matches!(connector, Some(ConnectorSettings::Mim(_))) {
+            reader.problem(
+                "PHOTORELAY_PASS_HOURS is 0: only a full reconciliation fills the feed, and lets it be published",
+            );
+        }
         let lease = reader.positive_seconds("PHOTORELAY_LEASE_SECONDS", DEFAULT_LEASE);
         let logs = LogSettings::read(&mut reader);
         reader.finish(|| {
@@ -127,6 +132,8 @@ impl AgentIdentity {
             reader.problem("PHOTORELAY_AGENT_TARGET is none of the targets that PHOTORELAY_TARGETS names");
         }
         let name = reader.optional("PHOTORELAY_AGENT_NAME").or_else(|| reader.peek("HOSTNAME"));
+        // As Windows calls it.
+        let name = name.or_else(|| reader.peek("COMPUTERNAME"));
         let name = name.unwrap_or_else(|| "agent".to_owned());
         Some(Self { tenant_id: tenant_id?, name, target: target?.clone() })
     }

@@ -22,7 +22,7 @@ pub(super) fn check(settings: &MimSettings, now: Timestamp) -> Vec<CheckResult> 
 
 fn check_path(feed: &Path) -> CheckResult {
     let shown = feed.display().to_string();
-    // The management agent refuses such a path for its scripts, and the scripts lie beside the feed.
+    // The management agent takes no blanks in the paths of scripts, and a feed is named beside them.
     if shown.contains(' ') {
         let fix = "choose a path without blanks: the PowerShell management agent cannot use them";
         return CheckResult::warning("feed", format!("{shown} has a blank in its path"), fix);

@@ -20,6 +20,7 @@ mod mim_agent;
 mod mim_feed;
 mod mim_import;
 mod mim_ldif;
+mod mim_losses;
 mod photo_server;
 mod program;
 mod stubborn;

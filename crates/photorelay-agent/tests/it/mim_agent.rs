@@ -4,10 +4,11 @@
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use photorelay_agent::agent::Agent;
-use photorelay_agent::connectors::mim::{FeedReader, FeedStore, LineState, MimConnector, PersonLine};
+use photorelay_agent::connectors::mim::{FeedReader, FeedStore, LineState, MimConnector, PersonLine, Publication};
 use photorelay_agent::policy::WritePolicy;
 use photorelay_agent::publisher::FeedPublisher;
 use photorelay_core::contract::Verdict;
@@ -80,6 +81,20 @@ async fn a_changed_photo_is_in_the_feed_with_the_digest_of_the_trail() {
     assert_eq!(lines(&world).len(), 1, "nobody else changed");
     let rendition = world.trail(user).await.pop().unwrap().entry.renditions[0].sha256;
     assert_eq!(line(&world, user).unwrap().photo.unwrap().checksum, rendition.to_string());
+    world.end().await;
+}
+
+#[tokio::test]
+async fn nothing_is_published_before_a_full_reconciliation_has_finished() {
+    let world = world(2).await;
+    world.sim.tenant().change_photo(guid(world.user(0))).unwrap();
+    world.settle().await;
+    let store = Arc::new(FeedStore::open(settings(&feed(&world))).unwrap());
+    let publisher = FeedPublisher::new(world.storage(), store, TARGET, Duration::from_secs(1));
+    assert_eq!(publisher.publish(false).await.unwrap(), Publication::Filling);
+    settle(&world).await;
+    assert_eq!(publisher.publish(false).await.unwrap(), Publication::Unchanged, "the agent has published it");
+    assert_eq!(lines(&world).len(), 1);
     world.end().await;
 }
 

@@ -11,7 +11,7 @@ use photorelay_agent::connectors::mim::{
     PublishOptions,
 };
 use photorelay_agent::connectors::{Connector, ConnectorError, Replacement};
-use photorelay_core::contract::{Identity, PublishedFeed, V1};
+use photorelay_core::contract::Identity;
 use photorelay_core::id::{Digest, UserId};
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -66,10 +66,10 @@ impl Feed {
     }
 
     pub(crate) fn publish(&self) -> Publication {
-        self.publish_with(PublishOptions { now: now(), ..PublishOptions::default() })
+        self.publish_with(filled_at(now()))
     }
 
-    fn publish_with(&self, options: PublishOptions<'_>) -> Publication {
+    pub(crate) fn publish_with(&self, options: PublishOptions<'_>) -> Publication {
         self.store.publish(options).unwrap()
     }
 
@@ -78,7 +78,12 @@ impl Feed {
     }
 }
 
-fn now() -> i64 {
+/// Of a feed that was filled.
+pub(crate) fn filled_at(now: i64) -> PublishOptions<'static> {
+    PublishOptions { now, is_filled: true, ..PublishOptions::default() }
+}
+
+pub(crate) fn now() -> i64 {
     jiff::Timestamp::now().as_second()
 }
 
@@ -101,7 +106,7 @@ fn photo(at: u32) -> Vec<u8> {
     format!("photo of {at}").into_bytes()
 }
 
-fn lines(reader: &FeedReader) -> Vec<PersonLine> {
+pub(crate) fn lines(reader: &FeedReader) -> Vec<PersonLine> {
     let mut lines = Vec::new();
     reader
         .for_each(|line| {
@@ -112,7 +117,7 @@ fn lines(reader: &FeedReader) -> Vec<PersonLine> {
     lines
 }
 
-fn line_of(reader: &FeedReader, user: UserId) -> PersonLine {
+pub(crate) fn line_of(reader: &FeedReader, user: UserId) -> PersonLine {
     lines(reader).into_iter().find(|line| line.user == user && line.state != LineState::Gone).unwrap()
 }
 
@@ -125,7 +130,7 @@ async fn a_change_is_published_as_one_segment_and_nothing_is_published_twice() {
     let current = fs::read(feed.dir.path().join("current")).unwrap();
     assert_eq!(feed.publish(), Publication::Unchanged);
     assert_eq!(fs::read(feed.dir.path().join("current")).unwrap(), current);
-    let later = PublishOptions { now: now() + 2 * 3600, ..PublishOptions::default() };
+    let later = filled_at(now() + 2 * 3600);
     assert_eq!(feed.publish_with(later), Publication::Unchanged);
     let young = feed.read().head;
     assert_eq!((young.published - head.published >= 2 * 3600, young.sequence), (true, head.sequence));
@@ -154,7 +159,7 @@ async fn a_reader_that_pinned_a_publication_is_not_disturbed_until_long_after() 
     let pinned = feed.read();
     for at in 0..20 {
         feed.show(user(at), &identity(at), Some(b"the same for all")).await;
-        feed.publish_with(PublishOptions { now: now() + i64::from(at), ..PublishOptions::default() });
+        feed.publish_with(filled_at(now() + i64::from(at)));
     }
     assert_eq!(pinned.verify().unwrap().damaged, Vec::<String>::new());
     assert_eq!(lines(&pinned).len(), 20);
@@ -165,7 +170,7 @@ async fn a_reader_that_pinned_a_publication_is_not_disturbed_until_long_after() 
         age(&feed.dir.path().join(kind), old);
     }
     feed.show(user(0), &identity(0), Some(b"once more")).await;
-    feed.publish_with(PublishOptions { now: now() + 8 * DAY, ..PublishOptions::default() });
+    feed.publish_with(filled_at(now() + 8 * DAY));
     assert!(pinned.verify().is_err(), "what nothing names is cleaned up");
     let report = feed.read().verify().unwrap();
     assert_eq!((report.people, report.damaged.len()), (20, 0), "what the present publication names stays");
@@ -179,96 +184,6 @@ fn age(folder: &Path, to: SystemTime) {
         match path.is_dir() {
             true => age(&path, to),
             false => File::options().append(true).open(path).unwrap().set_modified(to).unwrap(),
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_feed_that_lost_people_is_withheld_until_an_operator_lets_it_go() {
-    let feed = Feed::new();
-    feed.show_many(0..100).await;
-    feed.publish();
-    let state = rusqlite::Connection::open(feed.dir.path().join("state/feed.sqlite")).unwrap();
-    state.execute("DELETE FROM people WHERE user_id NOT IN (SELECT user_id FROM people LIMIT 10)", []).unwrap();
-    state.execute("UPDATE segments SET dirty = 1", []).unwrap();
-    feed.show(user(0), &identity(0), Some(b"a change")).await;
-
-    let Publication::Withheld { reason } = feed.publish() else { panic!("published") };
-    assert!(reason.contains("from 100 to 1") && reason.contains("--allow-shrink"), "{reason}");
-    assert_eq!(lines(&feed.read()).len(), 100, "importers keep what they have");
-    let allowed = feed.publish_with(PublishOptions { now: now(), allow_shrink: true, ..PublishOptions::default() });
-    assert!(matches!(allowed, Publication::Published { .. }));
-    assert!(lines(&feed.read()).len() <= 11);
-}
-
-#[tokio::test]
-async fn photos_that_went_by_decisions_are_published_and_others_are_not() {
-    let feed = Feed::new();
-    feed.show_many(0..100).await;
-    feed.publish();
-    for at in 0..50 {
-        feed.show(user(at), &identity(at), None).await;
-    }
-    assert!(matches!(feed.publish(), Publication::Published { photos: 50, .. }));
-    assert_eq!(line_of(&feed.read(), user(3)).state, LineState::NoPhoto);
-
-    let state = rusqlite::Connection::open(feed.dir.path().join("state/feed.sqlite")).unwrap();
-    state.execute("UPDATE people SET photo = NULL", []).unwrap();
-    state.execute("UPDATE segments SET dirty = 1", []).unwrap();
-    assert!(matches!(feed.publish(), Publication::Withheld { reason } if reason.contains("50 to 0 photos")));
-}
-
-#[tokio::test]
-async fn a_feed_that_was_lost_waits_until_it_is_filled_again_under_a_new_epoch() {
-    let feed = Feed::new();
-    feed.show_many(0..100).await;
-    feed.publish();
-    let known = known(&feed);
-    let lost = Feed::new();
-    lost.show_many(0..10).await;
-    let options = PublishOptions { now: now(), known: Some(&known), allow_shrink: false };
-    assert!(matches!(lost.publish_with(options), Publication::Withheld { .. }));
-    assert!(FeedReader::open(lost.dir.path()).unwrap().is_none());
-    lost.show_many(10..100).await;
-    assert!(matches!(lost.publish_with(options), Publication::Published { .. }));
-    assert_ne!(lost.read().head.epoch, feed.read().head.epoch);
-    assert_ne!(lost.connector.scope(), feed.connector.scope(), "the full reconciliation is due at once");
-}
-
-#[tokio::test]
-async fn a_feed_that_was_restored_from_a_backup_begins_a_new_epoch() {
-    let feed = Feed::new();
-    feed.show_many(0..5).await;
-    feed.publish();
-    let backup = TempDir::new().unwrap();
-    copy(feed.dir.path(), backup.path());
-    feed.show_many(5..9).await;
-    feed.publish();
-    let known = known(&feed);
-
-    let restored = FeedStore::open(settings(backup.path())).unwrap();
-    let options = PublishOptions { now: now(), known: Some(&known), allow_shrink: true };
-    let Publication::Published { head, .. } = restored.publish(options).unwrap() else { panic!("not published") };
-    assert_ne!(head.epoch, feed.read().head.epoch, "a watermark of the other one says nothing here");
-}
-
-fn known(feed: &Feed) -> PublishedFeed {
-    let head = feed.read().head;
-    let (epoch, sequence, people) = (head.epoch.0, head.sequence, head.people);
-    let at = jiff::Timestamp::from_second(now()).unwrap();
-    PublishedFeed { v: V1, target: "mim".to_owned(), epoch, sequence, people, photos: people, at }
-}
-
-fn copy(from: &Path, to: &Path) {
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        match entry.path().is_dir() {
-            true => {
-                fs::create_dir(&target).unwrap();
-                copy(&entry.path(), &target);
-            }
-            false => drop(fs::copy(entry.path(), target).unwrap()),
         }
     }
 }
@@ -303,13 +218,10 @@ async fn tombstones_are_dropped_after_their_time_and_older_deltas_are_refused() 
     feed.publish();
     assert!(feed.store.remove(user(1)).unwrap());
     assert!(!feed.store.remove(user(1)).unwrap());
-    let Publication::Published { head, .. } = feed.publish_with(PublishOptions { now: now(), ..Default::default() })
-    else {
-        panic!("not published")
-    };
+    let Publication::Published { head, .. } = feed.publish_with(filled_at(now())) else { panic!("not published") };
     assert_eq!((head.floor, head.people), (0, 2));
     let tombstone = lines(&feed.read()).into_iter().find(|line| line.state == LineState::Gone).unwrap();
-    let later = PublishOptions { now: now() + 91 * DAY, ..Default::default() };
+    let later = filled_at(now() + 91 * DAY);
     let Publication::Published { head, .. } = feed.publish_with(later) else { panic!("not published") };
     assert_eq!(head.floor, tombstone.sequence);
     assert!(head.sequence > tombstone.sequence, "another content has another number");
@@ -365,7 +277,7 @@ async fn settings_that_are_in_the_feed_already_are_changed_by_a_rebuild_only() {
 
     assert_eq!(FeedStore::rebuild(changed.clone()).unwrap(), 4);
     let store = FeedStore::open(changed).unwrap();
-    store.publish(PublishOptions { now: now(), ..Default::default() }).unwrap();
+    store.publish(filled_at(now())).unwrap();
     let reader = feed.read();
     assert_ne!(reader.head.epoch, epoch);
     let line = line_of(&reader, user(2));

@@ -82,3 +82,13 @@ fn two_settings_with_one_attribute_are_refused_with_both_names() {
     let shown = agent.refresh_schema().unwrap().unwrap_err();
     assert!(shown.contains("UserIdAttribute") && shown.contains("AnchorAttribute"), "{shown}");
 }
+
+#[test]
+fn a_class_or_attribute_that_every_object_has_is_never_without_a_name() {
+    let feed = TestFeed::of(1);
+    for setting in ["ObjectClass", "AnchorAttribute", "PhotoAttribute", "ChecksumAttribute"] {
+        let mut agent = feed.agent(PsmaVersion::V6_1).with(setting, "");
+        let schema = agent.refresh_schema().unwrap().unwrap_err();
+        assert!(schema.contains(&format!("the setting {setting} is empty")), "{schema}");
+    }
+}

@@ -1,7 +1,7 @@
 //! Publishes what the store has accepted: segments that changed, the manifest, and last of all `current`, by rename.
 //!
-//! A feed that shrank without a decision is not published: importers would take people who are missing for deleted, and
-//! clear their photos downstream. Repeating a publication that was interrupted writes the same files.
+//! A feed that was never filled, or shrank without a decision, is not published: importers would take people who are
+//! missing for deleted, and clear their photos downstream. Repeating a publication that was interrupted writes the same files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,6 +21,8 @@ use super::store::{COLUMNS, FeedStore, epoch, parsed, person};
 use crate::connectors::files::{read_limited, write_whole};
 use crate::policy::FEWEST_REMOVALS;
 
+/// The epoch that was filled.
+const FILLED: &str = "filled_epoch";
 const DAY: i64 = 24 * 3600;
 /// In seconds.
 const SAY_AGAIN_AFTER: i64 = 3600;
@@ -31,6 +33,8 @@ pub struct PublishOptions<'a> {
     pub now: i64,
     /// What was published last as far as the storage knows: a feed that is older was restored from a backup.
     pub known: Option<&'a PublishedFeed>,
+    /// A full reconciliation that began in this epoch has finished: everyone who belongs in the feed is.
+    pub is_filled: bool,
     /// An operator has looked at it.
     pub allow_shrink: bool,
 }
@@ -43,6 +47,8 @@ pub enum Publication {
         head: FeedHead,
         photos: u64,
     },
+    /// The first full reconciliation is not through: a full import would delete the people who are missing.
+    Filling,
     /// It waits for an operator; readers see the last one.
     Withheld {
         reason: String,
@@ -61,6 +67,9 @@ impl FeedStore {
             if let Some(head) = counts.published_head(feed) {
                 self.keep_young(head, options.now)?;
                 return Ok(Publication::Unchanged);
+            }
+            if !options.allow_shrink && !is_filled(transaction, options.is_filled).map_err(state)? {
+                return Ok(Publication::Filling);
             }
             if !options.allow_shrink
                 && let Some(reason) = counts.shrunk(options.known, self.settings.shrink_percent)
@@ -230,6 +239,15 @@ impl FeedCounts {
             })
         })
     }
+}
+
+/// Once filled, an epoch stays so.
+pub(super) fn is_filled(connection: &Connection, is_now: bool) -> rusqlite::Result<bool> {
+    let epoch = epoch(connection)?.to_string();
+    if is_now {
+        schema::set_text(connection, FILLED, &epoch)?;
+    }
+    Ok(schema::text::<String>(connection, FILLED)? == Some(epoch))
 }
 
 pub(super) fn segment_path(feed: &Path, prefix: u8, digest: Digest) -> PathBuf {

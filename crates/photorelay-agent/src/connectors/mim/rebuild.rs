@@ -5,6 +5,7 @@ use rusqlite::params;
 
 use super::FeedError;
 use super::photos::read_photo;
+use super::publish::is_filled;
 use super::schema::{self, Counter};
 use super::settings::{KeySource, MimSettings};
 use super::store::{COLUMNS, FeedStore, person};
@@ -50,7 +51,9 @@ impl FeedStore {
             }
             transaction.execute("DELETE FROM tombstones", []).map_err(state)?;
             Counter::Floor.set(transaction, 0).map_err(state)?;
+            let was_filled = is_filled(transaction, false).map_err(state)?;
             schema::begin(transaction, settings).map_err(state)?;
+            is_filled(transaction, was_filled).map_err(state)?;
             Ok(people.len() as u64)
         })
     }

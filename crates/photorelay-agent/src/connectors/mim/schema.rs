@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Result, params};
 use uuid::Uuid;
 
@@ -144,6 +145,7 @@ fn prepare(connection: &Connection) -> Result<()> {
 /// A new epoch, in which everything is yet to be published.
 pub(super) fn begin(connection: &Connection, settings: &MimSettings) -> Result<()> {
     set_text(connection, "epoch", Uuid::new_v4().to_string())?;
+    set_text(connection, "epoch_began", Timestamp::now().as_second())?;
     set_text(connection, "key", settings.key.to_string())?;
     set_text(connection, "checksum", settings.checksum.to_string())?;
     for prefix in 0..SEGMENTS {

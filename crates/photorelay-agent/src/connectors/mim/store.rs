@@ -75,6 +75,12 @@ impl FeedStore {
         self.read(epoch)
     }
 
+    /// What was finished before this did not fill the feed.
+    pub fn epoch_began(&self) -> Result<Timestamp, FeedError> {
+        let seconds: Option<i64> = self.read(|connection| schema::text(connection, "epoch_began"))?;
+        Ok(seconds.and_then(|seconds| Timestamp::from_second(seconds).ok()).unwrap_or(Timestamp::MAX))
+    }
+
     /// The photo of the person with this anchor, or of this user if no person has the anchor.
     pub(super) fn shown(&self, user: UserId, anchor: &str) -> Result<Option<Bytes>, FeedError> {
         let line = self.read(|connection| match by(connection, "anchor", anchor)? {
