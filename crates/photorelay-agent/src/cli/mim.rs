@@ -58,7 +58,7 @@ pub(super) struct RemoveArgs {
 pub(super) struct LdifArgs {
     /// The file to replace.
     file: PathBuf,
-    /// Only what changed since the last full export; repeating it does no harm.
+    /// Only what changed since the last full export: one that is missed loses nothing.
     #[arg(long)]
     delta: bool,
     /// The container of the objects; they are named `CN=<key>`.

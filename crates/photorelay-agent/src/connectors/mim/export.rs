@@ -1,6 +1,6 @@
 //! Exports the published feed to a file that importers without scripts read: as a whole, or what changed since then.
 //!
-//! A delta holds every change since the last full export, so a missed or repeated one does no harm. Nothing is written
+//! A delta holds every change since the last full export, so one that is missed loses nothing. Nothing is written
 //! if a photo cannot be read: an object without its photo would clear it downstream.
 
 use std::io::Write;

@@ -62,8 +62,8 @@ impl FeedStore {
             let state = |error| self.failed(error);
             self.begin_again_if_restored(transaction, options.known).map_err(state)?;
             self.expire_tombstones(transaction, options.now).map_err(state)?;
-            mark_missing(transaction, feed).map_err(state)?;
-            let counts = FeedCounts::read(transaction).map_err(state)?;
+            let published = published_segments(transaction, feed).map_err(state)?;
+            let counts = FeedCounts::read(transaction, &published).map_err(state)?;
             if let Some(head) = counts.published_head(feed) {
                 self.keep_young(head, options.now)?;
                 return Ok(Publication::Unchanged);
@@ -76,7 +76,7 @@ impl FeedStore {
             {
                 return Ok(Publication::Withheld { reason });
             }
-            let segments = self.write_segments(transaction, options.now)?;
+            let segments = self.write_segments(transaction, published, options.now)?;
             let head = self.write_head(transaction, &segments, options.now)?;
             self.record(transaction, &head, counts.photos).map_err(state)?;
             clean_up(transaction, feed, &head, options.now).map_err(state)?;
@@ -111,11 +111,15 @@ impl FeedStore {
     }
 
     /// Writes the segments that changed, and returns all of them.
-    fn write_segments(&self, connection: &Connection, now: i64) -> Result<Vec<SegmentEntry>, FeedError> {
+    fn write_segments(
+        &self,
+        connection: &Connection,
+        published: Vec<(SegmentEntry, bool)>,
+        now: i64,
+    ) -> Result<Vec<SegmentEntry>, FeedError> {
         let state = |error| self.failed(error);
         let mut segments = Vec::with_capacity(SEGMENTS);
-        for prefix in 0..=u8::MAX {
-            let (published, is_dirty) = published_segment(connection, prefix).map_err(state)?;
+        for (prefix, (published, is_dirty)) in (0..=u8::MAX).zip(published) {
             if !is_dirty {
                 segments.push(published);
                 continue;
@@ -193,13 +197,13 @@ struct FeedCounts {
 }
 
 impl FeedCounts {
-    fn read(connection: &Connection) -> rusqlite::Result<Self> {
+    fn read(connection: &Connection, segments: &[(SegmentEntry, bool)]) -> rusqlite::Result<Self> {
         let (people, photos) = connection
             .query_row("SELECT count(*), count(photo) FROM people", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let dirty: u64 = connection.query_row("SELECT count(*) FROM segments WHERE dirty", [], |row| row.get(0))?;
         let sequence = Counter::Sequence.get(connection)?;
         Ok(Self {
-            is_published: dirty == 0 && sequence == Counter::PublishedSequence.get(connection)?,
+            is_published: segments.iter().all(|(_, is_dirty)| !is_dirty)
+                && sequence == Counter::PublishedSequence.get(connection)?,
             epoch: epoch(connection)?.0,
             sequence,
             people,
@@ -258,27 +262,19 @@ pub(super) fn manifest_path(feed: &Path, name: &str) -> PathBuf {
     feed.join("manifests").join(name)
 }
 
-/// A segment file that was deleted or never copied is written again.
-fn mark_missing(connection: &Connection, feed: &Path) -> rusqlite::Result<()> {
-    for prefix in 0..=u8::MAX {
-        let (segment, is_dirty) = published_segment(connection, prefix)?;
-        let Some(digest) = segment.digest.filter(|_| !is_dirty) else { continue };
-        let length = fs::metadata(segment_path(feed, prefix, digest)).map(|file| file.len());
-        if !length.is_ok_and(|length| length > 0) {
-            connection.execute("UPDATE segments SET dirty = 1 WHERE prefix = ?1", [prefix])?;
-        }
-    }
-    Ok(())
-}
-
-fn published_segment(connection: &Connection, prefix: u8) -> rusqlite::Result<(SegmentEntry, bool)> {
-    let mut statement =
-        connection.prepare_cached("SELECT digest, people, highest, dirty FROM segments WHERE prefix = ?1")?;
-    statement.query_row([prefix], |row| {
-        let digest: Option<String> = row.get(0)?;
-        let digest = digest.map(|digest| parsed(row, 0, &digest)).transpose()?;
-        Ok((SegmentEntry { digest, people: row.get(1)?, highest: row.get(2)? }, row.get(3)?))
-    })
+/// Every segment as it was published, and whether it has to be written: it changed, or its file is gone.
+fn published_segments(connection: &Connection, feed: &Path) -> rusqlite::Result<Vec<(SegmentEntry, bool)>> {
+    let sql = "SELECT prefix, digest, people, highest, dirty FROM segments ORDER BY prefix";
+    let mut statement = connection.prepare_cached(sql)?;
+    let segments = statement.query_map([], |row| {
+        let prefix = row.get(0)?;
+        let digest: Option<String> = row.get(1)?;
+        let digest = digest.map(|digest| parsed(row, 1, &digest)).transpose()?;
+        let length = |digest| fs::metadata(segment_path(feed, prefix, digest)).map_or(0, |file| file.len());
+        let is_gone = digest.is_some_and(|digest| length(digest) == 0);
+        Ok((SegmentEntry { digest, people: row.get(2)?, highest: row.get(3)? }, is_gone || row.get(4)?))
+    })?;
+    segments.collect()
 }
 
 fn store_segment(connection: &Connection, prefix: u8, segment: &SegmentEntry) -> rusqlite::Result<()> {

@@ -1,13 +1,14 @@
 //! Begins the feed anew under a new epoch: with other settings, or after damage. Importers need a full import then; it is
 //! an operator's decision.
 
+use photorelay_core::contract::Identity;
 use rusqlite::params;
 
 use super::FeedError;
 use super::photos::read_photo;
 use super::publish::is_filled;
 use super::schema::{self, Counter};
-use super::settings::{KeySource, MimSettings};
+use super::settings::MimSettings;
 use super::store::{COLUMNS, FeedStore, person};
 
 impl FeedStore {
@@ -27,11 +28,12 @@ impl FeedStore {
             transaction.execute("UPDATE people SET key = '*' || user_id", []).map_err(state)?;
             let update = "UPDATE people SET key = ?2, photo = ?3, bytes = ?4, checksum = ?5 WHERE user_id = ?1";
             for line in &people {
-                let key = match settings.key {
-                    KeySource::UserId => line.user.to_string(),
-                    KeySource::Anchor => line.anchor.clone(),
-                    KeySource::SamAccountName => line.sam_account_name.clone(),
+                let identity = Identity {
+                    anchor: Some(line.anchor.clone()),
+                    sam_account_name: Some(line.sam_account_name.clone()),
+                    ..Identity::default()
                 };
+                let key = settings.key.of(line.user, &identity);
                 let photo = match &line.photo {
                     Some(photo) => read_photo(&settings.feed, photo.digest)?.map(|bytes| (photo.digest, bytes)),
                     None => None,
