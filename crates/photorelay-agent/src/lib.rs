@@ -18,6 +18,7 @@ pub mod photo_server;
 pub mod policy;
 pub mod publisher;
 pub mod quota;
+mod receiving;
 mod rights;
 pub mod stop_switch;
 pub mod writeback;

@@ -9,21 +9,16 @@ use photorelay_core::consumer::{Admission, Disposition, MessageHandler};
 use photorelay_core::contract::{self, Outcome, WriteBack};
 use photorelay_core::id::{TenantId, UserId};
 use photorelay_core::queue::Delivery;
-use photorelay_core::retry;
 use photorelay_core::storage::Storage;
 
 use super::receiver::{Posted, Receiver};
 use crate::health::Health;
+use crate::receiving::{MAX_DELIVERIES, ReceivingGate, retry_delay};
 use crate::stop_switch::StopCheck;
 use crate::writeback::receipt_reader::ReceiptReader;
 use crate::writeback::receipt_writer::ReceiptWriter;
 use crate::writeback::trail::TrailReader;
 use crate::writeback::{Settlement, WriteBackError, WritebackOutcome, WritebackSettings};
-
-/// An event that the receiver does not take is tried so often before it is dead-lettered.
-const MAX_DELIVERIES: u32 = 12;
-const FIRST_DELAY: Duration = Duration::from_secs(5);
-const MAX_DELAY: Duration = Duration::from_secs(3600);
 
 #[derive(Debug)]
 pub(super) struct ForwardHandler {
@@ -32,7 +27,7 @@ pub(super) struct ForwardHandler {
     trail: TrailReader,
     receipts: ReceiptReader,
     writer: ReceiptWriter,
-    switch: StopCheck,
+    gate: ReceivingGate,
     health: Arc<Health>,
 }
 
@@ -62,7 +57,7 @@ impl ForwardHandler {
             trail: TrailReader::new(blobs, own.tenant),
             receipts: ReceiptReader::new(blobs, &own.target),
             writer: ReceiptWriter::new(blobs, &own.target, &own.agent),
-            switch: StopCheck::new(blobs, &own.target),
+            gate: ReceivingGate::new(StopCheck::new(blobs, &own.target), Arc::clone(&health)),
             health,
         }
     }
@@ -119,7 +114,7 @@ impl MessageHandler for ForwardHandler {
             }
             Err(ForwardError::Later { delay, reason }) if delivery.dequeue_count < MAX_DELIVERIES => {
                 self.health.unfinished(item, delivery.inserted_at);
-                let backoff = retry::backoff(FIRST_DELAY, MAX_DELAY, delivery.dequeue_count.saturating_sub(1));
+                let backoff = retry_delay(delivery);
                 Disposition::RetryIn { delay: delay.unwrap_or_default().max(backoff), reason }
             }
             Err(ForwardError::Hopeless(reason) | ForwardError::Later { reason, .. }) => {
@@ -133,24 +128,15 @@ impl MessageHandler for ForwardHandler {
         }
     }
 
-    /// Nothing is received while the stop switch is set.
     async fn admit(&self) -> Admission {
-        match self.switch.reason().await {
-            Ok(None) => Admission::Open,
-            Ok(Some(why)) => {
-                self.health.pause(Some(&why));
-                Admission::Stopped
-            }
-            Err(error) => Admission::Unavailable { reason: format!("the storage cannot be read: {error}") },
-        }
+        self.gate.admit().await
     }
 
     fn paused(&self, reason: &str) {
-        tracing::error!(reason, "the agent pauses; messages stay in the queue");
-        self.health.pause(Some(reason));
+        self.gate.paused(reason);
     }
 
     fn resumed(&self) {
-        self.health.pause(None);
+        self.gate.resumed();
     }
 }
