@@ -21,7 +21,7 @@ pub async fn announce(
     let Some(event) = WriteBack::announcing(&committed.entry, committed.sha256) else {
         return Ok(announced_to);
     };
-    let body = Bytes::from(contract::to_bytes(&event));
+    let body = Bytes::from(contract::to_bytes(&event.sent_now()));
     for target in targets.serving(committed.entry.identity.domain.as_deref()) {
         queues.send(&target.queue, vec![Outgoing::now(body.clone())]).await?;
         announced_to.push(target.name.clone());

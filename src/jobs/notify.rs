@@ -146,9 +146,10 @@ pub(super) fn checks_at(
     fetch_policy: FetchPolicy,
     trace: &TraceContext,
 ) -> Vec<Outgoing> {
+    let cause = Cause::now(cause, trace.trace_id());
     let messages = users.chunks(MAX_PEOPLE_PER_CHECK).map(|users| CheckMessage {
         v: V1,
-        cause: Cause { kind: cause, id: trace.trace_id() },
+        cause: cause.clone(),
         users: users.to_vec(),
         fetch_policy,
         attempt,

@@ -1,6 +1,7 @@
 //! Appends an operator's entry to a user's trail, whatever other writers commit at the same time.
 
 use anyhow::{Result, bail};
+use jiff::Timestamp;
 use photorelay_core::audit::{self, Committed, NewEntry};
 use photorelay_core::contract::{AuditEntry, CaptureStatus, Cause, CauseKind, EntryKind, Head, Identity, Seen};
 use photorelay_core::heads;
@@ -30,14 +31,16 @@ pub(super) async fn append(
     complete: impl AsyncFn(AuditEntry, Option<&Committed>) -> Result<AuditEntry>,
 ) -> Result<Committed> {
     let trace = TraceContext::start();
+    let cause = Cause::now(CauseKind::Operator, trace.trace_id());
+    let begun_at = Timestamp::now();
     for _ in 0..MAX_ROUNDS {
         let newest = newest(blobs, user_id).await?;
         let (seen, identity) = match &newest {
             Some(newest) => (newest.entry.seen.clone(), newest.entry.identity.clone()),
             None => (Seen { sha256: None, media_etag: None }, Identity::default()),
         };
-        let cause = Cause { kind: CauseKind::Operator, id: trace.trace_id() };
-        let next = NewEntry { tenant_id, user_id, kind, cause, seen, identity, trace };
+        let cause = cause.clone();
+        let next = NewEntry { tenant_id, user_id, kind, cause, begun_at, seen, identity, trace };
         let entry = complete(next.following(newest.as_ref()), newest.as_ref()).await?;
         if let Some(committed) = audit::commit(blobs, entry).await? {
             metrics::committed(committed.entry.kind, CauseKind::Operator);

@@ -23,7 +23,7 @@ pub async fn check(propagate: &Propagate, user: UserId, out: &mut dyn Write) -> 
     let trace = TraceContext::start();
     let message = CheckMessage {
         v: V1,
-        cause: Cause { kind: CauseKind::Operator, id: trace.trace_id() },
+        cause: Cause::now(CauseKind::Operator, trace.trace_id()),
         users: vec![user],
         fetch_policy: FetchPolicy::Always,
         attempt: 0,

@@ -122,7 +122,7 @@ const BYTES: &str = "/v1.0/users/{user}/photo/$value";
 const METADATA: &str = "/v1.0/users/{user}/photo";
 
 fn check(user: UserId) -> Vec<u8> {
-    let cause = Cause { kind: CauseKind::Operator, id: "race".to_owned() };
+    let cause = Cause::new(CauseKind::Operator, "race");
     let message = CheckMessage {
         v: V1,
         cause,

@@ -138,7 +138,7 @@ async fn a_dead_letter_says_why_the_last_attempt_failed() {
     let trace = TraceContext::start();
     let message = CheckMessage {
         v: V1,
-        cause: Cause { kind: CauseKind::Sweep, id: trace.trace_id() },
+        cause: Cause::new(CauseKind::Sweep, trace.trace_id()),
         users: vec![world.user(0), world.user(1)],
         fetch_policy: FetchPolicy::IfChanged,
         attempt: 19,

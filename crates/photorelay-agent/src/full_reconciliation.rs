@@ -196,7 +196,7 @@ impl FullReconciliation {
         let result = outcome.map(|outcome| self.health.brought_up(user, &outcome));
         if let Err(WriteBackError::Failed(_)) = &result {
             // In the queue it is retried with growing delays, and dead-lettered in the end.
-            let body = contract::to_bytes(&message);
+            let body = contract::to_bytes(&message.sent_now());
             self.queues.send(&self.queue, vec![Outgoing::now(body)]).await?;
         }
         result

@@ -77,6 +77,7 @@ fn next_entry(cx: &Reconciliation<'_>, kind: EntryKind, seen: Seen, user: &Graph
         user_id: cx.user,
         kind,
         cause: cx.message.cause.clone(),
+        begun_at: cx.begun_at,
         seen,
         identity: user.identity(),
         trace: cx.trace,

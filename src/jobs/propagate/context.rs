@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use photorelay_core::contract::CheckMessage;
 use photorelay_core::id::UserId;
 use photorelay_core::queue::QueueStore;
@@ -22,6 +23,8 @@ pub(super) struct Reconciliation<'a> {
     pub(super) message: &'a CheckMessage,
     pub(super) user: UserId,
     pub(super) batch: &'a UserBatch,
+    /// When the work on the message began.
+    pub(super) begun_at: Timestamp,
     /// The message was delivered before: its worker failed or died, perhaps of the photo.
     pub(super) is_redelivered: bool,
     pub(super) trace: TraceContext,

@@ -77,6 +77,7 @@ pub struct Handled {
 struct Check<'a> {
     message: &'a CheckMessage,
     batch: UserBatch,
+    begun_at: Timestamp,
     /// As [`Reconciliation::is_redelivered`].
     is_redelivered: bool,
 }
@@ -124,9 +125,10 @@ impl Propagate {
         message: &CheckMessage,
         journal: &mut Journal,
     ) -> Result<ReconcileOutcome, ReconcileError> {
+        let begun_at = Timestamp::now();
         let state = self.graph.photo_state(user).await?;
         let batch = UserBatch::of(&[user], Priority::Normal);
-        let check = Check { message, batch, is_redelivered: false };
+        let check = Check { message, batch, begun_at, is_redelivered: false };
         self.reconcile(&check, user, state, journal).await
     }
 
@@ -146,6 +148,7 @@ impl Propagate {
             CauseKind::Sweep => Priority::Low,
             CauseKind::Notification | CauseKind::Operator => Priority::Normal,
         };
+        let begun_at = Timestamp::now();
         let states = match self.graph.photo_states(&message.users, priority).await {
             Ok(states) => states,
             Err(error) if message.users.len() > 1 || !error.is_about_the_user() => {
@@ -162,7 +165,7 @@ impl Propagate {
                 return self.settle(message, failed.collect()).await;
             }
         };
-        let check = &Check { message, batch: UserBatch::of(&message.users, priority), is_redelivered };
+        let check = &Check { message, batch: UserBatch::of(&message.users, priority), begun_at, is_redelivered };
         let results: Vec<(UserId, Result<ReconcileOutcome, ReconcileError>)> = stream::iter(states)
             .map(|(user, state)| async move { (user, self.reconcile_silently(check, user, state).await) })
             .buffer_unordered(self.settings.people_at_once.max(1))
@@ -233,6 +236,7 @@ impl Propagate {
             message: check.message,
             user,
             batch: &check.batch,
+            begun_at: check.begun_at,
             is_redelivered: check.is_redelivered,
             trace,
             journal,

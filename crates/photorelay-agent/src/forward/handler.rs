@@ -18,7 +18,7 @@ use crate::stop_switch::StopCheck;
 use crate::writeback::receipt_reader::ReceiptReader;
 use crate::writeback::receipt_writer::ReceiptWriter;
 use crate::writeback::trail::TrailReader;
-use crate::writeback::{Settlement, WriteBackError, WritebackOutcome, WritebackSettings};
+use crate::writeback::{ReceivedMessage, Settlement, WriteBackError, WritebackOutcome, WritebackSettings};
 
 #[derive(Debug)]
 pub(super) struct ForwardHandler {
@@ -71,8 +71,8 @@ impl ForwardHandler {
     }
 
     /// Sends the event of the user's newest entry, unless the receiver has it.
-    async fn forward(&self, user: UserId, message: &WriteBack) -> Result<(), ForwardError> {
-        let newest = self.trail.newest(user, message).await?.committed;
+    async fn forward(&self, user: UserId, received: ReceivedMessage<'_>) -> Result<(), ForwardError> {
+        let newest = self.trail.newest(user, received.message).await?.committed;
         // A user who was forgotten: targets are left as they are.
         let Some(event) = WriteBack::announcing(&newest.entry, newest.sha256) else { return Ok(()) };
         let receipts = self.receipts.of_user(user).await?;
@@ -90,7 +90,7 @@ impl ForwardHandler {
         // The receiver learnt of every rendition; a receipt names one.
         let after = event.data.renditions.first().filter(|_| reason.is_none()).map(|rendition| rendition.sha256);
         let settlement = Settlement { outcome, reason, before: None, after };
-        let (outcome, _) = self.writer.settle(message, &newest, settlement, self.receiver.server()).await?;
+        let (outcome, _) = self.writer.settle(received, &newest, settlement, self.receiver.server()).await?;
         self.health.brought_up(user, &outcome);
         match outcome {
             WritebackOutcome::Refused { reason, .. } => Err(ForwardError::Hopeless(reason)),
@@ -107,7 +107,7 @@ impl MessageHandler for ForwardHandler {
             Err(reason) => return Disposition::DeadLetter { reason },
         };
         let item = (user, message.data.seq);
-        match self.forward(user, &message).await {
+        match self.forward(user, ReceivedMessage::now(&message)).await {
             Ok(()) => {
                 self.health.finished(item, true);
                 Disposition::Done

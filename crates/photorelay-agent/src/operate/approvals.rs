@@ -98,7 +98,7 @@ impl Approvals {
             bail!("user {user} has no entry {seq} in the audit trail: run `photorelay audit verify`");
         };
         if let Some(event) = WriteBack::announcing(&committed.entry, committed.sha256) {
-            let body = Bytes::from(contract::to_bytes(&event));
+            let body = Bytes::from(contract::to_bytes(&event.sent_now()));
             self.queues.send(&self.queue, vec![Outgoing::now(body)]).await?;
         }
         Ok(())

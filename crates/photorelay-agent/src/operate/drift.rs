@@ -51,7 +51,7 @@ pub async fn drift(reconciler: &Reconciler, fix: Option<DriftFix<'_>>, out: &mut
         while let Some((user, plan)) = plans.next().await {
             let Some(plan) = drift.count(user, plan, out)? else { continue };
             if let Some(DriftFix { queues, queue }) = fix {
-                let body = contract::to_bytes(&plan.message);
+                let body = contract::to_bytes(&plan.message.sent_now());
                 queues.send(queue, vec![Outgoing::now(body)]).await?;
                 drift.announced = drift.announced.map(|announced| announced + 1);
             }

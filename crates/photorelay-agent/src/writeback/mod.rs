@@ -21,8 +21,8 @@ mod turn;
 mod undo;
 
 pub use error::WriteBackError;
-pub(crate) use outcome::Settlement;
 pub use outcome::WritebackOutcome;
+pub(crate) use outcome::{ReceivedMessage, Settlement};
 pub use plan::{DriftState, Plan};
 pub use reconciler::Reconciler;
 pub use settings::WritebackSettings;

@@ -1,6 +1,7 @@
 //! How bringing up a user ends.
 
-use photorelay_core::contract::{NoteKind, Outcome};
+use jiff::Timestamp;
+use photorelay_core::contract::{NoteKind, Outcome, WriteBack};
 use photorelay_core::id::Digest;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +32,24 @@ pub(crate) struct Settlement {
     pub(crate) reason: Option<String>,
     pub(crate) before: Option<Digest>,
     pub(crate) after: Option<Digest>,
+}
+
+/// A message, and when the agent began with it.
+#[derive(Clone, Copy)]
+pub(crate) struct ReceivedMessage<'a> {
+    pub(crate) message: &'a WriteBack,
+    pub(crate) at: Timestamp,
+}
+
+impl<'a> ReceivedMessage<'a> {
+    pub(crate) fn now(message: &'a WriteBack) -> Self {
+        Self { message, at: Timestamp::now() }
+    }
+
+    /// When this entry was announced, if the message is about it.
+    pub(super) fn announced_at(&self, seq: u32) -> Option<Timestamp> {
+        self.message.data.announced_at.filter(|_| self.message.data.seq == seq)
+    }
 }
 
 impl Settlement {

@@ -9,14 +9,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jiff::Timestamp;
 use photorelay_core::audit::Committed;
-use photorelay_core::contract::{Note, NoteKind, Outcome, Receipt, V1, WriteBack};
+use photorelay_core::contract::{Note, NoteKind, Outcome, Receipt, V1};
 use photorelay_core::documents::{self, Document};
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::names::{self, Container, ReceiptName};
 use photorelay_core::store::{BlobStore, Creation, StoreError};
 use photorelay_core::telemetry::metrics;
 
-use super::outcome::{Settlement, WritebackOutcome};
+use super::outcome::{ReceivedMessage, Settlement, WritebackOutcome};
 use crate::rights::{Grant, ScopedBlobs};
 
 /// Signs with the names of target and agent.
@@ -37,11 +37,12 @@ impl ReceiptWriter {
     /// the first of them says something new.
     pub(crate) async fn settle(
         &self,
-        message: &WriteBack,
+        received: ReceivedMessage<'_>,
         newest: &Committed,
         settlement: Settlement,
         server: String,
     ) -> Result<(WritebackOutcome, bool), StoreError> {
+        let message = received.message;
         let (user, seq, outcome) = (newest.entry.user_id, newest.entry.seq, settlement.outcome);
         let receipt = Receipt {
             v: V1,
@@ -55,6 +56,8 @@ impl ReceiptWriter {
             after: settlement.after,
             server,
             agent: self.agent.clone(),
+            announced_at: received.announced_at(seq),
+            received_at: Some(received.at),
             at: Timestamp::now(),
             traceparent: newest.entry.traceparent.clone(),
         };
@@ -75,6 +78,7 @@ impl ReceiptWriter {
                 outcome: Outcome::Superseded,
                 reason: Some(format!("by entry {seq}")),
                 entry_sha256: message.data.entry_sha256,
+                announced_at: message.data.announced_at,
                 traceparent: message.traceparent.clone(),
                 ..receipt
             };

@@ -21,7 +21,7 @@ use super::approvals::{ApprovalStore, Permission, PresentValue};
 use super::deletion_threshold::DeletionThreshold;
 use super::error::WriteBackError;
 use super::next_step::{Change, Leave, NextStep, Observed};
-use super::outcome::{ActOutcome, Settlement, WritebackOutcome};
+use super::outcome::{ActOutcome, ReceivedMessage, Settlement, WritebackOutcome};
 use super::receipt_reader::ReceiptReader;
 use super::receipt_writer::ReceiptWriter;
 use super::settings::WritebackSettings;
@@ -132,6 +132,7 @@ impl Reconciler {
     /// Brings this user up to at least the entry that the message names, while no other task of this process works on
     /// the same user.
     pub async fn bring_up(&self, user: UserId, message: &WriteBack) -> Result<WritebackOutcome, WriteBackError> {
+        let received = ReceivedMessage::now(message);
         let _alone = self.users[lock_of(user)].lock().await;
         if let Some(reason) = self.excluded(user) {
             return Ok(self.writer.note(user, message.data.seq, NoteKind::OutOfScope, reason).await?);
@@ -139,7 +140,7 @@ impl Reconciler {
         let mut identity = message.data.identity.clone();
         let mut has_turn = false;
         for _ in 0..MAX_ROUNDS {
-            match self.round(user, message, &identity, &mut has_turn).await? {
+            match self.round(user, received, &identity, &mut has_turn).await? {
                 Progress::Done(outcome) => return Ok(outcome),
                 Progress::Again(of_newest) => identity = of_newest,
             }
@@ -155,7 +156,7 @@ impl Reconciler {
     async fn round(
         &self,
         user: UserId,
-        message: &WriteBack,
+        received: ReceivedMessage<'_>,
         identity: &Identity,
         has_turn: &mut bool,
     ) -> Result<Progress, WriteBackError> {
@@ -166,7 +167,7 @@ impl Reconciler {
             Err(ConnectorError::OutOfScope(reason)) => Err(ActOutcome::Noted { kind: NoteKind::OutOfScope, reason }),
             Err(error) => return Err(error.into()),
         };
-        let newest = self.trail.newest(user, message).await?;
+        let newest = self.trail.newest(user, received.message).await?;
         if newest.committed.entry.identity != *identity {
             return Ok(Progress::Again(newest.committed.entry.identity));
         }
@@ -201,7 +202,7 @@ impl Reconciler {
             return Ok(Progress::Again(identity.clone()));
         }
         let server = self.connector.server();
-        let (outcome, is_news) = self.writer.settle(message, &newest.committed, settlement, server).await?;
+        let (outcome, is_news) = self.writer.settle(received, &newest.committed, settlement, server).await?;
         if !is_news && matches!(outcome, WritebackOutcome::Receipt { .. }) {
             // A new receipt covers what waited; without one, another writer has put our value back.
             self.approvals.release(user, newest.seq()).await?;

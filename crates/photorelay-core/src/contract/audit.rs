@@ -20,6 +20,10 @@ pub struct AuditEntry {
     pub user_id: UserId,
     pub kind: EntryKind,
     pub cause: Cause,
+    /// When the reconciliation or the command that made the entry began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub begun_at: Option<Timestamp>,
+    /// When the entry was made, with what Graph had returned by then.
     pub observed_at: Timestamp,
     /// What Graph returned when this entry was made, which may differ from the photo that the entry prescribes.
     pub seen: Seen,
@@ -64,6 +68,21 @@ impl EntryKind {
 pub struct Cause {
     pub kind: CauseKind,
     pub id: String,
+    /// When the notification was accepted, the sweep found a difference, or the command began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+}
+
+impl Cause {
+    /// A cause whose time is not known.
+    pub fn new(kind: CauseKind, id: impl Into<String>) -> Self {
+        Self { kind, id: id.into(), at: None }
+    }
+
+    /// A cause of this moment.
+    pub fn now(kind: CauseKind, id: impl Into<String>) -> Self {
+        Self { at: Some(Timestamp::now()), ..Self::new(kind, id) }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

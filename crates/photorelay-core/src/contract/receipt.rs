@@ -33,6 +33,12 @@ pub struct Receipt {
     /// The domain controller or folder that was written to.
     pub server: String,
     pub agent: String,
+    /// When the message that announced the entry was sent; `None` if no message did, but a full reconciliation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub announced_at: Option<Timestamp>,
+    /// When the agent began with this user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub received_at: Option<Timestamp>,
     pub at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,

@@ -51,6 +51,9 @@ pub struct WriteBackData {
     pub seq: u32,
     /// SHA-256 of the audit entry's bytes.
     pub entry_sha256: Digest,
+    /// When the message was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub announced_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub photo: Option<BlobDigest>,
     #[serde(default)]
@@ -96,6 +99,7 @@ impl WriteBack {
                 v: V1,
                 seq: entry.seq,
                 entry_sha256,
+                announced_at: None,
                 photo: photo.map(|p| BlobDigest { sha256: p.sha256, blob: names::photo(user, p.sha256) }),
                 renditions: photo
                     .map(|p| {
@@ -112,6 +116,12 @@ impl WriteBack {
                 identity: entry.identity.clone(),
             },
         })
+    }
+
+    /// The event as it is sent at this moment.
+    pub fn sent_now(mut self) -> Self {
+        self.data.announced_at = Some(Timestamp::now());
+        self
     }
 
     /// The user that the event concerns.

@@ -78,7 +78,8 @@ impl Trails {
             tenant_id: "7f3c0b0e-0000-4000-8000-000000000001".parse().unwrap(),
             user_id: user,
             kind,
-            cause: Cause { kind: CauseKind::Sweep, id: "test".to_owned() },
+            cause: Cause::new(CauseKind::Sweep, "test"),
+            begun_at: None,
             observed_at: Timestamp::UNIX_EPOCH,
             seen: Seen { sha256: shows_photo.then_some(sha256), media_etag: None },
             photo: shows_photo.then(|| PhotoFacts {
@@ -119,6 +120,8 @@ impl Trails {
             after: Some(Digest::of(format!("thumbnail {seq} of {user}").as_bytes())),
             server: "dc1".to_owned(),
             agent: "agent".to_owned(),
+            announced_at: None,
+            received_at: None,
             at: Timestamp::UNIX_EPOCH,
             traceparent: None,
         };
