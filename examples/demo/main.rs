@@ -5,7 +5,7 @@
 //! changes, waits until everything is written, and proves that nothing was lost by comparing the files with what the
 //! simulator itself shows.
 
-mod hops;
+mod stages;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -40,7 +40,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use url::Url;
 
-use hops::{Hop, HopRecorder, HopTable, MadeChange, latencies, percentile};
+use stages::{MadeChange, StageReached, StageRecorder, StageTable, latencies, percentile};
 
 #[derive(Parser)]
 struct Cli {
@@ -96,7 +96,7 @@ async fn run(cli: Cli) -> Result<bool> {
         Some(dir) => dir,
         None => Path::new("target/demo").join(jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%SZ").to_string()),
     };
-    let (recorder, hops) = HopRecorder::channel();
+    let (recorder, hops) = StageRecorder::channel();
     tracing_subscriber::registry().with(recorder).init();
 
     let world = World::start(&dir, cli.users).await?;
@@ -167,14 +167,14 @@ impl World {
     }
 
     /// Changes photos until it is interrupted, and shows the way of each.
-    async fn watch(&self, mut hops: mpsc::UnboundedReceiver<Hop>) -> Result<bool> {
+    async fn watch(&self, mut hops: mpsc::UnboundedReceiver<StageReached>) -> Result<bool> {
         println!("{} people; Microsoft Graph is simulated at {}", self.sim.tenant().user_ids().len(), self.sim.url());
         println!("One photo changes every {} seconds. Ctrl-C ends the demo.\n", CALM_PAUSE.as_secs());
-        println!("{}", HopTable::HEAD);
+        println!("{}", StageTable::HEAD);
         self.first_look().await?;
         while hops.try_recv().is_ok() {}
         let mut ticks = tokio::time::interval(CALM_PAUSE);
-        let mut table = HopTable::default();
+        let mut table = StageTable::default();
         let mut random = fastrand::Rng::with_seed(1);
         loop {
             tokio::select! {
@@ -194,7 +194,7 @@ impl World {
     }
 
     /// Makes the changes, waits until all is written, and compares.
-    async fn once(&self, changes: usize, mut hops: mpsc::UnboundedReceiver<Hop>) -> Result<bool> {
+    async fn once(&self, changes: usize, mut hops: mpsc::UnboundedReceiver<StageReached>) -> Result<bool> {
         self.first_look().await?;
         while hops.try_recv().is_ok() {}
         let mut random = fastrand::Rng::with_seed(1);
@@ -207,7 +207,7 @@ impl World {
         self.sim.idle().await;
         self.drained().await?;
 
-        let seen: Vec<Hop> = std::iter::from_fn(|| hops.try_recv().ok()).collect();
+        let seen: Vec<StageReached> = std::iter::from_fn(|| hops.try_recv().ok()).collect();
         let latencies = latencies(&made, &seen);
         let lost = self.lost()?;
         let report = audit::verify_all(&*self.storage.blobs).await?;

@@ -8,6 +8,7 @@ mod services;
 mod start;
 mod subscription;
 mod sweep;
+mod trace;
 mod user;
 
 use anyhow::Result;
@@ -36,6 +37,8 @@ enum Command {
     Export(user::ExportArgs),
     /// List the entries of a user's audit trail, and what each target did with them.
     History(user::HistoryArgs),
+    /// Show the way of a user's newest photo from the notification to each target, with the time of each hop.
+    Trace(trace::TraceArgs),
     /// Restore an earlier photo, by its number in `history`.
     Restore(user::RestoreArgs),
     /// Delete a user's photos permanently and stop capturing new ones; the audit trail stays.
@@ -65,6 +68,7 @@ impl Cli {
             Command::Check(args) => args.run(process).await,
             Command::Export(args) => args.run(process).await,
             Command::History(args) => args.run(process).await,
+            Command::Trace(args) => args.run(process).await,
             Command::Restore(args) => args.run(process).await,
             Command::Forget(args) => args.run(process).await,
             Command::Doctor(args) => args.run(process).await,

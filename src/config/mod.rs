@@ -81,6 +81,13 @@ impl AppConfig {
     }
 }
 
+/// The targets alone.
+pub fn read_targets(environment: &Environment) -> Result<Targets, Problems> {
+    let mut reader = Reader::new(environment);
+    let targets = reader.optional("PHOTORELAY_TARGETS").unwrap_or_default();
+    reader.finish(|| Some(targets))
+}
+
 /// Storage alone and the authority that signs in to it, for commands that need nothing else.
 pub fn read_storage(environment: &Environment) -> Result<(StorageSettings, Url), Problems> {
     let mut reader = Reader::new(environment);

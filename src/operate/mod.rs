@@ -12,3 +12,4 @@ pub mod restore;
 pub mod status;
 pub mod sweep;
 mod sweep_display;
+pub mod trace;

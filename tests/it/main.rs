@@ -26,6 +26,7 @@ mod sweep_handover;
 mod sweep_repairs;
 mod sweep_scope;
 mod telemetry;
+mod trace;
 mod unreadable;
 mod watch;
 mod webhook;

@@ -13,6 +13,7 @@ pub mod diagnosis;
 pub mod documents;
 pub mod entra;
 pub mod heads;
+pub mod hops;
 pub mod id;
 pub mod names;
 pub mod photo;

@@ -11,6 +11,7 @@ mod photos;
 mod services;
 mod start;
 mod switch;
+mod trace;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -35,6 +36,8 @@ enum AgentCommand {
     Doctor(inspect::AgentDoctorArgs),
     /// Show what would be written for a user, and why.
     Plan(inspect::PlanArgs),
+    /// Show the way of a user's newest photo, with the time of each hop, and what the target shows now.
+    Trace(trace::AgentTraceArgs),
     /// Compare the target with the audit trail for every user; exits with 2 if users differ.
     Drift(inspect::DriftArgs),
     /// List the changes that wait for approval.
@@ -65,6 +68,7 @@ impl AgentCli {
             AgentCommand::Once => services::once(process).await,
             AgentCommand::Doctor(args) => args.run(process).await,
             AgentCommand::Plan(args) => args.run(process).await,
+            AgentCommand::Trace(args) => args.run(process).await,
             AgentCommand::Drift(args) => args.run(process).await,
             AgentCommand::Held(args) => args.run(process).await,
             AgentCommand::Approve(selection) => selection.approve(process).await,

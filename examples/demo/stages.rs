@@ -19,7 +19,7 @@ pub(crate) enum Stage {
 }
 
 /// A photo has reached a stage.
-pub(crate) struct Hop {
+pub(crate) struct StageReached {
     stage: Stage,
     user: UserId,
     seq: u64,
@@ -28,21 +28,21 @@ pub(crate) struct Hop {
 }
 
 /// Sends the hops that it finds among the log events.
-pub(crate) struct HopRecorder(mpsc::UnboundedSender<Hop>);
+pub(crate) struct StageRecorder(mpsc::UnboundedSender<StageReached>);
 
-impl HopRecorder {
-    pub(crate) fn channel() -> (Self, mpsc::UnboundedReceiver<Hop>) {
+impl StageRecorder {
+    pub(crate) fn channel() -> (Self, mpsc::UnboundedReceiver<StageReached>) {
         let (sender, receiver) = mpsc::unbounded_channel();
         (Self(sender), receiver)
     }
 }
 
-impl<S: tracing::Subscriber> Layer<S> for HopRecorder {
+impl<S: tracing::Subscriber> Layer<S> for StageRecorder {
     fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
         if !event.metadata().target().starts_with("photorelay") {
             return;
         }
-        let mut fields = HopFields::default();
+        let mut fields = StageFields::default();
         event.record(&mut fields);
         let stage = match fields.message.as_str() {
             "notified" => Stage::Notified,
@@ -53,19 +53,19 @@ impl<S: tracing::Subscriber> Layer<S> for HopRecorder {
         };
         let Ok(user) = fields.user.parse() else { return };
         // The receiver is gone only when the demo ends.
-        let _ = self.0.send(Hop { stage, user, seq: fields.seq, photo: fields.photo, at: Instant::now() });
+        let _ = self.0.send(StageReached { stage, user, seq: fields.seq, photo: fields.photo, at: Instant::now() });
     }
 }
 
 #[derive(Default)]
-struct HopFields {
+struct StageFields {
     message: String,
     user: String,
     photo: String,
     seq: u64,
 }
 
-impl Visit for HopFields {
+impl Visit for StageFields {
     fn record_u64(&mut self, field: &Field, value: u64) {
         if field.name() == "seq" {
             self.seq = value;
@@ -85,9 +85,9 @@ impl Visit for HopFields {
 
 /// Changes under way, each with the time after which it reached a stage.
 #[derive(Default)]
-pub(crate) struct HopTable(HashMap<UserId, (Instant, Vec<(Stage, Duration)>)>);
+pub(crate) struct StageTable(HashMap<UserId, (Instant, Vec<(Stage, Duration)>)>);
 
-impl HopTable {
+impl StageTable {
     pub(crate) const HEAD: &str = "person       notified     stored     queued    written";
 
     pub(crate) fn changed(&mut self, user: UserId) {
@@ -95,7 +95,7 @@ impl HopTable {
     }
 
     /// Notes the first time that a change reached this stage; its row once it is written.
-    pub(crate) fn record(&mut self, hop: &Hop) -> Option<String> {
+    pub(crate) fn record(&mut self, hop: &StageReached) -> Option<String> {
         let (changed, stages) = self.0.get_mut(&hop.user)?;
         if !stages.iter().any(|(stage, _)| *stage == hop.stage) {
             stages.push((hop.stage, hop.at.saturating_duration_since(*changed)));
@@ -126,7 +126,7 @@ pub(crate) struct MadeChange {
 }
 
 /// For each change, the time until it or a later photo of the same person was written, in milliseconds, sorted.
-pub(crate) fn latencies(made: &[MadeChange], seen: &[Hop]) -> Vec<f64> {
+pub(crate) fn latencies(made: &[MadeChange], seen: &[StageReached]) -> Vec<f64> {
     let stored = seen.iter().filter(|hop| hop.stage == Stage::Stored);
     let photos: HashMap<(UserId, u64), &str> = stored.map(|hop| ((hop.user, hop.seq), hop.photo.as_str())).collect();
     let mut latencies = Vec::new();

@@ -1,0 +1,224 @@
+//! The way of one entry of a user's trail: from what announced the change to each target, with the time of every hop.
+//!
+//! Only reads. The times come from the documents that travel anyway; a document that an older program wrote has fewer of
+//! them. They are read off the clocks of different machines, so a hop may seem to take less than no time: it is shown as
+//! it is. When a photo was changed, Graph does not say.
+
+mod display;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::audit::{self, AuditError, Committed};
+use crate::contract::{AuditEntry, CauseKind, EntryKind, Note, NoteKind, Outcome, Receipt};
+use crate::documents;
+use crate::id::{Digest, UserId};
+use crate::names::{self, Container};
+use crate::receipts;
+use crate::store::{BlobStore, StoreError};
+use crate::trace::TraceContext;
+
+/// The members are stable: docs/commands.md describes them.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EntryHops {
+    pub user_id: UserId,
+    pub seq: u32,
+    pub kind: EntryKind,
+    pub cause: CauseKind,
+    /// Names the same change in logs and traces.
+    pub trace_id: Option<String>,
+    /// What all targets have in common.
+    pub hops: Vec<Hop>,
+    pub targets: Vec<TargetHops>,
+}
+
+/// The way into one target.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TargetHops {
+    pub target: String,
+    pub state: HopsEnd,
+    /// Of the receipt that counts.
+    pub hops: Vec<Hop>,
+    /// From the first hop of the entry to the last one here, in milliseconds.
+    pub total_ms: Option<f64>,
+}
+
+/// How far the entry has come in a target.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "is", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum HopsEnd {
+    /// An agent has left a receipt.
+    Receipt { outcome: Outcome, reason: Option<String>, agent: String, server: String, after: Option<Digest> },
+    /// An agent has looked at the entry and not written it.
+    Noted { note: NoteKind, reason: String, agent: String, at: Timestamp },
+    /// No agent has acknowledged it.
+    Waiting,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Hop {
+    pub kind: HopKind,
+    pub at: Timestamp,
+    /// Since the hop before it, in milliseconds; `None` for the first one.
+    pub after_ms: Option<f64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum HopKind {
+    /// A notification was accepted.
+    Notified,
+    /// A sweep found the difference.
+    Found,
+    /// An operator's command began.
+    Commanded,
+    /// The work on this user began.
+    Begun,
+    /// The photo is stored, and the entry is made.
+    Captured,
+    /// The write-back message was sent.
+    Announced,
+    /// The agent began with it.
+    Received,
+    /// The agent has compared, written, read back and left its receipt.
+    Written,
+}
+
+/// Which entries of a trail are traced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TracedEntries {
+    Newest,
+    All,
+    One(u32),
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum HopsError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    #[error("user {0} has no entry in the audit trail: `photorelay check {0}` makes one if there is a photo")]
+    NoTrail(UserId),
+    #[error("user {user} has no entry {seq}: `photorelay history {user}` lists them")]
+    NoEntry { user: UserId, seq: u32 },
+}
+
+/// Traces entries of a user, oldest first. `expected` names the targets that an entry is announced to.
+pub async fn of_user<'a>(
+    blobs: &dyn BlobStore,
+    user: UserId,
+    which: TracedEntries,
+    expected: impl Fn(&AuditEntry) -> Vec<&'a str>,
+) -> Result<Vec<EntryHops>, HopsError> {
+    let all = audit::sequence_numbers(blobs, user).await?;
+    let wanted = match (which, all.last()) {
+        (_, None) => return Err(HopsError::NoTrail(user)),
+        (TracedEntries::One(seq), _) => vec![seq],
+        (TracedEntries::Newest, Some(newest)) => vec![*newest],
+        (TracedEntries::All, Some(_)) => all,
+    };
+    let mut traced = Vec::with_capacity(wanted.len());
+    for seq in wanted {
+        let committed = audit::read(blobs, user, seq).await?.ok_or(HopsError::NoEntry { user, seq })?;
+        let expected = match committed.entry.kind.concerns_targets() {
+            true => expected(&committed.entry),
+            false => Vec::new(),
+        };
+        traced.push(of_entry(blobs, &committed, &expected).await?);
+    }
+    Ok(traced)
+}
+
+/// Follows the entry into every target that left a receipt or a note of it, and into those that are `expected` to.
+pub async fn of_entry(
+    blobs: &dyn BlobStore,
+    committed: &Committed,
+    expected: &[&str],
+) -> Result<EntryHops, StoreError> {
+    let entry = &committed.entry;
+    let (user, seq) = (entry.user_id, entry.seq);
+    let hops = common(entry);
+    // Of one target, the last receipt counts.
+    let mut found: BTreeMap<String, Option<Receipt>> =
+        expected.iter().map(|target| ((*target).to_owned(), None)).collect();
+    for name in receipts::names_of(blobs, user).await?.into_iter().filter(|name| name.seq == seq) {
+        let receipt = documents::read::<Receipt>(blobs, Container::Receipts, &name.to_string()).await?;
+        if receipt.is_some() || !found.contains_key(&name.target) {
+            found.insert(name.target, receipt);
+        }
+    }
+    let mut targets = Vec::new();
+    for (target, receipt) in found {
+        targets.push(match receipt {
+            Some(receipt) => into_target(&hops, target, receipt),
+            None => {
+                TargetHops { state: noted(blobs, user, seq, &target).await?, target, hops: Vec::new(), total_ms: None }
+            }
+        });
+    }
+    let trace = entry.traceparent.as_deref().and_then(|text| text.parse::<TraceContext>().ok());
+    Ok(EntryHops {
+        user_id: user,
+        seq,
+        kind: entry.kind,
+        cause: entry.cause.kind,
+        trace_id: trace.map(|trace| trace.trace_id()),
+        hops,
+        targets,
+    })
+}
+
+fn common(entry: &AuditEntry) -> Vec<Hop> {
+    let first = match entry.cause.kind {
+        CauseKind::Notification => HopKind::Notified,
+        CauseKind::Sweep => HopKind::Found,
+        CauseKind::Operator => HopKind::Commanded,
+    };
+    let captured = (HopKind::Captured, Some(entry.observed_at));
+    chain(None, [(first, entry.cause.at), (HopKind::Begun, entry.begun_at), captured])
+}
+
+fn into_target(common: &[Hop], target: String, receipt: Receipt) -> TargetHops {
+    let before = common.last().map(|hop| hop.at);
+    let own = [
+        (HopKind::Announced, receipt.announced_at),
+        (HopKind::Received, receipt.received_at),
+        (HopKind::Written, Some(receipt.at)),
+    ];
+    let state = HopsEnd::Receipt {
+        outcome: receipt.outcome,
+        reason: receipt.reason,
+        agent: receipt.agent,
+        server: receipt.server,
+        after: receipt.after,
+    };
+    let total_ms = common.first().map(|first| milliseconds(first.at, receipt.at));
+    TargetHops { target, state, hops: chain(before, own), total_ms }
+}
+
+/// The hops whose time is known, each with the time since the one before it.
+fn chain(mut before: Option<Timestamp>, hops: [(HopKind, Option<Timestamp>); 3]) -> Vec<Hop> {
+    let known = hops.into_iter().filter_map(|(kind, at)| Some((kind, at?)));
+    let hop = |(kind, at)| Hop { kind, at, after_ms: before.replace(at).map(|before| milliseconds(before, at)) };
+    known.map(hop).collect()
+}
+
+fn milliseconds(from: Timestamp, to: Timestamp) -> f64 {
+    let micros = to.duration_since(from).as_micros();
+    micros as f64 / 1000.0
+}
+
+/// What an agent noted of this entry, if anything.
+async fn noted(blobs: &dyn BlobStore, user: UserId, seq: u32, target: &str) -> Result<HopsEnd, StoreError> {
+    let note: Option<Note> = documents::read(blobs, Container::Agents, &names::note(user, target)).await?;
+    Ok(match note.filter(|note| note.seq == seq) {
+        Some(Note { note, reason, agent, at, .. }) => HopsEnd::Noted { note, reason, agent, at },
+        None => HopsEnd::Waiting,
+    })
+}
