@@ -12,6 +12,7 @@ use photorelay_core::names::{CHECKS_QUEUE, Container, SUBSCRIPTIONS_QUEUE};
 use photorelay_core::photo::PhotoLimits;
 use photorelay_core::settings::StorageSettings;
 use photorelay_core::storage::Storage;
+use photorelay_core::store::{Listing, StoreError};
 use photorelay_core::target::Targets;
 use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
@@ -62,14 +63,22 @@ struct Background {
 }
 
 impl App {
-    /// Builds everything and makes sure that the storage is there.
+    /// Builds everything for a command, which needs a storage that is there already.
+    pub async fn open(config: &AppConfig) -> Result<Self> {
+        let storage = open_storage(&config.storage, &config.graph.authority_url).await?;
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let background = Background { readiness: StorageReadiness::ready(), tasks, stop };
+        Self::assemble(config, Clock::system(), storage, background)
+    }
+
+    /// Builds everything and creates what the storage lacks.
     pub async fn build(config: &AppConfig) -> Result<Self> {
         Self::build_with(config, Clock::system()).await
     }
 
     /// The same by another clock, as far as subscriptions and tokens go.
     pub async fn build_with(config: &AppConfig, clock: Clock) -> Result<Self> {
-        let storage = open_storage(&config.storage, &config.graph.authority_url)?;
+        let storage = create_storage(&config.storage, &config.graph.authority_url)?;
         storage.ensure(&Container::ALL, &queues(&config.targets)).await.context("the storage is not ready")?;
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         Self::assemble(config, clock, storage, Background { readiness: StorageReadiness::ready(), tasks, stop })
@@ -77,7 +86,7 @@ impl App {
 
     /// Builds everything for a service, which answers before its storage can be reached.
     pub fn start(config: &AppConfig) -> Result<Self> {
-        let storage = open_storage(&config.storage, &config.graph.authority_url)?;
+        let storage = create_storage(&config.storage, &config.graph.authority_url)?;
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let queues = queues(&config.targets);
         let readiness = StorageReadiness::prepare(storage.clone(), queues, &tasks, stop.clone());
@@ -112,8 +121,8 @@ impl App {
     /// Answers the Functions host, which drives queues and timers. The triggers are served too, so the listener must be
     /// bound to the loopback interface.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> Result<()> {
-        let router = self.public.clone().merge(self.triggers.clone());
-        self.answer(router, listener, stop).await
+        let (router, storage) = (self.public.clone().merge(self.triggers.clone()), self.storage.clone());
+        storage.serve_until_lost(&stop.clone(), self.answer(router, listener, stop)).await?
     }
 
     async fn answer(self, router: Router, listener: TcpListener, stop: CancellationToken) -> Result<()> {
@@ -136,6 +145,11 @@ impl App {
 
     /// Answers Graph on the listener and drives queues and timers in process, until it is to stop. No trigger is served.
     pub async fn run(self, listener: TcpListener, stop: CancellationToken) -> Result<()> {
+        let storage = self.storage.clone();
+        storage.serve_until_lost(&stop.clone(), self.answer_and_pump(listener, stop)).await?
+    }
+
+    async fn answer_and_pump(self, listener: TcpListener, stop: CancellationToken) -> Result<()> {
         let (pump, readiness, stopped) = (self.pump.clone(), self.background.readiness.clone(), stop.clone());
         let pump = async move {
             tokio::select! {
@@ -170,7 +184,8 @@ pub fn doctor_context(config: AppConfig) -> DoctorContext {
         let subscribe = subscribe(&graph, &config.notifications, clock);
         Connected { subscribe, graph, tokens }
     });
-    let storage = open_storage(&config.storage, &config.graph.authority_url);
+    // A container that is missing is a finding of its own.
+    let storage = open_unchecked(&config.storage, &config.graph.authority_url);
     let words = |error: anyhow::Error| format!("{error:#}");
     DoctorContext { graph: graph.map_err(words), storage: storage.map_err(words), config }
 }
@@ -239,7 +254,28 @@ fn connect_graph(
     Ok((Arc::new(graph), tokens))
 }
 
-/// Opens the storage that the configuration names.
-pub fn open_storage(settings: &StorageSettings, authority: &Url) -> Result<Storage> {
-    Storage::open(&settings.resolve(authority)?).context("the storage cannot be opened")
+/// Opens the storage that the configuration names, if it is one of photorelay.
+pub async fn open_storage(settings: &StorageSettings, authority: &Url) -> Result<Storage> {
+    let storage = open_unchecked(settings, authority)?;
+    let listing = Listing { page_size: 1, ..Listing::of("") };
+    match storage.blobs.list(Container::Audit, listing).await {
+        Err(missing @ StoreError::Missing { .. }) => Err(missing).with_context(|| {
+            format!(
+                "there is no store of photorelay in {}: correct the PhotoStorage__ settings, or start the function \
+                 app, which creates it",
+                settings.location()
+            )
+        }),
+        // What is wrong besides shows at what the command does.
+        _ => Ok(storage),
+    }
+}
+
+fn open_unchecked(settings: &StorageSettings, authority: &Url) -> Result<Storage> {
+    Ok(Storage::open(&settings.resolve(authority)?)?)
+}
+
+/// Opens it for a program that serves it, and so creates an embedded store.
+fn create_storage(settings: &StorageSettings, authority: &Url) -> Result<Storage> {
+    Storage::open_or_create(&settings.resolve(authority)?).context("the storage cannot be opened")
 }

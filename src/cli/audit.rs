@@ -24,7 +24,7 @@ pub(super) struct VerifyArgs {
 impl AuditCommand {
     pub(super) async fn run(self, process: &mut Process) -> Result<CommandOutcome> {
         let Self::Verify(args) = self;
-        let storage = start::storage(process)?;
+        let storage = start::storage(process).await?;
         let report = operate::audit::verify(&storage, args.user, &mut std::io::stdout()).await?;
         Ok(CommandOutcome::healthy_if(report.findings.is_empty()))
     }

@@ -7,7 +7,7 @@ use photorelay::config::AppConfig;
 use photorelay::operate;
 use photorelay::operate::doctor;
 use photorelay_core::diagnosis::Diagnosis;
-use photorelay_core::process::{Audience, CommandOutcome, Process};
+use photorelay_core::process::{CommandOutcome, Process};
 
 use super::start;
 
@@ -45,10 +45,10 @@ pub(super) struct StatusArgs {
 impl StatusArgs {
     pub(super) async fn run(self, process: &mut Process) -> Result<CommandOutcome> {
         if self.refused {
-            operate::status::refused(&start::storage(process)?, self.json, &mut std::io::stdout()).await?;
+            operate::status::refused(&start::storage(process).await?, self.json, &mut std::io::stdout()).await?;
             return Ok(CommandOutcome::Success);
         }
-        let (_, app) = start::app(process, Audience::Operator).await?;
+        let (_, app) = start::app(process).await?;
         let is_healthy = operate::status::status(&app.watch, self.json, &mut std::io::stdout()).await?;
         Ok(CommandOutcome::healthy_if(is_healthy))
     }

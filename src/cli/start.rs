@@ -9,12 +9,19 @@ use photorelay_core::id::UserId;
 use photorelay_core::process::{Audience, Process};
 use photorelay_core::storage::Storage;
 
-/// The whole app, built from the environment.
-pub(super) async fn app(process: &mut Process, audience: Audience) -> Result<(AppConfig, App)> {
+/// The whole app, built from the environment, on a storage that is there.
+pub(super) async fn app(process: &mut Process) -> Result<(AppConfig, App)> {
     let config = AppConfig::read(process.environment())?;
-    process.start_telemetry(&config.logs, audience)?;
-    let app = App::build(&config).await?;
+    process.start_telemetry(&config.logs, Audience::Operator)?;
+    let app = App::open(&config).await?;
     Ok((config, app))
+}
+
+/// The same for the first command of a deployment, which may create the storage.
+pub(super) async fn first_app(process: &mut Process) -> Result<App> {
+    let config = AppConfig::read(process.environment())?;
+    process.start_telemetry(&config.logs, Audience::Operator)?;
+    App::build(&config).await
 }
 
 /// The same for a service, which answers before its storage can be reached.
@@ -26,9 +33,9 @@ pub(super) fn service(process: &mut Process) -> Result<(AppConfig, App)> {
 }
 
 /// Storage alone, for commands that work even if Graph cannot be reached.
-pub(super) fn storage(process: &Process) -> Result<Storage> {
+pub(super) async fn storage(process: &Process) -> Result<Storage> {
     let (storage, authority_url) = config::read_storage(process.environment())?;
-    open_storage(&storage, &authority_url)
+    open_storage(&storage, &authority_url).await
 }
 
 /// The user that a command is about.
@@ -46,9 +53,9 @@ impl UserArg {
     /// The user and the storage. An object ID needs no Graph.
     pub(super) async fn find_in_storage(&self, process: &mut Process) -> Result<(Storage, UserId)> {
         if let Ok(user) = self.user.parse() {
-            return Ok((storage(process)?, user));
+            return Ok((storage(process).await?, user));
         }
-        let (_, app) = app(process, Audience::Operator).await?;
+        let (_, app) = app(process).await?;
         let user = self.find(&app).await?;
         Ok((app.storage, user))
     }

@@ -5,13 +5,13 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Args;
 use photorelay::operate;
-use photorelay_core::process::{Audience, CommandOutcome, Process, stop_on_signal};
+use photorelay_core::process::{CommandOutcome, Process, stop_on_signal};
 use uuid::Uuid;
 
 use super::start;
 
 pub(super) async fn subscribe(process: &mut Process) -> Result<CommandOutcome> {
-    let (_, app) = start::app(process, Audience::Operator).await?;
+    let (_, app) = start::app(process).await?;
     println!("{}", app.subscribe.sync().await?);
     Ok(CommandOutcome::Success)
 }
@@ -25,7 +25,7 @@ pub(super) struct UnsubscribeArgs {
 
 impl UnsubscribeArgs {
     pub(super) async fn run(self, process: &mut Process) -> Result<CommandOutcome> {
-        let (_, app) = start::app(process, Audience::Operator).await?;
+        let (_, app) = start::app(process).await?;
         println!("{}", app.subscribe.end(self.id).await?);
         Ok(CommandOutcome::Success)
     }
@@ -42,7 +42,7 @@ pub(super) struct ProbeArgs {
 
 impl ProbeArgs {
     pub(super) async fn run(self, process: &mut Process) -> Result<CommandOutcome> {
-        let (_, app) = start::app(process, Audience::Operator).await?;
+        let (_, app) = start::app(process).await?;
         let user = operate::check::find(&app.graph, &self.user).await?;
         let (wait, stop) = (Duration::from_secs(self.wait), stop_on_signal()?);
         let notified =

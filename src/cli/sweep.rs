@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::Args;
 use jiff::Timestamp;
 use photorelay::operate;
-use photorelay_core::process::{Audience, CommandOutcome, Process, stop_on_signal};
+use photorelay_core::process::{CommandOutcome, Process, stop_on_signal};
 use tokio_util::sync::CancellationToken;
 
 use super::start;
@@ -18,7 +18,7 @@ pub(super) struct SweepArgs {
 
 impl SweepArgs {
     pub(super) async fn run(self, process: &mut Process) -> Result<CommandOutcome> {
-        let (_, app) = start::app(process, Audience::Operator).await?;
+        let app = if self.first { start::first_app(process).await? } else { start::app(process).await?.1 };
         let stop = stop_on_signal()?;
         if self.first {
             let no_more = CancellationToken::new();

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use photorelay::operate;
 use photorelay::operate::restore::Restore;
-use photorelay_core::process::{Audience, CommandOutcome, Process};
+use photorelay_core::process::{CommandOutcome, Process};
 
 use super::start::{self, UserArg};
 
@@ -18,7 +18,7 @@ pub(super) struct CheckArgs {
 
 impl CheckArgs {
     pub(super) async fn run(self, process: &mut Process) -> Result<CommandOutcome> {
-        let (_, app) = start::app(process, Audience::Operator).await?;
+        let (_, app) = start::app(process).await?;
         let user = self.user.find(&app).await?;
         operate::check::check(&app.propagate, user, &mut std::io::stdout()).await?;
         Ok(CommandOutcome::Success)
@@ -68,7 +68,7 @@ pub(super) struct RestoreArgs {
 
 impl RestoreArgs {
     pub(super) async fn run(self, process: &mut Process) -> Result<CommandOutcome> {
-        let (config, app) = start::app(process, Audience::Operator).await?;
+        let (config, app) = start::app(process).await?;
         let user = self.user.find(&app).await?;
         let wanted = Restore { tenant: config.graph.tenant_id, user, seq: self.seq, reason: self.reason };
         operate::restore::restore(&app.storage, &config.targets, wanted, &mut std::io::stdout()).await?;
@@ -87,7 +87,7 @@ pub(super) struct ForgetArgs {
 
 impl ForgetArgs {
     pub(super) async fn run(self, process: &mut Process) -> Result<CommandOutcome> {
-        let (config, app) = start::app(process, Audience::Operator).await?;
+        let (config, app) = start::app(process).await?;
         let user = self.user.find(&app).await?;
         operate::forget::forget(&app.storage, config.graph.tenant_id, user, self.yes, &mut std::io::stdout()).await?;
         Ok(CommandOutcome::Success)

@@ -12,6 +12,7 @@ mod events;
 mod host;
 mod infra;
 mod kills;
+mod missing_store;
 mod one_person;
 mod propagate;
 mod proxy;

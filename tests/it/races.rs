@@ -254,7 +254,7 @@ mod agents_on_azurite {
         let address = |url: &Url| url.socket_addrs(|| None).unwrap().pop();
         let blob = Proxy::before(address(&azurite.blob)).await;
         let settings = azurite::settings(&blob.of(&azurite.blob), &azurite.queue);
-        let storage = photorelay::app::open_storage(&settings, &world.url).unwrap();
+        let storage = photorelay::app::open_storage(&settings, &world.url).await.unwrap();
         let slow: Agent = AgentBuilder::with_folder(&storage, world.tenant_id(), &world.dir().join("written")).build();
 
         race.show(B);

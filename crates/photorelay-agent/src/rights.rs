@@ -111,7 +111,7 @@ mod tests {
     #[tokio::test]
     async fn only_what_is_granted_reaches_the_storage() {
         let folder = tempfile::tempdir().unwrap();
-        let storage = Storage::open(&StorageConfig::Embedded { path: folder.path().to_owned() }).unwrap();
+        let storage = Storage::open_or_create(&StorageConfig::Embedded { path: folder.path().to_owned() }).unwrap();
         for container in [Container::Audit, Container::Agents] {
             storage.blobs.ensure_container(container).await.unwrap();
         }

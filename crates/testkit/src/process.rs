@@ -122,6 +122,14 @@ impl Program {
         self.child.wait().await.is_ok_and(|status| status.success())
     }
 
+    /// Waits until it has ended by itself; with which exit code.
+    pub async fn ends_with(&mut self) -> Option<i32> {
+        match tokio::time::timeout(PATIENCE, self.child.wait()).await {
+            Ok(status) => status.unwrap().code(),
+            Err(_) => panic!("{} does not end; it printed:\n{}", self.name, self.log()),
+        }
+    }
+
     /// Waits until it has ended by itself and well.
     pub async fn ends_well(&mut self) {
         match tokio::time::timeout(PATIENCE, self.child.wait()).await {

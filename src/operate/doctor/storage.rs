@@ -72,6 +72,7 @@ fn refused(check: &str, error: &StoreError) -> CheckResult {
             "grant the identity Storage Blob Data Contributor and Storage Queue Data Contributor, or renew the SAS"
         }
         StoreError::Missing { .. } => "start photorelay once: it creates what is missing where it is allowed to",
+        StoreError::Absent { .. } | StoreError::Lost { .. } => "correct PhotoStorage__path, or start `photorelay run`",
         StoreError::Unavailable { .. } => "check the service URIs and the account's firewall",
         StoreError::Full { .. } => "make room on the disk",
         StoreError::TooLarge { .. } | StoreError::Invalid { .. } => "check PhotoStorage__blobServiceUri and its SAS",

@@ -6,7 +6,8 @@ use photorelay_agent::forward::{ForwardSettings, Forwarder, Receiver};
 use photorelay_agent::writeback::WritebackSettings;
 use photorelay_core::entra::{AccessTokens, NoCaCertificates};
 use photorelay_core::process::{Audience, CommandOutcome, Process, stop_on_signal};
-use photorelay_core::storage::Storage;
+
+use super::start;
 
 /// Until a signal.
 pub(super) async fn run(process: &mut Process) -> Result<CommandOutcome> {
@@ -14,7 +15,9 @@ pub(super) async fn run(process: &mut Process) -> Result<CommandOutcome> {
     process.start_telemetry(&config.logs, Audience::Collector)?;
     ensure!(!config.lacks_authorities(), "this machine has no CA certificates: {}", NoCaCertificates::FIX);
     let authority = &config.azure.authority_url;
-    let storage = Storage::open(&config.azure.storage.resolve(authority)?)?;
+    let stop = stop_on_signal()?;
+    let storage = start::service_storage(&config.azure, &stop).await?;
+    let Some(storage) = storage else { return Ok(CommandOutcome::Success) };
     let tokens = match (&config.scope, &config.azure.credential) {
         (Some(scope), Some(credential)) => Some(AccessTokens::new(credential, authority, scope)?),
         _ => None,
@@ -29,6 +32,7 @@ pub(super) async fn run(process: &mut Process) -> Result<CommandOutcome> {
         certificate_expires_at: config.azure.certificate_expires_at,
     };
     let settings = ForwardSettings { own, queue: config.identity.target.queue, lease: config.lease };
-    Forwarder::new(&storage, receiver, settings).run(stop_on_signal()?).await;
+    let forwarder = Forwarder::new(&storage, receiver, settings);
+    storage.serve_until_lost(&stop, forwarder.run(stop.clone())).await?;
     Ok(CommandOutcome::Success)
 }

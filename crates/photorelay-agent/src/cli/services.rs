@@ -16,19 +16,20 @@ use super::start::Started;
 
 /// Until a signal.
 pub(super) async fn run(process: &mut Process) -> Result<CommandOutcome> {
-    let agent = agent(process).await?;
-    agent.run(stop_on_signal()?).await;
+    let stop = stop_on_signal()?;
+    let Some(started) = Started::service(process, &stop).await? else { return Ok(CommandOutcome::Success) };
+    let agent = agent(&started).await?;
+    started.storage.serve_until_lost(&stop, agent.run(stop.clone())).await?;
     Ok(CommandOutcome::Success)
 }
 
 /// Until no message is waiting.
 pub(super) async fn once(process: &mut Process) -> Result<CommandOutcome> {
-    agent(process).await?.once().await?;
+    agent(&Started::new(process, Audience::Collector)?).await?.once().await?;
     Ok(CommandOutcome::Success)
 }
 
-async fn agent(process: &mut Process) -> Result<Agent> {
-    let started = Started::new(process, Audience::Collector)?;
+async fn agent(started: &Started) -> Result<Agent> {
     let config = &started.config;
     let (identity, storage) = (&config.identity, &started.storage);
     let quota = WriteQuota::resumed(storage, config.quota, &identity.target.name, &identity.name).await?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use photorelay_agent::config::{AgentConfig, ConnectorSettings};
+use photorelay_agent::config::{AgentConfig, AzureSettings, ConnectorSettings};
 use photorelay_agent::connectors::Connector;
 use photorelay_agent::connectors::folder::FolderConnector;
 use photorelay_agent::connectors::ldap::LdapConnector;
@@ -12,6 +12,7 @@ use photorelay_agent::writeback::{Reconciler, WritebackSettings};
 use photorelay_core::entra::NoCaCertificates;
 use photorelay_core::process::{Audience, Process};
 use photorelay_core::storage::Storage;
+use tokio_util::sync::CancellationToken;
 
 /// The largest photo that the folder connector takes, in bytes.
 const FOLDER_LIMIT: u64 = 4 * 1024 * 1024;
@@ -31,6 +32,15 @@ impl Started {
         Ok(Self { config, storage })
     }
 
+    /// For a service, which may be started before the store is there; `None` if it is stopped before that.
+    pub(super) async fn service(process: &mut Process, stop: &CancellationToken) -> Result<Option<Self>> {
+        let config = AgentConfig::read(process.environment())?;
+        process.start_telemetry(&config.logs, Audience::Collector)?;
+        ensure!(!config.lacks_authorities(), "this machine has no CA certificates: {}", NoCaCertificates::FIX);
+        let storage = service_storage(&config.azure, stop).await?;
+        Ok(storage.map(|storage| Self { config, storage }))
+    }
+
     /// What would be written to the target; it writes nothing.
     pub(super) fn dry_run(&self) -> Result<Reconciler> {
         reconciler(&self.config, &self.storage, true)
@@ -40,6 +50,11 @@ impl Started {
     pub(super) fn reconciler(&self) -> Result<Reconciler> {
         reconciler(&self.config, &self.storage, false)
     }
+}
+
+/// The storage of a service, as soon as it is there.
+pub(super) async fn service_storage(azure: &AzureSettings, stop: &CancellationToken) -> Result<Option<Storage>> {
+    Ok(Storage::open_when_present(&azure.storage.resolve(&azure.authority_url)?, stop).await?)
 }
 
 pub(super) fn open_storage(config: &AgentConfig) -> Result<Storage> {

@@ -25,6 +25,8 @@ impl From<StoreError> for WriteBackError {
             StoreError::Unavailable { .. }
             | StoreError::Denied { .. }
             | StoreError::Missing { .. }
+            | StoreError::Absent { .. }
+            | StoreError::Lost { .. }
             | StoreError::Full { .. } => Self::Down(error.to_string()),
             StoreError::TooLarge { .. } | StoreError::Invalid { .. } => Self::Hopeless(error.to_string()),
         }

@@ -21,6 +21,7 @@ mod mim_feed;
 mod mim_import;
 mod mim_ldif;
 mod mim_losses;
+mod missing_store;
 mod photo_server;
 mod program;
 mod stubborn;

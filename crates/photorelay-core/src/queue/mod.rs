@@ -108,4 +108,9 @@ pub trait QueueStore: Send + Sync + Debug {
         let _ = queue;
         tokio::time::sleep(at_most).await;
     }
+
+    /// Waits until the store is not the one any more that was opened, and says so. A service that others run stays.
+    async fn until_lost(&self) -> StoreError {
+        std::future::pending().await
+    }
 }

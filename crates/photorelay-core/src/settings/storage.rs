@@ -28,6 +28,14 @@ impl StorageSettings {
         }
     }
 
+    /// The folder or the blob service, as it may be shown.
+    pub fn location(&self) -> String {
+        match self {
+            Self::Azure { blob_service, .. } => without_key(&blob_service.0),
+            Self::Embedded { path } => path.display().to_string(),
+        }
+    }
+
     /// Creates the credential and returns the storage to open.
     pub fn resolve(&self, authority: &Url) -> Result<StorageConfig, CredentialError> {
         Ok(match self {

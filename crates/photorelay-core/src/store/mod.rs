@@ -12,6 +12,7 @@ mod rules;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::path::PathBuf;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -82,6 +83,15 @@ pub enum StoreError {
     /// More bytes than the caller accepts.
     #[error("{what} has {bytes} bytes, which exceeds the limit of {limit}")]
     TooLarge { what: String, bytes: u64, limit: u64 },
+    /// No embedded store is in this folder, or only the beginning of one, and this program does not create it.
+    #[error(
+        "there is no store of photorelay in {}: correct PhotoStorage__path, or start `photorelay run`, which creates it",
+        folder.display()
+    )]
+    Absent { folder: PathBuf },
+    /// The embedded store is not the one that was opened. A program that went on would write into nothing.
+    #[error("the store in {} was deleted or replaced while this program was using it", folder.display())]
+    Lost { folder: PathBuf },
     /// The request itself is invalid; retrying it does not help.
     #[error("storage does not accept {doing}: {source}")]
     Invalid { doing: String, source: BoxError },

@@ -5,6 +5,7 @@
 //! the disk. It owns the failure "the disk is full": the requests of that group fail, and the next group starts afresh.
 
 mod arrivals;
+mod identity;
 mod options;
 mod table;
 mod writer;
@@ -27,9 +28,12 @@ use super::{Delivery, Leased, Outgoing, PopReceipt, QueueStore, rules};
 use crate::clock::Clock;
 use crate::store::StoreError;
 use arrivals::Arrivals;
+use identity::FileIdentity;
 use writer::WriterRequest;
 
 const FILE: &str = "queues.sqlite";
+/// How often a program that only waits looks whether the file is still there.
+const LOSS_INTERVAL: Duration = Duration::from_secs(1);
 /// How many requests may wait for the writer before callers have to wait.
 const WAITING_REQUESTS: usize = 4096;
 /// Another process cannot wake a waiting consumer, so it polls at this interval.
@@ -41,6 +45,7 @@ pub struct EmbeddedQueues {
     thread: Option<JoinHandle<()>>,
     arrivals: Arc<Arrivals>,
     clock: Clock,
+    identity: FileIdentity,
 }
 
 impl EmbeddedQueues {
@@ -57,8 +62,13 @@ impl EmbeddedQueues {
         let (requests, waiting) = mpsc::channel(WAITING_REQUESTS);
         let arrivals = Arc::new(Arrivals::default());
         let clock = options.clock.clone();
-        let thread = writer::start(folder.join(FILE), options, waiting, Arc::clone(&arrivals))?;
-        Ok(Self { requests: Some(requests), thread: Some(thread), arrivals, clock })
+        let (thread, identity) = writer::start(folder.join(FILE), options, waiting, Arc::clone(&arrivals))?;
+        Ok(Self { requests: Some(requests), thread: Some(thread), arrivals, clock, identity })
+    }
+
+    /// Whether a queue file is in this folder.
+    pub(crate) fn are_in(folder: &Path) -> bool {
+        folder.join(FILE).is_file()
     }
 
     /// The bodies of all messages in a queue, including hidden ones, in the order in which they become visible.
@@ -167,6 +177,15 @@ impl QueueStore for EmbeddedQueues {
                 () = arrived => {}
                 () = sleep_until(next_poll.min(end)) => {}
             }
+        }
+    }
+
+    async fn until_lost(&self) -> StoreError {
+        loop {
+            if let Err(lost) = self.identity.check() {
+                return lost;
+            }
+            tokio::time::sleep(LOSS_INTERVAL).await;
         }
     }
 }

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use super::arrivals::Arrivals;
+use super::identity::FileIdentity;
 use super::options::EmbeddedQueueOptions;
 use super::table::{self, LeasedMessage, QueueTable, failure};
 use crate::clock::Clock;
@@ -55,6 +56,8 @@ fn repeated(error: &StoreError) -> StoreError {
         }
         StoreError::Denied { doing, source } => StoreError::Denied { doing: doing.clone(), source: text(source) },
         StoreError::Missing { what } => StoreError::Missing { what: what.clone() },
+        StoreError::Absent { folder } => StoreError::Absent { folder: folder.clone() },
+        StoreError::Lost { folder } => StoreError::Lost { folder: folder.clone() },
         StoreError::Full { doing } => StoreError::Full { doing: doing.clone() },
         StoreError::TooLarge { what, bytes, limit } => {
             StoreError::TooLarge { what: what.clone(), bytes: *bytes, limit: *limit }
@@ -69,7 +72,7 @@ pub(super) fn start(
     options: EmbeddedQueueOptions,
     mut requests: mpsc::Receiver<WriterRequest>,
     arrivals: Arc<Arrivals>,
-) -> Result<JoinHandle<()>, StoreError> {
+) -> Result<(JoinHandle<()>, FileIdentity), StoreError> {
     let (ready, opened) = std::sync::mpsc::sync_channel(1);
     let doing = format!("opening the queue file {}", path.display());
     let thread = thread::Builder::new()
@@ -81,11 +84,19 @@ pub(super) fn start(
                 Ok(connection) => connection,
                 Err(error) => return drop(ready.send(Err(opening(&error)))),
             };
+            let identity = match FileIdentity::of(&path) {
+                Ok(identity) => identity,
+                Err(error) => {
+                    let doing = format!("opening the queue file {}", path.display());
+                    return drop(ready.send(Err(StoreError::Unavailable { doing, source: error.into() })));
+                }
+            };
             match QueueTable::new(&connection) {
                 Ok(table) => {
-                    if ready.send(Ok(())).is_ok() {
+                    if ready.send(Ok(identity.clone())).is_ok() {
                         let mut writer = Writer {
                             table,
+                            identity,
                             clock: options.clock,
                             arrivals,
                             known: HashMap::new(),
@@ -100,13 +111,14 @@ pub(super) fn start(
         })
         .map_err(|error| StoreError::Unavailable { doing: doing.clone(), source: error.into() })?;
     match opened.recv() {
-        Ok(result) => result.map(|()| thread),
+        Ok(result) => result.map(|identity| (thread, identity)),
         Err(gone) => Err(StoreError::Unavailable { doing, source: gone.into() }),
     }
 }
 
 struct Writer<'c> {
     table: QueueTable<'c>,
+    identity: FileIdentity,
     clock: Clock,
     arrivals: Arc<Arrivals>,
     /// Existing queues, which are never removed.
@@ -137,8 +149,11 @@ impl<'c> Writer<'c> {
 
     fn begin(&mut self, writing: bool) {
         self.writing = writing;
-        self.failed = None;
-        if writing && let Err(error) = self.table.begin() {
+        self.failed = self.identity.check().err();
+        if writing
+            && self.failed.is_none()
+            && let Err(error) = self.table.begin()
+        {
             self.failed = Some(failure(&error, "writing to the queue file"));
         }
     }

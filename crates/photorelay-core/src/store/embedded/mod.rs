@@ -64,6 +64,7 @@ impl EmbeddedBlobs {
 
 /// The paths that belong to one blob.
 struct BlobPath {
+    /// The folder of its container.
     root: PathBuf,
     file: PathBuf,
     sidecar: PathBuf,
@@ -75,7 +76,7 @@ struct BlobPath {
 impl BlobPath {
     fn failed(&self, verb: &str, error: io::Error) -> StoreError {
         if error.kind() == io::ErrorKind::NotFound && !self.root.is_dir() {
-            return missing(self.container);
+            return missing(self.container, self.root.parent());
         }
         failure(error, || format!("{verb} {}", self.shown))
     }
@@ -133,7 +134,7 @@ impl BlobStore for EmbeddedBlobs {
     async fn ensure_container(&self, container: Container) -> Result<(), StoreError> {
         let (folder, parent) = (self.container(container), self.folder.clone());
         blocking(move || {
-            fs::create_dir_all(&folder)
+            create_folder(&folder)
                 .and_then(|()| durable::sync_folder(&parent))
                 .map_err(|error| failure(error, || format!("creating the container `{container}`")))
         })
@@ -175,7 +176,7 @@ impl BlobStore for EmbeddedBlobs {
         let query = listing::Query::new(container, listing);
         blocking(move || match query.run(&folder) {
             Ok(page) => Ok(page),
-            Err(error) if is_absent(&error) => Err(missing(container)),
+            Err(error) if is_absent(&error) => Err(missing(container, Some(&folder))),
             Err(error) => Err(failure(error, || format!("listing the container `{container}`"))),
         })
         .await
@@ -197,8 +198,19 @@ fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
-fn missing(container: Container) -> StoreError {
-    StoreError::Missing { what: format!("the container `{container}`") }
+/// Creates the folder in one that is there: a store that was deleted must not come back empty.
+fn create_folder(folder: &Path) -> io::Result<()> {
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
+        created => created,
+    }
+}
+
+fn missing(container: Container, store: Option<&Path>) -> StoreError {
+    match store.filter(|folder| !folder.is_dir()) {
+        Some(folder) => StoreError::Lost { folder: folder.to_owned() },
+        None => StoreError::Missing { what: format!("the container `{container}`") },
+    }
 }
 
 /// Classifies an error of the operating system by what the caller can do about it.
