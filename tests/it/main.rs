@@ -9,6 +9,7 @@ mod container;
 mod doctor;
 mod echo;
 mod events;
+mod figures;
 mod host;
 mod infra;
 mod kills;

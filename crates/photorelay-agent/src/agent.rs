@@ -156,12 +156,12 @@ impl Agent {
         StopCheck::new(&self.storage.blobs, &self.reconciler.settings().target)
     }
 
-    /// How the agent is, and how much of the day's quota is used.
+    /// How the agent is, what it did, and how much of the day's quota is used.
     async fn write_heartbeat(&self) -> Result<(), StoreError> {
         self.reconciler.settle_target().await;
         let (blobs, own) = (&*self.storage.blobs, self.reconciler.settings());
         let name = names::heartbeat(&own.target, &own.agent);
         documents::replace(blobs, Container::Agents, &name, &self.health.heartbeat(own)).await?;
-        self.reconciler.quota().settle().await
+        self.reconciler.save_counts().await
     }
 }

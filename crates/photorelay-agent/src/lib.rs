@@ -8,6 +8,7 @@ pub mod agent;
 pub mod certificate;
 pub mod config;
 pub mod connectors;
+mod figures;
 pub mod forward;
 pub mod full_reconciliation;
 mod handler;

@@ -12,6 +12,7 @@ pub mod dead_letter;
 pub mod diagnosis;
 pub mod documents;
 pub mod entra;
+pub mod figures;
 pub mod heads;
 pub mod hops;
 pub mod id;

@@ -356,6 +356,19 @@ pub fn daily_writes(target: &str, agent: &str) -> String {
     format!("writes/{target}.{agent}.json")
 }
 
+/// In `state`: the figures of a day.
+pub fn capture_figures(day: Date) -> String {
+    format!("{FIGURES_PREFIX}{day}.json")
+}
+
+/// In `agents`: the figures of an agent on a day.
+pub fn writeback_figures(day: Date, target: &str, agent: &str) -> String {
+    format!("{FIGURES_PREFIX}{day}/{target}.{agent}.json")
+}
+
+/// In `state` and `agents`: the prefix of all figures, in the order of days.
+pub const FIGURES_PREFIX: &str = "figures/";
+
 /// In `state` or `agents`: a dead-lettered message with its reason.
 pub fn dead_lettered(queue: &str, message_id: &str) -> String {
     format!("poison/{queue}/{message_id}.json")

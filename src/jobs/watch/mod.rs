@@ -6,6 +6,7 @@
 
 mod alerts;
 mod backlog;
+mod figures;
 mod status;
 
 use std::collections::BTreeMap;
@@ -51,19 +52,22 @@ impl Watch {
     /// What remains after a sweep: the daily checkpoint, the photos of forgotten users, and the alerts. Failures are
     /// logged, because the sweep itself is done.
     pub async fn after_sweep(&self, report: &SweepReport, now: Timestamp) {
-        if let Err(error) = self.swept(report, now).await {
+        if let Err(error) = self.swept(Some(report), now).await {
             tracing::error!(%error, "the watchdog failed; it runs again after the next sweep");
         }
     }
 
     /// The alerts after a sweep that failed: what made it fail is often one of them.
     pub async fn after_failed_sweep(&self, now: Timestamp) {
-        self.after_sweep(&SweepReport::default(), now).await;
+        if let Err(error) = self.swept(None, now).await {
+            tracing::error!(%error, "the watchdog failed; it runs again after the next sweep");
+        }
     }
 
-    async fn swept(&self, report: &SweepReport, now: Timestamp) -> Result<(), StoreError> {
+    /// `None` for a sweep that failed.
+    async fn swept(&self, report: Option<&SweepReport>, now: Timestamp) -> Result<(), StoreError> {
         let blobs = &*self.storage.blobs;
-        if report.is_complete {
+        if let Some(report) = report.filter(|report| report.is_complete) {
             let taken = audit::take_checkpoint(blobs, now).await?;
             if let Some(taken) = &taken {
                 log_checkpoint(taken);
@@ -71,6 +75,7 @@ impl Watch {
             self.record(report, taken.as_ref(), now).await?;
         }
         let status = self.inspect(now, true).await?;
+        figures::save(blobs, &status, report).await?;
         metrics::watched(
             status.checks.waiting,
             status.checks.oldest.map_or(0, |oldest| now.duration_since(oldest).as_secs()),

@@ -71,6 +71,7 @@ impl Forwarder {
     async fn write_heartbeat(&self) -> Result<(), StoreError> {
         let own = &self.settings.own;
         let name = names::heartbeat(&own.target, &own.agent);
-        documents::replace(&*self.storage.blobs, Container::Agents, &name, &self.health.heartbeat(own)).await
+        documents::replace(&*self.storage.blobs, Container::Agents, &name, &self.health.heartbeat(own)).await?;
+        self.consumer.handler().save_figures().await
     }
 }

@@ -10,6 +10,7 @@ use photorelay_core::contract::{self, Outcome, WriteBack};
 use photorelay_core::id::{TenantId, UserId};
 use photorelay_core::queue::Delivery;
 use photorelay_core::storage::Storage;
+use photorelay_core::store::StoreError;
 
 use super::receiver::{Posted, Receiver};
 use crate::health::Health;
@@ -60,6 +61,11 @@ impl ForwardHandler {
             gate: ReceivingGate::new(StopCheck::new(blobs, &own.target), Arc::clone(&health)),
             health,
         }
+    }
+
+    /// Saves what the day had so far.
+    pub(super) async fn save_figures(&self) -> Result<(), StoreError> {
+        self.writer.figures().save().await
     }
 
     fn read(&self, body: &Bytes) -> Result<(UserId, WriteBack), String> {

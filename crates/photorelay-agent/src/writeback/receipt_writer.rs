@@ -17,6 +17,7 @@ use photorelay_core::store::{BlobStore, Creation, StoreError};
 use photorelay_core::telemetry::metrics;
 
 use super::outcome::{ReceivedMessage, Settlement, WritebackOutcome};
+use crate::figures::FiguresRecorder;
 use crate::rights::{Grant, ScopedBlobs};
 
 /// Signs with the names of target and agent.
@@ -25,12 +26,18 @@ pub(crate) struct ReceiptWriter {
     blobs: ScopedBlobs,
     target: String,
     agent: String,
+    figures: Arc<FiguresRecorder>,
 }
 
 impl ReceiptWriter {
     pub(crate) fn new(blobs: &Arc<dyn BlobStore>, target: &str, agent: &str) -> Self {
         const GRANTS: &[Grant] = &[Grant::write(Container::Receipts, ""), Grant::write(Container::Agents, "notes/")];
-        Self { blobs: ScopedBlobs::new(blobs, GRANTS), target: target.to_owned(), agent: agent.to_owned() }
+        let figures = Arc::new(FiguresRecorder::new(blobs, target, agent));
+        Self { blobs: ScopedBlobs::new(blobs, GRANTS), target: target.to_owned(), agent: agent.to_owned(), figures }
+    }
+
+    pub(crate) fn figures(&self) -> &FiguresRecorder {
+        &self.figures
     }
 
     /// Leaves the receipt of the entry, and of the announced one if a later entry was brought up instead. Returns whether
@@ -107,6 +114,7 @@ impl ReceiptWriter {
         // Written again: how long ago the photo was observed says nothing about photorelay.
         let observed_at = (!was_shown).then_some(newest.entry.observed_at);
         metrics::received(receipt.outcome, observed_at, receipt.at);
+        self.figures.received(receipt, newest, !was_shown);
         Ok(true)
     }
 
@@ -142,6 +150,7 @@ impl ReceiptWriter {
         };
         documents::replace(&self.blobs, Container::Agents, &names::note(user, &self.target), &note).await?;
         metrics::written_back("noted");
+        self.figures.noted();
         tracing::info!(user.id = %user, seq, note = ?kind, reason, "not written");
         Ok(WritebackOutcome::Noted(kind))
     }

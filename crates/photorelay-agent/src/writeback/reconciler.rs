@@ -14,6 +14,7 @@ use photorelay_core::contract::{
 };
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::storage::Storage;
+use photorelay_core::store::StoreError;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -109,8 +110,10 @@ impl Reconciler {
         &self.trail
     }
 
-    pub(crate) fn quota(&self) -> &WriteQuota {
-        &self.turns.quota
+    /// Saves what the day had so far: figures and writes.
+    pub(crate) async fn save_counts(&self) -> Result<(), StoreError> {
+        self.writer.figures().save().await?;
+        self.turns.quota.settle().await
     }
 
     /// Changes with every setting that decides what is written.

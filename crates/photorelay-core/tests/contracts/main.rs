@@ -1,5 +1,6 @@
 //! Contracts: stored data stays readable, byte for byte. Changing a golden file requires a new version.
 
+mod figures;
 mod heartbeats;
 mod hop_times;
 
