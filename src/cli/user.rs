@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use photorelay::operate;
+use photorelay::operate::forget::Forget;
 use photorelay::operate::restore::Restore;
+use photorelay_core::operator::{OperatorName, OperatorReason, OperatorSignature};
 use photorelay_core::process::{CommandOutcome, Process};
 
 use super::start::{self, UserArg};
@@ -55,22 +57,39 @@ impl HistoryArgs {
     }
 }
 
+/// The operator who acts, and why: recorded in the audit trail.
+#[derive(Args)]
+pub(super) struct SignatureArgs {
+    /// Why, for example a ticket number; recorded in the audit trail.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<OperatorReason>,
+    /// Who decides; the account that runs this command by default.
+    #[arg(long, value_name = "NAME")]
+    by: Option<OperatorName>,
+}
+
+impl SignatureArgs {
+    fn of(self, process: &Process) -> Result<OperatorSignature> {
+        Ok(process.signature(self.by, self.reason)?)
+    }
+}
+
 #[derive(Args)]
 pub(super) struct RestoreArgs {
     #[command(flatten)]
     user: UserArg,
     /// The entry whose photo is restored, as `history` numbers it.
     seq: u32,
-    /// Why, for example a ticket number; recorded in the audit trail.
-    #[arg(long)]
-    reason: Option<String>,
+    #[command(flatten)]
+    signature: SignatureArgs,
 }
 
 impl RestoreArgs {
     pub(super) async fn run(self, process: &mut Process) -> Result<CommandOutcome> {
+        let signature = self.signature.of(process)?;
         let (config, app) = start::app(process).await?;
         let user = self.user.find(&app).await?;
-        let wanted = Restore { tenant: config.graph.tenant_id, user, seq: self.seq, reason: self.reason };
+        let wanted = Restore { tenant: config.graph.tenant_id, user, seq: self.seq, signature };
         operate::restore::restore(&app.storage, &config.targets, wanted, &mut std::io::stdout()).await?;
         Ok(CommandOutcome::Success)
     }
@@ -83,13 +102,17 @@ pub(super) struct ForgetArgs {
     /// Delete; without this option, only show what would be deleted.
     #[arg(long)]
     yes: bool,
+    #[command(flatten)]
+    signature: SignatureArgs,
 }
 
 impl ForgetArgs {
     pub(super) async fn run(self, process: &mut Process) -> Result<CommandOutcome> {
+        let signature = self.signature.of(process)?;
         let (config, app) = start::app(process).await?;
         let user = self.user.find(&app).await?;
-        operate::forget::forget(&app.storage, config.graph.tenant_id, user, self.yes, &mut std::io::stdout()).await?;
+        let wanted = Forget { tenant: config.graph.tenant_id, user, signature, yes: self.yes };
+        operate::forget::forget(&app.storage, wanted, &mut std::io::stdout()).await?;
         Ok(CommandOutcome::Success)
     }
 }

@@ -6,6 +6,7 @@ use photorelay_core::audit::{self, Committed, NewEntry};
 use photorelay_core::contract::{AuditEntry, CaptureStatus, Cause, CauseKind, EntryKind, Head, Identity, Seen};
 use photorelay_core::heads;
 use photorelay_core::id::{TenantId, UserId};
+use photorelay_core::operator::OperatorSignature;
 use photorelay_core::store::BlobStore;
 use photorelay_core::telemetry::metrics;
 use photorelay_core::trace::TraceContext;
@@ -28,6 +29,7 @@ pub(super) async fn append(
     tenant_id: TenantId,
     user_id: UserId,
     kind: EntryKind,
+    signature: &OperatorSignature,
     complete: impl AsyncFn(AuditEntry, Option<&Committed>) -> Result<AuditEntry>,
 ) -> Result<Committed> {
     let trace = TraceContext::start();
@@ -41,7 +43,9 @@ pub(super) async fn append(
         };
         let cause = cause.clone();
         let next = NewEntry { tenant_id, user_id, kind, cause, begun_at, seen, identity, trace };
-        let entry = complete(next.following(newest.as_ref()), newest.as_ref()).await?;
+        let next = next.following(newest.as_ref());
+        let signed = AuditEntry { by: Some(signature.by()), reason: signature.reason(), ..next };
+        let entry = complete(signed, newest.as_ref()).await?;
         if let Some(committed) = audit::commit(blobs, entry).await? {
             metrics::committed(committed.entry.kind, CauseKind::Operator);
             roll_head(blobs, &committed).await?;

@@ -9,14 +9,26 @@ use anyhow::{Result, bail};
 use photorelay_core::contract::EntryKind;
 use photorelay_core::id::{TenantId, UserId};
 use photorelay_core::names::{self, Container};
+use photorelay_core::operator::OperatorSignature;
 use photorelay_core::storage::Storage;
 use photorelay_core::store::list_all;
 
 use super::append::{append, newest};
 use crate::jobs::forgotten::delete_photos;
 
+/// Whom to forget, by whom and why.
+#[derive(Debug, Clone)]
+pub struct Forget {
+    pub tenant: TenantId,
+    pub user: UserId,
+    pub signature: OperatorSignature,
+    /// Otherwise nothing is done.
+    pub yes: bool,
+}
+
 /// Forgets the user if `yes`; otherwise says what would be done.
-pub async fn forget(storage: &Storage, tenant: TenantId, user: UserId, yes: bool, out: &mut dyn Write) -> Result<()> {
+pub async fn forget(storage: &Storage, forget: Forget, out: &mut dyn Write) -> Result<()> {
+    let Forget { tenant, user, signature, yes } = forget;
     let blobs = &*storage.blobs;
     if !yes {
         let photos = list_all(blobs, Container::Photos, &names::person_prefix(user)).await?.len();
@@ -28,7 +40,7 @@ pub async fn forget(storage: &Storage, tenant: TenantId, user: UserId, yes: bool
     let known = newest(blobs, user).await?.filter(|newest| newest.entry.kind == EntryKind::Forgotten);
     let committed = match known {
         Some(known) => known,
-        None => append(blobs, tenant, user, EntryKind::Forgotten, async |entry, _| Ok(entry)).await?,
+        None => append(blobs, tenant, user, EntryKind::Forgotten, &signature, async |entry, _| Ok(entry)).await?,
     };
     writeln!(out, "{user}: forgotten as entry {}; no photo is captured any more", committed.entry.seq)?;
     let deleted = delete_photos(blobs, user).await?;

@@ -10,6 +10,7 @@ use photorelay_core::audit;
 use photorelay_core::contract::{AuditEntry, EntryKind};
 use photorelay_core::id::{TenantId, UserId};
 use photorelay_core::names;
+use photorelay_core::operator::OperatorSignature;
 use photorelay_core::storage::Storage;
 use photorelay_core::target::Targets;
 use photorelay_core::vault;
@@ -17,28 +18,22 @@ use photorelay_core::vault;
 use super::append::append;
 use crate::jobs::announce::announce;
 
-/// Long enough for a ticket and a sentence.
-const MAX_REASON_CHARS: usize = 200;
 /// No photo or rendition is larger.
 const MAX_BLOB_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Which photo, whose, and why.
+/// Which photo, whose, by whom and why.
 #[derive(Debug, Clone)]
 pub struct Restore {
     pub tenant: TenantId,
     pub user: UserId,
     pub seq: u32,
-    pub reason: Option<String>,
+    pub signature: OperatorSignature,
 }
 
 /// Commits a `restored` entry with the photo of entry `seq` and announces it.
 pub async fn restore(storage: &Storage, targets: &Targets, wanted: Restore, out: &mut dyn Write) -> Result<()> {
     let (user, seq) = (wanted.user, wanted.seq);
     let blobs = &*storage.blobs;
-    if let Some(reason) = &wanted.reason {
-        let fits = reason.chars().count() <= MAX_REASON_CHARS && !reason.chars().any(char::is_control);
-        ensure!(fits, "the reason has to be one line of at most {MAX_REASON_CHARS} characters");
-    }
     let earlier = audit::read(blobs, user, seq)
         .await?
         .with_context(|| format!("{user} has no entry {seq}: `photorelay history {user}` lists them"))?
@@ -47,14 +42,15 @@ pub async fn restore(storage: &Storage, targets: &Targets, wanted: Restore, out:
         bail!("entry {seq} of {user} has no photo: it says {:?}", earlier.kind);
     }
     check_photo(storage, &earlier).await?;
-    let committed = append(blobs, wanted.tenant, user, EntryKind::Restored, async |entry, newest| {
-        let forgotten = newest.is_some_and(|newest| newest.entry.kind == EntryKind::Forgotten);
-        ensure!(!forgotten, "{user} was forgotten: there is no photo to put back");
-        let photo = earlier.photo.clone();
-        let renditions = earlier.renditions.clone();
-        Ok(AuditEntry { photo, renditions, reason: wanted.reason.clone(), ..entry })
-    })
-    .await?;
+    let committed =
+        append(blobs, wanted.tenant, user, EntryKind::Restored, &wanted.signature, async |entry, newest| {
+            let forgotten = newest.is_some_and(|newest| newest.entry.kind == EntryKind::Forgotten);
+            ensure!(!forgotten, "{user} was forgotten: there is no photo to put back");
+            let photo = earlier.photo.clone();
+            let renditions = earlier.renditions.clone();
+            Ok(AuditEntry { photo, renditions, ..entry })
+        })
+        .await?;
     let announced_to = announce(&*storage.queues, targets, &committed).await?;
     let announced_to = if announced_to.is_empty() { "no target".to_owned() } else { announced_to.join(", ") };
     let restored = committed.entry.seq;

@@ -8,7 +8,7 @@ use photorelay_core::names::{self, Container};
 use photorelay_core::store::list_all;
 use photorelay_core::vault;
 use testkit::on_every_store;
-use testkit::process::text;
+use testkit::process::{OPERATOR, text};
 use testkit::world::{Store, World, guid};
 
 use crate::commands::photorelay;
@@ -61,7 +61,7 @@ async fn an_earlier_photo_is_put_back_and_stays_until_the_person_changes_it(stor
         (restored.kind, restored.photo, restored.renditions),
         (EntryKind::Restored, first.photo, first.renditions)
     );
-    assert_eq!(restored.reason.as_deref(), Some("ticket 4711"));
+    assert_eq!((restored.by.as_deref(), restored.reason.as_deref()), (Some(OPERATOR), Some("ticket 4711")));
     assert!(world.shows_newest(user).await);
 
     // Neither a look at the ETag, nor one at the bytes, nor the sweep undoes it.

@@ -4,7 +4,7 @@ use std::process::Output;
 
 use graph_sim::{HoldPoint, RequestPattern};
 use photorelay_core::id::UserId;
-use testkit::process::{Variables, azure, embedded, text};
+use testkit::process::{OPERATOR, Variables, azure, embedded, text};
 use testkit::world::{CLIENT_STATE, Setup, World, fixture, guid};
 use tokio::process::Command;
 
@@ -29,6 +29,7 @@ fn settings(world: &World) -> Variables {
         ("PHOTORELAY_CLIENT_ID", world.sim.client_id().to_string()),
         ("PHOTORELAY_CLIENT_SECRET", world.sim.client_secret()),
         ("PHOTORELAY_CLIENT_STATE", CLIENT_STATE.to_owned()),
+        ("USER", OPERATOR.to_owned()),
         ("PHOTORELAY_GRAPH_URL", world.sim.graph_url()),
         ("PHOTORELAY_AUTHORITY_URL", world.sim.authority_url()),
         ("PHOTORELAY_PUBLIC_URL", world.url.to_string()),

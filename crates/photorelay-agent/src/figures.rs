@@ -12,7 +12,7 @@ use photorelay_core::figures::day_of;
 use photorelay_core::names::{self, Container};
 use photorelay_core::store::{BlobStore, StoreError};
 
-use crate::rights::{Grant, ScopedBlobs};
+use photorelay_core::rights::{Grant, ScopedBlobs};
 
 /// The figures of one agent of one target.
 #[derive(Debug)]

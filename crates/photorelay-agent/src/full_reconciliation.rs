@@ -13,13 +13,13 @@ use photorelay_core::documents;
 use photorelay_core::id::UserId;
 use photorelay_core::names::{self, Container};
 use photorelay_core::queue::{Outgoing, QueueStore};
+use photorelay_core::rights::{Grant, ScopedBlobs};
 use photorelay_core::storage::Storage;
 use photorelay_core::store::StoreError;
 use photorelay_core::target::Target;
 use tokio_util::sync::CancellationToken;
 
 use crate::health::Health;
-use crate::rights::{Grant, ScopedBlobs};
 use crate::stop_switch::StopCheck;
 use crate::writeback::{Reconciler, WriteBackError};
 

@@ -20,6 +20,5 @@ pub mod policy;
 pub mod publisher;
 pub mod quota;
 mod receiving;
-mod rights;
 pub mod stop_switch;
 pub mod writeback;

@@ -8,12 +8,12 @@ use jiff::Timestamp;
 use photorelay_core::contract::{PublishedFeed, ReconciliationCursor, V1};
 use photorelay_core::documents;
 use photorelay_core::names::{self, Container};
+use photorelay_core::rights::{Grant, ScopedBlobs};
 use photorelay_core::storage::Storage;
 use photorelay_core::store::StoreError;
 use tokio_util::sync::CancellationToken;
 
 use crate::connectors::mim::{FeedError, FeedStore, Publication, PublishOptions};
-use crate::rights::{Grant, ScopedBlobs};
 
 #[derive(Debug, Clone)]
 pub struct FeedPublisher {

@@ -13,11 +13,10 @@ use jiff::tz::TimeZone;
 use photorelay_core::contract::{DailyWrites, V1};
 use photorelay_core::documents;
 use photorelay_core::names::{self, Container};
+use photorelay_core::rights::{Grant, ScopedBlobs};
 use photorelay_core::storage::Storage;
 use photorelay_core::store::StoreError;
 use tokio::sync::Mutex;
-
-use crate::rights::{Grant, ScopedBlobs};
 
 const MINUTE: Duration = Duration::from_secs(60);
 

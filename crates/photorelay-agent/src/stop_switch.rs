@@ -7,10 +7,9 @@ use jiff::Timestamp;
 use photorelay_core::contract::{self, MAX_CONTRACT_BYTES, StopSwitch, V1};
 use photorelay_core::documents;
 use photorelay_core::names::{self, Container};
+use photorelay_core::rights::{Grant, ScopedBlobs};
 use photorelay_core::storage::Storage;
 use photorelay_core::store::{BlobStore, StoreError};
-
-use crate::rights::{Grant, ScopedBlobs};
 
 /// How often a working agent checks it.
 pub(crate) const CHECK_EVERY: Duration = Duration::from_secs(2);

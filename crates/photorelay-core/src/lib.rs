@@ -4,6 +4,7 @@
 //! [`store`], [`queue`] (traits) -> [`audit`], [`vault`], [`photo`] -> [`storage`] and the backends.
 //! Nothing here depends on Microsoft Graph, the Functions host or a directory.
 
+pub mod approvals;
 pub mod audit;
 pub mod clock;
 pub mod consumer;
@@ -17,11 +18,13 @@ pub mod heads;
 pub mod hops;
 pub mod id;
 pub mod names;
+pub mod operator;
 pub mod photo;
 pub mod process;
 pub mod queue;
 pub mod receipts;
 pub mod retry;
+pub mod rights;
 pub mod settings;
 pub mod storage;
 pub mod store;

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::operator::{OperatorName, OperatorReason, OperatorSignature};
 use crate::settings::{Environment, Problems};
 use crate::telemetry::{self, Exporting, LogFilter, LogSettings, Otlp, OtlpError};
 
@@ -53,6 +54,11 @@ pub enum TelemetryError {
     Exporter(#[from] OtlpError),
 }
 
+/// A decision without a name is none.
+#[derive(Debug, thiserror::Error)]
+#[error("the account that runs this command has no name (USER, LOGNAME, USERNAME): say who decides with --by NAME")]
+pub struct UnknownOperator;
+
 /// The process, from its start to its exit code.
 #[derive(Debug)]
 pub struct Process {
@@ -71,6 +77,17 @@ impl Process {
 
     pub fn environment(&self) -> &Environment {
         &self.environment
+    }
+
+    /// Who stands below what a command decides: who is named, or else the account that runs the command.
+    pub fn signature(
+        &self,
+        by: Option<OperatorName>,
+        reason: Option<OperatorReason>,
+    ) -> Result<OperatorSignature, UnknownOperator> {
+        let account = || self.environment.account().and_then(|account| account.parse().ok());
+        let by = by.or_else(account).ok_or(UnknownOperator)?;
+        Ok(OperatorSignature { by, reason })
     }
 
     /// Starts logging, and the export of telemetry if an endpoint is configured.

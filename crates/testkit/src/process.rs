@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
-pub use crate::variables::{PATIENCE, Variables, app, azure, embedded, until};
+pub use crate::variables::{OPERATOR, PATIENCE, Variables, app, azure, embedded, until};
 use crate::world::World;
 use graph_sim::{Fault, FaultRule, RequestPattern, RetryAfter, Sim};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
@@ -161,7 +161,7 @@ pub fn keep_sweeps_out(sim: &Sim) {
 pub async fn agent_command(world: &World, target: &Variables, arguments: &[&str]) -> Output {
     let mut command = Command::new(program("photorelay-agent"));
     command.args(arguments).env_clear().env("PHOTORELAY_TENANT_ID", world.sim.tenant_id().to_string());
-    command.envs(embedded(world.dir())).envs(target.iter().map(|(name, value)| (name, value)));
+    command.env("USER", OPERATOR).envs(embedded(world.dir())).envs(target.iter().map(|(name, value)| (name, value)));
     command.output().await.unwrap()
 }
 

@@ -9,6 +9,9 @@ use url::Url;
 /// What notifications of the tests carry.
 pub const CLIENT_STATE: &str = "a-client-state-of-the-tests";
 
+/// The account that runs the commands of the tests.
+pub const OPERATOR: &str = "ada";
+
 /// Settings as environment variables.
 pub type Variables = Vec<(&'static str, String)>;
 
@@ -26,6 +29,7 @@ pub fn app(sim: &Sim) -> Variables {
         ("PHOTORELAY_AUTHORITY_URL", sim.authority_url()),
         ("PHOTORELAY_LISTEN", "127.0.0.1:0".to_owned()),
         ("PHOTORELAY_LEASE_SECONDS", "1".to_owned()),
+        ("USER", OPERATOR.to_owned()),
         // A sweep at its time of the hour would make calls that the test does not expect.
         ("AzureWebJobs.sweep.Disabled", "true".to_owned()),
     ]

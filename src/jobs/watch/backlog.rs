@@ -1,8 +1,9 @@
 //! Counts the users that the storage knows, and those that wait for a target, from the same bulk listings as the sweep.
 
 use jiff::Timestamp;
+use photorelay_core::approvals::decisions;
 use photorelay_core::audit;
-use photorelay_core::contract::{ApprovalReason, Decision, EntryKind, Note, NoteKind, PendingApproval, Succession};
+use photorelay_core::contract::{ApprovalReason, EntryKind, Note, NoteKind, PendingApproval, Succession};
 use photorelay_core::documents;
 use photorelay_core::id::UserId;
 use photorelay_core::names::{self, Container};
@@ -78,8 +79,7 @@ async fn count_replaced(blobs: &dyn BlobStore) -> Result<u64, StoreError> {
         if pending.held_for != ApprovalReason::Foreign || pending.receipts == 0 {
             continue;
         }
-        let decision = names::foreign_decision(pending.user_id, pending.value, &pending.target);
-        let is_decided = documents::read::<Decision>(blobs, Container::Agents, &decision).await?.is_some();
+        let is_decided = decisions::counting(blobs, pending.decision_name()).await?.is_some();
         let receipts = receipts::names_of(blobs, pending.user_id).await?;
         let is_covered = receipts.iter().any(|receipt| pending.is_covered_by(receipt));
         replaced += u64::from(!is_decided && !is_covered);

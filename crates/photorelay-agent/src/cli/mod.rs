@@ -43,9 +43,9 @@ enum AgentCommand {
     /// List the changes that wait for approval.
     Held(approvals::HeldArgs),
     /// Approve held changes: the agents then apply them.
-    Approve(approvals::UserSelection),
+    Approve(approvals::DecisionArgs),
     /// Reject held changes: the target stays as it is.
-    Reject(approvals::UserSelection),
+    Reject(approvals::DecisionArgs),
     /// Restore the values that the target had before the agent replaced them.
     Undo(approvals::UndoArgs),
     /// Stop every agent of this target; messages stay in the queue.

@@ -1,6 +1,5 @@
-//! What operators ask of the agent: whether it is healthy, what differs, what waits for a decision.
+//! What operators ask of the agent: whether it is healthy, what differs.
 
-pub mod approvals;
 pub mod doctor;
 pub mod drift;
 mod feed;

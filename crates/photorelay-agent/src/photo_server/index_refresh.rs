@@ -11,11 +11,11 @@ use photorelay_core::audit::{self, AuditError};
 use photorelay_core::contract::{AuditEntry, EntryKind};
 use photorelay_core::id::{TenantId, UserId};
 use photorelay_core::names::{self, Container};
+use photorelay_core::rights::ScopedBlobs;
 use photorelay_core::store::{Pager, StoreError};
 use photorelay_core::target::Target;
 
 use super::index::PhotoIndex;
-use crate::rights::ScopedBlobs;
 
 /// Entries read side by side: a first fill of 100,000 users takes a minute or two.
 const CONCURRENCY: usize = 16;

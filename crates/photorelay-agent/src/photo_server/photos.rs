@@ -7,13 +7,13 @@ use bytes::Bytes;
 use photorelay_core::contract::RenditionFacts;
 use photorelay_core::id::{Digest, TenantId, UserId};
 use photorelay_core::names::{self, Container};
+use photorelay_core::rights::{Grant, ScopedBlobs};
 use photorelay_core::storage::Storage;
 use photorelay_core::target::Target;
 use photorelay_core::vault::{self, VaultError};
 
 use super::index::{PhotoIndex, PhotoKey};
 use super::index_refresh::IndexRefresh;
-use crate::rights::{Grant, ScopedBlobs};
 
 /// Renditions are far smaller.
 const MAX_PHOTO_BYTES: u64 = 4 * 1024 * 1024;

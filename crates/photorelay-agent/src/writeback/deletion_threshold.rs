@@ -12,11 +12,11 @@ use photorelay_core::contract::{DeletionSlot, V1};
 use photorelay_core::documents;
 use photorelay_core::id::UserId;
 use photorelay_core::names::{self, Container};
+use photorelay_core::rights::{Grant, ScopedBlobs};
 use photorelay_core::store::{BlobStore, Creation, StoreError};
 
 use super::trail::TrailReader;
 use crate::policy::{REMOVALS_PER_DAY, REMOVALS_PERCENT, WritePolicy};
-use crate::rights::{Grant, ScopedBlobs};
 
 /// From so many users on, a larger tenant has no more slots: there is no need to count further.
 const ENOUGH_USERS: u32 = REMOVALS_PER_DAY * 100 / REMOVALS_PERCENT;

@@ -1,14 +1,14 @@
 //! Brings one user in one target up to the audit trail.
 //!
 //! `reconciler` owns the order, which is what makes it safe. Each of the other parts may touch only its own blobs:
-//! `trail` reads entries and photos, `approvals` and `deletion_threshold` keep what operators decide and what goes
+//! `trail` reads entries and photos, `permission` and `deletion_threshold` say what operators decided and what goes
 //! through without them, `receipt_writer` leaves the proof. `plan` and `undo` are what operators ask for.
 
-pub(crate) mod approvals;
 mod deletion_threshold;
 mod error;
 mod next_step;
 mod outcome;
+mod permission;
 mod plan;
 mod population;
 pub(crate) mod receipt_reader;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use photorelay_core::contract::{ApprovalReason, NoteKind};
 use photorelay_core::id::{Digest, UserId};
 
-use super::approvals::PresentValue;
+use super::permission::PresentValue;
 use super::trail::Newest;
 use crate::connectors::EntryRef;
 

@@ -11,10 +11,9 @@ use photorelay_core::contract::Population;
 use photorelay_core::documents;
 use photorelay_core::id::UserId;
 use photorelay_core::names::{self, Container};
+use photorelay_core::rights::{Grant, ScopedBlobs};
 use photorelay_core::store::{BlobStore, StoreError};
 use tokio::sync::Mutex;
-
-use crate::rights::{Grant, ScopedBlobs};
 
 const GOOD_FOR: Duration = Duration::from_secs(600);
 

@@ -9,9 +9,8 @@ use photorelay_core::documents;
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::names::{self, Container, ReceiptName};
 use photorelay_core::receipts;
+use photorelay_core::rights::{Grant, ScopedBlobs};
 use photorelay_core::store::{BlobStore, Listed, Pager, StoreError, list_all};
-
-use crate::rights::{Grant, ScopedBlobs};
 
 #[derive(Debug, Clone)]
 pub(crate) struct ReceiptReader {

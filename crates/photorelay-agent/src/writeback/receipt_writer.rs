@@ -13,12 +13,12 @@ use photorelay_core::contract::{Note, NoteKind, Outcome, Receipt, V1};
 use photorelay_core::documents::{self, Document};
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::names::{self, Container, ReceiptName};
+use photorelay_core::rights::{Grant, ScopedBlobs};
 use photorelay_core::store::{BlobStore, Creation, StoreError};
 use photorelay_core::telemetry::metrics;
 
 use super::outcome::{ReceivedMessage, Settlement, WritebackOutcome};
 use crate::figures::FiguresRecorder;
-use crate::rights::{Grant, ScopedBlobs};
 
 /// Signs with the names of target and agent.
 #[derive(Debug, Clone)]

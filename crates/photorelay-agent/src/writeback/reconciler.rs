@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use photorelay_core::approvals::ApprovalStore;
 use photorelay_core::contract::{
     self, ApprovalReason, ContractError, Identity, NoteKind, Outcome, PendingApproval, V1, WriteBack,
 };
@@ -18,11 +19,11 @@ use photorelay_core::store::StoreError;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use super::approvals::{ApprovalStore, Permission, PresentValue};
 use super::deletion_threshold::DeletionThreshold;
 use super::error::WriteBackError;
 use super::next_step::{Change, Leave, NextStep, Observed};
 use super::outcome::{ActOutcome, ReceivedMessage, Settlement, WritebackOutcome};
+use super::permission::{Permission, PresentValue, may_remove, may_replace};
 use super::receipt_reader::ReceiptReader;
 use super::receipt_writer::ReceiptWriter;
 use super::settings::WritebackSettings;
@@ -265,8 +266,8 @@ impl Reconciler {
         let is_ours = self.is_ours(observed, shows).await?;
         let present = PresentValue { user, seq: newest.seq(), value: shows, is_ours };
         let permission = match value {
-            Some(_) => self.approvals.may_replace(&self.policy, present).await?,
-            None => self.approvals.may_remove(&self.policy, present).await?,
+            Some(_) => may_replace(&self.approvals, &self.policy, present).await?,
+            None => may_remove(&self.approvals, &self.policy, present).await?,
         };
         let leave = match permission {
             Permission::Granted { by_operator: false } => Leave::Policy,

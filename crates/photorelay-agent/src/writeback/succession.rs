@@ -13,12 +13,12 @@ use photorelay_core::contract::{CauseKind, EntryKind, Identity, ObjectClaim, Suc
 use photorelay_core::documents;
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::names::{self, Container};
+use photorelay_core::rights::{Grant, ScopedBlobs};
 use photorelay_core::store::{BlobStore, list_all};
 
 use super::error::WriteBackError;
 use super::population::PopulationReader;
 use crate::connectors::EntryRef;
-use crate::rights::{Grant, ScopedBlobs};
 
 /// A list of users may be behind: one that is this much younger than a trail is not.
 const LISTS_ARE_BEHIND: SignedDuration = SignedDuration::from_hours(24);

@@ -10,11 +10,11 @@ use photorelay_core::audit::{self, AuditError, Committed, TrailUsers};
 use photorelay_core::contract::{EntryKind, WriteBack};
 use photorelay_core::id::{Digest, TenantId, UserId};
 use photorelay_core::names::{self, Container};
+use photorelay_core::rights::{Grant, ScopedBlobs};
 use photorelay_core::store::{BlobStore, StoreError};
 use photorelay_core::vault;
 
 use super::error::WriteBackError;
-use crate::rights::{Grant, ScopedBlobs};
 
 /// What an entry wants a target to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

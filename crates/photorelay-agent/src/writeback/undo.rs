@@ -9,10 +9,11 @@ use bytes::Bytes;
 use photorelay_core::audit::Committed;
 use photorelay_core::contract::{ApprovalReason, EntryKind, NoteKind, Receipt, Verdict};
 use photorelay_core::id::{Digest, UserId};
+use photorelay_core::operator::OperatorSignature;
 use photorelay_core::store::StoreError;
 
-use super::approvals::PresentValue;
 use super::error::WriteBackError;
+use super::permission::PresentValue;
 use super::reconciler::Reconciler;
 use super::succession::ObjectOwner;
 use crate::connectors::{EntryRef, Replacement};
@@ -32,7 +33,7 @@ impl Reconciler {
     }
 
     /// Puts back the value that we replaced last and that is backed up.
-    pub async fn undo(&self, user: UserId) -> Result<Undone, WriteBackError> {
+    pub async fn undo(&self, user: UserId, signature: &OperatorSignature) -> Result<Undone, WriteBackError> {
         let receipts = self.receipts.of_user(user).await?;
         let Some(value) = self.receipts.replaced_last(user, &receipts).await? else {
             return Ok(Undone::Nothing("no replaced value is backed up"));
@@ -53,7 +54,7 @@ impl Reconciler {
         if self.settings.dry_run {
             return Ok(Undone::Would(value));
         }
-        self.put_back(&newest, value, &entry, present.as_ref()).await?;
+        self.put_back(&newest, value, (&entry, present.as_ref()), signature).await?;
         Ok(Undone::PutBack(value))
     }
 
@@ -61,8 +62,8 @@ impl Reconciler {
         &self,
         newest: &Committed,
         value: Digest,
-        entry: &EntryRef,
-        present: Option<&Bytes>,
+        (entry, present): (&EntryRef, Option<&Bytes>),
+        signature: &OperatorSignature,
     ) -> Result<(), WriteBackError> {
         let (user, seq) = (newest.entry.user_id, newest.entry.seq);
         let Some(bytes) = self.receipts.backed_up(user, value, self.connector.limit()).await? else {
@@ -76,7 +77,7 @@ impl Reconciler {
         let reason = "an operator put back what the target showed before";
         let pending = self.pending_approval(kept, held_for, reason).await?;
         self.connector.claim(user, &newest.entry.identity, entry).await?;
-        self.approvals.decide(&pending, Verdict::Rejected).await?;
+        self.approvals.decide(&pending, Verdict::Rejected, signature).await?;
         if self.replace(entry, present, Some(&bytes)).await? == Replacement::ChangedMeanwhile {
             return Err(WriteBackError::Failed(format!(
                 "another writer changed the photo of user {user} just now: try again"

@@ -1,14 +1,15 @@
 //! What the agent does by itself, and what waits for an operator: removals and foreign values.
 
 use photorelay_agent::agent::Agent;
-use photorelay_agent::operate::approvals::Approvals;
 use photorelay_agent::policy::{ForeignPolicy, RemovalPolicy, WritePolicy};
 use photorelay_agent::writeback::Reconciler;
+use photorelay_core::approvals::Approvals;
 use photorelay_core::contract::{ApprovalReason, EntryKind, Outcome, Verdict};
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::names::{self, Container, WRITEBACKS_QUEUE};
+use photorelay_core::operator::OperatorSignature;
 use photorelay_core::store::list_all;
-use testkit::process::agent_command;
+use testkit::process::{Variables, agent_command};
 use testkit::world::{Setup, World, fixture, guid};
 
 pub(crate) const CLEAR: WritePolicy = WritePolicy {
@@ -29,7 +30,7 @@ async fn a_removal_waits_until_an_operator_approves_it() {
     assert_eq!((held[0].held.held_for, held[0].held.value), (ApprovalReason::Removal, Digest::of(&shown)));
     assert!(world.receipt(user, 2).await.is_none(), "what is held has no receipt");
 
-    approvals(&world).decide(user, Verdict::Approved).await.unwrap();
+    approvals(&world).decide(user, Verdict::Approved, &operator()).await.unwrap();
     world.settle().await;
     assert_eq!(world.written(user), None);
     let receipt = world.receipt(user, 2).await.unwrap();
@@ -45,7 +46,7 @@ async fn a_rejected_removal_leaves_the_photo_and_a_later_one_is_asked_about_agai
     // The deletion threshold has no slot for it: it waits although removals are cleared.
     let world = with(world, WritePolicy { removals_per_day: Some(0), ..CLEAR });
     let user = person_without_photo(&world, 0).await;
-    approvals(&world).decide_all(Verdict::Rejected).await.unwrap();
+    approvals(&world).decide_all(Verdict::Rejected, &operator()).await.unwrap();
     look_again(&world, user).await;
     assert!(world.written(user).is_some());
     assert_eq!(approvals(&world).pending(None).await.unwrap()[0].verdict, Some(Verdict::Rejected));
@@ -95,7 +96,7 @@ async fn the_brake_lets_a_days_removals_through_and_holds_the_rest_with_two_agen
     }
     assert_eq!(approvals(&world).pending(None).await.unwrap().len(), 5);
 
-    approvals(&world).decide_all(Verdict::Approved).await.unwrap();
+    approvals(&world).decide_all(Verdict::Approved, &operator()).await.unwrap();
     world.settle().await;
     assert!((0..8).all(|at| world.written(world.user(at)).is_none()));
     world.end().await;
@@ -106,7 +107,7 @@ async fn a_removal_that_a_newer_photo_superseded_clears_nothing() {
     let world = world(1, WritePolicy::default()).await;
     let user = person_without_photo(&world, 0).await;
     // Approved, and before the agent gets to it the user has a photo again.
-    approvals(&world).decide(user, Verdict::Approved).await.unwrap();
+    approvals(&world).decide(user, Verdict::Approved, &operator()).await.unwrap();
     world.sim.tenant().set_photo(guid(user), &fixture("cat-648.jpg")).unwrap();
     world.settle().await;
     assert!(world.shows_newest(user).await);
@@ -134,13 +135,13 @@ async fn a_removal_never_takes_away_what_somebody_else_put_there_unasked() {
     world.sim.tenant().remove_photo(guid(user)).unwrap();
     world.settle().await;
     assert_eq!(world.written(user).as_deref(), Some(b"somebody else's".as_slice()));
-    approvals(&world).decide(user, Verdict::Approved).await.unwrap();
+    approvals(&world).decide(user, Verdict::Approved, &operator()).await.unwrap();
     // Only this value may be removed.
     put(&world, user, b"yet another");
     world.settle().await;
     assert_eq!(world.written(user).as_deref(), Some(b"yet another".as_slice()));
     assert_eq!(approvals(&world).pending(None).await.unwrap()[0].verdict, None);
-    approvals(&world).decide(user, Verdict::Approved).await.unwrap();
+    approvals(&world).decide(user, Verdict::Approved, &operator()).await.unwrap();
     world.settle().await;
     assert_eq!(world.written(user), None);
     assert_eq!(kept(&world, user, b"yet another").await.as_deref(), Some(b"yet another".as_slice()));
@@ -164,7 +165,7 @@ async fn a_foreign_value_is_overwritten_only_after_an_operator_approves_and_is_k
     let held = approvals(&world).pending(None).await.unwrap();
     assert_eq!((held.len(), held[0].held.seq), (1, 2));
 
-    approvals(&world).decide(user, Verdict::Approved).await.unwrap();
+    approvals(&world).decide(user, Verdict::Approved, &operator()).await.unwrap();
     world.settle().await;
     assert!(world.shows_newest(user).await);
     let kept = kept(&world, user, b"from the badge office").await;
@@ -182,7 +183,7 @@ async fn a_rejected_foreign_value_is_kept_from_later_photos_too() {
         put(&world, user, b"as she wants it");
         world.sim.tenant().change_photo(guid(user)).unwrap();
         world.settle().await;
-        approvals(&world).decide(user, Verdict::Rejected).await.unwrap();
+        approvals(&world).decide(user, Verdict::Rejected, &operator()).await.unwrap();
         let world = with(world, WritePolicy { foreign, ..WritePolicy::default() });
         world.sim.tenant().change_photo(guid(user)).unwrap();
         world.settle().await;
@@ -263,33 +264,21 @@ async fn a_dry_run_holds_nothing_and_spends_no_slot() {
     world.end().await;
 }
 
-#[tokio::test]
-async fn the_command_line_lists_approves_and_undoes() {
-    let world = world(1, WritePolicy::default()).await;
-    let user = person_without_photo(&world, 0).await;
-    let id = user.to_string();
-    let held: serde_json::Value = serde_json::from_str(&command(&world, &["held", "--json"]).await).unwrap();
-    assert_eq!((held[0]["userId"].as_str(), held[0]["heldFor"].as_str()), (Some(id.as_str()), Some("removal")));
-    assert!(held[0]["verdict"].is_null());
-
-    command(&world, &["approve", &id]).await;
-    command(&world, &["once"]).await;
-    assert_eq!(world.written(user), None);
-    assert!(command(&world, &["held"]).await.contains("0 item(s)"));
-    assert!(command(&world, &["undo", "--all", "--dry-run"]).await.contains("would put back"));
-    assert_eq!(world.written(user), None);
-    command(&world, &["undo", &id]).await;
-    assert!(world.written(user).is_some());
-    world.end().await;
-}
-
 /// What `photorelay-agent` prints with these arguments, ending well.
 pub(crate) async fn command(world: &World, arguments: &[&str]) -> String {
-    let folder = vec![("PHOTORELAY_FOLDER_PATH", world.dir().join("written").display().to_string())];
-    let output = agent_command(world, &folder, arguments).await;
+    let output = run(world, arguments).await;
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{printed}{}", String::from_utf8_lossy(&output.stderr));
     printed
+}
+
+pub(crate) async fn run(world: &World, arguments: &[&str]) -> std::process::Output {
+    agent_command(world, &folder(world), arguments).await
+}
+
+/// The settings of the agent that writes to the world's folder.
+pub(crate) fn folder(world: &World) -> Variables {
+    vec![("PHOTORELAY_FOLDER_PATH", world.dir().join("written").display().to_string())]
 }
 
 /// A world in which a photo that is not found twice counts as removed.
@@ -315,6 +304,11 @@ pub(crate) fn dry(world: &World, policy: WritePolicy) -> Agent {
 
 pub(crate) fn reconciler(world: &World, dry_run: bool) -> Reconciler {
     world.agent_builder().dry_run(dry_run).reconciler()
+}
+
+/// Who decides in the tests.
+pub(crate) fn operator() -> OperatorSignature {
+    OperatorSignature { by: "ada".parse().unwrap(), reason: Some("ticket 4711".parse().unwrap()) }
 }
 
 pub(crate) fn approvals(world: &World) -> Approvals {

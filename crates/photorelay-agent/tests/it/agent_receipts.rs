@@ -12,7 +12,7 @@ use testkit::agent::{AGENT, TARGET};
 use testkit::world::{World, fixture, guid};
 use tokio_util::sync::CancellationToken;
 
-use crate::agent_policy::{approvals, put, reconciler};
+use crate::agent_policy::{approvals, operator, put, reconciler};
 use crate::agent_work::{announced, daily, world};
 use crate::stubborn::Stubborn;
 
@@ -135,7 +135,7 @@ async fn a_value_that_another_writer_put_over_ours_is_listed_alerted_and_approve
     let fix = DriftFix { queues: &*world.storage().queues, queue: WRITEBACKS_QUEUE };
     let drifted = drift(&reconciler(&world, true), Some(fix), &mut Vec::new()).await.unwrap();
     assert_eq!((drifted.differing, drifted.announced), (1, Some(0)), "it waits, announced or not");
-    approvals(&world).decide(user, Verdict::Approved).await.unwrap();
+    approvals(&world).decide(user, Verdict::Approved, &operator()).await.unwrap();
     assert!(!alerts(&world).await.contains(&"photo_replaced"));
     world.settle().await;
     assert_eq!(world.written(user).as_ref(), Some(&ours));

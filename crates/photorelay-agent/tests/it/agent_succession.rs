@@ -3,7 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use photorelay::jobs::sweep::Run;
-use photorelay::operate::forget::forget;
+use photorelay::operate::forget::{Forget, forget};
 use photorelay::operate::history::history;
 use photorelay_agent::operate::drift::{DriftFix, drift};
 use photorelay_agent::policy::{ForeignPolicy, WritePolicy};
@@ -14,7 +14,7 @@ use testkit::process::{agent_command, text};
 use testkit::world::{Store, World, fixture, guid};
 use tokio_util::sync::CancellationToken;
 
-use crate::agent_policy::{agent, approvals, look_again, put, reconciler, world};
+use crate::agent_policy::{agent, approvals, look_again, operator, put, reconciler, world};
 use crate::agent_work::daily;
 use crate::directory;
 use testkit::samba::Samba;
@@ -101,7 +101,8 @@ async fn two_living_users_with_one_anchor_are_refused_until_one_of_them_is_forgo
     assert!(!world.shows_newest(other).await);
     assert_eq!(alerts(&world).await, ["two_users_one_object"]);
 
-    forget(world.storage(), world.tenant_id(), one, true, &mut Vec::new()).await.unwrap();
+    let forgotten = Forget { tenant: world.tenant_id(), user: one, signature: operator(), yes: true };
+    forget(world.storage(), forgotten, &mut Vec::new()).await.unwrap();
     reconcile(&world).await;
     assert!(world.shows_newest(other).await);
     assert!(alerts(&world).await.is_empty());

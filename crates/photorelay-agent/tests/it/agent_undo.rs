@@ -20,18 +20,18 @@ async fn undo_puts_a_foreign_value_back_and_nobody_overwrites_it_again_unasked()
     }
     let ours = world.written(user).unwrap();
     let value = Digest::of(b"from the badge office");
-    assert_eq!(reconciler(&world, true).undo(user).await.unwrap(), Undone::Would(value));
+    assert_eq!(reconciler(&world, true).undo(user, &operator()).await.unwrap(), Undone::Would(value));
     assert_eq!(world.written(user), Some(ours), "a dry run puts nothing back");
 
-    assert_eq!(reconciler(&world, false).undo(user).await.unwrap(), Undone::PutBack(value));
+    assert_eq!(reconciler(&world, false).undo(user, &operator()).await.unwrap(), Undone::PutBack(value));
     look_again(&world, user).await;
     assert_eq!(world.written(user).as_deref(), Some(b"from the badge office".as_slice()));
-    let again = reconciler(&world, false).undo(user).await.unwrap();
+    let again = reconciler(&world, false).undo(user, &operator()).await.unwrap();
     assert!(matches!(again, Undone::Nothing(_)), "{again:?}");
 
     // The decision can be changed.
     assert_eq!(approvals(&world).pending(None).await.unwrap()[0].verdict, Some(Verdict::Rejected));
-    approvals(&world).decide(user, Verdict::Approved).await.unwrap();
+    approvals(&world).decide(user, Verdict::Approved, &operator()).await.unwrap();
     world.settle().await;
     assert!(world.shows_newest(user).await);
     world.end().await;
@@ -47,7 +47,7 @@ async fn undo_finds_a_value_that_was_replaced_after_the_entry_had_its_receipt() 
     look_again(&world, user).await;
     assert!(world.shows_newest(user).await, "a value of somebody else is overwritten, and no receipt is left again");
     let value = Digest::of(b"from the badge office");
-    assert_eq!(reconciler(&world, false).undo(user).await.unwrap(), Undone::PutBack(value));
+    assert_eq!(reconciler(&world, false).undo(user, &operator()).await.unwrap(), Undone::PutBack(value));
     assert_eq!(world.written(user).as_deref(), Some(b"from the badge office".as_slice()));
     world.end().await;
 }
@@ -57,7 +57,7 @@ async fn undo_puts_back_what_a_removal_took_away() {
     let world = world(1, CLEAR).await;
     let user = person_without_photo(&world, 0).await;
     assert_eq!(world.written(user), None);
-    let undone = reconciler(&world, false).undo(user).await.unwrap();
+    let undone = reconciler(&world, false).undo(user, &operator()).await.unwrap();
     assert!(matches!(undone, Undone::PutBack(_)), "{undone:?}");
     look_again(&world, user).await;
     assert!(world.written(user).is_some());
@@ -76,7 +76,7 @@ async fn undo_leaves_what_somebody_else_wrote_since() {
     world.sim.tenant().change_photo(guid(user)).unwrap();
     world.settle().await;
     put(&world, user, b"the second");
-    let undone = reconciler(&world, false).undo(user).await.unwrap();
+    let undone = reconciler(&world, false).undo(user, &operator()).await.unwrap();
     assert!(matches!(undone, Undone::Nothing(_)), "{undone:?}");
     assert_eq!(world.written(user).as_deref(), Some(b"the second".as_slice()));
     assert_eq!(reconciler(&world, false).users_with_back_ups().await.unwrap().into_iter().collect::<Vec<_>>(), [user]);

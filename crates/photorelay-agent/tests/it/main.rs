@@ -2,6 +2,7 @@
 //! linked once.
 
 mod agent_commands;
+mod agent_decisions;
 mod agent_forged;
 mod agent_policy;
 mod agent_receipts;

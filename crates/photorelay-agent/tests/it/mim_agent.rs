@@ -17,7 +17,7 @@ use testkit::agent::{AgentBuilder, TARGET};
 use testkit::process::{agent_command, text};
 use testkit::world::{Setup, World, fixture, guid};
 
-use crate::agent_policy::{self, approvals, look_again};
+use crate::agent_policy::{self, approvals, look_again, operator};
 use crate::agent_work::daily;
 use crate::mim_feed::settings;
 
@@ -108,7 +108,7 @@ async fn a_removal_reaches_importers_only_after_an_operator_approved_it() {
     world.sim.tenant().remove_photo(guid(user)).unwrap();
     settle(&world).await;
     assert_eq!(line(&world, user).unwrap().state, LineState::Photo);
-    approvals(&world).decide(user, Verdict::Approved).await.unwrap();
+    approvals(&world).decide(user, Verdict::Approved, &operator()).await.unwrap();
     settle(&world).await;
     assert_eq!(line(&world, user).unwrap().state, LineState::NoPhoto);
     world.end().await;

@@ -10,7 +10,7 @@ use photorelay_core::id::{Digest, UserId};
 use psma_sim::{AttributeValue, Import, ManagementAgent, PsmaVersion, RunReport};
 use testkit::world::{World, fixture, guid};
 
-use crate::agent_policy::{self, approvals};
+use crate::agent_policy::{self, approvals, operator};
 use crate::mim_agent::{agent, feed, settle, world};
 use crate::mim_feed::{Feed, identity, user};
 
@@ -95,7 +95,7 @@ async fn a_removal_is_imported_after_its_approval_and_a_lost_feed_deletes_nothin
     world.sim.tenant().remove_photo(guid(gone)).unwrap();
     settle(&world).await;
     assert_eq!(clean(&mut importer, Import::delta()).pages, [0], "it waits");
-    approvals(&world).decide(gone, Verdict::Approved).await.unwrap();
+    approvals(&world).decide(gone, Verdict::Approved, &operator()).await.unwrap();
     settle(&world).await;
     assert_eq!(clean(&mut importer, Import::delta()).updates, 1);
     assert_eq!(space(&importer)[&gone.to_string()], None, "the object stays, without photo and checksum");

@@ -58,6 +58,7 @@ impl NewEntry {
             photo: None,
             renditions: Vec::new(),
             identity: self.identity,
+            by: None,
             reason: None,
             traceparent: Some(self.trace.to_string()),
         }

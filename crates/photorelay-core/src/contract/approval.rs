@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Contract, V1};
 use crate::id::{Digest, UserId};
-use crate::names::ReceiptName;
+use crate::names::{DecisionName, DecisionSubject, ReceiptName};
 
 /// An entry that an agent does not write to the target before an operator approves it. Valid until a later receipt
 /// covers the entry.
@@ -33,6 +33,15 @@ fn is_none(receipts: &u32) -> bool {
 }
 
 impl PendingApproval {
+    /// The name of the first decision about it. A removal is decided by its entry, a foreign value by itself.
+    pub fn decision_name(&self) -> DecisionName {
+        let subject = match self.held_for {
+            ApprovalReason::Removal => DecisionSubject::Entry(self.seq),
+            ApprovalReason::Foreign => DecisionSubject::Value(self.value),
+        };
+        DecisionName::first(self.user_id, subject, &self.target)
+    }
+
     /// Whether this receipt says that there is nothing to decide any more: of a later entry, or left since.
     pub fn is_covered_by(&self, receipt: &ReceiptName) -> bool {
         let left_since = receipt.seq == self.seq && receipt.number > self.receipts;
@@ -49,7 +58,8 @@ pub enum ApprovalReason {
     Foreign,
 }
 
-/// An operator's decision. For a removal it applies to this entry, for a foreign value to this value.
+/// An operator's decision. For a removal it applies to this entry, for a foreign value to this value. Created once; a
+/// later decision stands beside it, and counts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Decision {
@@ -60,6 +70,12 @@ pub struct Decision {
     pub held_for: ApprovalReason,
     pub value: Digest,
     pub verdict: Verdict,
+    /// The operator, as they gave their name or their account does. Decisions up to 0.1 have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Why, in the operator's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     pub at: Timestamp,
 }
 

@@ -33,6 +33,9 @@ pub struct AuditEntry {
     pub renditions: Vec<RenditionFacts>,
     #[serde(default)]
     pub identity: Identity,
+    /// The operator behind an entry that one asked for, as they gave their name or their account does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
     /// Why a photo was refused, or the reason that an operator gave.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

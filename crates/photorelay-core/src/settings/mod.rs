@@ -42,6 +42,11 @@ impl Environment {
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
+
+    /// The account that runs the process, as the operating system calls it.
+    pub fn account(&self) -> Option<&str> {
+        ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(|name| self.get(name))
+    }
 }
 
 impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Environment {

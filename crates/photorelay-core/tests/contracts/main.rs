@@ -67,6 +67,7 @@ fn entry() -> AuditEntry {
             domain: Some("contoso.test".to_owned()),
             ..Identity::default()
         },
+        by: None,
         reason: None,
         traceparent: Some(TRACEPARENT.to_owned()),
     }
@@ -191,6 +192,13 @@ fn a_refused_entry_is_as_agreed() {
 }
 
 #[test]
+fn an_entry_that_an_operator_asked_for_is_as_agreed() {
+    let cause = Cause { kind: CauseKind::Operator, ..entry().cause };
+    let (by, reason) = (Some("CONTOSO\\ada".to_owned()), Some("ticket 4711".to_owned()));
+    golden("audit-entry-restored.json", &AuditEntry { kind: EntryKind::Restored, cause, by, reason, ..entry() });
+}
+
+#[test]
 fn the_write_back_event_is_as_agreed_and_small() {
     let event = WriteBack::announcing(&entry(), Digest::of(b"entry 3")).unwrap();
     golden("write-back.json", &event);
@@ -276,7 +284,11 @@ fn approvals_decisions_and_deletion_slots_are_as_agreed() {
     golden("held.json", &held);
     golden("held-again.json", &PendingApproval { held_for: ApprovalReason::Foreign, receipts: 1, ..held });
     let (verdict, to) = (Verdict::Approved, target.clone());
-    golden("decision.json", &Decision { v: V1, user_id, seq, target: to, held_for, value, verdict, at });
+    let (by, why) = (None, None);
+    let decision = Decision { v: V1, user_id, seq, target: to, held_for, value, verdict, by, reason: why, at };
+    golden("decision.json", &decision);
+    let (by, why) = (Some("CONTOSO\\ada".to_owned()), Some("ticket 4711".to_owned()));
+    golden("decision-signed.json", &Decision { by, reason: why, ..decision });
     golden("brake-slot.json", &DeletionSlot { v: V1, user_id, seq, target, agent, at });
 }
 

@@ -97,6 +97,7 @@ impl Trails {
                 Vec::new()
             },
             identity: Identity::default(),
+            by: None,
             reason: None,
             traceparent: None,
         }

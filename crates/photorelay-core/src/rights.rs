@@ -1,4 +1,4 @@
-//! The blobs that one part of the agent may read and write, and no others.
+//! The blobs that one part of a program may read and write, and no others.
 //!
 //! Every part is given such a view when it is built. A call outside of it is a bug in that part: it is denied and never
 //! reaches the storage.
@@ -7,35 +7,37 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use photorelay_core::names::Container;
-use photorelay_core::store::{BlobStore, Creation, Listing, Metadata, Page, StoreError};
+
+use crate::names::Container;
+use crate::store::{BlobStore, Creation, Listing, Metadata, Page, StoreError};
 
 /// The blobs of a container whose names begin with `prefix`.
 #[derive(Debug)]
-pub(crate) struct Grant {
+pub struct Grant {
     container: Container,
     prefix: &'static str,
     writable: bool,
 }
 
 impl Grant {
-    pub(crate) const fn read(container: Container, prefix: &'static str) -> Self {
+    pub const fn read(container: Container, prefix: &'static str) -> Self {
         Self { container, prefix, writable: false }
     }
 
-    pub(crate) const fn write(container: Container, prefix: &'static str) -> Self {
+    pub const fn write(container: Container, prefix: &'static str) -> Self {
         Self { container, prefix, writable: true }
     }
 }
 
+/// A view of the storage that reaches nothing but what is granted.
 #[derive(Debug, Clone)]
-pub(crate) struct ScopedBlobs {
+pub struct ScopedBlobs {
     blobs: Arc<dyn BlobStore>,
     grants: &'static [Grant],
 }
 
 impl ScopedBlobs {
-    pub(crate) fn new(blobs: &Arc<dyn BlobStore>, grants: &'static [Grant]) -> Self {
+    pub fn new(blobs: &Arc<dyn BlobStore>, grants: &'static [Grant]) -> Self {
         Self { blobs: Arc::clone(blobs), grants }
     }
 
@@ -49,7 +51,7 @@ impl ScopedBlobs {
         let doing = if writing { "writing" } else { "reading" };
         Err(StoreError::Denied {
             doing: format!("{doing} {container}/{name}"),
-            source: "this part of the agent has no right to it".into(),
+            source: "this part of the program has no right to it".into(),
         })
     }
 }
@@ -102,7 +104,7 @@ impl BlobStore for ScopedBlobs {
 
 #[cfg(test)]
 mod tests {
-    use photorelay_core::storage::{Storage, StorageConfig};
+    use crate::store::embedded::EmbeddedBlobs;
 
     use super::*;
 
@@ -111,11 +113,11 @@ mod tests {
     #[tokio::test]
     async fn only_what_is_granted_reaches_the_storage() {
         let folder = tempfile::tempdir().unwrap();
-        let storage = Storage::open_or_create(&StorageConfig::Embedded { path: folder.path().to_owned() }).unwrap();
+        let blobs: Arc<dyn BlobStore> = Arc::new(EmbeddedBlobs::open(folder.path()).unwrap());
         for container in [Container::Audit, Container::Agents] {
-            storage.blobs.ensure_container(container).await.unwrap();
+            blobs.ensure_container(container).await.unwrap();
         }
-        let scoped = ScopedBlobs::new(&storage.blobs, GRANTS);
+        let scoped = ScopedBlobs::new(&blobs, GRANTS);
         let create = async |container, name| scoped.create(container, name, "text/plain", Bytes::new()).await.is_ok();
         let read = async |container, name| scoped.get(container, name, 1).await.is_ok();
         assert!(create(Container::Agents, "held/1.json").await);

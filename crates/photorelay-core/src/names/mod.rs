@@ -1,8 +1,12 @@
 //! The names of containers, blobs and queues. No other module may spell them out.
 
+mod decision;
+
 use std::fmt;
 
 use jiff::civil::Date;
+
+pub use decision::{DECISIONS_PREFIX, DecisionName, DecisionSubject, decisions_prefix, parse_decision};
 
 use crate::id::{Digest, UserId};
 
@@ -325,16 +329,6 @@ pub fn successions_prefix(user: UserId) -> String {
 
 /// In `agents`: the prefix of all successions.
 pub const SUCCESSIONS_PREFIX: &str = "successions/";
-
-/// In `agents`: an operator's decision about a removal.
-pub fn removal_decision(user: UserId, seq: u32, target: &str) -> String {
-    format!("decisions/{user}/{seq:08}.{target}.json")
-}
-
-/// In `agents`: an operator's decision about a value that photorelay did not write.
-pub fn foreign_decision(user: UserId, value: Digest, target: &str) -> String {
-    format!("decisions/{user}/{value}.{target}.json")
-}
 
 /// In `agents`: one of the removals that the deletion threshold allows on a day (such as `2026-05-24`), counted from 0.
 pub fn deletion_slot(day: &str, slot: u32, target: &str) -> String {
