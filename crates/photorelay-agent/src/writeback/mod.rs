@@ -6,6 +6,7 @@
 
 mod deletion_threshold;
 mod error;
+mod holding;
 mod next_step;
 mod outcome;
 mod permission;

@@ -1,7 +1,7 @@
 //! How bringing up a user ends.
 
 use jiff::Timestamp;
-use photorelay_core::contract::{NoteKind, Outcome, WriteBack};
+use photorelay_core::contract::{NoteKind, Outcome, ShownValue, UndoneChange, WriteBack};
 use photorelay_core::id::Digest;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,12 +17,30 @@ pub enum WritebackOutcome {
 /// How one round ended.
 pub(super) enum ActOutcome {
     Settled(Settlement),
-    Noted {
-        kind: NoteKind,
-        reason: String,
-    },
+    Noted(Unwritten),
     /// The target or the trail changed meanwhile: start again.
     Again,
+}
+
+/// Why nothing was written, for a note.
+pub(super) struct Unwritten {
+    pub(super) kind: NoteKind,
+    pub(super) reason: String,
+    /// What the target shows; none if that was not read.
+    pub(super) shows: Option<ShownValue>,
+    /// What an operator had undone.
+    pub(super) undone: Option<UndoneChange>,
+}
+
+impl Unwritten {
+    pub(super) fn because(kind: NoteKind, reason: impl Into<String>) -> Self {
+        Self { kind, reason: reason.into(), shows: None, undone: None }
+    }
+
+    /// The target was read, and shows this.
+    pub(super) fn showing(self, sha256: Option<Digest>) -> Self {
+        Self { shows: Some(ShownValue { sha256 }), ..self }
+    }
 }
 
 /// The entry needs no more work in this target, and a receipt says so.

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use photorelay_core::contract::{Outcome, Receipt};
+use photorelay_core::approvals::decisions;
+use photorelay_core::contract::{NoteKind, Outcome, Receipt, Verdict};
 use photorelay_core::documents;
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::names::{self, Container, ReceiptName};
@@ -20,7 +21,11 @@ pub(crate) struct ReceiptReader {
 
 impl ReceiptReader {
     pub(crate) fn new(blobs: &Arc<dyn BlobStore>, target: &str) -> Self {
-        const GRANTS: &[Grant] = &[Grant::read(Container::Receipts, "")];
+        const GRANTS: &[Grant] = &[
+            Grant::read(Container::Receipts, ""),
+            Grant::read(Container::Agents, names::NOTES_PREFIX),
+            Grant::read(Container::Agents, names::DECISIONS_PREFIX),
+        ];
         Self { blobs: ScopedBlobs::new(blobs, GRANTS), target: target.to_owned() }
     }
 
@@ -112,7 +117,25 @@ impl ReceiptReader {
             let receipts = self.of_target(user, &target).await?;
             known.extend(receipts.iter().filter_map(|receipt| receipt.before));
         }
-        let mut unknown = backed_up.difference(&known);
-        Ok(unknown.next().copied().filter(|_| unknown.next().is_none()))
+        let mut unknown: BTreeSet<Digest> = backed_up.difference(&known).copied().collect();
+        if !unknown.is_empty() {
+            for held in self.only_held(user).await? {
+                unknown.remove(&held);
+            }
+        }
+        Ok(unknown.pop_first().filter(|_| unknown.is_empty()))
+    }
+
+    /// The values that were backed up for an operator to look at, and that no operator gave up.
+    async fn only_held(&self, user: UserId) -> Result<BTreeSet<Digest>, StoreError> {
+        let notes = receipts::notes_of(&self.blobs, user).await?;
+        let held = notes.iter().filter(|note| note.note == NoteKind::Held && note.undone.is_none());
+        let mut held: BTreeSet<Digest> = held.filter_map(|note| note.shows?.sha256).collect();
+        for decision in decisions::of_user(&self.blobs, user).await? {
+            if decision.verdict == Verdict::Approved {
+                held.remove(&decision.value);
+            }
+        }
+        Ok(held)
     }
 }

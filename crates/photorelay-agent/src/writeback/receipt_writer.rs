@@ -1,5 +1,5 @@
-//! Writes what the agent leaves behind: receipts, created once; notes, replaced freely; and back-ups of the values that
-//! it replaces, created before the target changes.
+//! Writes what the agent leaves behind: receipts, created once; notes, of which the newest is replaced and each is recorded
+//! once; and back-ups of the values that it replaces or holds, created before the target changes.
 //!
 //! A receipt that says more than the one that counts is left beside it under the next number. It touches neither the
 //! trail nor a target.
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jiff::Timestamp;
 use photorelay_core::audit::Committed;
-use photorelay_core::contract::{Note, NoteKind, Outcome, Receipt, V1};
+use photorelay_core::contract::{Note, Outcome, Receipt, V1};
 use photorelay_core::documents::{self, Document};
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::names::{self, Container, ReceiptName};
@@ -17,7 +17,7 @@ use photorelay_core::rights::{Grant, ScopedBlobs};
 use photorelay_core::store::{BlobStore, Creation, StoreError};
 use photorelay_core::telemetry::metrics;
 
-use super::outcome::{ReceivedMessage, Settlement, WritebackOutcome};
+use super::outcome::{ReceivedMessage, Settlement, Unwritten, WritebackOutcome};
 use crate::figures::FiguresRecorder;
 
 /// Signs with the names of target and agent.
@@ -31,7 +31,8 @@ pub(crate) struct ReceiptWriter {
 
 impl ReceiptWriter {
     pub(crate) fn new(blobs: &Arc<dyn BlobStore>, target: &str, agent: &str) -> Self {
-        const GRANTS: &[Grant] = &[Grant::write(Container::Receipts, ""), Grant::write(Container::Agents, "notes/")];
+        const GRANTS: &[Grant] =
+            &[Grant::write(Container::Receipts, ""), Grant::write(Container::Agents, names::NOTES_PREFIX)];
         let figures = Arc::new(FiguresRecorder::new(blobs, target, agent));
         Self { blobs: ScopedBlobs::new(blobs, GRANTS), target: target.to_owned(), agent: agent.to_owned(), figures }
     }
@@ -131,35 +132,54 @@ impl ReceiptWriter {
         }
     }
 
+    /// Says why nothing was written. A note that says nothing new keeps its time.
     pub(super) async fn note(
         &self,
         user: UserId,
         seq: u32,
-        kind: NoteKind,
-        reason: &str,
+        unwritten: Unwritten,
     ) -> Result<WritebackOutcome, StoreError> {
+        let kind = unwritten.kind;
         let note = Note {
             v: V1,
             user_id: user,
             seq,
             target: self.target.clone(),
             note: kind,
-            reason: reason.to_owned(),
+            reason: unwritten.reason,
+            shows: unwritten.shows,
+            undone: unwritten.undone,
             agent: self.agent.clone(),
             at: Timestamp::now(),
         };
-        documents::replace(&self.blobs, Container::Agents, &names::note(user, &self.target), &note).await?;
+        let name = names::note(user, &self.target);
+        let newest: Option<Note> = documents::read(&self.blobs, Container::Agents, &name).await?;
+        if newest.is_none_or(|newest| note.says_more_than(&newest)) {
+            self.record(&note).await?;
+            documents::replace(&self.blobs, Container::Agents, &name, &note).await?;
+            self.figures.noted();
+        }
         metrics::written_back("noted");
-        self.figures.noted();
-        tracing::info!(user.id = %user, seq, note = ?kind, reason, "not written");
+        tracing::info!(user.id = %user, seq, note = ?kind, reason = note.reason, "not written");
         Ok(WritebackOutcome::Noted(kind))
     }
 
-    /// Keeps a value before it is replaced, so that replacing it can be undone.
+    /// Under the next free number, for the record.
+    async fn record(&self, note: &Note) -> Result<(), StoreError> {
+        let mut name = ReceiptName::first(note.user_id, note.seq, &note.target);
+        while documents::create(&self.blobs, Container::Agents, &names::recorded_note(&name), note).await?
+            == Creation::AlreadyExists
+        {
+            name = name.next();
+        }
+        Ok(())
+    }
+
+    /// Keeps a value before it is replaced, so that replacing it can be undone, or while an operator decides about it.
     pub(super) async fn back_up(&self, user: UserId, value: &Bytes) -> Result<(), StoreError> {
         let name = names::kept_value(user, Digest::of(value));
         self.blobs.create(Container::Receipts, &name, "application/octet-stream", value.clone()).await?;
-        tracing::info!(user.id = %user, blob = %format!("receipts/{name}"), "the value to be replaced was backed up");
+        tracing::info!(user.id = %user, blob = %format!("receipts/{name}"), "the present value was backed up");
         Ok(())
     }
 }

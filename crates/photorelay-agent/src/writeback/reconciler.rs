@@ -8,11 +8,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use jiff::Timestamp;
 use photorelay_core::approvals::ApprovalStore;
-use photorelay_core::contract::{
-    self, ApprovalReason, ContractError, Identity, NoteKind, Outcome, PendingApproval, V1, WriteBack,
-};
+use photorelay_core::contract::{self, ApprovalReason, ContractError, Identity, NoteKind, Outcome, WriteBack};
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::storage::Storage;
 use photorelay_core::store::StoreError;
@@ -22,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::deletion_threshold::DeletionThreshold;
 use super::error::WriteBackError;
 use super::next_step::{Change, Leave, NextStep, Observed};
-use super::outcome::{ActOutcome, ReceivedMessage, Settlement, WritebackOutcome};
+use super::outcome::{ActOutcome, ReceivedMessage, Settlement, Unwritten, WritebackOutcome};
 use super::permission::{Permission, PresentValue, may_remove, may_replace};
 use super::receipt_reader::ReceiptReader;
 use super::receipt_writer::ReceiptWriter;
@@ -139,7 +136,8 @@ impl Reconciler {
         let received = ReceivedMessage::now(message);
         let _alone = self.users[lock_of(user)].lock().await;
         if let Some(reason) = self.excluded(user) {
-            return Ok(self.writer.note(user, message.data.seq, NoteKind::OutOfScope, reason).await?);
+            let note = Unwritten::because(NoteKind::OutOfScope, reason);
+            return Ok(self.writer.note(user, message.data.seq, note).await?);
         }
         let mut identity = message.data.identity.clone();
         let mut has_turn = false;
@@ -168,7 +166,9 @@ impl Reconciler {
         let found = match self.connector.find(user, identity).await {
             Ok(found) => Ok(found),
             Err(ConnectorError::Refused(reason)) => Err(Settlement::refused(reason, None)),
-            Err(ConnectorError::OutOfScope(reason)) => Err(ActOutcome::Noted { kind: NoteKind::OutOfScope, reason }),
+            Err(ConnectorError::OutOfScope(reason)) => {
+                Err(ActOutcome::Noted(Unwritten::because(NoteKind::OutOfScope, reason)))
+            }
             Err(error) => return Err(error.into()),
         };
         let newest = self.trail.newest(user, received.message).await?;
@@ -178,7 +178,8 @@ impl Reconciler {
         if newest.desired == Desired::Photo
             && let Some(reason) = self.successions.left(&newest.committed).await?
         {
-            return Ok(Progress::Done(self.writer.note(user, newest.seq(), NoteKind::OutOfScope, reason).await?));
+            let note = Unwritten::because(NoteKind::OutOfScope, reason);
+            return Ok(Progress::Done(self.writer.note(user, newest.seq(), note).await?));
         }
         let outcome = match found {
             Ok((entry, present)) => match self.successions.owner(user, &entry).await? {
@@ -187,7 +188,9 @@ impl Reconciler {
                     let observed = Observed { user, newest: &newest, entry: &entry, present, earlier };
                     self.act(observed, has_turn).await?
                 }
-                ObjectOwner::TakenOver(by) => ActOutcome::Noted { kind: NoteKind::OutOfScope, reason: by.to_string() },
+                ObjectOwner::TakenOver(by) => {
+                    ActOutcome::Noted(Unwritten::because(NoteKind::OutOfScope, by.to_string()))
+                }
                 ObjectOwner::Contested(with) => {
                     Settlement::refused(with.to_string(), present.as_deref().map(Digest::of))
                 }
@@ -196,8 +199,8 @@ impl Reconciler {
         };
         let settlement = match outcome {
             ActOutcome::Again => return Ok(Progress::Again(identity.clone())),
-            ActOutcome::Noted { kind, reason } => {
-                return Ok(Progress::Done(self.writer.note(user, newest.seq(), kind, &reason).await?));
+            ActOutcome::Noted(note) => {
+                return Ok(Progress::Done(self.writer.note(user, newest.seq(), note).await?));
             }
             ActOutcome::Settled(settlement) => settlement,
         };
@@ -224,11 +227,14 @@ impl Reconciler {
                 Err(error) => return Err(error.into()),
             },
             NextStep::Refuse { reason } => Settlement::refused(reason, shows),
-            NextStep::Note { kind, reason } => ActOutcome::Noted { kind, reason },
+            NextStep::Note { kind, reason } => ActOutcome::Noted(Unwritten::because(kind, reason).showing(shows)),
             step if self.settings.dry_run => {
-                ActOutcome::Noted { kind: NoteKind::DryRun, reason: format!("would {}", step.describe()) }
+                let would = Unwritten::because(NoteKind::DryRun, format!("would {}", step.describe()));
+                ActOutcome::Noted(would.showing(shows))
             }
-            NextStep::AskOperator { present, held_for, reason } => self.hold(present, held_for, reason).await?,
+            NextStep::AskOperator { present, held_for, reason } => {
+                self.hold(observed, present, held_for, reason).await?
+            }
             NextStep::Write(change) => self.write(observed, &change, has_turn).await?,
         })
     }
@@ -289,7 +295,7 @@ impl Reconciler {
         if let Some((value, Leave::DeletionSlot)) = change.replaces
             && let Err(reason) = self.deletion_threshold.take_slot(&self.policy, user, value.seq).await?
         {
-            return self.hold(value, ApprovalReason::Removal, reason).await;
+            return self.hold(observed, value, ApprovalReason::Removal, reason).await;
         }
         if !*has_turn {
             let waited = self.turns.acquire().await?;
@@ -341,36 +347,6 @@ impl Reconciler {
         {
             tracing::warn!(%error, "the target's summary is behind");
         }
-    }
-
-    async fn hold(
-        &self,
-        present: PresentValue,
-        held_for: ApprovalReason,
-        reason: String,
-    ) -> Result<ActOutcome, WriteBackError> {
-        self.approvals.hold(&self.pending_approval(present, held_for, &reason).await?).await?;
-        Ok(ActOutcome::Noted { kind: NoteKind::Held, reason })
-    }
-
-    pub(super) async fn pending_approval(
-        &self,
-        present: PresentValue,
-        held_for: ApprovalReason,
-        reason: &str,
-    ) -> Result<PendingApproval, WriteBackError> {
-        Ok(PendingApproval {
-            v: V1,
-            user_id: present.user,
-            seq: present.seq,
-            target: self.settings.target.clone(),
-            held_for,
-            value: present.value,
-            receipts: self.receipts.count(present.user, present.seq).await?,
-            reason: reason.to_owned(),
-            agent: self.settings.agent.clone(),
-            at: Timestamp::now(),
-        })
     }
 
     /// Whether we wrote this value: an entry of the trail made it, or a receipt names it. An agent that died after

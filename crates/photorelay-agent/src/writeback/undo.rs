@@ -7,12 +7,13 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use photorelay_core::audit::Committed;
-use photorelay_core::contract::{ApprovalReason, EntryKind, NoteKind, Receipt, Verdict};
+use photorelay_core::contract::{ApprovalReason, EntryKind, NoteKind, Receipt, UndoneChange, Verdict};
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::operator::OperatorSignature;
 use photorelay_core::store::StoreError;
 
 use super::error::WriteBackError;
+use super::outcome::Unwritten;
 use super::permission::PresentValue;
 use super::reconciler::Reconciler;
 use super::succession::ObjectOwner;
@@ -84,7 +85,10 @@ impl Reconciler {
             )));
         }
         self.approvals.put(&pending).await?;
-        self.writer.note(user, seq, NoteKind::Held, reason).await?;
+        let (by, why) = (signature.by(), signature.reason());
+        let undone = Some(UndoneChange { before: present.map(|value| Digest::of(value)), by, reason: why });
+        let note = Unwritten::because(NoteKind::Held, reason).showing(Some(value));
+        self.writer.note(user, seq, Unwritten { undone, ..note }).await?;
         Ok(())
     }
 }

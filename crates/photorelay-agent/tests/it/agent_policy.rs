@@ -6,7 +6,7 @@ use photorelay_agent::writeback::Reconciler;
 use photorelay_core::approvals::Approvals;
 use photorelay_core::contract::{ApprovalReason, EntryKind, Outcome, Verdict};
 use photorelay_core::id::{Digest, UserId};
-use photorelay_core::names::{self, Container, WRITEBACKS_QUEUE};
+use photorelay_core::names::{self, Container, ReceiptName, WRITEBACKS_QUEUE};
 use photorelay_core::operator::OperatorSignature;
 use photorelay_core::store::list_all;
 use testkit::process::{Variables, agent_command};
@@ -260,7 +260,8 @@ async fn a_dry_run_holds_nothing_and_spends_no_slot() {
     assert!(world.written(user).is_some());
     let mut names = left(&world).await;
     names.retain(|name| !before.contains(name));
-    assert_eq!(names, [names::note(user, "ad")], "a note is all that a dry run leaves");
+    let recorded = names::recorded_note(&ReceiptName::first(user, 2, "ad"));
+    assert_eq!(names, [names::note(user, "ad"), recorded], "a note is all that a dry run leaves");
     world.end().await;
 }
 

@@ -82,3 +82,23 @@ async fn undo_leaves_what_somebody_else_wrote_since() {
     assert_eq!(reconciler(&world, false).users_with_back_ups().await.unwrap().into_iter().collect::<Vec<_>>(), [user]);
     world.end().await;
 }
+
+#[tokio::test]
+async fn undo_puts_back_what_was_replaced_and_not_what_was_only_held() {
+    let world = world(1, WritePolicy::default()).await;
+    let user = world.user(0);
+    world.sim.tenant().change_photo(guid(user)).unwrap();
+    put(&world, user, b"held and gone");
+    world.settle().await;
+    let held = b"held and gone".as_slice();
+    assert_eq!(kept(&world, user, held).await.as_deref(), Some(held), "an operator sees what would make way");
+    put(&world, user, b"held and replaced");
+    look_again(&world, user).await;
+    approvals(&world).decide(user, Verdict::Approved, &operator()).await.unwrap();
+    world.settle().await;
+    assert!(world.shows_newest(user).await);
+    let value = Digest::of(b"held and replaced");
+    let undone = reconciler(&world, false).undo(user, &operator()).await.unwrap();
+    assert_eq!(undone, Undone::PutBack(value));
+    world.end().await;
+}

@@ -39,11 +39,9 @@ impl ApprovalStore {
         decisions::counting(&self.blobs, first).await
     }
 
-    /// Records that the entry waits for an operator. One that waits already keeps its time and its reason.
+    /// Records that the entry waits for an operator from now on. One that waits already, [`Self::is_held`], keeps its
+    /// time and its reason.
     pub async fn hold(&self, pending: &PendingApproval) -> Result<(), StoreError> {
-        if self.is_held(pending).await? {
-            return Ok(());
-        }
         if pending.receipts > 0 && pending.held_for == ApprovalReason::Foreign {
             tracing::warn!(
                 alert = "photo_replaced",

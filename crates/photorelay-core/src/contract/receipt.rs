@@ -1,4 +1,4 @@
-//! The agent's results: a receipt for every final outcome, a replaceable note for everything else.
+//! Receipts: what the agent made of an entry in a target, for every final outcome.
 //!
 //! An entry may have several receipts in one target, numbered in the order in which they were left: a photo that was
 //! refused for a missing right is written once the right is granted. **The one with the highest number counts.** Each
@@ -75,27 +75,4 @@ impl Outcome {
     }
 }
 
-/// Why an announced entry is not in a target yet. Replaceable; the entry is announced again when the reason changes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Note {
-    pub v: V1,
-    pub user_id: UserId,
-    pub seq: u32,
-    pub target: String,
-    pub note: NoteKind,
-    pub reason: String,
-    pub agent: String,
-    pub at: Timestamp,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum NoteKind {
-    DryRun,
-    OutOfScope,
-    Held,
-}
-
 impl Contract for Receipt {}
-impl Contract for Note {}

@@ -1,12 +1,14 @@
 //! The names of containers, blobs and queues. No other module may spell them out.
 
 mod decision;
+mod note;
 
 use std::fmt;
 
 use jiff::civil::Date;
 
 pub use decision::{DECISIONS_PREFIX, DecisionName, DecisionSubject, decisions_prefix, parse_decision};
+pub use note::{NOTES_PREFIX, note, parse_recorded_note, recorded_note, recorded_notes_prefix};
 
 use crate::id::{Digest, UserId};
 
@@ -262,11 +264,6 @@ pub fn parse_kept_value(name: &str) -> Option<(UserId, Digest)> {
     let (user, file) = name.split_once('/')?;
     let (user, value): (UserId, Digest) = (user.parse().ok()?, file.strip_suffix(".before")?.parse().ok()?);
     (kept_value(user, value) == name).then_some((user, value))
-}
-
-/// In `agents`: why an entry is not in a target yet.
-pub fn note(user: UserId, target: &str) -> String {
-    format!("notes/{user}.{target}.json")
 }
 
 /// In `agents`: what was published last of a target's feed.

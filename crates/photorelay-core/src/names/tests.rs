@@ -37,4 +37,8 @@ fn only_exact_names_are_parsed_as_heads_and_receipts() {
     assert_eq!(parse_kept_value(&kept_value(user, Digest::ZERO)), Some((user, Digest::ZERO)));
     assert_eq!(parse_kept_value(&receipt(user, 7, "ad")), None);
     assert_eq!(parse_receipt(&audit_entry(user, 7)), None);
+    let recorded = ReceiptName::first(user, 7, "ad").next();
+    assert_eq!(recorded_note(&recorded), format!("notes/{user}/00000007.ad.2.json"));
+    assert_eq!(parse_recorded_note(&recorded_note(&recorded)), Some(recorded));
+    assert_eq!(parse_recorded_note(&note(user, "ad")), None);
 }

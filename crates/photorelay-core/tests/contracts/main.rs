@@ -12,8 +12,8 @@ use photorelay_core::contract::{
     CheckpointPage, ContinueSweep, Contract, ContractError, DailyWrites, DeadLetter, Decision, DeletionSlot, EntryKind,
     FetchPolicy, FileVersion, FolderOwner, FoundBy, Head, Identity, LifecycleEvent, LifecycleMessage, MetadataFile,
     Note, NoteKind, NotificationActivity, ObjectClaim, PageLink, PendingApproval, PhotoFacts, Population,
-    PopulationQuery, ReceiptEnd, ReconciliationCursor, RenditionFacts, Seen, StopSwitch, Succession, SweepCursor,
-    SweepLease, SweepUnderWay, SweptLast, TrailEnd, V1, Verdict, WriteBack,
+    PopulationQuery, ReceiptEnd, ReconciliationCursor, RenditionFacts, Seen, ShownValue, StopSwitch, Succession,
+    SweepCursor, SweepLease, SweepUnderWay, SweptLast, TrailEnd, UndoneChange, V1, Verdict, WriteBack,
 };
 use photorelay_core::id::{Digest, TenantId, UserId};
 use serde_json::{Value, json};
@@ -253,10 +253,16 @@ fn the_note_is_as_agreed() {
         target: "ad".to_owned(),
         note: NoteKind::DryRun,
         reason: "would write 6800 bytes".to_owned(),
+        shows: None,
+        undone: None,
         agent: "agent-1".to_owned(),
         at: time(),
     };
     golden("note.json", &note);
+    let (by, why) = ("CONTOSO\\ada".to_owned(), Some("ticket 4711".to_owned()));
+    let undone = Some(UndoneChange { before: Some(Digest::of(b"thumbnail")), by, reason: why });
+    let shows = Some(ShownValue { sha256: None });
+    golden("note-undone.json", &Note { note: NoteKind::Held, shows, undone, ..note });
 }
 
 #[test]
