@@ -1,5 +1,5 @@
-//! Handles the messages of a target's queue: brings up the user that a message names, and decides what becomes of the
-//! message.
+//! Handles the messages of a target's queue: brings up the user that a message names, or undoes what was written for
+//! them, and decides what becomes of the message.
 //!
 //! A message that fails alone is retried with growing delays and dead-lettered in the end; while the storage or the
 //! target is down, messages are given back. Several agents may work on one queue.
@@ -9,6 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use photorelay_core::consumer::{Admission, Disposition, MessageHandler};
+use photorelay_core::contract::EventType;
 use photorelay_core::queue::Delivery;
 use photorelay_core::telemetry::{self, metrics};
 use tracing::Instrument;
@@ -42,7 +43,13 @@ impl MessageHandler for WritebackHandler {
         let item = (user, message.data.seq);
         let span = tracing::info_span!("writeback", user.id = %user, seq = message.data.seq, trace.id = Empty);
         telemetry::step(&span, message.traceparent.as_deref());
-        match self.reconciler.bring_up(user, &message).instrument(span).await {
+        let worked = async {
+            match message.event_type {
+                EventType::Undo => self.reconciler.undo_requested(user, &message).await,
+                EventType::Changed | EventType::Removed => self.reconciler.bring_up(user, &message).await,
+            }
+        };
+        match worked.instrument(span).await {
             Ok(outcome) => {
                 self.health.brought_up(user, &outcome);
                 self.health.finished(item, !matches!(outcome, WritebackOutcome::Refused { .. }));

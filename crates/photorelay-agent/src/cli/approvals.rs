@@ -1,11 +1,7 @@
-//! `held`, `approve`, `reject` and `undo`: what an operator decides about single users or about all of them.
+//! `held`, `approve` and `reject`: what an operator decides about single users or about all of them.
 
-use std::collections::BTreeSet;
-
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use clap::Args;
-use photorelay_agent::quota::{QuotaLimits, WriteQuota};
-use photorelay_agent::writeback::{Reconciler, Undone};
 use photorelay_core::approvals::{ApprovalItem, Approvals};
 use photorelay_core::contract::{Decision, Verdict};
 use photorelay_core::id::UserId;
@@ -19,7 +15,7 @@ use super::start::Started;
 #[group(required = true, multiple = false)]
 pub(super) struct UserSelection {
     /// The user's object ID.
-    user: Option<UserId>,
+    pub(super) user: Option<UserId>,
     /// All users.
     #[arg(long)]
     all: bool,
@@ -37,7 +33,7 @@ pub(super) struct AgentSignatureArgs {
 }
 
 impl AgentSignatureArgs {
-    fn of(self, process: &Process) -> Result<OperatorSignature> {
+    pub(super) fn of(self, process: &Process) -> Result<OperatorSignature> {
         Ok(process.signature(self.by, self.reason)?)
     }
 }
@@ -87,52 +83,6 @@ impl HeldArgs {
         }
         Ok(CommandOutcome::Success)
     }
-}
-
-#[derive(Args)]
-pub(super) struct UndoArgs {
-    #[command(flatten)]
-    users: UserSelection,
-    #[command(flatten)]
-    signature: AgentSignatureArgs,
-    /// Show what would be restored, and write nothing.
-    #[arg(long)]
-    dry_run: bool,
-}
-
-impl UndoArgs {
-    pub(super) async fn run(self, process: &mut Process) -> Result<CommandOutcome> {
-        let signature = self.signature.of(process)?;
-        let started = Started::new(process, Audience::Operator)?;
-        let reconciler = if self.dry_run { started.dry_run()? } else { started.reconciler()? };
-        // At the agent's pace, but without its daily limit: an operator wants these values back now.
-        let (limits, identity) = (QuotaLimits { per_day: None, ..started.config.quota }, &started.config.identity);
-        let quota = WriteQuota::new(&started.storage, limits, &identity.target.name, &identity.name);
-        undo(&reconciler.with_quota(quota), self.users.user, &signature).await?;
-        Ok(CommandOutcome::Success)
-    }
-}
-
-/// Continues after a user whose value cannot be restored, and fails in the end.
-async fn undo(reconciler: &Reconciler, user: Option<UserId>, signature: &OperatorSignature) -> Result<()> {
-    let users = match user {
-        Some(user) => BTreeSet::from([user]),
-        None => reconciler.users_with_back_ups().await?,
-    };
-    let mut failed = 0_u32;
-    for user in users {
-        match reconciler.undo(user, signature).await {
-            Ok(Undone::PutBack(value)) => println!("{user}  put back {value}"),
-            Ok(Undone::Would(value)) => println!("{user}  would put back {value}"),
-            Ok(Undone::Nothing(why)) => println!("{user}  {why}"),
-            Err(error) => {
-                eprintln!("{user}  {error}");
-                failed += 1;
-            }
-        }
-    }
-    ensure!(failed == 0, "the values of {failed} users could not be put back");
-    Ok(())
 }
 
 fn approvals(started: &Started) -> Approvals {

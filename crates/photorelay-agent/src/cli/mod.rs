@@ -12,6 +12,7 @@ mod services;
 mod start;
 mod switch;
 mod trace;
+mod undo;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -46,8 +47,8 @@ enum AgentCommand {
     Approve(approvals::DecisionArgs),
     /// Reject held changes: the target stays as it is.
     Reject(approvals::DecisionArgs),
-    /// Restore the values that the target had before the agent replaced them.
-    Undo(approvals::UndoArgs),
+    /// Put back what the target showed before the agent replaced it, and clear what it wrote where there was nothing.
+    Undo(undo::UndoArgs),
     /// Stop every agent of this target; messages stay in the queue.
     Stop(switch::StopArgs),
     /// Let the agents of this target continue.

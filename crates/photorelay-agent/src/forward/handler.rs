@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use photorelay_core::consumer::{Admission, Disposition, MessageHandler};
-use photorelay_core::contract::{self, Outcome, WriteBack};
+use photorelay_core::contract::{self, EventType, Outcome, WriteBack};
 use photorelay_core::id::{TenantId, UserId};
 use photorelay_core::queue::Delivery;
 use photorelay_core::storage::Storage;
@@ -112,6 +112,11 @@ impl MessageHandler for ForwardHandler {
             Ok(read) => read,
             Err(reason) => return Disposition::DeadLetter { reason },
         };
+        if message.event_type == EventType::Undo {
+            // What the receiver shows is the receiver's: it is sent the photo that the trail says, and no earlier one.
+            tracing::info!(user.id = %user, seq = message.data.seq, "a request to undo is not forwarded");
+            return Disposition::Done;
+        }
         let item = (user, message.data.seq);
         match self.forward(user, ReceivedMessage::now(&message)).await {
             Ok(()) => {

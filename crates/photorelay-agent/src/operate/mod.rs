@@ -3,3 +3,4 @@
 pub mod doctor;
 pub mod drift;
 mod feed;
+pub mod undo;

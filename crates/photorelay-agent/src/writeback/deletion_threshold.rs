@@ -47,8 +47,7 @@ impl DeletionThreshold {
     ) -> Result<Result<(), String>, StoreError> {
         let now = Timestamp::now();
         let today = TimeZone::UTC.to_datetime(now).date();
-        let users = if policy.removals_per_day.is_some() { 0 } else { self.users(today).await? };
-        let limit = policy.removals(users);
+        let limit = self.limit_of(policy, today).await?;
         let (target, agent) = (self.target.clone(), self.agent.clone());
         let own = DeletionSlot { v: V1, user_id: user, seq, target, agent, at: now };
         for slot in 0..limit {
@@ -68,6 +67,16 @@ impl DeletionThreshold {
             }
         }
         Ok(Err(format!("the deletion threshold is reached: today's {limit} removals are used up")))
+    }
+
+    /// How many removals a day has.
+    pub(super) async fn limit(&self, policy: &WritePolicy) -> Result<u32, StoreError> {
+        self.limit_of(policy, TimeZone::UTC.to_datetime(Timestamp::now()).date()).await
+    }
+
+    async fn limit_of(&self, policy: &WritePolicy, today: Date) -> Result<u32, StoreError> {
+        let users = if policy.removals_per_day.is_some() { 0 } else { self.users(today).await? };
+        Ok(policy.removals(users))
     }
 
     /// How many users the trail has, counted once a day and no further than matters.

@@ -20,6 +20,7 @@ mod succession;
 pub(crate) mod trail;
 mod turn;
 mod undo;
+mod undo_request;
 
 pub use error::WriteBackError;
 pub use outcome::WritebackOutcome;
@@ -27,4 +28,4 @@ pub(crate) use outcome::{ReceivedMessage, Settlement};
 pub use plan::{DriftState, Plan};
 pub use reconciler::Reconciler;
 pub use settings::WritebackSettings;
-pub use undo::Undone;
+pub use undo::{ClearingLimit, UndoOutcome, UndoStep};

@@ -10,6 +10,9 @@ use photorelay_core::store::StoreError;
 
 use crate::policy::{ForeignPolicy, RemovalPolicy, WritePolicy};
 
+/// Why nothing is written where a photo was cleared.
+pub(super) const CLEARED: &str = "an operator cleared what photorelay had written where there was no photo";
+
 /// A value that the target shows and that has to make way.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PresentValue {
@@ -108,4 +111,10 @@ pub(super) async fn may_remove(
             None => Permission::WithinThreshold,
         },
     })
+}
+
+/// Whether a photo may be written where the target shows none.
+pub(super) async fn may_fill(store: &ApprovalStore, user: UserId, seq: u32) -> Result<bool, StoreError> {
+    let decision = store.decision(DecisionName::first(user, DecisionSubject::Entry(seq), store.target())).await?;
+    Ok(decision.is_none_or(|decision| decision.verdict == Verdict::Approved))
 }

@@ -72,13 +72,18 @@ impl ReceiptReader {
         Ok(bytes.filter(|bytes| Digest::of(bytes) == value))
     }
 
-    /// Every user with a back-up.
-    pub(super) async fn users_with_back_ups(&self) -> Result<BTreeSet<UserId>, StoreError> {
-        let parse = |blob: Listed| names::parse_kept_value(&blob.name).map(|(user, _)| user);
+    /// Every user with a back-up, or with a receipt of this target.
+    pub(super) async fn users(&self) -> Result<BTreeSet<UserId>, StoreError> {
+        let parse = |blob: Listed| match names::parse_kept_value(&blob.name) {
+            Some((user, _)) => Some((user, None)),
+            None => names::parse_receipt(&blob.name).map(|name| (name.user, Some(name.target))),
+        };
         let mut pager = Pager::new(&self.blobs, Container::Receipts, "", parse);
         let mut users = BTreeSet::new();
         while let Some(page) = pager.next_page().await? {
-            users.extend(page);
+            let own =
+                page.into_iter().filter(|(_, target)| target.as_ref().is_none_or(|target| *target == self.target));
+            users.extend(own.map(|(user, _)| user));
         }
         Ok(users)
     }

@@ -13,6 +13,7 @@ use photorelay_core::contract::{Note, Outcome, Receipt, V1};
 use photorelay_core::documents::{self, Document};
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::names::{self, Container, ReceiptName};
+use photorelay_core::receipts;
 use photorelay_core::rights::{Grant, ScopedBlobs};
 use photorelay_core::store::{BlobStore, Creation, StoreError};
 use photorelay_core::telemetry::metrics;
@@ -105,7 +106,7 @@ impl ReceiptWriter {
             let (counting, next) = self.counting(name).await?;
             // One that cannot be read says nothing.
             if let Some(counting) = counting {
-                if !receipt.says_more_than(&counting) {
+                if !receipt.says_more_than(&counting) && !self.was_undone(receipt, &counting).await? {
                     return Ok(false);
                 }
                 was_shown = counting.outcome.is_shown();
@@ -117,6 +118,16 @@ impl ReceiptWriter {
         metrics::received(receipt.outcome, observed_at, receipt.at);
         self.figures.received(receipt, newest, !was_shown);
         Ok(true)
+    }
+
+    /// Whether the target was written again after an operator had undone what the receipt that counts says.
+    async fn was_undone(&self, receipt: &Receipt, counting: &Receipt) -> Result<bool, StoreError> {
+        if receipt.outcome != Outcome::Written {
+            return Ok(false);
+        }
+        let notes = receipts::notes_of(&self.blobs, receipt.user_id).await?;
+        let is_later = |note: &Note| note.target == self.target && note.at > counting.at;
+        Ok(notes.iter().any(|note| note.undone.is_some() && is_later(note)))
     }
 
     /// The last receipt from this one on, which exists, and the name that is free after it.

@@ -13,14 +13,14 @@ use photorelay_core::contract::{self, ApprovalReason, ContractError, Identity, N
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::storage::Storage;
 use photorelay_core::store::StoreError;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 use tokio_util::sync::CancellationToken;
 
 use super::deletion_threshold::DeletionThreshold;
 use super::error::WriteBackError;
 use super::next_step::{Change, Leave, NextStep, Observed};
 use super::outcome::{ActOutcome, ReceivedMessage, Settlement, Unwritten, WritebackOutcome};
-use super::permission::{Permission, PresentValue, may_remove, may_replace};
+use super::permission::{CLEARED, Permission, PresentValue, may_fill, may_remove, may_replace};
 use super::receipt_reader::ReceiptReader;
 use super::receipt_writer::ReceiptWriter;
 use super::settings::WritebackSettings;
@@ -44,7 +44,7 @@ pub struct Reconciler {
     pub(super) policy: Arc<WritePolicy>,
     pub(super) trail: TrailReader,
     pub(super) approvals: ApprovalStore,
-    deletion_threshold: DeletionThreshold,
+    pub(super) deletion_threshold: DeletionThreshold,
     pub(super) receipts: ReceiptReader,
     pub(super) successions: Successions,
     pub(super) writer: ReceiptWriter,
@@ -134,7 +134,7 @@ impl Reconciler {
     /// the same user.
     pub async fn bring_up(&self, user: UserId, message: &WriteBack) -> Result<WritebackOutcome, WriteBackError> {
         let received = ReceivedMessage::now(message);
-        let _alone = self.users[lock_of(user)].lock().await;
+        let _alone = self.alone(user).await;
         if let Some(reason) = self.excluded(user) {
             let note = Unwritten::because(NoteKind::OutOfScope, reason);
             return Ok(self.writer.note(user, message.data.seq, note).await?);
@@ -148,6 +148,11 @@ impl Reconciler {
             }
         }
         Err(WriteBackError::Failed(format!("another writer interfered in every one of {MAX_ROUNDS} rounds")))
+    }
+
+    /// Keeps other tasks of this process from this user.
+    pub(super) async fn alone(&self, user: UserId) -> MutexGuard<'_, ()> {
+        self.users[lock_of(user)].lock().await
     }
 
     /// Why the user is not looked for.
@@ -268,7 +273,12 @@ impl Reconciler {
         if shows == value.as_deref().map(Digest::of) {
             return Ok(NextStep::Nothing);
         }
-        let Some(shows) = shows else { return Ok(NextStep::Write(Change { value, replaces: None })) };
+        let Some(shows) = shows else {
+            return Ok(match may_fill(&self.approvals, user, newest.seq()).await? {
+                true => NextStep::Write(Change { value, replaces: None }),
+                false => NextStep::Note { kind: NoteKind::Held, reason: CLEARED.to_owned() },
+            });
+        };
         let is_ours = self.is_ours(observed, shows).await?;
         let present = PresentValue { user, seq: newest.seq(), value: shows, is_ours };
         let permission = match value {

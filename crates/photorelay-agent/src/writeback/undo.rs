@@ -1,104 +1,199 @@
-//! Puts back what a target showed before we replaced it. Operators ask for it: the agent never does this by itself.
+//! Undoes what we wrote to a target: puts back what it showed before, or clears what we wrote where there was nothing.
+//! Operators ask for it: the agent never does this by itself.
 //!
-//! It first records the decision that this value is kept, so that no agent replaces it again at once, and then replaces
-//! exactly what it read. A value that another writer put there since is left as it is.
+//! It first records the decision that the target stays as it was, so that no agent writes it again at once, and then
+//! replaces exactly what it read. A value that another writer put there since is left as it is.
 
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use photorelay_core::audit::Committed;
-use photorelay_core::contract::{ApprovalReason, EntryKind, NoteKind, Receipt, UndoneChange, Verdict};
+use photorelay_core::contract::{ApprovalReason, EntryKind, NoteKind, Outcome, Receipt, UndoneChange, Verdict};
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::operator::OperatorSignature;
 use photorelay_core::store::StoreError;
 
 use super::error::WriteBackError;
 use super::outcome::Unwritten;
-use super::permission::PresentValue;
+use super::permission::{CLEARED, PresentValue};
 use super::reconciler::Reconciler;
 use super::succession::ObjectOwner;
-use crate::connectors::{EntryRef, Replacement};
+use crate::connectors::{ConnectorError, EntryRef, Replacement};
 
+const PUT_BACK: &str = "an operator put back what the target showed before";
+
+/// What undoing would do for one user.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Undone {
+pub enum UndoStep {
+    /// This value was replaced, and is backed up.
     PutBack(Digest),
+    /// This value was written where there was none.
+    Clear(Digest),
+    /// Nothing, for this reason.
+    Leave(String),
+}
+
+/// How undoing ended for one user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UndoOutcome {
+    Undone(UndoStep),
     /// In a dry run.
-    Would(Digest),
-    Nothing(&'static str),
+    Would(UndoStep),
+    /// The target is as it was, for this reason.
+    Left(String),
+}
+
+/// How many photos may be cleared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClearingLimit {
+    /// As many as the day has deletion slots.
+    Threshold,
+    /// As many as the operator was shown and confirmed.
+    Confirmed,
+}
+
+/// One user of a target, with what there is to undo.
+struct Undoable {
+    step: UndoStep,
+    found: Option<(Committed, EntryRef, Option<Bytes>)>,
+}
+
+impl Undoable {
+    fn leave(reason: impl Into<String>) -> Self {
+        Self { step: UndoStep::Leave(reason.into()), found: None }
+    }
 }
 
 impl Reconciler {
-    /// Every user with a backed-up value.
-    pub async fn users_with_back_ups(&self) -> Result<BTreeSet<UserId>, StoreError> {
-        self.receipts.users_with_back_ups().await
+    /// Every user for whom there may be something to undo.
+    pub async fn users_to_undo(&self) -> Result<BTreeSet<UserId>, StoreError> {
+        self.receipts.users().await
     }
 
-    /// Puts back the value that we replaced last and that is backed up.
-    pub async fn undo(&self, user: UserId, signature: &OperatorSignature) -> Result<Undone, WriteBackError> {
-        let receipts = self.receipts.of_user(user).await?;
-        let Some(value) = self.receipts.replaced_last(user, &receipts).await? else {
-            return Ok(Undone::Nothing("no replaced value is backed up"));
-        };
-        let Some(newest) = self.trail.latest(user).await? else {
-            return Ok(Undone::Nothing("the audit trail has no entry that identifies the user"));
-        };
+    /// How many photos a day may lose without being confirmed one by one.
+    pub async fn removals_per_day(&self) -> Result<u32, StoreError> {
+        self.deletion_threshold.limit(&self.policy).await
+    }
+
+    /// What undoing would do now. Writes nothing.
+    pub async fn plan_undo(&self, user: UserId) -> Result<UndoStep, WriteBackError> {
+        Ok(self.undoable(user).await?.step)
+    }
+
+    /// Undoes what we did last for this user.
+    pub async fn undo(
+        &self,
+        user: UserId,
+        signature: &OperatorSignature,
+        clearing: ClearingLimit,
+    ) -> Result<UndoOutcome, WriteBackError> {
         if !self.settings.dry_run {
             self.turns.acquire().await?;
         }
-        let (entry, present) = self.connector.find(user, &newest.entry.identity).await?;
-        if !matches!(self.successions.owner(user, &entry).await?, ObjectOwner::Own { .. }) {
-            return Ok(Undone::Nothing("another user has taken over the object in the target"));
-        }
-        if let Some(reason) = stays(present.as_ref(), value, &receipts) {
-            return Ok(Undone::Nothing(reason));
+        let undoable = self.undoable(user).await?;
+        if let UndoStep::Leave(reason) = undoable.step {
+            return Ok(UndoOutcome::Left(reason));
         }
         if self.settings.dry_run {
-            return Ok(Undone::Would(value));
+            return Ok(UndoOutcome::Would(undoable.step));
         }
-        self.put_back(&newest, value, (&entry, present.as_ref()), signature).await?;
-        Ok(Undone::PutBack(value))
+        self.carry_out(undoable, signature, clearing).await
     }
 
-    async fn put_back(
+    async fn undoable(&self, user: UserId) -> Result<Undoable, WriteBackError> {
+        let receipts = self.receipts.of_user(user).await?;
+        let Some(newest) = self.trail.latest(user).await? else {
+            return Ok(Undoable::leave("the audit trail has no entry that identifies the user"));
+        };
+        if newest.entry.kind == EntryKind::Forgotten {
+            return Ok(Undoable::leave("the user was forgotten"));
+        }
+        let replaced = self.receipts.replaced_last(user, &receipts).await?;
+        if replaced.is_none() && !filled_an_empty_place(&receipts) {
+            return Ok(Undoable::leave("nothing that photorelay wrote can be undone"));
+        }
+        let (entry, present) = match self.connector.find(user, &newest.entry.identity).await {
+            Ok(found) => found,
+            Err(ConnectorError::OutOfScope(reason)) => return Ok(Undoable::leave(reason)),
+            Err(error) => return Err(error.into()),
+        };
+        if !matches!(self.successions.owner(user, &entry).await?, ObjectOwner::Own { .. }) {
+            return Ok(Undoable::leave("another user has taken over the object in the target"));
+        }
+        let shows = present.as_deref().map(Digest::of);
+        let step = match (replaced, shows) {
+            (Some(value), shows) if shows == Some(value) => leave("the target shows the earlier value already"),
+            (None, None) => leave("the target shows no photo already"),
+            (_, Some(shows)) if !is_ours(&receipts, shows) => {
+                leave("another writer has changed the photo since: its value stays")
+            }
+            (Some(value), _) => UndoStep::PutBack(value),
+            (None, Some(shows)) => UndoStep::Clear(shows),
+        };
+        Ok(Undoable { step, found: Some((newest, entry, present)) })
+    }
+
+    async fn carry_out(
         &self,
-        newest: &Committed,
-        value: Digest,
-        (entry, present): (&EntryRef, Option<&Bytes>),
+        undoable: Undoable,
         signature: &OperatorSignature,
-    ) -> Result<(), WriteBackError> {
+        clearing: ClearingLimit,
+    ) -> Result<UndoOutcome, WriteBackError> {
+        let Some((newest, entry, present)) = undoable.found else { return Ok(UndoOutcome::Left(String::new())) };
         let (user, seq) = (newest.entry.user_id, newest.entry.seq);
-        let Some(bytes) = self.receipts.backed_up(user, value, self.connector.limit()).await? else {
-            return Err(WriteBackError::Hopeless(format!("the back-up of {value} does not hash to its name")));
+        let (value, held_for, reason) = match undoable.step {
+            UndoStep::PutBack(value) if newest.entry.kind == EntryKind::Removed => {
+                (value, ApprovalReason::Removal, PUT_BACK)
+            }
+            UndoStep::PutBack(value) => (value, ApprovalReason::Foreign, PUT_BACK),
+            UndoStep::Clear(value) => (value, ApprovalReason::Cleared, CLEARED),
+            UndoStep::Leave(reason) => return Ok(UndoOutcome::Left(reason)),
         };
-        let held_for = match newest.entry.kind {
-            EntryKind::Removed => ApprovalReason::Removal,
-            _ => ApprovalReason::Foreign,
+        let is_cleared = held_for == ApprovalReason::Cleared;
+        let new = match is_cleared {
+            true => None,
+            false => Some(self.backed_up(user, value).await?),
         };
-        let kept = PresentValue { user, seq, value, is_ours: false };
-        let reason = "an operator put back what the target showed before";
+        if is_cleared
+            && clearing == ClearingLimit::Threshold
+            && let Err(reason) = self.deletion_threshold.take_slot(&self.policy, user, seq).await?
+        {
+            return Ok(UndoOutcome::Left(reason));
+        }
+        let kept = PresentValue { user, seq, value, is_ours: is_cleared };
         let pending = self.pending_approval(kept, held_for, reason).await?;
-        self.connector.claim(user, &newest.entry.identity, entry).await?;
+        self.connector.claim(user, &newest.entry.identity, &entry).await?;
         self.approvals.decide(&pending, Verdict::Rejected, signature).await?;
-        if self.replace(entry, present, Some(&bytes)).await? == Replacement::ChangedMeanwhile {
+        if self.replace(&entry, present.as_ref(), new.as_ref()).await? == Replacement::ChangedMeanwhile {
             return Err(WriteBackError::Failed(format!(
                 "another writer changed the photo of user {user} just now: try again"
             )));
         }
         self.approvals.put(&pending).await?;
-        let (by, why) = (signature.by(), signature.reason());
-        let undone = Some(UndoneChange { before: present.map(|value| Digest::of(value)), by, reason: why });
-        let note = Unwritten::because(NoteKind::Held, reason).showing(Some(value));
+        let before = present.as_deref().map(Digest::of);
+        let undone = Some(UndoneChange { before, by: signature.by(), reason: signature.reason() });
+        let note = Unwritten::because(NoteKind::Held, reason).showing(new.as_deref().map(Digest::of));
         self.writer.note(user, seq, Unwritten { undone, ..note }).await?;
-        Ok(())
+        Ok(UndoOutcome::Undone(if is_cleared { UndoStep::Clear(value) } else { UndoStep::PutBack(value) }))
+    }
+
+    async fn backed_up(&self, user: UserId, value: Digest) -> Result<Bytes, WriteBackError> {
+        let bytes = self.receipts.backed_up(user, value, self.connector.limit()).await?;
+        bytes.ok_or_else(|| WriteBackError::Hopeless(format!("the back-up of {value} does not hash to its name")))
     }
 }
 
-/// Why what the target shows is left as it is.
-fn stays(present: Option<&Bytes>, value: Digest, receipts: &[Receipt]) -> Option<&'static str> {
-    let shows = Digest::of(present?);
-    if shows == value {
-        return Some("the target shows that value already");
-    }
-    let is_ours = receipts.iter().any(|receipt| receipt.outcome.is_shown() && receipt.after == Some(shows));
-    (!is_ours).then_some("another writer has changed the photo since: its value stays")
+fn leave(reason: &str) -> UndoStep {
+    UndoStep::Leave(reason.to_owned())
+}
+
+/// Whether a receipt says that the target showed this value because we wanted it to.
+fn is_ours(receipts: &[Receipt], value: Digest) -> bool {
+    receipts.iter().any(|receipt| receipt.outcome.is_shown() && receipt.after == Some(value))
+}
+
+/// Whether the target showed no photo before the first of ours.
+fn filled_an_empty_place(receipts: &[Receipt]) -> bool {
+    let first = receipts.iter().find(|receipt| receipt.outcome.is_shown());
+    first.is_some_and(|first| first.outcome == Outcome::Written && first.before.is_none() && first.after.is_some())
 }

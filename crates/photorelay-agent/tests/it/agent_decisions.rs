@@ -53,7 +53,7 @@ async fn the_command_line_lists_approves_and_undoes() {
     assert!(command(&world, &["held"]).await.contains("0 item(s)"));
     assert!(command(&world, &["undo", "--all", "--dry-run"]).await.contains("would put back"));
     assert_eq!(world.written(user), None);
-    command(&world, &["undo", &id]).await;
+    command(&world, &["undo", &id, "--yes"]).await;
     assert!(world.written(user).is_some());
     world.end().await;
 }

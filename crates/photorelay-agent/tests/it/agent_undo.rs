@@ -1,7 +1,7 @@
 //! `undo` puts back what a target showed before the agent replaced it.
 
 use photorelay_agent::policy::{ForeignPolicy, WritePolicy};
-use photorelay_agent::writeback::Undone;
+use photorelay_agent::writeback::{ClearingLimit, UndoOutcome, UndoStep};
 use photorelay_core::contract::Verdict;
 use photorelay_core::id::Digest;
 use testkit::world::{fixture, guid};
@@ -20,14 +20,20 @@ async fn undo_puts_a_foreign_value_back_and_nobody_overwrites_it_again_unasked()
     }
     let ours = world.written(user).unwrap();
     let value = Digest::of(b"from the badge office");
-    assert_eq!(reconciler(&world, true).undo(user, &operator()).await.unwrap(), Undone::Would(value));
+    assert_eq!(
+        reconciler(&world, true).undo(user, &operator(), ClearingLimit::Threshold).await.unwrap(),
+        UndoOutcome::Would(UndoStep::PutBack(value))
+    );
     assert_eq!(world.written(user), Some(ours), "a dry run puts nothing back");
 
-    assert_eq!(reconciler(&world, false).undo(user, &operator()).await.unwrap(), Undone::PutBack(value));
+    assert_eq!(
+        reconciler(&world, false).undo(user, &operator(), ClearingLimit::Threshold).await.unwrap(),
+        UndoOutcome::Undone(UndoStep::PutBack(value))
+    );
     look_again(&world, user).await;
     assert_eq!(world.written(user).as_deref(), Some(b"from the badge office".as_slice()));
-    let again = reconciler(&world, false).undo(user, &operator()).await.unwrap();
-    assert!(matches!(again, Undone::Nothing(_)), "{again:?}");
+    let again = reconciler(&world, false).undo(user, &operator(), ClearingLimit::Threshold).await.unwrap();
+    assert!(matches!(again, UndoOutcome::Left(_)), "{again:?}");
 
     // The decision can be changed.
     assert_eq!(approvals(&world).pending(None).await.unwrap()[0].verdict, Some(Verdict::Rejected));
@@ -47,7 +53,10 @@ async fn undo_finds_a_value_that_was_replaced_after_the_entry_had_its_receipt() 
     look_again(&world, user).await;
     assert!(world.shows_newest(user).await, "a value of somebody else is overwritten, and no receipt is left again");
     let value = Digest::of(b"from the badge office");
-    assert_eq!(reconciler(&world, false).undo(user, &operator()).await.unwrap(), Undone::PutBack(value));
+    assert_eq!(
+        reconciler(&world, false).undo(user, &operator(), ClearingLimit::Threshold).await.unwrap(),
+        UndoOutcome::Undone(UndoStep::PutBack(value))
+    );
     assert_eq!(world.written(user).as_deref(), Some(b"from the badge office".as_slice()));
     world.end().await;
 }
@@ -57,8 +66,8 @@ async fn undo_puts_back_what_a_removal_took_away() {
     let world = world(1, CLEAR).await;
     let user = person_without_photo(&world, 0).await;
     assert_eq!(world.written(user), None);
-    let undone = reconciler(&world, false).undo(user, &operator()).await.unwrap();
-    assert!(matches!(undone, Undone::PutBack(_)), "{undone:?}");
+    let undone = reconciler(&world, false).undo(user, &operator(), ClearingLimit::Threshold).await.unwrap();
+    assert!(matches!(undone, UndoOutcome::Undone(UndoStep::PutBack(_))), "{undone:?}");
     look_again(&world, user).await;
     assert!(world.written(user).is_some());
     // The next photo is shown like any other.
@@ -76,10 +85,10 @@ async fn undo_leaves_what_somebody_else_wrote_since() {
     world.sim.tenant().change_photo(guid(user)).unwrap();
     world.settle().await;
     put(&world, user, b"the second");
-    let undone = reconciler(&world, false).undo(user, &operator()).await.unwrap();
-    assert!(matches!(undone, Undone::Nothing(_)), "{undone:?}");
+    let undone = reconciler(&world, false).undo(user, &operator(), ClearingLimit::Threshold).await.unwrap();
+    assert!(matches!(undone, UndoOutcome::Left(_)), "{undone:?}");
     assert_eq!(world.written(user).as_deref(), Some(b"the second".as_slice()));
-    assert_eq!(reconciler(&world, false).users_with_back_ups().await.unwrap().into_iter().collect::<Vec<_>>(), [user]);
+    assert_eq!(reconciler(&world, false).users_to_undo().await.unwrap().into_iter().collect::<Vec<_>>(), [user]);
     world.end().await;
 }
 
@@ -98,7 +107,7 @@ async fn undo_puts_back_what_was_replaced_and_not_what_was_only_held() {
     world.settle().await;
     assert!(world.shows_newest(user).await);
     let value = Digest::of(b"held and replaced");
-    let undone = reconciler(&world, false).undo(user, &operator()).await.unwrap();
-    assert_eq!(undone, Undone::PutBack(value));
+    let undone = reconciler(&world, false).undo(user, &operator(), ClearingLimit::Threshold).await.unwrap();
+    assert_eq!(undone, UndoOutcome::Undone(UndoStep::PutBack(value)));
     world.end().await;
 }

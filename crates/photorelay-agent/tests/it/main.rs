@@ -3,6 +3,7 @@
 
 mod agent_commands;
 mod agent_decisions;
+mod agent_first_fill;
 mod agent_forged;
 mod agent_policy;
 mod agent_receipts;

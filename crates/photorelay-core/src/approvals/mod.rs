@@ -156,6 +156,20 @@ impl Approvals {
         Ok(())
     }
 
+    /// Asks an agent to undo what this entry did to the target. An agent does so only if no later entry concerns the
+    /// target by then, and within the deletion threshold.
+    pub async fn request_undo(
+        &self,
+        user: UserId,
+        seq: u32,
+        signature: &OperatorSignature,
+    ) -> Result<(), ApprovalError> {
+        let committed = audit::read(&self.blobs, user, seq).await?.ok_or(ApprovalError::NoEntry { user, seq })?;
+        let event = WriteBack::asking_to_undo(&committed.entry, committed.sha256, signature);
+        let body = Bytes::from(contract::to_bytes(&event.sent_now()));
+        Ok(self.queues.send(&self.queue, vec![Outgoing::now(body)]).await?)
+    }
+
     /// Whether a receipt says that there is nothing to decide any more. One of the same entry does not if an operator
     /// put the earlier value back: that decision can still be changed.
     async fn is_covered(&self, held: &PendingApproval, verdict: Option<Verdict>) -> Result<bool, StoreError> {

@@ -17,7 +17,7 @@ pub struct PendingApproval {
     pub seq: u32,
     pub target: String,
     pub held_for: ApprovalReason,
-    /// The value in the target that would be replaced or removed.
+    /// The value in the target that would be replaced or removed; after a photo was cleared, the one that was cleared.
     pub value: Digest,
     /// How many receipts the entry had in the target then. More than none: the target has shown the entry, and another
     /// writer has replaced it since.
@@ -33,10 +33,11 @@ fn is_none(receipts: &u32) -> bool {
 }
 
 impl PendingApproval {
-    /// The name of the first decision about it. A removal is decided by its entry, a foreign value by itself.
+    /// The name of the first decision about it. A removal and a photo that was cleared are decided by the entry, a
+    /// foreign value by itself.
     pub fn decision_name(&self) -> DecisionName {
         let subject = match self.held_for {
-            ApprovalReason::Removal => DecisionSubject::Entry(self.seq),
+            ApprovalReason::Removal | ApprovalReason::Cleared => DecisionSubject::Entry(self.seq),
             ApprovalReason::Foreign => DecisionSubject::Value(self.value),
         };
         DecisionName::first(self.user_id, subject, &self.target)
@@ -56,6 +57,8 @@ pub enum ApprovalReason {
     Removal,
     /// The target shows a value that photorelay did not write.
     Foreign,
+    /// An operator had the photo cleared that photorelay wrote where there was none.
+    Cleared,
 }
 
 /// An operator's decision. For a removal it applies to this entry, for a foreign value to this value. Created once; a

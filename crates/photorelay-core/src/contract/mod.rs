@@ -50,7 +50,7 @@ pub use succession::{ObjectClaim, Succession};
 pub use sweep::{ContinueSweep, SweepCursor, SweepLease, SweepUnderWay};
 pub use unreadable::UnreadableUser;
 pub use watch::{FoundBy, NotificationActivity, SweptLast};
-pub use writeback::{BlobDigest, EventType, WriteBack, WriteBackData, WriteBackRendition};
+pub use writeback::{BlobDigest, EventType, UndoRequest, WriteBack, WriteBackData, WriteBackRendition};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};

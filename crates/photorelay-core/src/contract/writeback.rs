@@ -1,6 +1,6 @@
 //! The write-back message: a CloudEvents 1.0 event in structured JSON, a claim check that never carries photo bytes.
 //!
-//! It asks an agent to bring this user's targets up to at least this sequence number. The audit entry, not the message,
+//! It asks an agent to bring this user's targets up to at least this sequence number, or to undo what this one did. The audit entry, not the message,
 //! is authoritative.
 //! Format: <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md>.
 
@@ -10,11 +10,12 @@ use serde::{Deserialize, Serialize};
 use super::{AuditEntry, Contract, EntryKind, Identity, V1};
 use crate::id::{Digest, TenantId, UserId};
 use crate::names;
+use crate::operator::OperatorSignature;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WriteBack {
     pub specversion: SpecVersion,
-    /// `{userId}/{seq}`
+    /// `{userId}/{seq}`, for a request to undo `{userId}/{seq}/undo`
     pub id: String,
     #[serde(rename = "type")]
     pub event_type: EventType,
@@ -42,6 +43,9 @@ pub enum EventType {
     Changed,
     #[serde(rename = "photorelay.photo.removed.v1")]
     Removed,
+    /// An operator asks to undo what this entry did to the target.
+    #[serde(rename = "photorelay.photo.undo.v1")]
+    Undo,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -60,6 +64,17 @@ pub struct WriteBackData {
     pub renditions: Vec<WriteBackRendition>,
     #[serde(default)]
     pub identity: Identity,
+    /// In a request to undo: by which operator, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<UndoRequest>,
+}
+
+/// Which operator asks to undo an entry, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UndoRequest {
+    pub by: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// A blob of the `photos` container and the digest that its bytes must have.
@@ -114,6 +129,7 @@ impl WriteBack {
                     })
                     .unwrap_or_default(),
                 identity: entry.identity.clone(),
+                undo: None,
             },
         })
     }
@@ -122,6 +138,31 @@ impl WriteBack {
     pub fn sent_now(mut self) -> Self {
         self.data.announced_at = Some(Timestamp::now());
         self
+    }
+
+    /// The event that asks an agent to undo what this entry did to its target.
+    pub fn asking_to_undo(entry: &AuditEntry, entry_sha256: Digest, signature: &OperatorSignature) -> Self {
+        let user = entry.user_id;
+        Self {
+            specversion: SpecVersion::V1_0,
+            id: format!("{user}/{}/undo", entry.seq),
+            event_type: EventType::Undo,
+            source: source_of(entry.tenant_id),
+            subject: format!("users/{user}"),
+            time: Timestamp::now(),
+            datacontenttype: "application/json".to_owned(),
+            traceparent: None,
+            data: WriteBackData {
+                v: V1,
+                seq: entry.seq,
+                entry_sha256,
+                announced_at: None,
+                photo: None,
+                renditions: Vec::new(),
+                identity: entry.identity.clone(),
+                undo: Some(UndoRequest { by: signature.by(), reason: signature.reason() }),
+            },
+        }
     }
 
     /// The user that the event concerns.
@@ -146,8 +187,13 @@ impl Contract for WriteBack {
 
     fn validate(&self) -> Result<(), String> {
         let user = self.user_id()?;
-        if self.data.seq == 0 || self.id != format!("{user}/{}", self.data.seq) {
-            return Err("id is not {userId}/{seq}".to_owned());
+        let is_undo = self.event_type == EventType::Undo;
+        let suffix = if is_undo { "/undo" } else { "" };
+        if self.data.seq == 0 || self.id != format!("{user}/{}{suffix}", self.data.seq) {
+            return Err(format!("id is not {{userId}}/{{seq}}{suffix}"));
+        }
+        if is_undo != self.data.undo.is_some() {
+            return Err("only a request to undo names an operator, and always does".to_owned());
         }
         Ok(())
     }

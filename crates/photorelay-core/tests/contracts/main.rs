@@ -3,17 +3,17 @@
 mod figures;
 mod heartbeats;
 mod hop_times;
+mod operators;
 
 use std::fmt::Debug;
 use std::path::PathBuf;
 
 use photorelay_core::contract::{
-    self, Absence, ApprovalReason, AuditEntry, Cause, CauseKind, CheckMessage, Checkpoint, CheckpointLink,
-    CheckpointPage, ContinueSweep, Contract, ContractError, DailyWrites, DeadLetter, Decision, DeletionSlot, EntryKind,
-    FetchPolicy, FileVersion, FolderOwner, FoundBy, Head, Identity, LifecycleEvent, LifecycleMessage, MetadataFile,
-    Note, NoteKind, NotificationActivity, ObjectClaim, PageLink, PendingApproval, PhotoFacts, Population,
-    PopulationQuery, ReceiptEnd, ReconciliationCursor, RenditionFacts, Seen, ShownValue, StopSwitch, Succession,
-    SweepCursor, SweepLease, SweepUnderWay, SweptLast, TrailEnd, UndoneChange, V1, Verdict, WriteBack,
+    self, Absence, AuditEntry, Cause, CauseKind, CheckMessage, Checkpoint, CheckpointLink, CheckpointPage,
+    ContinueSweep, Contract, ContractError, DailyWrites, DeadLetter, EntryKind, FetchPolicy, FileVersion, FolderOwner,
+    FoundBy, Head, Identity, LifecycleEvent, LifecycleMessage, MetadataFile, NotificationActivity, ObjectClaim,
+    PageLink, PhotoFacts, Population, PopulationQuery, ReceiptEnd, ReconciliationCursor, RenditionFacts, Seen,
+    StopSwitch, Succession, SweepCursor, SweepLease, SweepUnderWay, SweptLast, TrailEnd, V1, WriteBack,
 };
 use photorelay_core::id::{Digest, TenantId, UserId};
 use serde_json::{Value, json};
@@ -192,13 +192,6 @@ fn a_refused_entry_is_as_agreed() {
 }
 
 #[test]
-fn an_entry_that_an_operator_asked_for_is_as_agreed() {
-    let cause = Cause { kind: CauseKind::Operator, ..entry().cause };
-    let (by, reason) = (Some("CONTOSO\\ada".to_owned()), Some("ticket 4711".to_owned()));
-    golden("audit-entry-restored.json", &AuditEntry { kind: EntryKind::Restored, cause, by, reason, ..entry() });
-}
-
-#[test]
 fn the_write_back_event_is_as_agreed_and_small() {
     let event = WriteBack::announcing(&entry(), Digest::of(b"entry 3")).unwrap();
     golden("write-back.json", &event);
@@ -245,27 +238,6 @@ fn the_head_is_as_agreed() {
 }
 
 #[test]
-fn the_note_is_as_agreed() {
-    let note = Note {
-        v: V1,
-        user_id: user(),
-        seq: 3,
-        target: "ad".to_owned(),
-        note: NoteKind::DryRun,
-        reason: "would write 6800 bytes".to_owned(),
-        shows: None,
-        undone: None,
-        agent: "agent-1".to_owned(),
-        at: time(),
-    };
-    golden("note.json", &note);
-    let (by, why) = ("CONTOSO\\ada".to_owned(), Some("ticket 4711".to_owned()));
-    let undone = Some(UndoneChange { before: Some(Digest::of(b"thumbnail")), by, reason: why });
-    let shows = Some(ShownValue { sha256: None });
-    golden("note-undone.json", &Note { note: NoteKind::Held, shows, undone, ..note });
-}
-
-#[test]
 fn the_lifecycle_message_is_as_agreed() {
     let message = LifecycleMessage {
         v: V1,
@@ -274,28 +246,6 @@ fn the_lifecycle_message_is_as_agreed() {
         traceparent: Some(TRACEPARENT.to_owned()),
     };
     golden("lifecycle.json", &message);
-}
-
-#[test]
-fn approvals_decisions_and_deletion_slots_are_as_agreed() {
-    let (target, agent) = ("ad".to_owned(), "agent-1".to_owned());
-    let value = Digest::of(b"a value of somebody else");
-    let (user_id, seq, at) = (user(), 3, time());
-    let reason = "the person has no photo any more".to_owned();
-    let held_for = ApprovalReason::Removal;
-    let (to, by) = (target.clone(), agent.clone());
-    let (receipts, agent_name) = (0, by);
-    let held =
-        PendingApproval { v: V1, user_id, seq, target: to, held_for, value, receipts, reason, agent: agent_name, at };
-    golden("held.json", &held);
-    golden("held-again.json", &PendingApproval { held_for: ApprovalReason::Foreign, receipts: 1, ..held });
-    let (verdict, to) = (Verdict::Approved, target.clone());
-    let (by, why) = (None, None);
-    let decision = Decision { v: V1, user_id, seq, target: to, held_for, value, verdict, by, reason: why, at };
-    golden("decision.json", &decision);
-    let (by, why) = (Some("CONTOSO\\ada".to_owned()), Some("ticket 4711".to_owned()));
-    golden("decision-signed.json", &Decision { by, reason: why, ..decision });
-    golden("brake-slot.json", &DeletionSlot { v: V1, user_id, seq, target, agent, at });
 }
 
 #[test]
