@@ -35,7 +35,7 @@ enum Command {
     Check(user::CheckArgs),
     /// Write a user's current photo to a file, exactly as Graph returned it.
     Export(user::ExportArgs),
-    /// List the entries of a user's audit trail, and what each target did with them.
+    /// List what happened with a user's photo in the order of time, by whom and why, and what each target showed last.
     History(user::HistoryArgs),
     /// Show the way of a user's newest photo from the notification to each target, with the time of each hop.
     Trace(trace::TraceArgs),

@@ -47,12 +47,19 @@ impl ExportArgs {
 pub(super) struct HistoryArgs {
     #[command(flatten)]
     user: UserArg,
+    /// Print one JSON object: `events` in the order of time, and what each of `targets` showed last.
+    #[arg(long)]
+    json: bool,
 }
 
 impl HistoryArgs {
     pub(super) async fn run(self, process: &mut Process) -> Result<CommandOutcome> {
         let (storage, user) = self.user.find_in_storage(process).await?;
-        operate::history::history(&storage, user, &mut std::io::stdout()).await?;
+        let mut out = std::io::stdout();
+        match self.json {
+            true => operate::history::history_json(&storage, user, &mut out).await?,
+            false => operate::history::history(&storage, user, &mut out).await?,
+        }
         Ok(CommandOutcome::Success)
     }
 }

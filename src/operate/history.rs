@@ -1,63 +1,105 @@
-//! `photorelay history <user>`: every entry of a user's trail, and what targets made of it.
+//! `photorelay history <user>`: what happened with a user's photo, in the order of time: every entry of the trail, what
+//! targets made of it, and what operators decided. What is recorded, core's `history` gathers.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::io::Write;
 
 use anyhow::Result;
 use jiff::Timestamp;
-use photorelay_core::audit;
-use photorelay_core::contract::{AuditEntry, CaptureStatus, CauseKind, EntryKind, Head, Outcome, Receipt, Succession};
-use photorelay_core::documents::{self, Document};
-use photorelay_core::id::UserId;
-use photorelay_core::names::{self, Container, ReceiptName};
+use photorelay_core::contract::{
+    ApprovalReason, CaptureStatus, CauseKind, EntryKind, Head, NoteKind, Outcome, Succession, Verdict,
+};
+use photorelay_core::history::{self, HistoryEvent, HistoryFact, LastShown};
+use photorelay_core::id::{Digest, UserId};
 use photorelay_core::storage::Storage;
-use photorelay_core::store::list_all;
-use photorelay_core::{heads, id::Digest, receipts};
 
-/// Prints the entries, oldest first, and what the next check will find.
+/// Prints the events, oldest first, what targets show, and what the next check will find.
 pub async fn history(storage: &Storage, user: UserId, out: &mut dyn Write) -> Result<()> {
-    let blobs = &*storage.blobs;
-    let sequence = audit::sequence_numbers(blobs, user).await?;
-    if sequence.is_empty() {
+    let history = history::of_user(&*storage.blobs, user).await?;
+    if history.events.is_empty() {
         writeln!(out, "{user} has no entry in the audit trail: run `photorelay check {user}`")?;
         return Ok(());
     }
-    let receipts = receipts(storage, user).await?;
     writeln!(out, "{:>4}  {:<20}  {:<9}  {:<12}  {:<12}  pixels", "seq", "time", "kind", "cause", "sha-256")?;
-    for seq in sequence {
-        let Some(committed) = audit::read(blobs, user, seq).await? else { continue };
-        let entry = &committed.entry;
-        let (digest, pixels) = match &entry.photo {
-            Some(photo) => (short(photo.sha256), format!("{}x{}", photo.width, photo.height)),
-            None => (entry.seen.sha256.map(short).unwrap_or_else(|| "-".to_owned()), "-".to_owned()),
-        };
-        let (time, kind, cause) = (to_the_second(entry.observed_at), kind(entry.kind), cause(entry));
-        writeln!(out, "{seq:>4}  {time:<20}  {kind:<9}  {cause:<12}  {digest:<12}  {pixels}")?;
-        if let Some(reason) = &entry.reason {
-            writeln!(out, "      {reason}")?;
-        }
-        for receipt in receipts.get(&seq).into_iter().flatten() {
-            writeln!(out, "      {receipt}")?;
-        }
+    for event in &history.events {
+        print(event, out)?;
     }
-    for succession in successions(storage, user).await? {
-        writeln!(out, "{}", in_words(user, &succession))?;
+    for shown in &history.targets {
+        writeln!(out, "{}", last_shown(shown))?;
     }
-    if let Some(head) = heads::read(blobs, user).await? {
-        writeln!(out, "{}", state_of(&head))?;
+    for succession in &history.successions {
+        writeln!(out, "{}", in_words(user, succession))?;
+    }
+    if let Some(head) = &history.head {
+        writeln!(out, "{}", state_of(head))?;
     }
     Ok(())
 }
 
-/// The other users who are the same object in a target.
-async fn successions(storage: &Storage, user: UserId) -> Result<Vec<Succession>> {
-    let blobs = &*storage.blobs;
-    let mut found = Vec::new();
-    for listed in list_all(blobs, Container::Agents, &names::successions_prefix(user)).await? {
-        found.extend(documents::read(blobs, Container::Agents, &listed.name).await?);
+/// Prints the same as one JSON object, [`history::UserHistory`].
+pub async fn history_json(storage: &Storage, user: UserId, out: &mut dyn Write) -> Result<()> {
+    let history = history::of_user(&*storage.blobs, user).await?;
+    writeln!(out, "{}", serde_json::to_string_pretty(&history)?)?;
+    Ok(())
+}
+
+fn print(event: &HistoryEvent, out: &mut dyn Write) -> std::io::Result<()> {
+    let (seq, time) = (event.seq, to_the_second(event.at));
+    let signed = match (&event.by, &event.reason) {
+        (Some(by), Some(reason)) => Some(format!("by {by}: {reason}")),
+        (Some(by), None) => Some(format!("by {by}")),
+        (None, reason) => reason.clone(),
+    };
+    if let HistoryFact::Entry { kind: of, cause: by, sha256, pixels } = &event.fact {
+        let (kind, cause) = (kind(*of), cause(*by));
+        let digest = sha256.map_or("-".to_owned(), short);
+        let pixels = pixels.map_or("-".to_owned(), |(width, height)| format!("{width}x{height}"));
+        writeln!(out, "{seq:>4}  {time:<20}  {kind:<9}  {cause:<12}  {digest:<12}  {pixels}")?;
+        return signed.map_or(Ok(()), |signed| writeln!(out, "      {signed}"));
     }
-    Ok(found)
+    let signed = match (&event.by, signed) {
+        (_, None) => String::new(),
+        (Some(_), Some(signed)) => format!(" {signed}"),
+        (None, Some(reason)) => format!(" ({reason})"),
+    };
+    let target = event.target.as_deref().map(|target| format!("{target}: ")).unwrap_or_default();
+    writeln!(out, "{seq:>4}  {time:<20}  {target}{}{signed}", fact(&event.fact))
+}
+
+/// What happened in a target.
+fn fact(fact: &HistoryFact) -> String {
+    match fact {
+        HistoryFact::Entry { kind: of, .. } => kind(*of).to_owned(),
+        HistoryFact::Decided { verdict, held_for, .. } => {
+            let what = match held_for {
+                ApprovalReason::Removal => "the removal",
+                ApprovalReason::Foreign => "the overwrite",
+                ApprovalReason::Cleared => "the photo that was cleared",
+            };
+            match verdict {
+                Verdict::Approved => format!("approved {what}"),
+                Verdict::Rejected => format!("rejected {what}"),
+            }
+        }
+        HistoryFact::Noted { note, .. } => match note {
+            NoteKind::DryRun => "dry run".to_owned(),
+            NoteKind::OutOfScope => "out of scope".to_owned(),
+            NoteKind::Held => "held".to_owned(),
+        },
+        HistoryFact::Undone { after: Some(value), .. } => format!("undone, put back {}", short(*value)),
+        HistoryFact::Undone { after: None, .. } => "undone, cleared".to_owned(),
+        HistoryFact::Processed { outcome: of, server, .. } => format!("{} on {server}", outcome(*of)),
+        HistoryFact::Unreadable { blob } => format!("{blob} cannot be read"),
+    }
+}
+
+fn last_shown(shown: &LastShown) -> String {
+    let LastShown { target, sha256, seq, at } = shown;
+    let value = match (sha256, seq) {
+        (None, _) => "no photo".to_owned(),
+        (Some(value), Some(seq)) => format!("{}, the photo of entry {seq}", short(*value)),
+        (Some(value), None) => format!("{}, which photorelay did not make", short(*value)),
+    };
+    format!("{target} showed {value} at {}", to_the_second(*at))
 }
 
 fn in_words(user: UserId, succession: &Succession) -> String {
@@ -68,29 +110,6 @@ fn in_words(user: UserId, succession: &Succession) -> String {
         (true, false) => format!("{target}: succeeded by {later}, who is the same object there"),
         (false, false) => format!("{target}: succeeds {earlier}, who was the same object there"),
     }
-}
-
-/// The receipts of each entry, in words; of one target, the last one counts.
-async fn receipts(storage: &Storage, user: UserId) -> Result<BTreeMap<u32, Vec<String>>> {
-    let blobs = &*storage.blobs;
-    let mut by_entry: BTreeMap<u32, Vec<String>> = BTreeMap::new();
-    for name in receipts::names_of(blobs, user).await? {
-        let found = documents::inspect::<Receipt>(blobs, Container::Receipts, &name.to_string()).await?;
-        let ReceiptName { seq, target, .. } = name;
-        let text = match found {
-            Document::Valid(receipt) => {
-                let at = to_the_second(receipt.at);
-                let mut text = format!("{target}: {} at {at} on {}", outcome(receipt.outcome), receipt.server);
-                if let Some(reason) = &receipt.reason {
-                    let _ = write!(text, " ({reason})");
-                }
-                text
-            }
-            Document::Absent | Document::Unreadable(_) => format!("{target}: a receipt that cannot be read"),
-        };
-        by_entry.entry(seq).or_default().push(text);
-    }
-    Ok(by_entry)
 }
 
 fn state_of(head: &Head) -> String {
@@ -124,8 +143,8 @@ fn kind(kind: EntryKind) -> &'static str {
     }
 }
 
-fn cause(entry: &AuditEntry) -> &'static str {
-    match entry.cause.kind {
+fn cause(cause: CauseKind) -> &'static str {
+    match cause {
         CauseKind::Notification => "notification",
         CauseKind::Sweep => "sweep",
         CauseKind::Operator => "operator",

@@ -76,7 +76,7 @@ async fn an_earlier_photo_is_put_back_and_stays_until_the_person_changes_it(stor
 
     let history = succeeds(&world, &["history", &id]).await;
     let lines: Vec<&str> = history.lines().collect();
-    for (words, line) in [("captured", 1), ("notification", 1), ("ad: written at", 2)] {
+    for (words, line) in [("captured", 1), ("notification", 1), ("ad: written on", 2)] {
         assert!(lines[line].contains(words), "{words:?} is missing in line {line} of\n{history}");
     }
     let restored = lines.iter().position(|line| line.contains("restored")).unwrap();

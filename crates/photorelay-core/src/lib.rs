@@ -15,6 +15,7 @@ pub mod documents;
 pub mod entra;
 pub mod figures;
 pub mod heads;
+pub mod history;
 pub mod hops;
 pub mod id;
 pub mod names;
