@@ -187,7 +187,7 @@ impl HealthState {
 }
 
 /// A reason without what differs between users: what stands in brackets, numbers and ids.
-fn kind(reason: &str) -> String {
+pub(crate) fn kind(reason: &str) -> String {
     let sentence = reason.split(" (").next().unwrap_or_default();
     let words = sentence.split_whitespace().filter(|word| !word.contains(|c: char| c.is_ascii_digit()));
     words.collect::<Vec<_>>().join(" ")

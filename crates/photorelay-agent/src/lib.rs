@@ -20,5 +20,6 @@ pub mod policy;
 pub mod publisher;
 pub mod quota;
 mod receiving;
+mod report;
 pub mod stop_switch;
 pub mod writeback;

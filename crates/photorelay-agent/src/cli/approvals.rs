@@ -1,7 +1,10 @@
 //! `held`, `approve` and `reject`: what an operator decides about single users or about all of them.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 use clap::Args;
+use photorelay_agent::operate::report::held_report;
 use photorelay_core::approvals::{ApprovalItem, Approvals};
 use photorelay_core::contract::{Decision, Verdict};
 use photorelay_core::id::UserId;
@@ -71,11 +74,21 @@ pub(super) struct HeldArgs {
     /// Print a JSON array.
     #[arg(long)]
     json: bool,
+    /// Also write it to this folder, with what the target shows and what is wanted: pages that need nothing else.
+    #[arg(long, value_name = "DIR")]
+    html: Option<PathBuf>,
 }
 
 impl HeldArgs {
     pub(super) async fn run(self, process: &mut Process) -> Result<CommandOutcome> {
-        let held = approvals(&Started::new(process, Audience::Operator)?).pending(None).await?;
+        let started = Started::new(process, Audience::Operator)?;
+        let held = approvals(&started).pending(None).await?;
+        if let Some(folder) = &self.html {
+            let waiting: Vec<(UserId, String)> =
+                held.iter().map(|item| (item.held.user_id, item.held.reason.clone())).collect();
+            let index = held_report(&started.dry_run()?, &started.storage, &waiting, folder).await?;
+            eprintln!("{}", index.display());
+        }
         if self.json {
             println!("{}", serde_json::to_string_pretty(&held)?);
         } else {

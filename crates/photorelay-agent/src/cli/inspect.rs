@@ -1,10 +1,13 @@
 //! `doctor`, `plan` and `drift`: what is wrong, and what would be written. None of them writes to a target.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 use clap::Args;
 use photorelay_agent::config::AgentConfig;
 use photorelay_agent::operate::doctor;
 use photorelay_agent::operate::drift::{DriftFix, drift};
+use photorelay_agent::operate::report::{ReportedUsers, preview_report};
 use photorelay_core::diagnosis::Diagnosis;
 use photorelay_core::id::UserId;
 use photorelay_core::process::{Audience, CommandOutcome, Process};
@@ -67,11 +70,21 @@ pub(super) struct DriftArgs {
     /// Queue a write-back message for every user who differs.
     #[arg(long)]
     fix: bool,
+    /// Write who differs, with the pictures, to this folder instead: pages that need nothing else.
+    #[arg(long, value_name = "DIR", conflicts_with = "fix")]
+    html: Option<PathBuf>,
 }
 
 impl DriftArgs {
     pub(super) async fn run(self, process: &mut Process) -> Result<CommandOutcome> {
         let started = Started::new(process, Audience::Operator)?;
+        if let Some(folder) = &self.html {
+            let (limits, which) = (started.config.quota, ReportedUsers::Differing);
+            let (reconciler, folder) = (started.dry_run()?, Some(folder.as_path()));
+            let (totals, index) = preview_report(&reconciler, &started.storage, which, folder, None, limits).await?;
+            println!("{}", index.unwrap_or_default().display());
+            return Ok(CommandOutcome::healthy_if(totals.differing() == 0));
+        }
         let (queues, queue) = (&*started.storage.queues, &started.config.identity.target.queue);
         let fix = self.fix.then_some(DriftFix { queues, queue });
         let mut out = std::io::stdout();

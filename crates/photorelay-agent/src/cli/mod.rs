@@ -8,6 +8,7 @@ mod forward;
 mod inspect;
 mod mim;
 mod photos;
+mod preview;
 mod services;
 mod start;
 mod switch;
@@ -39,6 +40,8 @@ enum AgentCommand {
     Plan(inspect::PlanArgs),
     /// Show the way of a user's newest photo, with the time of each hop, and what the target shows now.
     Trace(trace::AgentTraceArgs),
+    /// Show what would be written for every user, before anything is; writes to no target.
+    Preview(preview::PreviewArgs),
     /// Compare the target with the audit trail for every user; exits with 2 if users differ.
     Drift(inspect::DriftArgs),
     /// List the changes that wait for approval.
@@ -70,6 +73,7 @@ impl AgentCli {
             AgentCommand::Doctor(args) => args.run(process).await,
             AgentCommand::Plan(args) => args.run(process).await,
             AgentCommand::Trace(args) => args.run(process).await,
+            AgentCommand::Preview(args) => args.run(process).await,
             AgentCommand::Drift(args) => args.run(process).await,
             AgentCommand::Held(args) => args.run(process).await,
             AgentCommand::Approve(selection) => selection.approve(process).await,

@@ -3,4 +3,6 @@
 pub mod doctor;
 pub mod drift;
 mod feed;
+pub mod preview;
+pub mod report;
 pub mod undo;

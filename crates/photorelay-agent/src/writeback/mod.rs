@@ -26,6 +26,7 @@ pub use error::WriteBackError;
 pub use outcome::WritebackOutcome;
 pub(crate) use outcome::{ReceivedMessage, Settlement};
 pub use plan::{DriftState, Plan};
+pub(crate) use plan::{PlannedStep, PlannedUser};
 pub use reconciler::Reconciler;
 pub use settings::WritebackSettings;
 pub use undo::{ClearingLimit, UndoOutcome, UndoStep};

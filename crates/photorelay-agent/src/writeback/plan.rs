@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use photorelay_core::contract::{EntryKind, WriteBack};
+use bytes::Bytes;
+use photorelay_core::contract::{EntryKind, Identity, WriteBack};
 use photorelay_core::id::{Digest, UserId};
 
 use super::error::WriteBackError;
@@ -44,6 +45,8 @@ pub struct Plan {
     pub wants: Option<Digest>,
     /// The size of the value that is wanted.
     pub bytes: u64,
+    /// The rendition that the target takes.
+    pub rendition: String,
     pub state: DriftState,
     /// It waits for an operator, and `held` lists it: announcing it again changes nothing.
     pub is_held: bool,
@@ -52,14 +55,40 @@ pub struct Plan {
     pub message: WriteBack,
 }
 
+/// A plan, and the value that the target shows.
+pub(crate) struct PlannedUser {
+    pub(crate) plan: Plan,
+    pub(crate) present: Option<Bytes>,
+    pub(crate) identity: Identity,
+    pub(crate) step: PlannedStep,
+}
+
+/// What the plan comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PlannedStep {
+    Nothing,
+    Write,
+    AskOperator,
+    Note,
+    Refuse,
+}
+
 impl Reconciler {
     /// None if the trail says nothing that concerns targets.
     pub async fn plan(&self, user: UserId) -> Result<Option<Plan>, WriteBackError> {
+        Ok(self.planned(user).await?.map(|planned| planned.plan))
+    }
+
+    /// The same with what it was worked out from.
+    pub(crate) async fn planned(&self, user: UserId) -> Result<Option<PlannedUser>, WriteBackError> {
         let Some(latest) = self.trail.latest(user).await? else { return Ok(None) };
         let Some(message) = WriteBack::announcing(&latest.entry, latest.sha256) else { return Ok(None) };
         let newest = self.trail.newest(user, &message).await?;
-        let out_of_scope = |plan, reason| Ok(Some(Plan { state: DriftState::OutOfScope, would: reason, ..plan }));
         let plan = self.not_compared(&newest, message);
+        let identity = newest.committed.entry.identity.clone();
+        let unread = |plan, step| Ok(Some(PlannedUser { plan, present: None, identity: identity.clone(), step }));
+        let out_of_scope =
+            |plan, would| unread(Plan { state: DriftState::OutOfScope, would, ..plan }, PlannedStep::Note);
         if let Some(reason) = self.excluded(user) {
             return out_of_scope(plan, reason.to_owned());
         }
@@ -72,7 +101,8 @@ impl Reconciler {
             Ok(found) => found,
             Err(ConnectorError::OutOfScope(reason)) => return out_of_scope(plan, reason),
             Err(ConnectorError::Refused(reason)) => {
-                return Ok(Some(Plan { would: NextStep::Refuse { reason }.describe(), ..plan }));
+                let would = NextStep::Refuse { reason }.describe();
+                return unread(Plan { would, ..plan }, PlannedStep::Refuse);
             }
             Err(error) => return Err(error.into()),
         };
@@ -98,7 +128,20 @@ impl Reconciler {
             _ => false,
         };
         let (shows, would) = (observed.shows(), step.describe());
-        Ok(Some(Plan { object: Some(entry.0), shows, state, is_held, would, ..plan }))
+        let plan = Plan { object: Some(entry.0), shows, state, is_held, would, ..plan };
+        let step = match step {
+            NextStep::Nothing => PlannedStep::Nothing,
+            NextStep::Write(_) => PlannedStep::Write,
+            NextStep::AskOperator { .. } => PlannedStep::AskOperator,
+            NextStep::Note { .. } => PlannedStep::Note,
+            NextStep::Refuse { .. } => PlannedStep::Refuse,
+        };
+        Ok(Some(PlannedUser { plan, present, identity, step }))
+    }
+
+    /// The rendition that the target takes.
+    pub(crate) fn rendition(&self) -> &str {
+        self.connector.rendition()
     }
 
     /// What is known before the target was read.
@@ -113,6 +156,7 @@ impl Reconciler {
             shows: None,
             wants: rendition.map(|rendition| rendition.sha256),
             bytes: rendition.map_or(0, |rendition| rendition.bytes),
+            rendition: self.rendition().to_owned(),
             state: DriftState::Refused,
             is_held: false,
             would: String::new(),

@@ -26,6 +26,7 @@ mod mim_ldif;
 mod mim_losses;
 mod missing_store;
 mod photo_server;
+mod preview;
 mod program;
 mod stubborn;
 mod tcp;

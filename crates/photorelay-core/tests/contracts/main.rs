@@ -4,6 +4,7 @@ mod figures;
 mod heartbeats;
 mod hop_times;
 mod operators;
+mod previews;
 
 use std::fmt::Debug;
 use std::path::PathBuf;

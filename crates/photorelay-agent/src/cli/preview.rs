@@ -1,0 +1,53 @@
+//! `preview`: what would be written, before anything is.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use photorelay_agent::operate::preview::PreviewPublisher;
+use photorelay_agent::operate::report::{ReportedUsers, preview_report};
+use photorelay_core::process::{Audience, CommandOutcome, Process};
+use serde_json::json;
+
+use super::start::Started;
+
+#[derive(Args)]
+pub(super) struct PreviewArgs {
+    /// Write a report with the pictures to this folder: pages that need nothing else.
+    #[arg(long, value_name = "DIR")]
+    html: Option<PathBuf>,
+    /// Publish it in the storage, where `photorelay console` shows it.
+    #[arg(long)]
+    publish: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl PreviewArgs {
+    pub(super) async fn run(self, process: &mut Process) -> Result<CommandOutcome> {
+        let started = Started::new(process, Audience::Operator)?;
+        let (identity, limits) = (&started.config.identity, started.config.quota);
+        let publisher =
+            self.publish.then(|| PreviewPublisher::new(&started.storage.blobs, &identity.target.name, &identity.name));
+        let (reconciler, folder) = (started.dry_run()?, self.html.as_deref());
+        let reported =
+            preview_report(&reconciler, &started.storage, ReportedUsers::All, folder, publisher, limits).await?;
+        let (totals, index) = reported;
+        if self.json {
+            let report = json!({
+                "target": identity.target.name, "people": totals.people, "states": totals.states,
+                "leftOut": totals.left_out, "bytes": totals.bytes, "minutes": totals.minutes(limits), "html": index,
+            });
+            println!("{}", serde_json::to_string_pretty(&report)?);
+            return Ok(CommandOutcome::Success);
+        }
+        for (label, text) in totals.lines(limits) {
+            println!("{label:<22} {text}");
+        }
+        if let Some(index) = index {
+            println!("{:<22} {}", "report", index.display());
+        }
+        Ok(CommandOutcome::Success)
+    }
+}
