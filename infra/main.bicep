@@ -227,6 +227,11 @@ module createOnlyRole 'modules/create-only-role.bicep' = {
   scope: group
 }
 
+module eraseRole 'modules/erase-role.bicep' = {
+  name: 'erase-role'
+  scope: group
+}
+
 // Before the app, so that its roles are in place when it first starts.
 module functionAccess 'modules/function-access.bicep' = {
   name: 'function-access'
@@ -249,6 +254,8 @@ module functionAccess 'modules/function-access.bicep' = {
       receiptsContainer
       agentsContainer
     ]
+    eraseRoleId: eraseRole.outputs.roleDefinitionId
+    receiptsContainer: receiptsContainer
     workedQueues: [
       checksQueue
       '${checksQueue}-poison'

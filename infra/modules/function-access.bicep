@@ -18,6 +18,12 @@ param createOnlyRoleId string
 @description('Containers that only agents write. The function reads receipts and heartbeats.')
 param readContainers array
 
+@description('Role that only deletes blobs. See erase-role.bicep.')
+param eraseRoleId string
+
+@description('Container with the receipts, and with the values that agents saved from targets.')
+param receiptsContainer string
+
 @description('Queues that the function sends to and receives from.')
 param workedQueues array
 
@@ -130,6 +136,25 @@ resource reading 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for (co
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.blobDataReader)
   }
 }]
+
+// Erases the values that agents saved from targets, `*.before`, when their user is forgotten. The condition keeps it from
+// deleting a receipt.
+resource receipts 'Microsoft.Storage/storageAccounts/blobServices/containers@2023-05-01' existing = {
+  name: receiptsContainer
+  parent: blobService
+}
+
+resource erasing 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(storage.id, receiptsContainer, principalId, eraseRoleId)
+  scope: receipts
+  properties: {
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: eraseRoleId
+    condition: '((!(ActionMatches{\'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/delete\'})) OR (@Resource[Microsoft.Storage/storageAccounts/blobServices/containers/blobs:path] StringLike \'*.before\'))'
+    conditionVersion: '2.0'
+  }
+}
 
 // The trigger receives, renews, releases with a delay (a message write, which Message Processor does not allow),
 // deletes, and moves to the poison queue; the webhook and the sweep send.

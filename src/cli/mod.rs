@@ -41,7 +41,7 @@ enum Command {
     Trace(trace::TraceArgs),
     /// Restore an earlier photo, by its number in `history`.
     Restore(user::RestoreArgs),
-    /// Delete a user's photos permanently and stop capturing new ones; the audit trail stays.
+    /// Erase everything in which a user can be recognised, and stop capturing; the audit trail stays.
     Forget(user::ForgetArgs),
     /// Check everything that a photo depends on along its way; exits with 2 if something is wrong.
     Doctor(health::DoctorArgs),

@@ -119,7 +119,7 @@ impl ForgetArgs {
         let (config, app) = start::app(process).await?;
         let user = self.user.find(&app).await?;
         let wanted = Forget { tenant: config.graph.tenant_id, user, signature, yes: self.yes };
-        operate::forget::forget(&app.storage, wanted, &mut std::io::stdout()).await?;
+        operate::forget::forget(&app.storage, &config.targets, wanted, &mut std::io::stdout()).await?;
         Ok(CommandOutcome::Success)
     }
 }

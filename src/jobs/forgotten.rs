@@ -1,19 +1,46 @@
-//! Deletes the photos of forgotten users, repeatedly.
+//! Erases everything in which a forgotten user can be recognised, repeatedly: photos, renditions, fingerprints, and the
+//! values that agents found in targets and saved.
 //!
-//! A slow worker may store a photo after the user was forgotten; it never gets to commit it. So `forget` deletes once,
-//! and every sweep deletes again. The trail stays: it holds digests and no photo.
+//! A slow worker may store a photo after the user was forgotten; it never gets to commit it. So `forget` erases once,
+//! and every sweep erases again. The trail stays: it holds digests and, from version 2 of its entries on, no picture.
 
 use photorelay_core::id::UserId;
 use photorelay_core::names::{self, Container};
 use photorelay_core::store::{BlobStore, Pager, StoreError};
 
-/// Deletes everything below `photos/{userId}/` and returns how many blobs that were.
-pub async fn delete_photos(blobs: &dyn BlobStore, user: UserId) -> Result<usize, StoreError> {
-    let mut photos = Pager::new(blobs, Container::Photos, names::person_prefix(user), |blob| Some(blob.name));
-    let mut deleted = 0;
-    while let Some(photo) = photos.next().await? {
-        blobs.delete(Container::Photos, &photo).await?;
-        deleted += 1;
+/// How many blobs were deleted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Erasure {
+    /// Below `photos/{userId}/`: photos, renditions and fingerprints.
+    pub photos: usize,
+    /// `receipts/{userId}/*.before`.
+    pub saved_values: usize,
+}
+
+/// Deletes every likeness of this user.
+pub async fn erase(blobs: &dyn BlobStore, user: UserId) -> Result<Erasure, StoreError> {
+    let mut erasure = Erasure::default();
+    for (container, name) in likenesses(blobs, user).await? {
+        blobs.delete(container, &name).await?;
+        match container {
+            Container::Photos => erasure.photos += 1,
+            _ => erasure.saved_values += 1,
+        }
     }
-    Ok(deleted)
+    Ok(erasure)
+}
+
+/// Every blob in which the user can be recognised, photos first.
+pub async fn likenesses(blobs: &dyn BlobStore, user: UserId) -> Result<Vec<(Container, String)>, StoreError> {
+    let mut found = Vec::new();
+    let mut photos = Pager::new(blobs, Container::Photos, names::person_prefix(user), |blob| Some(blob.name));
+    while let Some(name) = photos.next().await? {
+        found.push((Container::Photos, name));
+    }
+    let is_saved = |blob: photorelay_core::store::Listed| names::parse_kept_value(&blob.name).map(|_| blob.name);
+    let mut saved = Pager::new(blobs, Container::Receipts, names::person_prefix(user), is_saved);
+    while let Some(name) = saved.next().await? {
+        found.push((Container::Receipts, name));
+    }
+    Ok(found)
 }

@@ -7,7 +7,7 @@ use std::io::Write;
 
 use anyhow::{Context, Result, bail, ensure};
 use photorelay_core::audit;
-use photorelay_core::contract::{AuditEntry, EntryKind};
+use photorelay_core::contract::{AuditEntry, EntryKind, PhotoFacts};
 use photorelay_core::id::{TenantId, UserId};
 use photorelay_core::names;
 use photorelay_core::operator::OperatorSignature;
@@ -46,7 +46,8 @@ pub async fn restore(storage: &Storage, targets: &Targets, wanted: Restore, out:
         append(blobs, wanted.tenant, user, EntryKind::Restored, &wanted.signature, async |entry, newest| {
             let forgotten = newest.is_some_and(|newest| newest.entry.kind == EntryKind::Forgotten);
             ensure!(!forgotten, "{user} was forgotten: there is no photo to put back");
-            let photo = earlier.photo.clone();
+            // A fingerprint in an entry of version 1 is not copied into another one that can never be deleted.
+            let photo = earlier.photo.clone().map(|photo| PhotoFacts { fingerprint: None, ..photo });
             let renditions = earlier.renditions.clone();
             Ok(AuditEntry { photo, renditions, ..entry })
         })

@@ -2,10 +2,10 @@
 
 use graph_sim::NotificationMode;
 use photorelay::jobs::sweep::Run;
-use photorelay_core::contract::{CaptureStatus, EntryKind, FetchPolicy};
+use photorelay_core::contract::{self, CaptureStatus, EntryKind, EntryVersion, FetchPolicy};
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::names::{self, Container};
-use photorelay_core::store::list_all;
+use photorelay_core::store::{Metadata, list_all};
 use photorelay_core::vault;
 use testkit::on_every_store;
 use testkit::process::{OPERATOR, text};
@@ -153,11 +153,14 @@ async fn a_forgotten_person_has_no_photos_and_gets_none_whatever_happens() {
     let others = photos_of(&world, other).await;
 
     let asked = fails(&world, &["forget", &id]).await;
-    assert!(asked.contains("--yes") && asked.contains("4 blobs"), "{asked}");
-    assert_eq!((photos_of(&world, user).await, world.trail(user).await.len()), (4, 2));
+    assert!(asked.contains("--yes") && asked.contains("6 blobs"), "{asked}");
+    assert_eq!((photos_of(&world, user).await, world.trail(user).await.len()), (6, 2));
 
     let told = succeeds(&world, &["forget", &id, "--yes"]).await;
-    assert!(told.contains("forgotten as entry 3") && told.contains("deleted 4 blobs"), "{told}");
+    assert!(
+        told.contains("forgotten as entry 3") && told.contains("deleted 6 blobs") && told.contains("left    0 blobs"),
+        "{told}"
+    );
     assert_eq!((photos_of(&world, user).await, photos_of(&world, other).await), (0, others));
     assert_eq!(world.head(user).await.unwrap().capture_status, CaptureStatus::Forgotten);
 
@@ -175,6 +178,8 @@ async fn a_forgotten_person_has_no_photos_and_gets_none_whatever_happens() {
     assert!(again.contains("forgotten as entry 3") && again.contains("deleted 0 blobs"), "{again}");
     let verified = succeeds(&world, &["audit", "verify"]).await;
     assert!(verified.contains("the trail is intact"), "{verified}");
+    world.settle().await;
+    assert_eq!(world.written(user), None, "the folder held a copy");
     world.end().await;
 }
 
@@ -204,4 +209,22 @@ async fn what_a_slow_worker_stored_after_the_person_was_forgotten_is_deleted_by_
     assert_eq!(photos_of(&world, user).await, 0);
     world.settle().await;
     world.end().await;
+}
+
+#[tokio::test]
+async fn forget_says_which_entries_hold_a_fingerprint_that_it_cannot_erase() {
+    let world = World::start().await;
+    let user = world.user(0);
+    with_photos(&world, user, 1).await;
+    // As a program before version 2 of the entries wrote it.
+    let mut entry = world.trail(user).await.remove(0).entry;
+    entry.v = EntryVersion::V1;
+    entry.photo.as_mut().unwrap().fingerprint = Some("f1.".to_owned());
+    let blobs = &world.storage().blobs;
+    let (name, bytes) = (names::audit_entry(user, 1), contract::to_bytes(&entry).into());
+    blobs.put(Container::Audit, &name, "application/json", bytes, &Metadata::new()).await.unwrap();
+    let told = succeeds(&world, &["forget", &user.to_string(), "--yes"]).await;
+    assert!(told.contains("STAYS   entries 1 of the trail are of version 1"), "{told}");
+    // The receipt names the entry as it was.
+    world.settle().await;
 }

@@ -91,6 +91,11 @@ impl WritePolicy {
         self.pilot.as_ref().is_none_or(|pilot| pilot.0.contains(&user))
     }
 
+    /// The same policy where copies of a forgotten user are erased: within the deletion threshold, without waiting.
+    pub fn erasing(&self) -> Self {
+        Self { removal: RemovalPolicy::Clear, ..self.clone() }
+    }
+
     /// How many removals a day may have, in a tenant of so many users.
     pub fn removals(&self, users: u32) -> u32 {
         self.removals_per_day

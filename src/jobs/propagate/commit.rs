@@ -34,7 +34,7 @@ pub(super) fn entry(
             content_type: decoded.content_type.to_owned(),
             width: decoded.width,
             height: decoded.height,
-            fingerprint: decoded.fingerprint.to_string(),
+            fingerprint: None,
         }),
         renditions: decoded.renditions.iter().map(facts).collect(),
         ..next_entry(cx, EntryKind::Captured, seen, user).following(newest)

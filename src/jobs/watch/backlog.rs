@@ -13,13 +13,13 @@ use photorelay_core::store::{BlobStore, Pager, StoreError};
 use photorelay_core::target::Targets;
 
 use super::status::{RefusedPhoto, Trail};
-use crate::jobs::forgotten::delete_photos;
+use crate::jobs::forgotten::erase;
 use crate::jobs::state_listing::{StateListing, UserRecord};
 
 /// The most entries that are read to find out how long they have waited; beyond that, all wait for the same reason.
 const MAX_READS: u64 = 500;
 
-/// Goes through all users once. Deletes the photos of forgotten users on the way, if asked to.
+/// Goes through all users once. Erases the likenesses of forgotten users on the way, if asked to.
 pub(super) async fn count(storage: &Storage, targets: &Targets, deletes_forgotten: bool) -> Result<Trail, StoreError> {
     let mut trail = Trail::default();
     let mut state = StateListing::open(&*storage.blobs);
@@ -30,7 +30,14 @@ pub(super) async fn count(storage: &Storage, targets: &Targets, deletes_forgotte
         if record.is_forgotten() {
             trail.forgotten += 1;
             if deletes_forgotten {
-                delete_photos(&*storage.blobs, user).await?;
+                match erase(&*storage.blobs, user).await {
+                    Ok(_) => {}
+                    // The rest of the sweep does not wait for a role.
+                    Err(error @ StoreError::Denied { .. }) => {
+                        tracing::error!(user.id = %user, %error, "a forgotten user's likeness is not erased");
+                    }
+                    Err(error) => return Err(error),
+                }
             }
             continue;
         }

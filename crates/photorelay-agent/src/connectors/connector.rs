@@ -53,6 +53,12 @@ pub trait Connector: Send + Sync + Debug {
         String::new()
     }
 
+    /// Whether what it shows are copies that photorelay made, which are erased for a user who was forgotten. What becomes
+    /// of a photo in a directory, which belongs to its owners, is policy.
+    fn holds_copies(&self) -> bool {
+        false
+    }
+
     /// The one entry that belongs to this user, and what it shows: two independent identifiers agree, or the user is not
     /// found. Changes nothing in the target.
     async fn find(&self, user: UserId, identity: &Identity) -> Result<(EntryRef, Option<Bytes>), ConnectorError>;

@@ -79,7 +79,6 @@ impl ForwardHandler {
     /// Sends the event of the user's newest entry, unless the receiver has it.
     async fn forward(&self, user: UserId, received: ReceivedMessage<'_>) -> Result<(), ForwardError> {
         let newest = self.trail.newest(user, received.message).await?.committed;
-        // A user who was forgotten: targets are left as they are.
         let Some(event) = WriteBack::announcing(&newest.entry, newest.sha256) else { return Ok(()) };
         let receipts = self.receipts.of_user(user).await?;
         let counts = receipts.iter().rev().find(|receipt| receipt.seq == event.data.seq);

@@ -9,6 +9,7 @@ use super::next_step::Observed;
 use super::outcome::{ActOutcome, Unwritten};
 use super::permission::PresentValue;
 use super::reconciler::Reconciler;
+use super::trail::Desired;
 
 impl Reconciler {
     pub(super) async fn hold(
@@ -20,7 +21,10 @@ impl Reconciler {
     ) -> Result<ActOutcome, WriteBackError> {
         let pending = self.pending_approval(present, held_for, &reason).await?;
         if !self.approvals.is_held(&pending).await? {
-            if let Some(bytes) = observed.present {
+            // Of a user who was forgotten no copy is made any more.
+            if let Some(bytes) = observed.present
+                && observed.newest.desired != Desired::Forgotten
+            {
                 self.writer.back_up(present.user, bytes).await?;
             }
             self.approvals.hold(&pending).await?;

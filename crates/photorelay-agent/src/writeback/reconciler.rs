@@ -264,10 +264,7 @@ impl Reconciler {
                     Err(reason) => return Ok(NextStep::Refuse { reason }),
                 }
             }
-            Desired::NoPhoto => None,
-            Desired::Forgotten => {
-                return Ok(NextStep::Note { kind: NoteKind::Held, reason: "this user was forgotten".to_owned() });
-            }
+            Desired::NoPhoto | Desired::Forgotten => None,
         };
         let shows = observed.shows();
         if shows == value.as_deref().map(Digest::of) {
@@ -283,6 +280,9 @@ impl Reconciler {
         let present = PresentValue { user, seq: newest.seq(), value: shows, is_ours };
         let permission = match value {
             Some(_) => may_replace(&self.approvals, &self.policy, present).await?,
+            None if newest.desired == Desired::Forgotten && self.connector.holds_copies() => {
+                may_remove(&self.approvals, &self.policy.erasing(), present).await?
+            }
             None => may_remove(&self.approvals, &self.policy, present).await?,
         };
         let leave = match permission {
@@ -317,6 +317,7 @@ impl Reconciler {
         }
         // A value that we wrote is in the photos already, and is backed up besides where there is no photo any more.
         if let (Some(bytes), Some((value, _))) = (present, change.replaces)
+            && newest.desired != Desired::Forgotten
             && (newest.desired == Desired::NoPhoto || !value.is_ours)
         {
             self.writer.back_up(user, bytes).await?;

@@ -21,7 +21,7 @@ use super::error::WriteBackError;
 pub(super) enum Desired {
     Photo,
     NoPhoto,
-    /// The user was forgotten: targets are left as they are.
+    /// The user was forgotten: no photo, and no back-up of what the target shows.
     Forgotten,
 }
 

@@ -34,12 +34,10 @@ impl Reconciler {
             UndoOutcome::Undone(_) => return Ok(WritebackOutcome::Noted(NoteKind::Held)),
             UndoOutcome::Would(UndoStep::Clear(_)) => Unwritten::because(NoteKind::DryRun, "would clear the photo"),
             UndoOutcome::Would(_) => Unwritten::because(NoteKind::DryRun, "would put back the earlier value"),
+            // Notes are logged, and logs name no operator.
             UndoOutcome::Left(reason) => {
-                let by = &signature.by;
-                Unwritten::because(
-                    NoteKind::Held,
-                    format!("{by} asked to undo this, and nothing was changed: {reason}"),
-                )
+                let reason = format!("an operator asked to undo this, and nothing was changed: {reason}");
+                Unwritten::because(NoteKind::Held, reason)
             }
         };
         Ok(self.writer.note(user, seq, note).await?)

@@ -10,6 +10,7 @@ use photorelay_agent::policy::{ForeignPolicy, WritePolicy};
 use photorelay_core::contract::Outcome;
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::names::WRITEBACKS_QUEUE;
+use photorelay_core::target::Targets;
 use testkit::process::{agent_command, text};
 use testkit::world::{Store, World, fixture, guid};
 use tokio_util::sync::CancellationToken;
@@ -102,7 +103,9 @@ async fn two_living_users_with_one_anchor_are_refused_until_one_of_them_is_forgo
     assert_eq!(alerts(&world).await, ["two_users_one_object"]);
 
     let forgotten = Forget { tenant: world.tenant_id(), user: one, signature: operator(), yes: true };
-    forget(world.storage(), forgotten, &mut Vec::new()).await.unwrap();
+    forget(world.storage(), &Targets::default(), forgotten, &mut Vec::new()).await.unwrap();
+    world.settle().await;
+    assert!(world.written(other).is_some(), "what is erased is not the photo of the user whose object it is now");
     reconcile(&world).await;
     assert!(world.shows_newest(other).await);
     assert!(alerts(&world).await.is_empty());

@@ -27,6 +27,8 @@ use testkit::world::{World, guid};
 use tokio::net::TcpListener;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
+use crate::agent_forget::forgotten;
+use crate::agent_policy::{approvals, operator};
 use crate::agent_work::{announced, world};
 
 const KEY: &[u8] = b"a key of the tests, 32 bytes long";
@@ -137,6 +139,23 @@ async fn a_change_arrives_once_as_a_signed_cloud_event_without_a_photo() {
     world.storage().queues.send(WRITEBACKS_QUEUE, again).await.unwrap();
     forwarder.drain().await.unwrap();
     assert_eq!(endpoint.asked().len(), 1, "what has arrived is not sent again");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_receiver_learns_that_a_user_was_forgotten_and_nothing_of_a_request_to_undo() {
+    let world = world(1).await;
+    let (user, endpoint) = (world.user(0), Endpoint::answering(&[]).await);
+    announced(&world, &[user]).await;
+    approvals(&world).request_undo(user, 1, &operator()).await.unwrap();
+    let forwarder = forwarder(&world, &endpoint);
+    forwarder.drain().await.unwrap();
+    assert_eq!(endpoint.asked().len(), 1, "an earlier photo is not the receiver's to put back");
+    forgotten(&world, user).await;
+    forwarder.drain().await.unwrap();
+    let [_, erased] = &endpoint.asked()[..] else { panic!("a second event") };
+    assert_eq!(erased.event()["type"], "photorelay.photo.removed.v1");
+    assert_eq!(world.receipt(user, 2).await.unwrap().outcome, Outcome::Written);
     world.end().await;
 }
 

@@ -5,6 +5,7 @@ mod agent_commands;
 mod agent_decisions;
 mod agent_first_fill;
 mod agent_forged;
+mod agent_forget;
 mod agent_history;
 mod agent_policy;
 mod agent_receipts;

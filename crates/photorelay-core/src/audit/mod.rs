@@ -14,7 +14,7 @@ pub use verify::{Finding, Problem, Report, verify_all, verify_person};
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use crate::contract::{self, AuditEntry, Cause, ContractError, EntryKind, Identity, Seen, V1};
+use crate::contract::{self, AuditEntry, Cause, ContractError, EntryKind, EntryVersion, Identity, Seen};
 use crate::id::{Digest, TenantId, UserId};
 use crate::names::{self, Container};
 use crate::store::{BlobStore, Creation, StoreError, list_all};
@@ -45,7 +45,7 @@ impl NewEntry {
     pub fn following(self, newest: Option<&Committed>) -> AuditEntry {
         let (seq, previous) = newest.map_or((1, Digest::ZERO), |newest| (newest.entry.seq + 1, newest.sha256));
         AuditEntry {
-            v: V1,
+            v: EntryVersion::V2,
             seq,
             previous,
             tenant_id: self.tenant_id,

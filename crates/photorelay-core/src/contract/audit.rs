@@ -5,13 +5,44 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Contract, V1};
+use super::Contract;
 use crate::id::{Digest, TenantId, UserId};
+
+/// The version of an entry. Entries of both are read; new ones are of the second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u64", into = "u64")]
+pub enum EntryVersion {
+    /// The photo's fingerprint is a part of the entry.
+    V1,
+    /// The fingerprint, a small picture of the user, is a blob beside the photo, and can be deleted as the photo can.
+    V2,
+}
+
+impl TryFrom<u64> for EntryVersion {
+    type Error = String;
+
+    fn try_from(version: u64) -> Result<Self, String> {
+        match version {
+            1 => Ok(Self::V1),
+            2 => Ok(Self::V2),
+            _ => Err(format!("version {version} instead of 1 or 2")),
+        }
+    }
+}
+
+impl From<EntryVersion> for u64 {
+    fn from(version: EntryVersion) -> u64 {
+        match version {
+            EntryVersion::V1 => 1,
+            EntryVersion::V2 => 2,
+        }
+    }
+}
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AuditEntry {
-    pub v: V1,
+    pub v: EntryVersion,
     /// 1 for a user's first entry, then without gaps.
     pub seq: u32,
     /// SHA-256 of the previous entry's bytes; [`Digest::ZERO`] for the first entry.
@@ -59,9 +90,9 @@ pub enum EntryKind {
 }
 
 impl EntryKind {
-    /// Whether entries of this kind are announced to targets.
+    /// Whether entries of this kind are announced to targets. Of a user who was forgotten, copies have to be erased.
     pub fn concerns_targets(self) -> bool {
-        matches!(self, EntryKind::Captured | EntryKind::Removed | EntryKind::Restored)
+        !matches!(self, EntryKind::Refused)
     }
 }
 
@@ -113,8 +144,9 @@ pub struct PhotoFacts {
     /// Pixels, after applying the EXIF orientation.
     pub width: u32,
     pub height: u32,
-    /// A perceptual fingerprint of the pixels, for recognising echoes.
-    pub fingerprint: String,
+    /// In version 1, a perceptual fingerprint of the pixels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
 }
 
 impl fmt::Debug for PhotoFacts {
@@ -186,12 +218,18 @@ impl AuditEntry {
 }
 
 impl Contract for AuditEntry {
+    const VERSION: u64 = 2;
+    const OLDEST_VERSION: u64 = 1;
+
     fn validate(&self) -> Result<(), String> {
         if self.seq == 0 {
             return Err("sequence numbers start at 1".to_owned());
         }
         if (self.seq == 1) != (self.previous == Digest::ZERO) {
             return Err(format!("entry {} does not name its predecessor", self.seq));
+        }
+        if self.photo.as_ref().is_some_and(|photo| photo.fingerprint.is_some() != (self.v == EntryVersion::V1)) {
+            return Err(format!("entry {}: a fingerprint belongs to version 1, and to no other", self.seq));
         }
         let shows_photo = matches!(self.kind, EntryKind::Captured | EntryKind::Restored);
         if shows_photo && (self.photo.is_none() || self.renditions.is_empty()) {

@@ -30,7 +30,7 @@ mod writeback;
 
 pub use agents::{DailyWrites, ReconciliationCursor, StopSwitch};
 pub use approval::{ApprovalReason, Decision, DeletionSlot, PendingApproval, Verdict};
-pub use audit::{AuditEntry, Cause, CauseKind, EntryKind, Identity, PhotoFacts, RenditionFacts, Seen};
+pub use audit::{AuditEntry, Cause, CauseKind, EntryKind, EntryVersion, Identity, PhotoFacts, RenditionFacts, Seen};
 pub use check::{Absence, CheckMessage, FetchPolicy, MAX_PEOPLE_PER_CHECK};
 pub use checkpoint::{
     Checkpoint, CheckpointLink, CheckpointPage, ENDS_PER_PAGE, MAX_RECEIPTS_PER_END, PageLink, ReceiptEnd, TrailEnd,
@@ -75,6 +75,9 @@ pub enum ContractError {
 pub trait Contract: Serialize + DeserializeOwned {
     const VERSION: u64 = 1;
 
+    /// Documents of this version and of later ones up to [`Self::VERSION`] are read.
+    const OLDEST_VERSION: u64 = Self::VERSION;
+
     /// The JSON pointer of the version: a top-level member by default.
     const VERSION_POINTER: &'static str = "/v";
 
@@ -102,7 +105,7 @@ pub fn parse<C: Contract>(bytes: &[u8]) -> Result<C, ContractError> {
     };
     match version {
         Some(found) if found > C::VERSION => return Err(ContractError::Newer { found, known: C::VERSION }),
-        Some(found) if found == C::VERSION => {}
+        Some(found) if found >= C::OLDEST_VERSION => {}
         _ => return Err(ContractError::Invalid("no version `v`".to_owned())),
     }
     let contract: C = serde_json::from_value(value).map_err(|e| ContractError::Invalid(e.to_string()))?;
@@ -115,7 +118,7 @@ pub fn to_bytes<C: Contract>(contract: &C) -> Vec<u8> {
     serde_json::to_vec(contract).expect("a contract has string keys only and always serialises")
 }
 
-/// The only version so far; deserialising any other number fails.
+/// The only version of most contracts so far; deserialising any other number fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(try_from = "u64", into = "u64")]
 pub struct V1;

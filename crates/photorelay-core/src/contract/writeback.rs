@@ -96,8 +96,8 @@ impl WriteBack {
     pub fn announcing(entry: &AuditEntry, entry_sha256: Digest) -> Option<Self> {
         let event_type = match entry.kind {
             EntryKind::Captured | EntryKind::Restored => EventType::Changed,
-            EntryKind::Removed => EventType::Removed,
-            EntryKind::Forgotten | EntryKind::Refused => return None,
+            EntryKind::Removed | EntryKind::Forgotten => EventType::Removed,
+            EntryKind::Refused => return None,
         };
         let user = entry.user_id;
         let photo = entry.photo.as_ref().filter(|_| event_type == EventType::Changed);

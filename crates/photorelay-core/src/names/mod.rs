@@ -2,6 +2,7 @@
 
 mod decision;
 mod note;
+mod photo;
 
 use std::fmt;
 
@@ -10,6 +11,7 @@ use jiff::civil::Date;
 
 pub use decision::{DECISIONS_PREFIX, DecisionName, DecisionSubject, decisions_prefix, parse_decision};
 pub use note::{NOTES_PREFIX, note, parse_recorded_note, recorded_note, recorded_notes_prefix};
+pub use photo::{fingerprint, parse_fingerprint, parse_photo_blob, photo, rendition};
 
 use crate::id::{Digest, UserId};
 
@@ -64,29 +66,6 @@ pub fn writebacks_queue(target: &str) -> String {
 /// The queue for messages that can never be handled, as the Functions host names it.
 pub fn poison_queue(queue: &str) -> String {
     format!("{queue}-poison")
-}
-
-/// In `photos`: the bytes that Graph returned, unchanged.
-pub fn photo(user: UserId, photo: Digest) -> String {
-    format!("{user}/{photo}")
-}
-
-/// In `photos`: a rendition, named by the digests of the original and of itself.
-pub fn rendition(user: UserId, photo: Digest, name: &str, rendition: Digest) -> String {
-    format!("{user}/{photo}/{name}-{rendition}.jpg")
-}
-
-/// The digest that the name of a photo or of a rendition promises for its bytes; `None` for any other name.
-pub fn parse_photo_blob(name: &str) -> Option<Digest> {
-    let (user, rest) = name.split_once('/')?;
-    let user: UserId = user.parse().ok()?;
-    let Some((of, file)) = rest.split_once('/') else {
-        let sha256 = rest.parse().ok()?;
-        return (photo(user, sha256) == name).then_some(sha256);
-    };
-    let (label, digest) = file.strip_suffix(".jpg")?.rsplit_once('-')?;
-    let (of, sha256): (Digest, Digest) = (of.parse().ok()?, digest.parse().ok()?);
-    (rendition(user, of, label, sha256) == name).then_some(sha256)
 }
 
 /// In `photos`, `state` and `agents`: what `doctor` writes and deletes again to try its rights.

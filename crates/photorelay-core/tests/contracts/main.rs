@@ -11,10 +11,11 @@ use std::path::PathBuf;
 
 use photorelay_core::contract::{
     self, Absence, AuditEntry, Cause, CauseKind, CheckMessage, Checkpoint, CheckpointLink, CheckpointPage,
-    ContinueSweep, Contract, ContractError, DailyWrites, DeadLetter, EntryKind, FetchPolicy, FileVersion, FolderOwner,
-    FoundBy, Head, Identity, LifecycleEvent, LifecycleMessage, MetadataFile, NotificationActivity, ObjectClaim,
-    PageLink, PhotoFacts, Population, PopulationQuery, ReceiptEnd, ReconciliationCursor, RenditionFacts, Seen,
-    StopSwitch, Succession, SweepCursor, SweepLease, SweepUnderWay, SweptLast, TrailEnd, V1, WriteBack,
+    ContinueSweep, Contract, ContractError, DailyWrites, DeadLetter, EntryKind, EntryVersion, EventType, FetchPolicy,
+    FileVersion, FolderOwner, FoundBy, Head, Identity, LifecycleEvent, LifecycleMessage, MetadataFile,
+    NotificationActivity, ObjectClaim, PageLink, PhotoFacts, Population, PopulationQuery, ReceiptEnd,
+    ReconciliationCursor, RenditionFacts, Seen, StopSwitch, Succession, SweepCursor, SweepLease, SweepUnderWay,
+    SweptLast, TrailEnd, V1, WriteBack,
 };
 use photorelay_core::id::{Digest, TenantId, UserId};
 use serde_json::{Value, json};
@@ -36,7 +37,7 @@ fn time() -> jiff::Timestamp {
 fn entry() -> AuditEntry {
     let photo = Digest::of(b"photo");
     AuditEntry {
-        v: V1,
+        v: EntryVersion::V1,
         seq: 3,
         previous: Digest::of(b"entry 2"),
         tenant_id: tenant(),
@@ -52,7 +53,7 @@ fn entry() -> AuditEntry {
             content_type: "image/jpeg".to_owned(),
             width: 648,
             height: 648,
-            fingerprint: "1:00ff".to_owned(),
+            fingerprint: Some("1:00ff".to_owned()),
         }),
         renditions: vec![RenditionFacts {
             name: "thumbnailPhoto".to_owned(),
@@ -132,8 +133,16 @@ fn the_decode_marker_is_as_agreed() {
 }
 
 #[test]
-fn the_audit_entry_is_as_agreed() {
+fn the_audit_entry_is_as_agreed_and_the_first_version_stays_readable() {
     golden("audit-entry.json", &entry());
+    let second = AuditEntry { v: EntryVersion::V2, ..entry() };
+    let holds_fingerprint = contract::parse::<AuditEntry>(&contract::to_bytes(&second));
+    assert!(matches!(holds_fingerprint, Err(ContractError::Invalid(_))), "{holds_fingerprint:?}");
+    let photo = second.photo.clone().map(|photo| PhotoFacts { fingerprint: None, ..photo });
+    golden("audit-entry-v2.json", &AuditEntry { photo, ..second });
+    let third = json!({ "v": 3 }).to_string();
+    let newer = contract::parse::<AuditEntry>(third.as_bytes());
+    assert!(matches!(newer, Err(ContractError::Newer { found: 3, known: 2 })), "{newer:?}");
 }
 
 #[test]
@@ -206,10 +215,11 @@ fn a_removal_event_carries_no_photo() {
 }
 
 #[test]
-fn refused_and_forgotten_entries_are_not_announced() {
-    for kind in [EntryKind::Refused, EntryKind::Forgotten] {
-        assert_eq!(WriteBack::announcing(&AuditEntry { kind, ..entry() }, Digest::ZERO), None);
-    }
+fn refused_entries_are_not_announced_and_forgotten_ones_as_removals() {
+    let announced = |kind| WriteBack::announcing(&AuditEntry { kind, ..entry() }, Digest::ZERO);
+    assert_eq!(announced(EntryKind::Refused), None);
+    let erased = announced(EntryKind::Forgotten).unwrap();
+    assert_eq!((erased.event_type, erased.data.photo), (EventType::Removed, None));
 }
 
 #[test]

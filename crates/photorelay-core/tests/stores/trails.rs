@@ -5,7 +5,8 @@ use jiff::Timestamp;
 use jiff::tz::Offset;
 use photorelay_core::audit::{self, Finding, Problem, verify_all, verify_person};
 use photorelay_core::contract::{
-    self, AuditEntry, Cause, CauseKind, EntryKind, Identity, Outcome, PhotoFacts, Receipt, RenditionFacts, Seen, V1,
+    self, AuditEntry, Cause, CauseKind, EntryKind, EntryVersion, Identity, Outcome, PhotoFacts, Receipt,
+    RenditionFacts, Seen, V1,
 };
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::names::{self, Container};
@@ -72,7 +73,7 @@ impl Trails {
                 .unwrap();
         }
         AuditEntry {
-            v: V1,
+            v: EntryVersion::V2,
             seq,
             previous: self.previous(user, seq).await,
             tenant_id: "7f3c0b0e-0000-4000-8000-000000000001".parse().unwrap(),
@@ -88,7 +89,7 @@ impl Trails {
                 content_type: "image/jpeg".to_owned(),
                 width: 1,
                 height: 1,
-                fingerprint: String::new(),
+                fingerprint: None,
             }),
             renditions: if shows_photo {
                 let (name, bytes) = ("thumbnailPhoto".to_owned(), rendition.len() as u64);

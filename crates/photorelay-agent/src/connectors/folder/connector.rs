@@ -147,6 +147,10 @@ impl Connector for FolderConnector {
         if self.name == FileName::default() { String::new() } else { format!("{:?}", self.name) }
     }
 
+    fn holds_copies(&self) -> bool {
+        true
+    }
+
     async fn find(&self, user: UserId, identity: &Identity) -> Result<(EntryRef, Option<Bytes>), ConnectorError> {
         let entry = EntryRef(self.name.of(user, identity).map_err(ConnectorError::Refused)?);
         let owner = FolderOwner { v: V1, user_id: user, anchor: identity.anchor.clone() };

@@ -77,6 +77,10 @@ impl Connector for MimConnector {
         epoch.unwrap_or(Ok(String::new())).unwrap_or_default()
     }
 
+    fn holds_copies(&self) -> bool {
+        true
+    }
+
     async fn find(&self, user: UserId, identity: &Identity) -> Result<(EntryRef, Option<Bytes>), ConnectorError> {
         let (anchor, key) = self.names(user, identity)?;
         let entry = EntryRef(anchor.clone());
