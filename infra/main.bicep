@@ -305,6 +305,17 @@ module alerts 'modules/alerts.bicep' = {
   }
 }
 
+module workbook 'modules/workbook.bicep' = {
+  name: 'workbook'
+  scope: group
+  params: {
+    suffix: environmentName
+    location: location
+    tags: tags
+    workspaceId: monitoring.outputs.workspaceId
+  }
+}
+
 // Resources in Microsoft Graph are in graph/, so that another team can deploy them.
 module graphRoles 'graph/function-roles.bicep' = if (grantGraphRoles) {
   name: 'graph-roles'

@@ -14,6 +14,7 @@ mod host;
 mod infra;
 mod kills;
 mod missing_store;
+mod monitoring;
 mod one_person;
 mod propagate;
 mod proxy;

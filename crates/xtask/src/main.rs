@@ -12,6 +12,7 @@ mod clients;
 mod figures;
 mod handler;
 mod infra;
+mod npm;
 mod oracle;
 mod package;
 mod phases;

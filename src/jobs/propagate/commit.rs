@@ -63,6 +63,7 @@ pub(super) async fn commit(
         user.id = %cx.user,
         seq,
         kind = ?committed.entry.kind,
+        cause = ?committed.entry.cause.kind,
         reason = committed.entry.reason,
         photo.sha256 = committed.entry.photo.as_ref().map(|photo| tracing::field::display(photo.sha256)),
         trace = %cx.trace,

@@ -78,6 +78,9 @@ impl Sweep {
                 checks = report.checks,
                 announced_again = report.announced_again,
                 is_complete = report.is_complete,
+                requests = report.requests,
+                throttled = report.throttled,
+                took_ms = report.took.as_millis() as u64,
                 %trace,
                 "swept"
             ),

@@ -76,12 +76,9 @@ impl Watch {
         }
         let status = self.inspect(now, true).await?;
         figures::save(blobs, &status, report).await?;
-        metrics::watched(
-            status.checks.waiting,
-            status.checks.oldest.map_or(0, |oldest| now.duration_since(oldest).as_secs()),
-            status.trail.unacknowledged,
-            status.alerts.len(),
-        );
+        let oldest_check_seconds = status.checks.oldest.map_or(0, |oldest| now.duration_since(oldest).as_secs());
+        metrics::watched(status.checks.waiting, oldest_check_seconds, status.trail.unacknowledged, status.alerts.len());
+        log_state(&status, oldest_check_seconds);
         for alert in &status.alerts {
             tracing::warn!(alert = alert.alert, "{}", alert.text);
         }
@@ -203,6 +200,23 @@ async fn unreadable_counts(blobs: &dyn BlobStore) -> Result<Vec<UnreadableCount>
         *counts.entry(user.reason).or_default() += 1;
     }
     Ok(counts.into_iter().map(|(reason, people)| UnreadableCount { reason, people }).collect())
+}
+
+/// One line of counts for each sweep: the queries of infra/monitoring read it.
+fn log_state(status: &Status, oldest_check_seconds: i64) {
+    let trail = &status.trail;
+    tracing::info!(
+        checks_waiting = status.checks.waiting,
+        oldest_check_seconds,
+        unacknowledged = trail.unacknowledged,
+        held = trail.held,
+        refused = trail.refused,
+        replaced = trail.replaced,
+        contested = trail.contested,
+        dry_run = trail.dry_run,
+        alerts = status.alerts.len(),
+        "state after the sweep"
+    );
 }
 
 /// The digest in the log is a witness outside the storage: forging the newest checkpoint does not change it.

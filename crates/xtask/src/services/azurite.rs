@@ -13,11 +13,10 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::sas;
 use super::service::{ServiceVariables, TestService};
-use crate::checkout::{self, Checkout};
-use crate::process;
+use crate::checkout::Checkout;
+use crate::npm;
 
 const VERSION: &str = "3.37.0";
-const MANIFEST: [&str; 3] = ["package.json", "package-lock.json", ".npmrc"];
 
 pub(super) struct AzuriteService;
 
@@ -27,30 +26,9 @@ impl TestService for AzuriteService {
     }
 
     fn install(&self, checkout: &Checkout) -> Result<()> {
-        let folder = folder(checkout);
-        let stamp = folder.join(".installed");
-        let lock =
-            std::fs::read(source(checkout).join("package-lock.json")).context("Azurite's lock file is missing")?;
-        if std::fs::read(&stamp).is_ok_and(|installed| installed == lock) {
-            return Ok(());
-        }
-        ensure!(
-            process::works(Command::new("npm").arg("--version")),
-            "npm does not answer: install Node.js 20 or later with npm (Debian: apt-get install nodejs npm)"
-        );
-        checkout::remove(&folder)?;
-        std::fs::create_dir_all(&folder).with_context(|| format!("{} could not be made", folder.display()))?;
-        for file in MANIFEST {
-            std::fs::copy(source(checkout).join(file), folder.join(file))
-                .with_context(|| format!("{file} is missing"))?;
-        }
-        // No script of a package runs while it is installed.
-        let mut npm = Command::new("npm");
-        npm.args(["ci", "--ignore-scripts", "--omit=dev", "--loglevel=error"]).current_dir(&folder);
-        process::prepare(&mut npm)?;
+        npm::install(&source(checkout), &folder(checkout))?;
         ensure!(program(checkout).exists(), "npm installed no {}", program(checkout).display());
-        // Written last, so that an installation that was cut off is done again.
-        std::fs::write(&stamp, lock).with_context(|| format!("{} could not be written", stamp.display()))
+        Ok(())
     }
 
     fn command(&self, checkout: &Checkout, _folder: &Path, tied: bool) -> Result<Command> {
