@@ -93,6 +93,12 @@ param deployerPrincipalId string = ''
 ])
 param deployerPrincipalType string = 'User'
 
+@description('Object ID of the Entra group whose members may look at everything and change nothing. Empty: this template grants no one these rights.')
+param readerGroupId string = ''
+
+@description('Object ID of the Entra group whose members may also approve, reject, stop, restore and forget. Empty: this template grants no one these rights.')
+param operatorGroupId string = ''
+
 @description('Retention period of logs, in days.')
 @minValue(30)
 @maxValue(730)
@@ -108,6 +114,10 @@ var checksQueue = 'photo-checks'
 var subscriptionsQueue = 'photo-subscriptions'
 var writebacksQueue = 'photo-writebacks'
 var writebackQueues = [for (target, index) in targets: (index == 0 ? writebacksQueue : '${writebacksQueue}-${target.name}')]
+var poisonQueues = [for queue in concat([
+  checksQueue
+  subscriptionsQueue
+], writebackQueues): '${queue}-poison']
 var targetSettings = [for target in targets: '${target.name}=${target.domains}']
 
 var token = uniqueString(subscription().id, resourceGroupName, location)
@@ -355,6 +365,55 @@ module agentAccess 'modules/agent-access.bicep' = [for (target, index) in target
     ]
     createOnlyRoleId: createOnlyRole.outputs.roleDefinitionId
     queue: writebackQueues[index]
+  }
+}]
+
+module deleteOnlyRole 'modules/delete-only-role.bicep' = {
+  name: 'delete-only-role'
+  scope: group
+}
+
+var people = [
+  {
+    role: 'reader'
+    groupId: readerGroupId
+    acts: false
+  }
+  {
+    role: 'operator'
+    groupId: operatorGroupId
+    acts: true
+  }
+]
+
+module operatorAccess 'modules/operator-access.bicep' = [for person in people: if (!empty(person.groupId)) {
+  name: '${person.role}-access'
+  scope: group
+  params: {
+    principalId: person.groupId
+    acts: person.acts
+    storageName: storage.outputs.name
+    readContainers: [
+      photosContainer
+      auditContainer
+      stateContainer
+      receiptsContainer
+      agentsContainer
+    ]
+    writtenContainers: [
+      stateContainer
+      agentsContainer
+    ]
+    createdContainers: [
+      auditContainer
+    ]
+    deletedContainers: [
+      photosContainer
+    ]
+    createOnlyRoleId: createOnlyRole.outputs.roleDefinitionId
+    deleteOnlyRoleId: deleteOnlyRole.outputs.roleDefinitionId
+    sentQueues: writebackQueues
+    emptiedQueues: poisonQueues
   }
 }]
 

@@ -9,6 +9,8 @@ param alertEmail = readEnvironmentVariable('PHOTORELAY_ALERT_EMAIL', '')
 param grantGraphRoles = bool(readEnvironmentVariable('PHOTORELAY_GRANT_GRAPH_ROLES', 'true'))
 param privateNetwork = bool(readEnvironmentVariable('PHOTORELAY_PRIVATE_NETWORK', 'false'))
 param auditLocked = bool(readEnvironmentVariable('PHOTORELAY_AUDIT_LOCKED', 'false'))
+param readerGroupId = readEnvironmentVariable('PHOTORELAY_READER_GROUP_ID', '')
+param operatorGroupId = readEnvironmentVariable('PHOTORELAY_OPERATOR_GROUP_ID', '')
 param targets = [
   {
     name: 'ad'

@@ -157,15 +157,39 @@ fn the_trail_and_receipts_are_created_and_never_overwritten() {
     let main = bicep("main.bicep");
     let created = main.properties().into_iter().filter(|(name, _)| *name == "createdContainers");
     let created: Vec<&str> = created.map(|(_, value)| value.trim_matches(['[', ']', ' ', '\n'])).collect();
-    assert_eq!(created, ["auditContainer", "receiptsContainer"], "of the function and of the agent");
+    let whose = "of the function, of the agent and of operators";
+    assert_eq!(created, ["auditContainer", "receiptsContainer", "auditContainer"], "{whose}");
     let written = main.properties().into_iter().filter(|(name, _)| *name == "writtenContainers");
     for (_, containers) in written {
         assert!(!containers.contains("auditContainer") && !containers.contains("receiptsContainer"), "{containers}");
     }
-    let role = bicep("modules/create-only-role.bicep");
-    let actions: BTreeSet<&str> =
-        role.strings().into_iter().filter_map(|name| name.rsplit_once("/blobs/")).map(|(_, action)| action).collect();
-    assert_eq!(actions, BTreeSet::from(["read", "add/action"]));
+    assert_eq!(blob_actions(&bicep("modules/create-only-role.bicep")), BTreeSet::from(["read", "add/action"]));
+}
+
+/// What a custom role may do with blobs.
+fn blob_actions(role: &BicepFile) -> BTreeSet<&str> {
+    role.strings().into_iter().filter_map(|name| name.rsplit_once("/blobs/")).map(|(_, action)| action).collect()
+}
+
+#[test]
+fn readers_change_nothing_and_operators_store_no_photo() {
+    let access = bicep("modules/operator-access.bicep");
+    // Each assignment that a reader has too is of a role that only reads.
+    let source = text("infra/modules/operator-access.bicep");
+    let assignments = source.split("\nresource ").filter(|resource| resource.contains("roleAssignments@"));
+    let (for_operators, for_all): (Vec<&str>, Vec<&str>) =
+        assignments.partition(|assignment| assignment.contains("if (acts)"));
+    assert_eq!((for_operators.len(), for_all.len()), (5, 3));
+    for assignment in for_all {
+        let role = assignment.rsplit_once("roles.").map(|(_, role)| role.split(')').next().unwrap()).unwrap();
+        assert!(role.ends_with("Reader"), "{role}");
+    }
+    assert_eq!(blob_actions(&bicep("modules/delete-only-role.bicep")), BTreeSet::from(["read", "delete"]));
+    let main = bicep("main.bicep");
+    let deleted = main.properties().into_iter().find(|(name, _)| *name == "deletedContainers").unwrap().1;
+    assert!(deleted.contains("photosContainer") && !deleted.contains("auditContainer"), "{deleted}");
+    let names = access.strings();
+    assert!(!names.iter().any(|name| name.contains("Owner")), "{names:?}");
 }
 
 #[test]
