@@ -6,6 +6,7 @@ mod amend;
 mod chaos;
 mod commands;
 mod container;
+mod disaster_recovery;
 mod doctor;
 mod echo;
 mod events;
