@@ -1,8 +1,11 @@
-//! `doctor` and `status`: what is wrong before photos are carried, and what is wrong while they are.
+//! `doctor`, `status` and `support-bundle`: what is wrong before photos are carried, and what is wrong while they are.
 
-use anyhow::Result;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
 use clap::Args;
-use photorelay::app;
+use jiff::Timestamp;
+use photorelay::app::{self, App};
 use photorelay::config::AppConfig;
 use photorelay::operate;
 use photorelay::operate::doctor;
@@ -51,5 +54,34 @@ impl StatusArgs {
         let (_, app) = start::app(process).await?;
         let is_healthy = operate::status::status(&app.watch, self.json, &mut std::io::stdout()).await?;
         Ok(CommandOutcome::healthy_if(is_healthy))
+    }
+}
+
+#[derive(Args)]
+pub(super) struct SupportBundleArgs {
+    /// The file to write; `-` is standard output.
+    file: PathBuf,
+}
+
+impl SupportBundleArgs {
+    /// With as much as can be found out: a storage that does not answer is part of what support needs to see.
+    pub(super) async fn run(self, process: &mut Process) -> Result<CommandOutcome> {
+        let config = AppConfig::read(process.environment())?;
+        let status = match App::open(&config).await {
+            Ok(app) => app.watch.status(Timestamp::now()).await.map_err(|error| error.to_string()),
+            Err(error) => Err(format!("{error:#}")),
+        };
+        let context = app::doctor_context(config);
+        let bundle = operate::support_bundle::collect(&context, status, Timestamp::now()).await;
+        let text = format!("{}\n", serde_json::to_string_pretty(&bundle)?);
+        if self.file.as_os_str() == "-" {
+            print!("{text}");
+            return Ok(CommandOutcome::Success);
+        }
+        tokio::fs::write(&self.file, text)
+            .await
+            .with_context(|| format!("{} cannot be written", self.file.display()))?;
+        println!("{}: read it before you pass it on", self.file.display());
+        Ok(CommandOutcome::Success)
     }
 }

@@ -55,6 +55,8 @@ enum Command {
     Sweep(sweep::SweepArgs),
     /// Show the state of the deployment on one screen; exits with 2 if something needs to be fixed.
     Status(health::StatusArgs),
+    /// Write one JSON file for a support case: versions, settings, doctor and status, without secrets or personal data.
+    SupportBundle(health::SupportBundleArgs),
     /// Work with the audit trail.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -77,6 +79,7 @@ impl Cli {
             Command::Unsubscribe(args) => args.run(process).await,
             Command::Sweep(args) => args.run(process).await,
             Command::Status(args) => args.run(process).await,
+            Command::SupportBundle(args) => args.run(process).await,
             Command::Audit(command) => command.run(process).await,
         }
     }

@@ -10,6 +10,7 @@ pub mod history;
 pub mod probe;
 pub mod restore;
 pub mod status;
+pub mod support_bundle;
 pub mod sweep;
 mod sweep_display;
 pub mod trace;

@@ -25,6 +25,7 @@ mod removal;
 mod standalone;
 mod start_up;
 mod subscribe;
+mod support_bundle;
 mod sweep;
 mod sweep_handover;
 mod sweep_repairs;

@@ -1,7 +1,7 @@
 //! What the real programs print and export during full runs: never a secret, a name or a photo; one line per event;
 //! one trace from the notification to the receipt.
 
-mod leaks;
+pub(crate) mod leaks;
 
 use std::fs::File;
 use std::net::SocketAddr;

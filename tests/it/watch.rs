@@ -38,10 +38,14 @@ fn in_hours(hours: i64) -> Timestamp {
 
 /// As an agent that lives writes it every minute.
 async fn heartbeat(world: &World, at: Timestamp) {
+    heartbeat_of(world, "agent-of-the-tests", at).await;
+}
+
+pub(crate) async fn heartbeat_of(world: &World, agent: &str, at: Timestamp) {
     let heartbeat = Heartbeat {
         v: V1,
         target: "ad".to_owned(),
-        agent: "agent-of-the-tests".to_owned(),
+        agent: agent.to_owned(),
         version: "0.1.0".to_owned(),
         started_at: at,
         at,
@@ -53,7 +57,7 @@ async fn heartbeat(world: &World, at: Timestamp) {
         dry_run: false,
         certificate_expires_at: None,
     };
-    let name = names::heartbeat("ad", "agent-of-the-tests");
+    let name = names::heartbeat("ad", agent);
     let content = Bytes::from(contract::to_bytes(&heartbeat));
     let blobs = &*world.storage().blobs;
     blobs.put(Container::Agents, &name, "application/json", content, &Default::default()).await.unwrap();
