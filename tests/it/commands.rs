@@ -23,7 +23,7 @@ async fn run(arguments: &[&str], settings: impl Iterator<Item = (&'static str, S
     Command::new(env!("CARGO_BIN_EXE_photorelay")).args(arguments).env_clear().envs(settings).output().await.unwrap()
 }
 
-fn settings(world: &World) -> Variables {
+pub(crate) fn settings(world: &World) -> Variables {
     let mut settings = vec![
         ("PHOTORELAY_TENANT_ID", world.sim.tenant_id().to_string()),
         ("PHOTORELAY_CLIENT_ID", world.sim.client_id().to_string()),

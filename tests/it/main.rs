@@ -8,6 +8,7 @@ mod commands;
 mod container;
 mod disaster_recovery;
 mod doctor;
+mod documentation;
 mod echo;
 mod events;
 mod figures;

@@ -167,7 +167,7 @@ pub async fn agent_command(world: &World, target: &Variables, arguments: &[&str]
 
 /// A program that cargo has built: tests are in `deps` below it, other programs beside it. Only the tests of its own
 /// package have it built.
-fn program(name: &str) -> PathBuf {
+pub fn program(name: &str) -> PathBuf {
     let running = std::env::current_exe().unwrap();
     let folder = running.parent().expect("a program is in a folder");
     let folder = if folder.ends_with("deps") { folder.parent().expect("`deps` is in a folder") } else { folder };
