@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use photorelay::operate::check::check;
 use photorelay::operate::forget::{Forget, forget};
 use photorelay_core::approvals::Approvals;
 use photorelay_core::audit;
@@ -159,6 +160,12 @@ async fn photos_that_were_lost_are_named_and_keep_no_later_photo_back(store: Sto
     for at in 0..2 {
         assert!(report.findings.iter().any(|finding| finding.user == Some(world.user(at))), "{:#?}", report.findings);
     }
+
+    // An operator's check stores again what Graph still shows.
+    check(&world.app.propagate, world.user(0), &mut Vec::new()).await.unwrap();
+    assert_eq!(lengths(&world, 2).await, [1, 1]);
+    let report = audit::verify_all(&*world.storage().blobs).await.unwrap();
+    assert!(report.findings.iter().all(|finding| finding.user == Some(world.user(1))), "{:#?}", report.findings);
 
     for at in 0..2 {
         world.sim.tenant().change_photo(guid(world.user(at))).unwrap();

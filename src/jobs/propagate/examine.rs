@@ -16,6 +16,7 @@ use super::context::Reconciliation;
 use super::echo;
 use super::fetch::PhotoContent;
 use super::journal::Step;
+use super::lost_photo;
 use super::outcome::ReconcileError;
 use super::photo::{DecodedPhoto, NewPhoto};
 use super::settings::PropagateSettings;
@@ -31,13 +32,15 @@ pub(super) enum Examined {
         sha256: Digest,
     },
     New(NewPhoto),
+    /// The newest entry recorded just this, and the store has lost it.
+    Lost(NewPhoto),
 }
 
 impl Examined {
     pub(super) fn echo_seen_at(&self, seen_at: Timestamp) -> Option<EchoSighting> {
         match self {
             Examined::Echo { of_seq, sha256 } => Some(EchoSighting { sha256: *sha256, of_seq: *of_seq, seen_at }),
-            Examined::Known | Examined::New(_) => None,
+            Examined::Known | Examined::New(_) | Examined::Lost(_) => None,
         }
     }
 }
@@ -50,7 +53,8 @@ pub(super) async fn examine(
 ) -> Result<Examined, ReconcileError> {
     let is_known = is_known(content, newest, media_etag);
     let lacks_rendition = lacks_rendition(cx.settings, content, newest);
-    if is_known && !lacks_rendition && !reexamines_refused(cx, content, newest).await? {
+    let is_lost = is_known && lost_photo::is_lost(cx, content, newest).await?;
+    if is_known && !lacks_rendition && !is_lost && !reexamines_refused(cx, content, newest).await? {
         cx.journal.note(Step::CompareContent, || "the same bytes as the newest entry saw".to_owned());
         return Ok(Examined::Known);
     }
@@ -59,6 +63,11 @@ pub(super) async fn examine(
         NewPhoto::Refused { .. } if is_known => return Ok(Examined::Known),
         NewPhoto::Refused { .. } => return Ok(Examined::New(photo)),
         NewPhoto::Decoded(_) if lacks_rendition => return Ok(Examined::New(photo)),
+        NewPhoto::Decoded(decoded) if is_lost => {
+            // Renditions that are made differently now need an entry that names them.
+            let is_same = newest.is_some_and(|newest| lost_photo::is_as_committed(decoded, &newest.entry));
+            return Ok(if is_same { Examined::Lost(photo) } else { Examined::New(photo) });
+        }
         NewPhoto::Decoded(decoded) => decoded,
     };
     let seq = newest.map_or(0, |newest| newest.entry.seq);

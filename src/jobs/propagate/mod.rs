@@ -16,6 +16,7 @@ mod examine;
 mod failure;
 mod fetch;
 mod journal;
+mod lost_photo;
 mod membership;
 mod outcome;
 mod photo;

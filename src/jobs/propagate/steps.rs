@@ -81,6 +81,10 @@ async fn photo_present(
     let (at_seq, outcome) = match &examined {
         Examined::Known => (seq, ReconcileOutcome::Nothing),
         Examined::Echo { of_seq, .. } => (seq, ReconcileOutcome::Echo { of_seq: *of_seq }),
+        Examined::Lost(photo) => {
+            store::store(cx, photo).await?;
+            (seq, ReconcileOutcome::Nothing)
+        }
         Examined::New(photo) => {
             if let Some(until) = daily_limit::reached(cx, seq).await? {
                 return daily_limit::park(cx, head, seq, until).await;
