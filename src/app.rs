@@ -14,6 +14,7 @@ use photorelay_core::settings::StorageSettings;
 use photorelay_core::storage::Storage;
 use photorelay_core::store::{Listing, StoreError};
 use photorelay_core::target::Targets;
+use photorelay_core::wording::with_causes;
 use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -186,7 +187,7 @@ pub fn doctor_context(config: AppConfig) -> DoctorContext {
     });
     // A container that is missing is a finding of its own.
     let storage = open_unchecked(&config.storage, &config.graph.authority_url);
-    let words = |error: anyhow::Error| format!("{error:#}");
+    let words = |error: anyhow::Error| with_causes(error.as_ref());
     DoctorContext { graph: graph.map_err(words), storage: storage.map_err(words), config }
 }
 
@@ -233,7 +234,10 @@ fn subscribe(graph: &Arc<Graph>, settings: &NotificationSettings, clock: Clock) 
 
 fn client_states(settings: &NotificationSettings) -> Arc<ClientStates> {
     let previous = settings.client_state_previous.as_ref().map(ExposeSecret::expose_secret);
-    Arc::new(ClientStates::new(settings.client_state.expose_secret(), previous))
+    Arc::new(match &settings.client_state {
+        Some(current) => ClientStates::new(current.expose_secret(), previous),
+        None => ClientStates::none(),
+    })
 }
 
 fn connect_graph(

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use jiff::Timestamp;
 use photorelay::app::{self, App};
-use photorelay::config::AppConfig;
+use photorelay::config::{AppConfig, ConfigPurpose};
 use photorelay::operate;
 use photorelay::operate::doctor;
 use photorelay_core::diagnosis::Diagnosis;
@@ -26,7 +26,7 @@ pub(super) struct DoctorArgs {
 impl DoctorArgs {
     /// Reads the configuration itself, because one that cannot be read is a finding.
     pub(super) async fn run(self, process: &mut Process) -> Result<CommandOutcome> {
-        let diagnosis = match AppConfig::read(process.environment()) {
+        let diagnosis = match AppConfig::read(process.environment(), ConfigPurpose::Command) {
             Err(problems) => Diagnosis::of_problems(&problems),
             Ok(config) => doctor::run_checks(&app::doctor_context(config), self.user.as_deref()).await,
         };
@@ -66,7 +66,7 @@ pub(super) struct SupportBundleArgs {
 impl SupportBundleArgs {
     /// With as much as can be found out: a storage that does not answer is part of what support needs to see.
     pub(super) async fn run(self, process: &mut Process) -> Result<CommandOutcome> {
-        let config = AppConfig::read(process.environment())?;
+        let config = AppConfig::read(process.environment(), ConfigPurpose::Command)?;
         let status = match App::open(&config).await {
             Ok(app) => app.watch.status(Timestamp::now()).await.map_err(|error| error.to_string()),
             Err(error) => Err(format!("{error:#}")),

@@ -11,16 +11,21 @@ mod sweep;
 mod trace;
 mod user;
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use photorelay_core::process::{CommandOutcome, Process};
 
 /// Carries Microsoft 365 profile photos to on-premises directories, seconds after they change.
 ///
-/// All settings come from the environment; README.md lists them.
+/// All settings come from the environment and from the file of --env-file; README.md lists them.
 #[derive(Parser)]
 #[command(version)]
 pub(super) struct Cli {
+    /// Read settings that the environment does not have from this file, as systemd reads an EnvironmentFile.
+    #[arg(long, global = true, value_name = "FILE")]
+    env_file: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -64,6 +69,9 @@ enum Command {
 
 impl Cli {
     pub(super) async fn run(self, process: &mut Process) -> Result<CommandOutcome> {
+        if let Some(file) = &self.env_file {
+            process.read_env_file(file)?;
+        }
         match self.command {
             Command::Run => services::run(process).await,
             Command::Serve => services::serve(process).await,

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 use photorelay::app::{App, open_storage};
-use photorelay::config::{self, AppConfig};
+use photorelay::config::{self, AppConfig, ConfigPurpose};
 use photorelay::operate;
 use photorelay_core::id::UserId;
 use photorelay_core::process::{Audience, Process};
@@ -11,7 +11,12 @@ use photorelay_core::storage::Storage;
 
 /// The whole app, built from the environment, on a storage that is there.
 pub(super) async fn app(process: &mut Process) -> Result<(AppConfig, App)> {
-    let config = AppConfig::read(process.environment())?;
+    app_for(process, ConfigPurpose::Command).await
+}
+
+/// The same for a command that needs more than others.
+pub(super) async fn app_for(process: &mut Process, purpose: ConfigPurpose) -> Result<(AppConfig, App)> {
+    let config = AppConfig::read(process.environment(), purpose)?;
     process.start_telemetry(&config.logs, Audience::Operator)?;
     let app = App::open(&config).await?;
     Ok((config, app))
@@ -19,14 +24,15 @@ pub(super) async fn app(process: &mut Process) -> Result<(AppConfig, App)> {
 
 /// The same for the first command of a deployment, which may create the storage.
 pub(super) async fn first_app(process: &mut Process) -> Result<App> {
-    let config = AppConfig::read(process.environment())?;
+    // It also handles what the subscription's lifecycle asks for.
+    let config = AppConfig::read(process.environment(), ConfigPurpose::Notifications)?;
     process.start_telemetry(&config.logs, Audience::Operator)?;
     App::build(&config).await
 }
 
 /// The same for a service, which answers before its storage can be reached.
 pub(super) fn service(process: &mut Process) -> Result<(AppConfig, App)> {
-    let config = AppConfig::read(process.environment())?;
+    let config = AppConfig::read(process.environment(), ConfigPurpose::Notifications)?;
     process.start_telemetry(&config.logs, Audience::Collector)?;
     let app = App::start(&config)?;
     Ok((config, app))

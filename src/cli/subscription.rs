@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
+use photorelay::config::ConfigPurpose;
 use photorelay::operate;
 use photorelay_core::process::{CommandOutcome, Process, stop_on_signal};
 use uuid::Uuid;
@@ -11,7 +12,7 @@ use uuid::Uuid;
 use super::start;
 
 pub(super) async fn subscribe(process: &mut Process) -> Result<CommandOutcome> {
-    let (_, app) = start::app(process).await?;
+    let (_, app) = start::app_for(process, ConfigPurpose::Notifications).await?;
     println!("{}", app.subscribe.sync().await?);
     Ok(CommandOutcome::Success)
 }

@@ -14,7 +14,7 @@ mod tests;
 pub use capture::CaptureSettings;
 pub use graph::GraphSettings;
 pub use hosting::HostingSettings;
-pub use notifications::{EventDelivery, NotificationDelivery, NotificationSettings};
+pub use notifications::{ConfigPurpose, EventDelivery, NotificationDelivery, NotificationSettings};
 
 use photorelay_core::settings::{Environment, Problems, Reader, StorageSettings, credential, storage};
 use photorelay_core::target::Targets;
@@ -55,12 +55,12 @@ impl AppConfig {
     }
 
     /// Reads every setting; the error names all that are missing or wrong.
-    pub fn read(environment: &Environment) -> Result<Self, Problems> {
+    pub fn read(environment: &Environment, purpose: ConfigPurpose) -> Result<Self, Problems> {
         let mut reader = Reader::new(environment);
         let credential = credential(&mut reader);
         let storage = storage(&mut reader, credential.as_ref().ok().and_then(Option::as_ref));
         let graph = GraphSettings::read(&mut reader, credential);
-        let notifications = NotificationSettings::read(&mut reader);
+        let notifications = NotificationSettings::read(&mut reader, purpose);
         let capture = CaptureSettings::read(&mut reader);
         let targets = reader.optional("PHOTORELAY_TARGETS").unwrap_or_default();
         let scope = scope::read(&mut reader);

@@ -9,9 +9,19 @@ use url::Url;
 
 use crate::jobs::notify::MAX_CLIENT_STATE_BYTES;
 
+/// What a configuration is read for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConfigPurpose {
+    /// To receive notifications or to subscribe to them, which needs the secret that they carry.
+    Notifications,
+    /// A command that needs none.
+    Command,
+}
+
 #[derive(Debug, Clone)]
 pub struct NotificationSettings {
-    pub client_state: SecretString,
+    /// None only for a command that does not need it.
+    pub client_state: Option<SecretString>,
     /// Still accepted while the current one is rotated in.
     pub client_state_previous: Option<SecretString>,
     /// None means that no subscription is made, and photos come with the sweep.
@@ -47,16 +57,16 @@ impl fmt::Debug for EventDelivery {
 
 impl NotificationSettings {
     pub fn new(client_state: SecretString) -> Self {
-        Self { client_state, client_state_previous: None, delivery: None }
+        Self { client_state: Some(client_state), client_state_previous: None, delivery: None }
     }
 
-    pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        let client_state = reader.required_secret("PHOTORELAY_CLIENT_STATE");
-        let client_state_previous = reader.secret("PHOTORELAY_CLIENT_STATE_PREVIOUS");
-        for (name, secret) in [
-            ("PHOTORELAY_CLIENT_STATE", client_state.as_ref()),
-            ("PHOTORELAY_CLIENT_STATE_PREVIOUS", client_state_previous.as_ref()),
-        ] {
+    pub(super) fn read(reader: &mut Reader<'_>, purpose: ConfigPurpose) -> Option<Self> {
+        const NAMES: [&str; 2] = ["PHOTORELAY_CLIENT_STATE", "PHOTORELAY_CLIENT_STATE_PREVIOUS"];
+        let (client_state, client_state_previous) = match purpose {
+            ConfigPurpose::Notifications => (reader.required_secret(NAMES[0]), reader.secret(NAMES[1])),
+            ConfigPurpose::Command => (reader.secret_if_readable(NAMES[0]), reader.secret_if_readable(NAMES[1])),
+        };
+        for (name, secret) in [(NAMES[0], client_state.as_ref()), (NAMES[1], client_state_previous.as_ref())] {
             check_client_state(reader, name, secret);
         }
         let public_url = reader.url("PHOTORELAY_PUBLIC_URL", None).map(NotificationDelivery::Webhook);
@@ -66,7 +76,7 @@ impl NotificationSettings {
                 "PHOTORELAY_PUBLIC_URL and PHOTORELAY_EVENT_DELIVERY are both set: Graph delivers in one way only",
             );
         }
-        Some(Self { client_state: client_state?, client_state_previous, delivery: public_url.or(events) })
+        Some(Self { client_state, client_state_previous, delivery: public_url.or(events) })
     }
 }
 

@@ -13,7 +13,7 @@ const WHOLE: [(&str, &str); 5] = [
 /// What is wrong with a whole configuration after these changes; an empty value takes a setting away.
 fn problems(changes: &[(&str, &str)]) -> String {
     let environment: Environment = WHOLE.iter().chain(changes).copied().collect();
-    match AppConfig::read(&environment) {
+    match AppConfig::read(&environment, ConfigPurpose::Notifications) {
         Ok(_) => String::new(),
         Err(problems) => problems.to_string(),
     }
@@ -95,7 +95,7 @@ fn no_setting_shows_what_a_url_carries_as_a_key() {
     for changes in configurations {
         let whole = WHOLE.iter().map(|(name, value)| (*name, (*value).to_owned()));
         let environment: Environment = whole.chain(changes).collect();
-        let shown = format!("{:?}", AppConfig::read(&environment).unwrap());
+        let shown = format!("{:?}", AppConfig::read(&environment, ConfigPurpose::Notifications).unwrap());
         for secret in [KEY, "the-client-secret", "0123456789abcdef"] {
             assert!(!shown.contains(secret), "{shown}");
         }

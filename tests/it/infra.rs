@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use photorelay_core::names::{self, CHECKS_QUEUE, Container, SUBSCRIPTIONS_QUEUE, WRITEBACKS_QUEUE};
+use photorelay_core::settings::SETTINGS;
 use serde_json::Value;
 use xtask::bicep::{BicepFile, plain_string};
 
@@ -105,6 +106,28 @@ fn every_setting_of_the_agents_sample_is_one_that_the_agent_reads() {
         .collect();
     assert!(unknown.is_empty(), "the sample sets what the agent does not read: {unknown:?}");
     assert!(sample.contains("\nPHOTORELAY_DRY_RUN=true\n"), "the sample begins as a dry run");
+}
+
+#[test]
+fn the_list_of_settings_is_what_the_programs_read() {
+    let folders = ["src", "crates/photorelay-core/src", "crates/photorelay-agent/src"];
+    let code: String = folders.iter().map(|folder| sources(&root().join(folder))).collect();
+    let is_name = |word: &&str| {
+        word.starts_with("PHOTORELAY_")
+            && !word.ends_with('_')
+            && word.chars().all(|c| c.is_ascii_uppercase() || c == '_')
+    };
+    let quoted: Vec<&str> = code.split('"').filter(is_name).collect();
+    let unlisted: BTreeSet<&&str> = quoted.iter().filter(|name| !SETTINGS.contains(name)).collect();
+    let mistyped = ["PHOTORELAY_DRYRUN", "PHOTORELAY_LDAP_URL", "PHOTORELAY_TENANTID", "PHOTORELAY_WRITE_PER_DAY"];
+    let unlisted: Vec<_> = unlisted.into_iter().filter(|name| !mistyped.contains(name)).collect();
+    assert_eq!(unlisted, [&"PHOTORELAY_TEST_SEED"], "settings/known.rs lacks them");
+    for name in SETTINGS {
+        let read_as = name.strip_suffix("_FILE").filter(|secret| SETTINGS.contains(secret)).unwrap_or(name);
+        // Once is the list itself.
+        let times = quoted.iter().filter(|quoted| **quoted == read_as).count();
+        assert!(times > 1, "settings/known.rs lists {name}, which nothing reads");
+    }
 }
 
 #[test]

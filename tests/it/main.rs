@@ -18,6 +18,7 @@ mod kills;
 mod missing_store;
 mod monitoring;
 mod one_person;
+mod operators;
 mod propagate;
 mod proxy;
 mod races;

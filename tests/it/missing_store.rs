@@ -99,7 +99,7 @@ async fn a_store_that_is_deleted_ends_the_service_and_stays_deleted() {
     service.address().await;
     let prepared = until(|| async { store.join("audit").is_dir() && store.join("agents").is_dir() });
     service.brings("a store", prepared).await;
-    std::fs::remove_dir_all(&store).unwrap();
+    std::fs::rename(&store, world.dir().join("gone")).unwrap();
     assert_eq!(service.ends_with().await, Some(1), "{}", service.log());
     let said = service.log();
     assert!(said.contains(&format!("the store in {} was deleted", store.display())), "{said}");
@@ -135,7 +135,7 @@ async fn an_agent_that_is_started_first_waits_for_the_store_and_then_writes() {
     let shown = until(|| async { written.join(format!("{user}.jpg")).exists() });
     agent.brings("the photo in the folder", shown).await;
 
-    std::fs::remove_dir_all(&store).unwrap();
+    std::fs::rename(&store, world.dir().join("gone")).unwrap();
     assert_eq!(agent.ends_with().await, Some(1), "{}", agent.log());
     assert_eq!(service.ends_with().await, Some(1), "{}", service.log());
     assert!(!store.exists());

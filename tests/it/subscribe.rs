@@ -19,7 +19,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 /// The world's app once more, with other secrets, another public URL, or a clock that is ahead.
 async fn again(world: &World, public: &Url, secret: &str, previous: Option<&str>, ahead: Duration) -> App {
     let mut config = configuration(&world.sim, world.dir(), public.clone());
-    config.notifications.client_state = secret.into();
+    config.notifications.client_state = Some(secret.into());
     config.notifications.client_state_previous = previous.map(SecretString::from);
     let clock = Clock::telling(move || jiff::Timestamp::now() + ahead);
     App::build_with(&config, clock).await.unwrap()
@@ -161,7 +161,7 @@ async fn a_subscription_for_another_url_is_never_touched() {
     let theirs = one(&world);
     let moved = world.url.join("/moved?code=K%3D").unwrap();
     let mut config = configuration(&world.sim, world.dir(), moved.clone());
-    config.notifications.client_state = "another-deployments-secret".into();
+    config.notifications.client_state = Some("another-deployments-secret".into());
     // Nobody answers there: Graph refuses, and says why.
     let other = App::build(&config).await.unwrap();
     let refused = other.subscribe.sync().await.unwrap_err();

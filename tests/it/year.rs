@@ -160,7 +160,7 @@ impl Year {
         let subscribe = Subscribe::new(
             Arc::clone(&self.graph),
             Some(Via::Webhook(&self.public_url)),
-            current,
+            Some(current),
             Some(&previous),
             clock,
         );

@@ -1,9 +1,11 @@
 //! What the agent may do by itself, and what waits for an operator. These are settings only: `writeback` enforces them.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::str::FromStr;
 
 use photorelay_core::id::{Digest, UserId};
+use photorelay_core::wording::counted;
 
 /// The deletion threshold: so many removals a day go through without an operator, or [`REMOVALS_PERCENT`] of the users if
 /// that is fewer.
@@ -46,6 +48,28 @@ pub enum ForeignPolicy {
     Overwrite,
 }
 
+impl RemovalPolicy {
+    /// As it is set.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Hold => "hold",
+            Self::Clear => "clear",
+            Self::Ignore => "ignore",
+        }
+    }
+}
+
+impl ForeignPolicy {
+    /// As it is set.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::KeepForeign => "keep-foreign",
+            Self::OnlyIfEmpty => "only-if-empty",
+            Self::Overwrite => "overwrite",
+        }
+    }
+}
+
 impl FromStr for RemovalPolicy {
     type Err = String;
 
@@ -83,6 +107,25 @@ impl FromStr for Pilot {
         let ids = text.split(|c: char| c == ',' || c.is_whitespace()).filter(|id| !id.is_empty());
         let users = ids.map(|id| id.parse().map_err(|_| "not a list of object ids, separated by commas".to_owned()));
         Ok(Self(users.collect::<Result<_, String>>()?))
+    }
+}
+
+impl fmt::Display for WritePolicy {
+    /// For operators and logs: a pilot is only counted.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "foreign values: {}; removals: {}", self.foreign.as_str(), self.removal.as_str())?;
+        match self.removals_per_day {
+            Some(most) => write!(f, "; deletion threshold: {most} a day")?,
+            None => write!(
+                f,
+                "; deletion threshold: {REMOVALS_PER_DAY} a day, or {REMOVALS_PERCENT} % if that is fewer, but at least \
+                 {FEWEST_REMOVALS}"
+            )?,
+        }
+        match &self.pilot {
+            Some(pilot) => write!(f, "; pilot: {} only", counted(pilot.0.len() as u64, "person", "people")),
+            None => write!(f, "; pilot: none"),
+        }
     }
 }
 

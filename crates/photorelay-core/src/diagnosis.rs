@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::settings::Problems;
+use crate::wording::counted;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -75,6 +76,9 @@ impl fmt::Display for Diagnosis {
             writeln!(f, "{finding}")?;
         }
         let count = |level| self.0.iter().filter(|finding| finding.level == level).count();
-        write!(f, "{} errors, {} warnings", count(Level::Error), count(Level::Warning))
+        let counted = |level, one, many| counted(count(level) as u64, one, many);
+        let (errors, warnings) =
+            (counted(Level::Error, "error", "errors"), counted(Level::Warning, "warning", "warnings"));
+        write!(f, "{errors}, {warnings}")
     }
 }

@@ -33,3 +33,4 @@ pub mod target;
 pub mod telemetry;
 pub mod trace;
 pub mod vault;
+pub mod wording;

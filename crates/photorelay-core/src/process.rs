@@ -4,15 +4,17 @@
 //! Nothing here knows what a command does. A signal only asks to stop: work under way is finished first, and the caller
 //! has to wait for it.
 
-use std::fmt;
+use std::error::Error;
 use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 
 use tokio_util::sync::CancellationToken;
 
 use crate::operator::{OperatorName, OperatorReason, OperatorSignature};
-use crate::settings::{Environment, Problems};
+use crate::settings::{self, EnvFileError, Environment, Problems};
 use crate::telemetry::{self, Exporting, LogFilter, LogSettings, Otlp, OtlpError};
+use crate::wording::with_causes;
 
 /// How a command ended that did what it was asked for. One that could not is an error, and ends the process with 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +77,21 @@ impl Process {
         Self { name, version, environment: Environment::of_process(), exporting: Exporting::default() }
     }
 
+    /// Reads settings from this file too, for those that the environment does not have.
+    pub fn read_env_file(&mut self, path: &Path) -> Result<(), EnvFileError> {
+        let variables = settings::read_env_file(path)?;
+        self.environment = std::mem::take(&mut self.environment).over(variables);
+        Ok(())
+    }
+
+    /// The same for the file of an installed service, which may not be there, and may not be for this account.
+    pub fn read_env_file_if_readable(&mut self, path: &Path) -> Result<(), EnvFileError> {
+        match self.read_env_file(path) {
+            Err(EnvFileError::Unreadable { source, .. }) if is_out_of_reach(&source) => Ok(()),
+            read => read,
+        }
+    }
+
     pub fn environment(&self) -> &Environment {
         &self.environment
     }
@@ -103,17 +120,21 @@ impl Process {
         Ok(())
     }
 
-    /// Sends the telemetry that is left, and prints the error, with its causes if `E` shows them in `{:#}`.
-    pub async fn end<E: fmt::Display>(self, result: Result<CommandOutcome, E>) -> ExitCode {
+    /// Sends the telemetry that is left, and prints the error with its causes.
+    pub async fn end<E: AsRef<dyn Error>>(self, result: Result<CommandOutcome, E>) -> ExitCode {
         self.exporting.finish().await;
         match result {
             Ok(outcome) => outcome.into(),
             Err(error) => {
-                eprintln!("{}: {error:#}", self.name);
+                eprintln!("{}: {}", self.name, with_causes(error.as_ref()));
                 ExitCode::FAILURE
             }
         }
     }
+}
+
+fn is_out_of_reach(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied | io::ErrorKind::NotADirectory)
 }
 
 /// Makes one crypto provider serve everything that speaks TLS. A second call changes nothing.

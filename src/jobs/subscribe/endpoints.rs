@@ -39,7 +39,8 @@ pub(super) enum Endpoints {
 pub(super) struct Webhook {
     notifications: Url,
     lifecycle: Url,
-    current: String,
+    /// None for a command that was not given the secret.
+    current: Option<String>,
     previous: Option<String>,
 }
 
@@ -48,6 +49,8 @@ pub(super) struct Webhook {
 pub enum SubscriptionMatch {
     /// Ours, as it should be.
     Current,
+    /// Ours by its URL; which secret it has cannot be known, because this command was given none.
+    NotCompared,
     /// Ours, with the secret before the current one; its notifications are still accepted.
     Previous,
     /// Ours by its URL, with a secret that is not accepted, or created before there were marks.
@@ -63,7 +66,12 @@ pub enum SubscriptionMatch {
 impl SubscriptionMatch {
     /// Whether its notifications are accepted.
     pub fn is_accepted(self) -> bool {
-        matches!(self, SubscriptionMatch::Current | SubscriptionMatch::Previous | SubscriptionMatch::WithoutLifecycle)
+        self.is_as_wanted() || matches!(self, SubscriptionMatch::Previous | SubscriptionMatch::WithoutLifecycle)
+    }
+
+    /// Whether nothing about it has to change, as far as can be known.
+    pub fn is_as_wanted(self) -> bool {
+        matches!(self, SubscriptionMatch::Current | SubscriptionMatch::NotCompared)
     }
 
     /// Whether it was created for this deployment.
@@ -76,6 +84,7 @@ impl fmt::Display for SubscriptionMatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             SubscriptionMatch::Current => "ours, with the current secret",
+            SubscriptionMatch::NotCompared => "ours; its secret was not compared with PHOTORELAY_CLIENT_STATE",
             SubscriptionMatch::Previous => "ours, with the previous secret",
             SubscriptionMatch::Unknown => "ours, with a secret that is not accepted",
             SubscriptionMatch::WithoutLifecycle => "ours, without lifecycle endpoint",
@@ -86,7 +95,7 @@ impl fmt::Display for SubscriptionMatch {
 }
 
 impl Endpoints {
-    pub(super) fn new(via: Via<'_>, current: &SecretString, previous: Option<&SecretString>) -> Self {
+    pub(super) fn new(via: Via<'_>, current: Option<&SecretString>, previous: Option<&SecretString>) -> Self {
         match via {
             Via::Webhook(url) => Self::Webhook(Webhook::new(url, current, previous)),
             Via::Events(url) => Self::Events(url.to_owned()),
@@ -97,7 +106,9 @@ impl Endpoints {
         match self {
             Self::Webhook(webhook) => {
                 let mut url = webhook.notifications.clone();
-                url.query_pairs_mut().append_pair(MARK, &webhook.current);
+                if let Some(mark) = &webhook.current {
+                    url.query_pairs_mut().append_pair(MARK, mark);
+                }
                 SecretUrl(url.into())
             }
             Self::Events(url) => SecretUrl(url.clone()),
@@ -128,7 +139,7 @@ impl Endpoints {
 }
 
 impl Webhook {
-    fn new(public_url: &Url, current: &SecretString, previous: Option<&SecretString>) -> Self {
+    fn new(public_url: &Url, current: Option<&SecretString>, previous: Option<&SecretString>) -> Self {
         let below = |name: &str| {
             let mut url = public_url.clone();
             url.set_path(&format!("{}/api/{name}", url.path().trim_end_matches('/')));
@@ -138,7 +149,7 @@ impl Webhook {
         Self {
             notifications: below("notifications"),
             lifecycle: below("lifecycle"),
-            current: mark(current),
+            current: current.map(mark),
             previous: previous.map(mark),
         }
     }
@@ -149,10 +160,13 @@ impl Webhook {
         };
         let lifecycle = subscription.lifecycle_url.as_deref().and_then(|url| Url::parse(url).ok());
         match found {
-            Some(mark) if mark == self.current && lifecycle.as_ref() == Some(&self.lifecycle) => {
-                SubscriptionMatch::Current
+            Some(mark) if self.current.as_ref().is_none_or(|current| *current == mark) => {
+                match (&self.current, lifecycle.as_ref() == Some(&self.lifecycle)) {
+                    (_, false) => SubscriptionMatch::WithoutLifecycle,
+                    (Some(_), true) => SubscriptionMatch::Current,
+                    (None, true) => SubscriptionMatch::NotCompared,
+                }
             }
-            Some(mark) if mark == self.current => SubscriptionMatch::WithoutLifecycle,
             mark if mark.is_some() && mark == self.previous => SubscriptionMatch::Previous,
             _ => SubscriptionMatch::Unknown,
         }
@@ -185,7 +199,7 @@ mod tests {
     fn endpoints(public: &str, previous: Option<&str>) -> Endpoints {
         Endpoints::new(
             Via::Webhook(&Url::parse(public).unwrap()),
-            &"the-secret-of-today".into(),
+            Some(&"the-secret-of-today".into()),
             previous.map(Into::into).as_ref(),
         )
     }
@@ -218,8 +232,12 @@ mod tests {
         let old = subscription(&today);
         let tomorrow = |previous: Option<&str>| {
             let public = Url::parse("https://relay.test").unwrap();
-            Endpoints::new(Via::Webhook(&public), &"the-secret-of-tomorrow".into(), previous.map(Into::into).as_ref())
+            let secret = "the-secret-of-tomorrow".into();
+            Endpoints::new(Via::Webhook(&public), Some(&secret), previous.map(Into::into).as_ref())
         };
+        let public = Url::parse("https://relay.test").unwrap();
+        let without = Endpoints::new(Via::Webhook(&public), None, None).classify(&old);
+        assert!(without == SubscriptionMatch::NotCompared && without.is_accepted(), "{without}");
         assert_eq!(tomorrow(Some("the-secret-of-today")).classify(&old), SubscriptionMatch::Previous);
         assert_eq!(tomorrow(None).classify(&old), SubscriptionMatch::Unknown);
         let unmarked = Subscription { notification_url: Some("https://relay.test/api/notifications".into()), ..old };
@@ -230,7 +248,7 @@ mod tests {
     #[test]
     fn a_subscription_to_events_is_ours_if_its_url_is_and_never_shows_it() {
         let url = "EventHub:https://ns.servicebus.windows.net/eventhubname/photos?tenantId=contoso.com";
-        let ours = Endpoints::new(Via::Events(url), &"the-secret-of-today".into(), None);
+        let ours = Endpoints::new(Via::Events(url), Some(&"the-secret-of-today".into()), None);
         let made = subscription(&ours);
         assert_eq!((made.notification_url.as_deref(), ours.classify(&made)), (Some(url), SubscriptionMatch::Current));
         let other = Subscription { notification_url: Some(url.replace("photos", "others")), ..made };

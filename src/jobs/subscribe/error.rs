@@ -21,6 +21,8 @@ pub enum SubscribeError {
         ids(.0)
     )]
     TakenElsewhere(Vec<Uuid>),
+    #[error("PHOTORELAY_CLIENT_STATE_FILE or PHOTORELAY_CLIENT_STATE is missing")]
+    NoClientState,
     #[error("subscriptions disappear as soon as they are created: the tenant's audit log shows what deletes them")]
     Vanishing,
 }

@@ -45,7 +45,8 @@ pub struct Subscribe {
     graph: Arc<Graph>,
     /// None if Graph has no way to notify.
     endpoints: Option<Endpoints>,
-    client_state: SecretString,
+    /// None for a command that was not given it, and then creates none.
+    client_state: Option<SecretString>,
     clock: Clock,
     /// The last run and when it began. Locked during a run, so that runs of a process do not overlap. The webhook never
     /// takes this lock: it answers Graph's handshake during a run.
@@ -56,11 +57,11 @@ impl Subscribe {
     pub fn new(
         graph: Arc<Graph>,
         via: Option<Via<'_>>,
-        client_state: SecretString,
+        client_state: Option<SecretString>,
         previous: Option<&SecretString>,
         clock: Clock,
     ) -> Self {
-        let endpoints = via.map(|via| Endpoints::new(via, &client_state, previous));
+        let endpoints = via.map(|via| Endpoints::new(via, client_state.as_ref(), previous));
         Self { graph, endpoints, client_state, clock, last: Mutex::default() }
     }
 
@@ -188,6 +189,7 @@ impl Subscribe {
         found: &[MatchedSubscription],
         actions: &mut Vec<Action>,
     ) -> Result<(Uuid, Timestamp), SubscribeError> {
+        let client_state = self.client_state.as_ref().ok_or(SubscribeError::NoClientState)?;
         let mut others: Vec<MatchedSubscription> =
             found.iter().filter(|found| found.matched != SubscriptionMatch::OtherResource).cloned().collect();
         others.retain(|other| !actions.contains(&Action::Lost { id: other.subscription.id }));
@@ -204,7 +206,7 @@ impl Subscribe {
                 notification_url: endpoints.notification_url(),
                 lifecycle_url: Some(endpoints.lifecycle_url()),
                 expires_at: self.clock.now() + LIFETIME,
-                client_state: self.client_state.clone(),
+                client_state: client_state.clone(),
             };
             match self.graph.create_subscription(&wanted).await? {
                 SubscriptionCreation::Created(made) => {

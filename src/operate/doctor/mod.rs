@@ -41,6 +41,13 @@ pub async fn run_checks(context: &DoctorContext, user: Option<&str>) -> Diagnosi
     let config = &context.config;
     let mut results =
         vec![CheckResult::ok("configuration", format!("complete, for the tenant {}", config.graph.tenant_id))];
+    if config.notifications.client_state.is_none() {
+        results.push(CheckResult::warning(
+            "client state",
+            "PHOTORELAY_CLIENT_STATE is not set here, or cannot be read: what depends on it is not checked",
+            "set PHOTORELAY_CLIENT_STATE_FILE to check it: `run`, `serve` and `subscribe` need it",
+        ));
+    }
     let (token, storage, endpoint, graph) =
         tokio::join!(check_token(context), check_storage(context), check_endpoint(config), check_graph(context, user));
     [token, storage, endpoint, graph].into_iter().for_each(|part| results.extend(part));

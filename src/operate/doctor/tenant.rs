@@ -5,6 +5,7 @@ use photorelay_core::audit;
 use photorelay_core::diagnosis::CheckResult;
 use photorelay_core::id::UserId;
 use photorelay_core::storage::Storage;
+use photorelay_core::wording::with_causes;
 
 use crate::graph::{FetchedPhoto, Graph, GraphError, PhotoSource, PhotoState, Priority};
 use crate::jobs::scope::Scope;
@@ -22,7 +23,7 @@ pub(super) async fn subscription(subscribe: &Subscribe, now: Timestamp, results:
     };
     let run = "run `photorelay subscribe`";
     let live = |found: &&MatchedSubscription| found.subscription.expires_at > now;
-    results.push(match found.iter().filter(live).find(|found| found.matched == SubscriptionMatch::Current) {
+    results.push(match found.iter().filter(live).find(|found| found.matched.is_as_wanted()) {
         Some(current) if current.subscription.expires_at.duration_since(now) < SHORT => {
             CheckResult::warning(SUBSCRIPTION, format!("{current}: it has not been renewed for weeks"), run)
         }
@@ -76,7 +77,7 @@ pub(super) async fn person(
         Ok(user) => user,
         Err(error) => {
             let fix = "give an object id or a user principal name of this tenant";
-            return results.push(CheckResult::error(check, format!("{error:#}"), fix));
+            return results.push(CheckResult::error(check, with_causes(error.as_ref()), fix));
         }
     };
     match graph.users(&[user], Priority::Normal).await.map(|mut people| people.pop()) {

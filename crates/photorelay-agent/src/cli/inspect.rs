@@ -11,6 +11,7 @@ use photorelay_agent::operate::report::{ReportedUsers, preview_report};
 use photorelay_core::diagnosis::Diagnosis;
 use photorelay_core::id::UserId;
 use photorelay_core::process::{Audience, CommandOutcome, Process};
+use photorelay_core::wording::with_causes;
 
 use super::start::{self, Started};
 
@@ -31,7 +32,7 @@ impl AgentDoctorArgs {
             Err(problems) => return self.report(&Diagnosis::of_problems(&problems)),
         };
         process.start_telemetry(&config.logs, Audience::Operator)?;
-        let words = |error: &anyhow::Error| format!("{error:#}");
+        let words = |error: &anyhow::Error| with_causes(error.as_ref());
         let storage = start::open_storage(&config);
         let storage = storage.as_ref().map_err(words);
         let reconciler = match &storage {

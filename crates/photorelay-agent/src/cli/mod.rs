@@ -15,18 +15,29 @@ mod switch;
 mod trace;
 mod undo;
 
+use std::path::{Path, PathBuf};
+
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use photorelay_core::process::{CommandOutcome, Process};
 
 /// Keeps directories and folders up to date with the photos in photorelay's audit trail. Only `serve-photos` accepts
 /// connections.
+///
+/// All settings come from the environment and from a file of settings; README.md and infra/agent/README.md list them.
 #[derive(Parser)]
 #[command(version)]
 pub(super) struct AgentCli {
+    /// Read settings that the environment does not have from this file, as systemd reads an EnvironmentFile. Without this
+    /// option, /etc/photorelay/agent.env is read if it is there and may be read.
+    #[arg(long, global = true, value_name = "FILE")]
+    env_file: Option<PathBuf>,
     #[command(subcommand)]
     command: AgentCommand,
 }
+
+/// Where infra/agent/README.md installs them.
+const INSTALLED_SETTINGS: &str = "/etc/photorelay/agent.env";
 
 #[derive(Subcommand)]
 enum AgentCommand {
@@ -67,6 +78,10 @@ enum AgentCommand {
 
 impl AgentCli {
     pub(super) async fn run(self, process: &mut Process) -> Result<CommandOutcome> {
+        match &self.env_file {
+            Some(file) => process.read_env_file(file)?,
+            None => process.read_env_file_if_readable(Path::new(INSTALLED_SETTINGS))?,
+        }
         match self.command {
             AgentCommand::Run => services::run(process).await,
             AgentCommand::Once => services::once(process).await,

@@ -56,6 +56,7 @@ fn log_start(config: &AgentConfig) {
         target.name = config.identity.target.name,
         queue = config.identity.target.queue,
         dry_run = config.dry_run,
+        policy = config.policy_in_force(),
         version = env!("CARGO_PKG_VERSION"),
         "agent started"
     );

@@ -77,6 +77,18 @@ impl AgentConfig {
             && !certificate::machine_has_authorities()
     }
 
+    /// What the agent may do by itself, in one line.
+    pub fn policy_in_force(&self) -> String {
+        let writes = if self.dry_run { "dry run, nothing is written" } else { "writes to the target" };
+        let quota = match (self.quota.per_minute, self.quota.per_day) {
+            (None, None) => "none".to_owned(),
+            (Some(minute), None) => format!("{minute} a minute"),
+            (None, Some(day)) => format!("{day} a day"),
+            (Some(minute), Some(day)) => format!("{minute} a minute, {day} a day"),
+        };
+        format!("{writes}; {}; write quota: {quota}", self.policy)
+    }
+
     /// Reads every setting; the error names all that are missing or wrong.
     pub fn read(environment: &Environment) -> Result<Self, Problems> {
         let mut reader = Reader::new(environment);

@@ -43,6 +43,7 @@ pub async fn run_checks(
         "configuration",
         format!("agent {} of {}{mode}", config.identity.name, config.identity.target.name),
     )];
+    results.push(CheckResult::ok("policy", config.policy_in_force()));
     if config.lacks_authorities() {
         // Nothing that is reached over TLS can be checked, and every other advice would be wrong.
         let says = "this machine has no CA certificates, so no server can be verified";

@@ -148,7 +148,7 @@ async fn a_machine_without_ca_certificates_gets_one_advice_and_that_is_the_right
         printed.contains("this machine has no CA certificates") && printed.contains("ca-certificates"),
         "{printed}"
     );
-    assert!(!printed.contains("firewall") && printed.ends_with("1 errors, 0 warnings\n"), "{printed}");
+    assert!(!printed.contains("firewall") && printed.ends_with("1 error, 0 warnings\n"), "{printed}");
     let once = agent_command(&world, &settings, &["once"]).await;
     assert!(!once.status.success() && text(&once.stderr).contains("ca-certificates"), "{}", text(&once.stderr));
     world.end().await;

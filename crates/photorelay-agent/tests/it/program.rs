@@ -17,3 +17,26 @@ fn every_missing_setting_is_told_at_once() {
         assert!(printed.contains(name), "{name} is missing in {printed}");
     }
 }
+
+#[test]
+fn settings_come_from_a_file_and_the_policy_in_force_is_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("agent.env");
+    let settings = "PHOTORELAY_TENANT_ID=7b6a5c4d-0000-4000-8000-000000000001\nPHOTORELAY_FOLDER_PATH=/srv/photos\n\
+                    PhotoStorage__path=/nowhere\nPHOTORELAY_DRY_RUN=true\nPHOTORELAY_REMOVAL=clear\n\
+                    PHOTORELAY_REMOVALS_PER_DAY=7\nPHOTORELAY_WRITES_PER_MINUTE=300\n\
+                    PHOTORELAY_PILOT=1f2c0b0e-0000-4000-8000-000000000001\n\
+                    PHOTORELAY_PUBLIC_URL=https://relay.contoso.test\n";
+    std::fs::write(&file, settings).unwrap();
+    let agent = |name: &str, value: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_photorelay-agent"));
+        let output = command.args(["doctor", "--env-file"]).arg(&file).env_clear().env(name, value).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let printed = agent("PHOTORELAY_FOREIGN", "overwrite");
+    let policy = "dry run, nothing is written; foreign values: overwrite; removals: clear; deletion threshold: 7 a day; \
+                  pilot: 1 person only; write quota: 300 a minute";
+    assert!(printed.contains(policy), "{printed}");
+    let printed = agent("PHOTORELAY_REMOVALS_A_DAY", "7");
+    assert!(printed.contains("did you mean PHOTORELAY_REMOVALS_PER_DAY?"), "{printed}");
+}

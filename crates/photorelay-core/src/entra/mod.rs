@@ -5,6 +5,7 @@
 //! shows only when a token is requested.
 
 mod access_token;
+mod azure_cli;
 mod certificate;
 mod error;
 mod federated;
@@ -22,6 +23,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 pub use access_token::AccessTokens;
+use azure_cli::AzureCliTokens;
 use certificate::CertificateAssertion;
 pub use error::{CredentialError, InsecureUrl, NoCaCertificates};
 use federated::TokenFile;
@@ -45,6 +47,11 @@ pub enum CredentialConfig {
         client_id: String,
         /// The certificate and its unencrypted RSA private key, as PEM in any order.
         pem: SecretString,
+    },
+    /// The account that is signed in to the Azure CLI on this machine.
+    AzureCli {
+        /// The account's home tenant if none.
+        tenant_id: Option<String>,
     },
     /// A token in a file that the platform, such as Kubernetes, refreshes.
     WorkloadIdentity {
@@ -75,6 +82,7 @@ pub fn credential(config: &CredentialConfig, authority: &Url) -> Result<Arc<dyn 
             let assertion = CertificateAssertion::new(pem, client_id.clone(), audience)?;
             by_assertion(tenant_id, client_id, assertion, authority)?
         }
+        CredentialConfig::AzureCli { tenant_id } => Arc::new(AzureCliTokens::new(tenant_id.clone())?),
         CredentialConfig::WorkloadIdentity { tenant_id, client_id, token_file } => {
             by_assertion(tenant_id, client_id, TokenFile::new(token_file.clone()), authority)?
         }

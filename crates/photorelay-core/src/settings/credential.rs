@@ -13,9 +13,22 @@ pub const DEFAULT_AUTHORITY_URL: &str = "https://login.microsoftonline.com";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AlreadyReported;
 
+const SELECTION: &str = "PHOTORELAY_CREDENTIAL";
+
 /// Reads the one configured credential; `None` if none is configured.
 pub fn credential(reader: &mut Reader<'_>) -> Result<Option<CredentialConfig>, AlreadyReported> {
     let tenant: Option<TenantId> = reader.peek("PHOTORELAY_TENANT_ID");
+    match reader.optional::<String>(SELECTION).as_deref() {
+        None => {}
+        // What the program itself signs in with is not for the operator's eyes, and not read.
+        Some("azure-cli") => {
+            return Ok(Some(CredentialConfig::AzureCli { tenant_id: tenant.map(|id| id.to_string()) }));
+        }
+        Some(other) => {
+            reader.problem(&format!("{SELECTION}: `{other}` is not azure-cli; without it, the other settings decide"));
+            return Err(AlreadyReported);
+        }
+    }
     let client_id: Option<String> = reader.optional("PHOTORELAY_CLIENT_ID");
     let secret = reader.secret("PHOTORELAY_CLIENT_SECRET");
     let certificate = reader.secret("PHOTORELAY_CLIENT_CERTIFICATE");

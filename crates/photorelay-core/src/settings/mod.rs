@@ -4,9 +4,13 @@
 //! must never be printed.
 
 mod credential;
+mod env_file;
+mod known;
 mod storage;
 
 pub use credential::{AlreadyReported, DEFAULT_AUTHORITY_URL, credential};
+pub use env_file::{EnvFileError, read as read_env_file};
+pub use known::SETTINGS;
 pub use storage::{ServiceUri, StorageSettings, storage};
 
 use std::collections::HashMap;
@@ -18,6 +22,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::entra;
+use crate::wording::counted;
 
 /// A year: longer than any duration that makes sense here.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
@@ -37,6 +42,21 @@ impl Environment {
     #[expect(clippy::disallowed_methods, reason = "the only place that reads the environment")]
     pub fn of_process() -> Self {
         Self(std::env::vars().collect())
+    }
+
+    /// The same, and the variables of a file that the process has not set itself, not even to nothing.
+    pub fn over(mut self, file: HashMap<String, String>) -> Self {
+        for (name, value) in file {
+            self.0.entry(name).or_insert(value);
+        }
+        self
+    }
+
+    /// What looks like a setting and is none.
+    fn unknown(&self) -> Vec<String> {
+        let mut names: Vec<&str> = self.0.keys().map(String::as_str).filter(|name| self.get(name).is_some()).collect();
+        names.sort_unstable();
+        names.into_iter().filter_map(known::problem).collect()
     }
 
     pub fn get(&self, name: &str) -> Option<&str> {
@@ -69,7 +89,7 @@ impl std::error::Error for Problems {}
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the configuration has {} problem(s):", self.0.len())?;
+        write!(f, "the configuration has {}:", counted(self.0.len() as u64, "problem", "problems"))?;
         self.0.iter().try_for_each(|problem| write!(f, "\n  - {problem}"))
     }
 }
@@ -165,6 +185,15 @@ impl<'a> Reader<'a> {
         None
     }
 
+    /// The same where it helps but is not needed: a file that this account may not read is none.
+    pub fn secret_if_readable(&mut self, name: &str) -> Option<SecretString> {
+        let file = self.environment.get(&format!("{name}_FILE"));
+        if file.is_some_and(|path| std::fs::File::open(path).is_err()) {
+            return None;
+        }
+        self.secret(name)
+    }
+
     pub fn required_secret(&mut self, name: &str) -> Option<SecretString> {
         if !self.has(name) && !self.has(&format!("{name}_FILE")) {
             self.problems.push(format!("{name}_FILE or {name} is missing"));
@@ -205,7 +234,8 @@ impl<'a> Reader<'a> {
     }
 
     /// Returns the configuration, or all problems. `make` must return `None` only if a problem was reported.
-    pub fn finish<T>(self, make: impl FnOnce() -> Option<T>) -> Result<T, Problems> {
+    pub fn finish<T>(mut self, make: impl FnOnce() -> Option<T>) -> Result<T, Problems> {
+        self.problems.extend(self.environment.unknown());
         if !self.problems.is_empty() {
             return Err(Problems(self.problems));
         }

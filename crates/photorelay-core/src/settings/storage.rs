@@ -79,7 +79,10 @@ pub fn storage(reader: &mut Reader<'_>, own: Option<&CredentialConfig>) -> Optio
         }
         (None, Some(blob_service), Some(queue_service)) => {
             let client_id = reader.optional("PhotoStorage__clientId");
+            let is_operator = matches!(own, Some(CredentialConfig::AzureCli { .. }));
             let credential = match reader.optional::<String>("PhotoStorage__credential").as_deref() {
+                // Chosen explicitly, so it signs in everywhere.
+                _ if is_operator => None,
                 None => None,
                 Some("managedidentity") => Some(managed_identity(reader, client_id).ok()?),
                 Some(_) => {
