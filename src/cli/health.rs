@@ -9,6 +9,8 @@ use photorelay::app::{self, App};
 use photorelay::config::{AppConfig, ConfigPurpose};
 use photorelay::operate;
 use photorelay::operate::doctor;
+use photorelay_core::answer;
+use photorelay_core::answer::CommandAnswer;
 use photorelay_core::diagnosis::Diagnosis;
 use photorelay_core::process::{CommandOutcome, Process};
 
@@ -30,7 +32,7 @@ impl DoctorArgs {
             Err(problems) => Diagnosis::of_problems(&problems),
             Ok(config) => doctor::run_checks(&app::doctor_context(config), self.user.as_deref()).await,
         };
-        println!("{}", if self.json { serde_json::to_string_pretty(&diagnosis.0)? } else { diagnosis.to_string() });
+        answer!("{}", if self.json { serde_json::to_string_pretty(&diagnosis.0)? } else { diagnosis.to_string() })?;
         Ok(CommandOutcome::healthy_if(diagnosis.is_healthy()))
     }
 }
@@ -48,11 +50,11 @@ pub(super) struct StatusArgs {
 impl StatusArgs {
     pub(super) async fn run(self, process: &mut Process) -> Result<CommandOutcome> {
         if self.refused {
-            operate::status::refused(&start::storage(process).await?, self.json, &mut std::io::stdout()).await?;
+            operate::status::refused(&start::storage(process).await?, self.json, &mut CommandAnswer).await?;
             return Ok(CommandOutcome::Success);
         }
         let (_, app) = start::app(process).await?;
-        let is_healthy = operate::status::status(&app.watch, self.json, &mut std::io::stdout()).await?;
+        let is_healthy = operate::status::status(&app.watch, self.json, &mut CommandAnswer).await?;
         Ok(CommandOutcome::healthy_if(is_healthy))
     }
 }

@@ -5,6 +5,7 @@
 mod audit;
 mod health;
 mod services;
+mod shell;
 mod start;
 mod subscription;
 mod sweep;
@@ -14,14 +15,17 @@ mod user;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use photorelay_core::process::{CommandOutcome, Process};
+
+/// With the commit, if it is known (build.rs).
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("COMMIT_SUFFIX"));
 
 /// Carries Microsoft 365 profile photos to on-premises directories, seconds after they change.
 ///
 /// All settings come from the environment and from the file of --env-file; README.md lists them.
 #[derive(Parser)]
-#[command(version)]
+#[command(version = VERSION)]
 pub(super) struct Cli {
     /// Read settings that the environment does not have from this file, as systemd reads an EnvironmentFile.
     #[arg(long, global = true, value_name = "FILE")]
@@ -33,38 +37,58 @@ pub(super) struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run standalone: webhook, workers and timers in one process.
+    #[command(after_help = "Example: photorelay run --env-file /etc/photorelay/photorelay.env")]
     Run,
     /// Serve the Azure Functions host as its custom handler.
+    #[command(after_help = "Example: photorelay serve")]
     Serve,
     /// Process one user now, through every step, and explain each of them.
+    #[command(after_help = "Example: photorelay check ada@contoso.com")]
     Check(user::CheckArgs),
     /// Write a user's current photo to a file, exactly as Graph returned it.
+    #[command(after_help = "Example: photorelay export ada@contoso.com ada.jpg")]
     Export(user::ExportArgs),
     /// List what happened with a user's photo in the order of time, by whom and why, and what each target showed last.
+    #[command(after_help = "Example: photorelay history ada@contoso.com")]
     History(user::HistoryArgs),
     /// Show the way of a user's newest photo from the notification to each target, with the time of each hop.
+    #[command(after_help = "Example: photorelay trace ada@contoso.com")]
     Trace(trace::TraceArgs),
     /// Restore an earlier photo, by its number in `history`.
+    #[command(after_help = "Example: photorelay restore ada@contoso.com 3 --reason \"ticket 4711\"")]
     Restore(user::RestoreArgs),
     /// Erase everything in which a user can be recognised, and stop capturing; the audit trail stays.
+    #[command(after_help = "Example: photorelay forget ada@contoso.com")]
     Forget(user::ForgetArgs),
     /// Check everything that a photo depends on along its way; exits with 2 if something is wrong.
+    #[command(after_help = "Example: photorelay doctor ada@contoso.com")]
     Doctor(health::DoctorArgs),
     /// Change the photo of a test account, measure whether and when Graph notifies, and restore the photo.
+    #[command(after_help = "Example: photorelay probe test-account@contoso.com --wait 600")]
     Probe(subscription::ProbeArgs),
     /// Create, renew or replace the Graph subscription as needed, and report what was found and done.
+    #[command(after_help = "Example: photorelay subscribe")]
     Subscribe,
     /// Delete this deployment's subscriptions, so that Graph stops notifying.
+    #[command(after_help = "Example: photorelay unsubscribe")]
     Unsubscribe(subscription::UnsubscribeArgs),
     /// Compare every user's photo with the recorded state, and queue a check for each user whose photo differs.
+    #[command(after_help = "Example: photorelay sweep --first")]
     Sweep(sweep::SweepArgs),
     /// Show the state of the deployment on one screen; exits with 2 if something needs to be fixed.
+    #[command(after_help = "Example: photorelay status --json")]
     Status(health::StatusArgs),
     /// Write one JSON file for a support case: versions, settings, doctor and status, without secrets or personal data.
     SupportBundle(health::SupportBundleArgs),
     /// Work with the audit trail.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// Print the completions of this command line for a shell.
+    #[command(after_help = "Example: photorelay completions bash > /etc/bash_completion.d/photorelay")]
+    Completions(shell::CompletionsArgs),
+    /// Write manual pages into a folder.
+    #[command(hide = true)]
+    Man(shell::ManArgs),
 }
 
 impl Cli {
@@ -89,6 +113,8 @@ impl Cli {
             Command::Status(args) => args.run(process).await,
             Command::SupportBundle(args) => args.run(process).await,
             Command::Audit(command) => command.run(process).await,
+            Command::Completions(args) => args.run(Cli::command()),
+            Command::Man(args) => args.run(Cli::command()),
         }
     }
 }

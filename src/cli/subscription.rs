@@ -6,6 +6,8 @@ use anyhow::Result;
 use clap::Args;
 use photorelay::config::ConfigPurpose;
 use photorelay::operate;
+use photorelay_core::answer;
+use photorelay_core::answer::CommandAnswer;
 use photorelay_core::process::{CommandOutcome, Process, stop_on_signal};
 use uuid::Uuid;
 
@@ -13,7 +15,7 @@ use super::start;
 
 pub(super) async fn subscribe(process: &mut Process) -> Result<CommandOutcome> {
     let (_, app) = start::app_for(process, ConfigPurpose::Notifications).await?;
-    println!("{}", app.subscribe.sync().await?);
+    answer!("{}", app.subscribe.sync().await?)?;
     Ok(CommandOutcome::Success)
 }
 
@@ -27,7 +29,7 @@ pub(super) struct UnsubscribeArgs {
 impl UnsubscribeArgs {
     pub(super) async fn run(self, process: &mut Process) -> Result<CommandOutcome> {
         let (_, app) = start::app(process).await?;
-        println!("{}", app.subscribe.end(self.id).await?);
+        answer!("{}", app.subscribe.end(self.id).await?)?;
         Ok(CommandOutcome::Success)
     }
 }
@@ -46,8 +48,7 @@ impl ProbeArgs {
         let (_, app) = start::app(process).await?;
         let user = operate::check::find(&app.graph, &self.user).await?;
         let (wait, stop) = (Duration::from_secs(self.wait), stop_on_signal()?);
-        let notified =
-            operate::probe::probe(&app.graph, &app.storage, user, wait, stop, &mut std::io::stdout()).await?;
+        let notified = operate::probe::probe(&app.graph, &app.storage, user, wait, stop, &mut CommandAnswer).await?;
         Ok(CommandOutcome::healthy_if(notified))
     }
 }

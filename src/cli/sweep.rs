@@ -4,6 +4,7 @@ use anyhow::Result;
 use clap::Args;
 use jiff::Timestamp;
 use photorelay::operate;
+use photorelay_core::answer;
 use photorelay_core::process::{CommandOutcome, Process, stop_on_signal};
 use tokio_util::sync::CancellationToken;
 
@@ -26,11 +27,11 @@ impl SweepArgs {
             let filled =
                 operate::sweep::first(&app.sweep, &app.storage, helping, no_more.clone(), stop.clone()).await?;
             app.watch.after_sweep(&filled.report, Timestamp::now()).await;
-            println!("{filled}");
+            answer!("{filled}")?;
         } else {
             let report = operate::sweep::sweep(&app.sweep, stop).await?;
             app.watch.after_sweep(&report, Timestamp::now()).await;
-            println!("{report}");
+            answer!("{report}")?;
         }
         Ok(CommandOutcome::Success)
     }

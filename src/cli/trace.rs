@@ -4,6 +4,7 @@ use anyhow::Result;
 use clap::Args;
 use photorelay::config;
 use photorelay::operate;
+use photorelay_core::answer::CommandAnswer;
 use photorelay_core::hops::TracedEntries;
 use photorelay_core::process::{CommandOutcome, Process};
 
@@ -33,7 +34,7 @@ impl TraceArgs {
             (None, true) => TracedEntries::All,
             (None, false) => TracedEntries::Newest,
         };
-        operate::trace::trace(&storage, &targets, user, which, self.json, &mut std::io::stdout()).await?;
+        operate::trace::trace(&storage, &targets, user, which, self.json, &mut CommandAnswer).await?;
         Ok(CommandOutcome::Success)
     }
 }

@@ -1,12 +1,14 @@
 //! `check`, `export`, `history`, `restore` and `forget`: what operators do for one user.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
 use photorelay::operate;
 use photorelay::operate::forget::Forget;
 use photorelay::operate::restore::Restore;
+use photorelay_core::answer;
+use photorelay_core::answer::CommandAnswer;
 use photorelay_core::operator::{OperatorName, OperatorReason, OperatorSignature};
 use photorelay_core::process::{CommandOutcome, Process};
 
@@ -22,7 +24,7 @@ impl CheckArgs {
     pub(super) async fn run(self, process: &mut Process) -> Result<CommandOutcome> {
         let (_, app) = start::app(process).await?;
         let user = self.user.find(&app).await?;
-        operate::check::check(&app.propagate, user, &mut std::io::stdout()).await?;
+        operate::check::check(&app.propagate, user, &mut CommandAnswer).await?;
         Ok(CommandOutcome::Success)
     }
 }
@@ -31,14 +33,19 @@ impl CheckArgs {
 pub(super) struct ExportArgs {
     #[command(flatten)]
     user: UserArg,
-    /// Where to write the photo.
+    /// Where to write the photo; `-` for stdout.
     file: PathBuf,
 }
 
 impl ExportArgs {
     pub(super) async fn run(self, process: &mut Process) -> Result<CommandOutcome> {
         let (storage, user) = self.user.find_in_storage(process).await?;
-        println!("{}", operate::export::export(&storage, user, &self.file).await?);
+        let says = operate::export::export(&storage, user, &self.file).await?;
+        if self.file == Path::new("-") {
+            eprintln!("{says}");
+        } else {
+            answer!("{says}")?;
+        }
         Ok(CommandOutcome::Success)
     }
 }
@@ -55,7 +62,7 @@ pub(super) struct HistoryArgs {
 impl HistoryArgs {
     pub(super) async fn run(self, process: &mut Process) -> Result<CommandOutcome> {
         let (storage, user) = self.user.find_in_storage(process).await?;
-        let mut out = std::io::stdout();
+        let mut out = CommandAnswer;
         match self.json {
             true => operate::history::history_json(&storage, user, &mut out).await?,
             false => operate::history::history(&storage, user, &mut out).await?,
@@ -97,7 +104,7 @@ impl RestoreArgs {
         let (config, app) = start::app(process).await?;
         let user = self.user.find(&app).await?;
         let wanted = Restore { tenant: config.graph.tenant_id, user, seq: self.seq, signature };
-        operate::restore::restore(&app.storage, &config.targets, wanted, &mut std::io::stdout()).await?;
+        operate::restore::restore(&app.storage, &config.targets, wanted, &mut CommandAnswer).await?;
         Ok(CommandOutcome::Success)
     }
 }
@@ -119,7 +126,7 @@ impl ForgetArgs {
         let (config, app) = start::app(process).await?;
         let user = self.user.find(&app).await?;
         let wanted = Forget { tenant: config.graph.tenant_id, user, signature, yes: self.yes };
-        operate::forget::forget(&app.storage, &config.targets, wanted, &mut std::io::stdout()).await?;
+        operate::forget::forget(&app.storage, &config.targets, wanted, &mut CommandAnswer).await?;
         Ok(CommandOutcome::Success)
     }
 }

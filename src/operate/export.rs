@@ -1,8 +1,10 @@
 //! `photorelay export <user> FILE`: the photo that targets should show, as Graph gave it.
 
+use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use photorelay_core::answer::CommandAnswer;
 use photorelay_core::audit;
 use photorelay_core::contract::EntryKind;
 use photorelay_core::id::UserId;
@@ -13,7 +15,7 @@ use photorelay_core::vault;
 /// The largest photo that is stored, in bytes.
 const MAX_PHOTO_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Writes the person's current photo to a file and says what it is.
+/// Writes the person's current photo to a file, or to stdout for `-`, and says what it is.
 pub async fn export(storage: &Storage, user: UserId, file: &Path) -> Result<String> {
     let blobs = &*storage.blobs;
     let sequence = audit::sequence_numbers(blobs, user).await?;
@@ -27,7 +29,12 @@ pub async fn export(storage: &Storage, user: UserId, file: &Path) -> Result<Stri
     };
     let blob = names::photo(user, photo.sha256);
     let bytes = vault::read_verified(blobs, &blob, photo.sha256, MAX_PHOTO_BYTES).await?;
-    tokio::fs::write(file, &bytes).await.with_context(|| format!("{} cannot be written", file.display()))?;
+    if file == Path::new("-") {
+        CommandAnswer.write_all(&bytes)?;
+        CommandAnswer.flush()?;
+    } else {
+        tokio::fs::write(file, &bytes).await.with_context(|| format!("{} cannot be written", file.display()))?;
+    }
     Ok(format!(
         "{}: {} bytes, {}, {}x{} pixels, SHA-256 {}, entry {} of {}",
         file.display(),

@@ -5,6 +5,7 @@ use std::io::Write;
 use anyhow::Result;
 use jiff::Timestamp;
 use photorelay_core::storage::Storage;
+use photorelay_core::wording::counted;
 
 use crate::jobs::watch::Watch;
 
@@ -29,6 +30,10 @@ pub async fn refused(storage: &Storage, as_json: bool, out: &mut dyn Write) -> R
         let at = Timestamp::from_second(photo.at.as_second()).unwrap_or(photo.at);
         writeln!(out, "{}  entry {}  {at}  {}", photo.user_id, photo.seq, photo.reason)?;
     }
-    writeln!(out, "{} people whose newest photo was refused; targets show the one before it", refused.len())?;
+    writeln!(
+        out,
+        "{} whose newest photo was refused; targets show the one before it",
+        counted(refused.len() as u64, "person", "people")
+    )?;
     Ok(())
 }

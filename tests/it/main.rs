@@ -4,6 +4,7 @@
 
 mod amend;
 mod chaos;
+mod command_line;
 mod commands;
 mod container;
 mod disaster_recovery;

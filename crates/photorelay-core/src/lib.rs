@@ -4,6 +4,7 @@
 //! [`store`], [`queue`] (traits) -> [`audit`], [`vault`], [`photo`] -> [`storage`] and the backends.
 //! Nothing here depends on Microsoft Graph, the Functions host or a directory.
 
+pub mod answer;
 pub mod approvals;
 pub mod audit;
 pub mod clock;

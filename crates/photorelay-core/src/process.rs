@@ -11,6 +11,7 @@ use std::process::ExitCode;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::answer;
 use crate::operator::{OperatorName, OperatorReason, OperatorSignature};
 use crate::settings::{self, EnvFileError, Environment, Problems};
 use crate::telemetry::{self, Exporting, LogFilter, LogSettings, Otlp, OtlpError};
@@ -125,6 +126,7 @@ impl Process {
         self.exporting.finish().await;
         match result {
             Ok(outcome) => outcome.into(),
+            Err(error) if answer::is_unread(error.as_ref()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("{}: {}", self.name, with_causes(error.as_ref()));
                 ExitCode::FAILURE

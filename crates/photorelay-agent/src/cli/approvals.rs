@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use photorelay_agent::operate::report::held_report;
+use photorelay_core::answer;
 use photorelay_core::approvals::{ApprovalItem, Approvals};
 use photorelay_core::contract::{Decision, Verdict};
 use photorelay_core::id::UserId;
 use photorelay_core::operator::{OperatorName, OperatorReason, OperatorSignature};
 use photorelay_core::process::{Audience, CommandOutcome, Process};
+use photorelay_core::wording::counted;
 
 use super::start::Started;
 
@@ -64,7 +66,7 @@ impl DecisionArgs {
         print(&match self.users.user {
             Some(user) => approvals.decide(user, verdict, &signature).await?,
             None => approvals.decide_all(verdict, &signature).await?,
-        });
+        })?;
         Ok(CommandOutcome::Success)
     }
 }
@@ -90,9 +92,9 @@ impl HeldArgs {
             eprintln!("{}", index.display());
         }
         if self.json {
-            println!("{}", serde_json::to_string_pretty(&held)?);
+            answer!("{}", serde_json::to_string_pretty(&held)?)?;
         } else {
-            print(&held);
+            print(&held)?;
         }
         Ok(CommandOutcome::Success)
     }
@@ -104,7 +106,7 @@ fn approvals(started: &Started) -> Approvals {
 }
 
 /// One line for each; object IDs only, because operators pass these lines on.
-fn print(items: &[ApprovalItem]) {
+fn print(items: &[ApprovalItem]) -> Result<()> {
     for ApprovalItem { held, verdict, decision } in items {
         let verdict = match verdict {
             None => "waits",
@@ -112,9 +114,10 @@ fn print(items: &[ApprovalItem]) {
             Some(Verdict::Rejected) => "rejected",
         };
         let by = decision.as_ref().map(signed).unwrap_or_default();
-        println!("{}  entry {}  {verdict:8}  since {:.0}  {}{by}", held.user_id, held.seq, held.at, held.reason);
+        answer!("{}  entry {}  {verdict:8}  since {:.0}  {}{by}", held.user_id, held.seq, held.at, held.reason)?;
     }
-    println!("{} item(s)", items.len());
+    answer!("{}", counted(items.len() as u64, "item", "items"))?;
+    Ok(())
 }
 
 /// Which operator decided, and why.

@@ -8,6 +8,8 @@ use photorelay_agent::config::AgentConfig;
 use photorelay_agent::operate::doctor;
 use photorelay_agent::operate::drift::{DriftFix, drift};
 use photorelay_agent::operate::report::{ReportedUsers, preview_report};
+use photorelay_core::answer;
+use photorelay_core::answer::CommandAnswer;
 use photorelay_core::diagnosis::Diagnosis;
 use photorelay_core::id::UserId;
 use photorelay_core::process::{Audience, CommandOutcome, Process};
@@ -44,7 +46,7 @@ impl AgentDoctorArgs {
     }
 
     fn report(&self, diagnosis: &Diagnosis) -> Result<CommandOutcome> {
-        println!("{}", if self.json { serde_json::to_string_pretty(&diagnosis.0)? } else { diagnosis.to_string() });
+        answer!("{}", if self.json { serde_json::to_string_pretty(&diagnosis.0)? } else { diagnosis.to_string() })?;
         Ok(CommandOutcome::healthy_if(diagnosis.is_healthy()))
     }
 }
@@ -59,8 +61,8 @@ impl PlanArgs {
     pub(super) async fn run(self, process: &mut Process) -> Result<CommandOutcome> {
         let started = Started::new(process, Audience::Operator)?;
         match started.dry_run()?.plan(self.user).await? {
-            Some(plan) => println!("{plan}"),
-            None => println!("the trail of {} has no entry that concerns targets", self.user),
+            Some(plan) => answer!("{plan}")?,
+            None => answer!("the trail of {} has no entry that concerns targets", self.user)?,
         }
         Ok(CommandOutcome::Success)
     }
@@ -83,12 +85,12 @@ impl DriftArgs {
             let (limits, which) = (started.config.quota, ReportedUsers::Differing);
             let (reconciler, folder) = (started.dry_run()?, Some(folder.as_path()));
             let (totals, index) = preview_report(&reconciler, &started.storage, which, folder, None, limits).await?;
-            println!("{}", index.unwrap_or_default().display());
+            answer!("{}", index.unwrap_or_default().display())?;
             return Ok(CommandOutcome::healthy_if(totals.differing() == 0));
         }
         let (queues, queue) = (&*started.storage.queues, &started.config.identity.target.queue);
         let fix = self.fix.then_some(DriftFix { queues, queue });
-        let mut out = std::io::stdout();
+        let mut out = CommandAnswer;
         let drift = drift(&started.dry_run()?, fix, &mut out).await?;
         drift.summarize(started.config.quota, &mut out)?;
         Ok(CommandOutcome::healthy_if(drift.differing + drift.failed <= drift.announced.unwrap_or_default()))

@@ -11,6 +11,7 @@ use photorelay_agent::connectors::mim::{
     Checksum, FeedReader, FeedStore, LdifExport, LdifKind, LdifNames, MimSettings, Publication,
 };
 use photorelay_agent::publisher::FeedPublisher;
+use photorelay_core::answer;
 use photorelay_core::id::UserId;
 use photorelay_core::process::{Audience, CommandOutcome, Process};
 use serde_json::json;
@@ -20,17 +21,23 @@ use super::start::Started;
 #[derive(Subcommand)]
 pub(super) enum MimCommand {
     /// Show what is published; exits with 2 if a file of the feed is missing or damaged.
+    #[command(after_help = "Example: photorelay-agent mim status --json")]
     Status(FeedStatusArgs),
     /// Publish what has been accepted since the last publication.
+    #[command(after_help = "Example: photorelay-agent mim publish")]
     Publish(PublishArgs),
     /// Take a user who is gone out of the feed: the next delta import deletes the object. A user who is still
     /// synchronised comes back with the next full reconciliation.
+    #[command(after_help = "Example: photorelay-agent mim remove 208c1e45-4bd7-4438-9172-7e708e59fcc5")]
     Remove(RemoveArgs),
     /// Begin the feed anew, with the present settings: a full import must follow.
+    #[command(after_help = "Example: photorelay-agent mim rebuild")]
     Rebuild,
     /// Write the published feed as LDIF, for importers that need no script.
+    #[command(after_help = "Example: photorelay-agent mim ldif people.ldif --delta")]
     Ldif(LdifArgs),
     /// Print the checksums of a photo, to compare with what an importer has.
+    #[command(after_help = "Example: photorelay-agent mim hash photo.jpg")]
     Hash(HashArgs),
 }
 
@@ -112,14 +119,14 @@ impl FeedStatusArgs {
             let (epoch, sequence, floor) = (head.epoch.to_string(), head.sequence, head.floor);
             let status =
                 json!({ "epoch": epoch, "sequence": sequence, "floor": floor, "published": published, "feed": report });
-            println!("{}", serde_json::to_string_pretty(&status)?);
+            answer!("{}", serde_json::to_string_pretty(&status)?)?;
         } else {
-            println!("feed           {}", settings.feed.display());
-            println!("published      {published}, change {} of epoch {}", head.sequence, head.epoch);
-            println!("people         {}, {} with a photo ({} bytes)", report.people, report.photos, report.bytes);
-            println!("tombstones     {}; deltas can begin at change {} or later", report.tombstones, head.floor);
+            answer!("feed           {}", settings.feed.display())?;
+            answer!("published      {published}, change {} of epoch {}", head.sequence, head.epoch)?;
+            answer!("people         {}, {} with a photo ({} bytes)", report.people, report.photos, report.bytes)?;
+            answer!("tombstones     {}; deltas can begin at change {} or later", report.tombstones, head.floor)?;
             for damaged in &report.damaged {
-                println!("damaged        {damaged}");
+                answer!("damaged        {damaged}")?;
             }
         }
         Ok(CommandOutcome::healthy_if(report.damaged.is_empty()))
@@ -132,9 +139,9 @@ impl PublishArgs {
         let store = Arc::new(FeedStore::open(settings)?);
         let publisher = FeedPublisher::new(&started.storage, store, &started.config.identity.target.name, every);
         match publisher.publish(self.allow_shrink).await? {
-            Publication::Unchanged => println!("nothing has changed since the last publication"),
+            Publication::Unchanged => answer!("nothing has changed since the last publication")?,
             Publication::Published { head, photos } => {
-                println!("published change {}: {} people, {photos} with a photo", head.sequence, head.people);
+                answer!("published change {}: {} people, {photos} with a photo", head.sequence, head.people)?;
             }
             Publication::Filling => bail!(
                 "not published: no full reconciliation has filled the feed yet, and a full import would delete the \
@@ -149,7 +156,7 @@ impl PublishArgs {
 impl RemoveArgs {
     fn run(&self, settings: MimSettings) -> Result<CommandOutcome> {
         match FeedStore::open(settings)?.remove(self.user)? {
-            true => println!("user {} leaves the feed with the next publication", self.user),
+            true => answer!("user {} leaves the feed with the next publication", self.user)?,
             false => bail!("user {} is not in the feed", self.user),
         }
         Ok(CommandOutcome::Success)
@@ -168,14 +175,14 @@ impl LdifArgs {
         let kind = if self.delta { LdifKind::Delta } else { LdifKind::Full };
         let LdifExport { written, deleted, sequence } =
             FeedStore::open(settings)?.export_ldif(kind, &names, &self.file)?;
-        println!("{}: {written} people, {deleted} deleted, up to change {sequence}", self.file.display());
+        answer!("{}: {written} people, {deleted} deleted, up to change {sequence}", self.file.display())?;
         Ok(CommandOutcome::Success)
     }
 }
 
 fn rebuild(settings: MimSettings) -> Result<CommandOutcome> {
     let people = FeedStore::rebuild(settings)?;
-    println!("a new epoch begins with {people} people: run `photorelay-agent mim publish`, then a full import");
+    answer!("a new epoch begins with {people} people: run `photorelay-agent mim publish`, then a full import")?;
     Ok(CommandOutcome::Success)
 }
 
@@ -183,7 +190,7 @@ impl HashArgs {
     fn run(&self) -> Result<CommandOutcome> {
         let photo = std::fs::read(&self.file).with_context(|| self.file.display().to_string())?;
         for checksum in [Checksum::Sha256, Checksum::Md5] {
-            println!("{checksum:<8} {}", checksum.of(&photo));
+            answer!("{checksum:<8} {}", checksum.of(&photo))?;
         }
         Ok(CommandOutcome::Success)
     }

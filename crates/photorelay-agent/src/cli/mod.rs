@@ -10,6 +10,7 @@ mod mim;
 mod photos;
 mod preview;
 mod services;
+mod shell;
 mod start;
 mod switch;
 mod trace;
@@ -18,15 +19,18 @@ mod undo;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use photorelay_core::process::{CommandOutcome, Process};
+
+/// With the commit, if it is known (build.rs).
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("COMMIT_SUFFIX"));
 
 /// Keeps directories and folders up to date with the photos in photorelay's audit trail. Only `serve-photos` accepts
 /// connections.
 ///
 /// All settings come from the environment and from a file of settings; README.md and infra/agent/README.md list them.
 #[derive(Parser)]
-#[command(version)]
+#[command(version = VERSION)]
 pub(super) struct AgentCli {
     /// Read settings that the environment does not have from this file, as systemd reads an EnvironmentFile. Without this
     /// option, /etc/photorelay/agent.env is read if it is there and may be read.
@@ -42,38 +46,57 @@ const INSTALLED_SETTINGS: &str = "/etc/photorelay/agent.env";
 #[derive(Subcommand)]
 enum AgentCommand {
     /// Process messages until stopped.
+    #[command(after_help = "Example: photorelay-agent run")]
     Run,
     /// Process messages until none is waiting and reconcile every user if that is due, then exit.
+    #[command(after_help = "Example: photorelay-agent once")]
     Once,
     /// Check everything that writing photos depends on; exits with 2 if something is wrong.
+    #[command(after_help = "Example: photorelay-agent doctor 208c1e45-4bd7-4438-9172-7e708e59fcc5")]
     Doctor(inspect::AgentDoctorArgs),
     /// Show what would be written for a user, and why.
+    #[command(after_help = "Example: photorelay-agent plan 208c1e45-4bd7-4438-9172-7e708e59fcc5")]
     Plan(inspect::PlanArgs),
     /// Show the way of a user's newest photo, with the time of each hop, and what the target shows now.
     Trace(trace::AgentTraceArgs),
     /// Show what would be written for every user, before anything is; writes to no target.
     Preview(preview::PreviewArgs),
     /// Compare the target with the audit trail for every user; exits with 2 if users differ.
+    #[command(after_help = "Example: photorelay-agent drift --fix")]
     Drift(inspect::DriftArgs),
     /// List the changes that wait for approval.
+    #[command(after_help = "Example: photorelay-agent held")]
     Held(approvals::HeldArgs),
     /// Approve held changes: the agents then apply them.
+    #[command(after_help = "Example: photorelay-agent approve 208c1e45-4bd7-4438-9172-7e708e59fcc5")]
     Approve(approvals::DecisionArgs),
     /// Reject held changes: the target stays as it is.
+    #[command(after_help = "Example: photorelay-agent reject 208c1e45-4bd7-4438-9172-7e708e59fcc5")]
     Reject(approvals::DecisionArgs),
     /// Put back what the target showed before the agent replaced it, and clear what it wrote where there was nothing.
+    #[command(after_help = "Example: photorelay-agent undo --all --dry-run")]
     Undo(undo::UndoArgs),
     /// Stop every agent of this target; messages stay in the queue.
+    #[command(after_help = "Example: photorelay-agent stop --reason \"ticket 4711\"")]
     Stop(switch::StopArgs),
     /// Let the agents of this target continue.
+    #[command(after_help = "Example: photorelay-agent resume")]
     Resume,
     /// The feed for Microsoft Identity Manager.
     #[command(subcommand)]
     Mim(mim::MimCommand),
     /// Forward every change as a CloudEvent to a URL.
+    #[command(after_help = "Example: photorelay-agent forward")]
     Forward,
     /// Serve photos over HTTP, read-only, for clients that fetch them by URL.
+    #[command(after_help = "Example: photorelay-agent serve-photos")]
     ServePhotos,
+    /// Print the completions of this command line for a shell.
+    #[command(after_help = "Example: photorelay-agent completions bash > /etc/bash_completion.d/photorelay-agent")]
+    Completions(shell::AgentCompletionsArgs),
+    /// Write manual pages into a folder.
+    #[command(hide = true)]
+    Man(shell::AgentManArgs),
 }
 
 impl AgentCli {
@@ -99,6 +122,8 @@ impl AgentCli {
             AgentCommand::Mim(command) => command.run(process).await,
             AgentCommand::Forward => forward::run(process).await,
             AgentCommand::ServePhotos => photos::serve(process).await,
+            AgentCommand::Completions(args) => args.run(AgentCli::command()),
+            AgentCommand::Man(args) => args.run(AgentCli::command()),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use clap::Args;
+use photorelay_core::answer;
 use photorelay_core::hops::{self, TracedEntries};
 use photorelay_core::id::UserId;
 use photorelay_core::process::{Audience, CommandOutcome, Process};
@@ -29,15 +30,15 @@ impl AgentTraceArgs {
             let now = plan.as_ref().map(|plan| {
                 json!({ "target": target, "object": plan.object, "shows": plan.shows, "wants": plan.wants, "would": plan.would })
             });
-            println!("{}", serde_json::to_string_pretty(&json!({ "entries": traced, "now": now }))?);
+            answer!("{}", serde_json::to_string_pretty(&json!({ "entries": traced, "now": now }))?)?;
             return Ok(CommandOutcome::Success);
         }
         for entry in &traced {
-            println!("{entry}");
+            answer!("{entry}")?;
         }
         match plan {
-            Some(plan) => println!("now in {target}:\n{plan}"),
-            None => println!("now in {target}: not read, because no entry concerns targets"),
+            Some(plan) => answer!("now in {target}:\n{plan}")?,
+            None => answer!("now in {target}: not read, because no entry concerns targets")?,
         }
         Ok(CommandOutcome::Success)
     }

@@ -6,6 +6,8 @@ use anyhow::{Result, ensure};
 use clap::Args;
 use photorelay_agent::operate::undo::UndoSurvey;
 use photorelay_agent::quota::{QuotaLimits, WriteQuota};
+use photorelay_core::answer;
+use photorelay_core::answer::CommandAnswer;
 use photorelay_core::process::{Audience, CommandOutcome, Process};
 
 use super::approvals::{AgentSignatureArgs, UserSelection};
@@ -40,15 +42,15 @@ impl UndoArgs {
 
         let survey = UndoSurvey::of(&reconciler, self.users.user).await?;
         if self.dry_run {
-            survey.list(&mut io::stdout())?;
+            survey.list(&mut CommandAnswer)?;
         }
-        println!("{survey}");
+        answer!("{survey}")?;
         if self.dry_run || survey.is_empty() {
             return Ok(CommandOutcome::Success);
         }
         let clearing = survey.clearing(&reconciler, self.clear).await?;
         ensure!(self.yes || confirmed()?, "nothing was changed: confirm with --yes");
-        survey.carry_out(&reconciler, &signature, clearing, &mut io::stdout()).await?;
+        survey.carry_out(&reconciler, &signature, clearing, &mut CommandAnswer).await?;
         Ok(CommandOutcome::Success)
     }
 }

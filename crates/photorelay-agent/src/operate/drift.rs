@@ -9,6 +9,7 @@ use futures::{StreamExt as _, stream};
 use photorelay_core::contract;
 use photorelay_core::id::UserId;
 use photorelay_core::queue::{Outgoing, QueueStore};
+use photorelay_core::wording::counted;
 
 use crate::quota::QuotaLimits;
 use crate::writeback::{DriftState, Plan, Reconciler, WriteBackError};
@@ -94,7 +95,8 @@ impl Drift {
 
     /// Prints the totals, and how long bringing up all that differ takes within these limits.
     pub fn summarize(&self, limits: QuotaLimits, out: &mut dyn Write) -> io::Result<()> {
-        write!(out, "{} people, {} differ", self.users, self.differing)?;
+        let verb = if self.differing == 1 { "differs" } else { "differ" };
+        write!(out, "{}, {} {verb}", counted(self.users, "person", "people"), self.differing)?;
         for (state, count) in &self.states {
             write!(out, ", {count} {state}")?;
         }
@@ -105,7 +107,8 @@ impl Drift {
             }
         }
         if self.held > 0 {
-            write!(out, ", {} wait for an operator: run `photorelay-agent held`", self.held)?;
+            let verb = if self.held == 1 { "waits" } else { "wait" };
+            write!(out, ", {} {verb} for an operator: run `photorelay-agent held`", self.held)?;
         }
         if self.out_of_scope > 0 {
             write!(out, ", {} out of scope", self.out_of_scope)?;

@@ -50,7 +50,7 @@ async fn the_command_line_lists_approves_and_undoes() {
     assert!(approved.contains("decided by ada: ticket 4711"), "{approved}");
     command(&world, &["once"]).await;
     assert_eq!(world.written(user), None);
-    assert!(command(&world, &["held"]).await.contains("0 item(s)"));
+    assert!(command(&world, &["held"]).await.contains("0 items"));
     assert!(command(&world, &["undo", "--all", "--dry-run"]).await.contains("would put back"));
     assert_eq!(world.written(user), None);
     command(&world, &["undo", &id, "--yes"]).await;

@@ -200,7 +200,7 @@ impl Problem {
     }
 
     /// What an operator should do about it.
-    fn fix(&self) -> &'static str {
+    pub fn fix(&self) -> &'static str {
         match self {
             Problem::EntryMissing | Problem::CheckpointMissing { .. } | Problem::ReceiptMissing { .. } => {
                 "Find out from the storage account's log who deleted it, and restore it from a version or a backup"
