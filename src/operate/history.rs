@@ -11,6 +11,7 @@ use photorelay_core::contract::{
 use photorelay_core::history::{self, HistoryEvent, HistoryFact, LastShown};
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::storage::Storage;
+use photorelay_core::wording::moment;
 
 /// Prints the events, oldest first, what targets show, and what the next check will find.
 pub async fn history(storage: &Storage, user: UserId, out: &mut dyn Write) -> Result<()> {
@@ -19,7 +20,8 @@ pub async fn history(storage: &Storage, user: UserId, out: &mut dyn Write) -> Re
         writeln!(out, "{user} has no entry in the audit trail: run `photorelay check {user}`")?;
         return Ok(());
     }
-    writeln!(out, "{:>4}  {:<20}  {:<9}  {:<12}  {:<12}  pixels", "seq", "time", "kind", "cause", "sha-256")?;
+    let width = moment(Timestamp::UNIX_EPOCH).len();
+    writeln!(out, "{:>4}  {:<width$}  {:<9}  {:<12}  {:<12}  pixels", "seq", "time", "kind", "cause", "sha-256")?;
     for event in &history.events {
         print(event, out)?;
     }
@@ -43,7 +45,7 @@ pub async fn history_json(storage: &Storage, user: UserId, out: &mut dyn Write) 
 }
 
 fn print(event: &HistoryEvent, out: &mut dyn Write) -> std::io::Result<()> {
-    let (seq, time) = (event.seq, to_the_second(event.at));
+    let (seq, time) = (event.seq, moment(event.at));
     let signed = match (&event.by, &event.reason) {
         (Some(by), Some(reason)) => Some(format!("by {by}: {reason}")),
         (Some(by), None) => Some(format!("by {by}")),
@@ -99,7 +101,7 @@ fn last_shown(shown: &LastShown) -> String {
         (Some(value), Some(seq)) => format!("{}, the photo of entry {seq}", short(*value)),
         (Some(value), None) => format!("{}, which photorelay did not make", short(*value)),
     };
-    format!("{target} showed {value} at {}", to_the_second(*at))
+    format!("{target} showed {value} at {}", moment(*at))
 }
 
 fn in_words(user: UserId, succession: &Succession) -> String {
@@ -116,21 +118,17 @@ fn state_of(head: &Head) -> String {
     let capture_status = match &head.capture_status {
         CaptureStatus::Active => String::new(),
         CaptureStatus::OutOfScope { reason } => format!(", out of scope: {reason}"),
-        CaptureStatus::Parked { until } => format!(", put off until {}", to_the_second(*until)),
+        CaptureStatus::Parked { until } => format!(", put off until {}", moment(*until)),
         CaptureStatus::Forgotten => ", forgotten".to_owned(),
     };
     let absent =
-        head.absent_since.map(|since| format!(", photo not found since {}", to_the_second(since))).unwrap_or_default();
+        head.absent_since.map(|since| format!(", photo not found since {}", moment(since))).unwrap_or_default();
     let settled = if head.settled { "settled" } else { "not settled yet" };
     format!("head  at entry {}, {settled}{capture_status}{absent}", head.seq)
 }
 
 fn short(digest: Digest) -> String {
     digest.to_string().chars().take(12).collect()
-}
-
-fn to_the_second(time: Timestamp) -> String {
-    Timestamp::from_second(time.as_second()).unwrap_or(time).to_string()
 }
 
 fn kind(kind: EntryKind) -> &'static str {

@@ -106,6 +106,17 @@ fn every_command_has_help_with_an_example_of_itself() {
 }
 
 #[test]
+fn colours_are_for_terminals_and_never_against_the_will_of_their_reader() {
+    let doctor = |variables: &[(&str, &str)]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_photorelay"));
+        text(&command.arg("doctor").env_clear().envs(variables.iter().copied()).output().unwrap().stdout)
+    };
+    assert!(doctor(&[]).starts_with("ERROR   configuration"));
+    assert!(doctor(&[("CLICOLOR_FORCE", "1")]).starts_with("\u{1b}[1m\u{1b}[31mERROR"));
+    assert!(doctor(&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]).starts_with("ERROR   configuration"));
+}
+
+#[test]
 fn wrong_arguments_end_with_2_and_the_version_with_0() {
     assert_eq!(bare(&["histroy", "x"]).0, Some(2));
     let (code, version) = bare(&["--version"]);

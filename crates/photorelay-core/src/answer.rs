@@ -6,6 +6,8 @@ use std::error::Error;
 use std::fmt;
 use std::io::{self, Write};
 
+use anstream::{AutoStream, ColorChoice};
+
 /// Stdout, for every answer of a command.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct CommandAnswer;
@@ -27,6 +29,11 @@ macro_rules! answer {
         use ::std::io::Write as _;
         ::std::writeln!($crate::answer::CommandAnswer, $($line)*)
     }};
+}
+
+/// Whether the answer may have colours: on a terminal, unless NO_COLOR is set; CLICOLOR_FORCE has them anywhere.
+pub fn has_colours() -> bool {
+    AutoStream::choice(&io::stdout()) != ColorChoice::Never
 }
 
 /// Whether the error is that its reader no longer reads the answer.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use anstyle::{AnsiColor, Effects, Style};
 use serde::Serialize;
 
 use crate::settings::Problems;
@@ -43,12 +44,18 @@ impl CheckResult {
 
 impl fmt::Display for CheckResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f, Style::new())
+    }
+}
+
+impl CheckResult {
+    fn write(&self, f: &mut fmt::Formatter<'_>, style: Style) -> fmt::Result {
         let level = match self.level {
             Level::Ok => "ok",
             Level::Warning => "warning",
             Level::Error => "ERROR",
         };
-        write!(f, "{level:<8}{:<27}{}", self.check, self.says)?;
+        write!(f, "{style}{level:<8}{style:#}{:<27}{}", self.check, self.says)?;
         self.fix.as_ref().map_or(Ok(()), |fix| write!(f, "; {fix}"))
     }
 }
@@ -71,9 +78,17 @@ impl Diagnosis {
 }
 
 impl fmt::Display for Diagnosis {
+    /// In colours if `{:#}` asks for them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for finding in &self.0 {
-            writeln!(f, "{finding}")?;
+            let style = match finding.level {
+                _ if !f.alternate() => Style::new(),
+                Level::Ok => AnsiColor::Green.on_default(),
+                Level::Warning => AnsiColor::Yellow.on_default(),
+                Level::Error => AnsiColor::Red.on_default().effects(Effects::BOLD),
+            };
+            finding.write(f, style)?;
+            writeln!(f)?;
         }
         let count = |level| self.0.iter().filter(|finding| finding.level == level).count();
         let counted = |level, one, many| counted(count(level) as u64, one, many);

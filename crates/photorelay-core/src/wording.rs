@@ -1,10 +1,23 @@
 //! Words that more than one command needs: a number with its noun, and an error with its causes.
 
 use std::error::Error;
+use std::io::IsTerminal as _;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 /// A number with its noun.
 pub fn counted(number: u64, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
+}
+
+/// The time, to the second: on a terminal as the clock on the wall shows it, with the zone; in UTC anywhere else.
+pub fn moment(at: Timestamp) -> String {
+    let at = Timestamp::from_second(at.as_second()).unwrap_or(at);
+    match std::io::stdout().is_terminal() {
+        true => at.to_zoned_datetime(TimeZone::system()).strftime("%F %T %:z").to_string(),
+        false => at.to_string(),
+    }
 }
 
 /// The error and its causes, outermost first. Many errors name their cause themselves, and it is not said again.

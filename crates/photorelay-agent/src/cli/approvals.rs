@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use photorelay_agent::operate::drift::with_names;
 use photorelay_agent::operate::report::held_report;
 use photorelay_core::answer;
 use photorelay_core::approvals::{ApprovalItem, Approvals};
@@ -11,19 +12,29 @@ use photorelay_core::contract::{Decision, Verdict};
 use photorelay_core::id::UserId;
 use photorelay_core::operator::{OperatorName, OperatorReason, OperatorSignature};
 use photorelay_core::process::{Audience, CommandOutcome, Process};
-use photorelay_core::wording::counted;
+use photorelay_core::wording::{counted, moment};
 
-use super::start::Started;
+use super::start::{NamesArg, Started};
 
 /// One user or all of them, never nothing.
 #[derive(Args)]
 #[group(required = true, multiple = false)]
 pub(super) struct UserSelection {
-    /// The user's object ID.
-    pub(super) user: Option<UserId>,
+    /// The user: object ID, user principal name or sAMAccountName.
+    user: Option<String>,
     /// All users.
     #[arg(long)]
     all: bool,
+}
+
+impl UserSelection {
+    /// None for all users.
+    pub(super) async fn find(&self, started: &Started) -> Result<Option<UserId>> {
+        match &self.user {
+            Some(name) => started.user(name).await.map(Some),
+            None => Ok(None),
+        }
+    }
 }
 
 /// Who decides, and why: both are recorded.
@@ -49,6 +60,8 @@ pub(super) struct DecisionArgs {
     users: UserSelection,
     #[command(flatten)]
     signature: AgentSignatureArgs,
+    #[command(flatten)]
+    list: HeldListArgs,
 }
 
 impl DecisionArgs {
@@ -62,20 +75,21 @@ impl DecisionArgs {
 
     async fn decide(self, process: &mut Process, verdict: Verdict) -> Result<CommandOutcome> {
         let signature = self.signature.of(process)?;
-        let approvals = approvals(&Started::new(process, Audience::Operator)?);
-        print(&match self.users.user {
+        let started = Started::new(process, Audience::Operator)?;
+        let approvals = approvals(&started);
+        let decided = match self.users.find(&started).await? {
             Some(user) => approvals.decide(user, verdict, &signature).await?,
             None => approvals.decide_all(verdict, &signature).await?,
-        })?;
+        };
+        self.list.print(&started, &decided).await?;
         Ok(CommandOutcome::Success)
     }
 }
 
 #[derive(Args)]
 pub(super) struct HeldArgs {
-    /// Print a JSON array.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    list: HeldListArgs,
     /// Also write it to this folder, with what the target shows and what is wanted: pages that need nothing else.
     #[arg(long, value_name = "DIR")]
     html: Option<PathBuf>,
@@ -91,12 +105,45 @@ impl HeldArgs {
             let index = held_report(&started.dry_run()?, &started.storage, &waiting, folder).await?;
             eprintln!("{}", index.display());
         }
-        if self.json {
-            answer!("{}", serde_json::to_string_pretty(&held)?)?;
-        } else {
-            print(&held)?;
-        }
+        self.list.print(&started, &held).await?;
         Ok(CommandOutcome::Success)
+    }
+}
+
+/// How items are listed.
+#[derive(Args)]
+pub(super) struct HeldListArgs {
+    /// Print a JSON array.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    names: NamesArg,
+}
+
+impl HeldListArgs {
+    /// One line for each, and one with names on a terminal or on request: operators pass on what they redirect.
+    async fn print(&self, started: &Started, items: &[ApprovalItem]) -> Result<()> {
+        let people = self.names.people(started, self.json)?;
+        let mut list = Vec::new();
+        for item in items {
+            let names = match &people {
+                Some(people) => Some(people.names_of(item.held.user_id).await),
+                None => None,
+            };
+            if self.json {
+                list.push(with_names(serde_json::to_value(item)?, names.as_ref()));
+                continue;
+            }
+            answer!("{}", line(item))?;
+            if let Some(names) = names {
+                answer!("      {names}")?;
+            }
+        }
+        match self.json {
+            true => answer!("{}", serde_json::to_string_pretty(&list)?)?,
+            false => answer!("{}", counted(items.len() as u64, "item", "items"))?,
+        }
+        Ok(())
     }
 }
 
@@ -105,19 +152,14 @@ fn approvals(started: &Started) -> Approvals {
     Approvals::new(started.storage.clone(), target.name.clone(), target.queue.clone())
 }
 
-/// One line for each; object IDs only, because operators pass these lines on.
-fn print(items: &[ApprovalItem]) -> Result<()> {
-    for ApprovalItem { held, verdict, decision } in items {
-        let verdict = match verdict {
-            None => "waits",
-            Some(Verdict::Approved) => "approved",
-            Some(Verdict::Rejected) => "rejected",
-        };
-        let by = decision.as_ref().map(signed).unwrap_or_default();
-        answer!("{}  entry {}  {verdict:8}  since {:.0}  {}{by}", held.user_id, held.seq, held.at, held.reason)?;
-    }
-    answer!("{}", counted(items.len() as u64, "item", "items"))?;
-    Ok(())
+fn line(ApprovalItem { held, verdict, decision }: &ApprovalItem) -> String {
+    let verdict = match verdict {
+        None => "waits",
+        Some(Verdict::Approved) => "approved",
+        Some(Verdict::Rejected) => "rejected",
+    };
+    let by = decision.as_ref().map(signed).unwrap_or_default();
+    format!("{}  entry {}  {verdict:8}  since {}  {}{by}", held.user_id, held.seq, moment(held.at), held.reason)
 }
 
 /// Which operator decided, and why.

@@ -6,21 +6,20 @@ use anyhow::Result;
 use clap::Args;
 use photorelay_agent::config::AgentConfig;
 use photorelay_agent::operate::doctor;
-use photorelay_agent::operate::drift::{DriftFix, drift};
+use photorelay_agent::operate::drift::{DriftFix, DriftPrint, drift_as, with_names};
 use photorelay_agent::operate::report::{ReportedUsers, preview_report};
 use photorelay_core::answer;
 use photorelay_core::answer::CommandAnswer;
 use photorelay_core::diagnosis::Diagnosis;
-use photorelay_core::id::UserId;
 use photorelay_core::process::{Audience, CommandOutcome, Process};
 use photorelay_core::wording::with_causes;
 
-use super::start::{self, Started};
+use super::start::{self, AgentUserArg, NamesArg, Started};
 
 #[derive(Args)]
 pub(super) struct AgentDoctorArgs {
-    /// Also show the plan for this user, by object ID.
-    user: Option<UserId>,
+    /// Also show the plan for this user, by object ID, user principal name or sAMAccountName.
+    user: Option<String>,
     /// Print JSON, for monitoring.
     #[arg(long)]
     json: bool,
@@ -42,27 +41,58 @@ impl AgentDoctorArgs {
             Err(error) => Err(error.clone()),
         };
         let reconciler = reconciler.as_ref().map_err(Clone::clone);
-        self.report(&doctor::run_checks(&config, storage, reconciler, self.user).await)
+        let user = match (&self.user, &storage) {
+            (Some(name), Ok(storage)) => {
+                let (config, storage) = (config.clone(), (*storage).clone());
+                Some(Started { config, storage }.user(name).await?)
+            }
+            // Without a storage there is nothing to plan for.
+            _ => None,
+        };
+        self.report(&doctor::run_checks(&config, storage, reconciler, user).await)
     }
 
     fn report(&self, diagnosis: &Diagnosis) -> Result<CommandOutcome> {
-        answer!("{}", if self.json { serde_json::to_string_pretty(&diagnosis.0)? } else { diagnosis.to_string() })?;
+        match self.json {
+            true => answer!("{}", serde_json::to_string_pretty(&diagnosis.0)?)?,
+            false if answer::has_colours() => answer!("{diagnosis:#}")?,
+            false => answer!("{diagnosis}")?,
+        }
         Ok(CommandOutcome::healthy_if(diagnosis.is_healthy()))
     }
 }
 
 #[derive(Args)]
 pub(super) struct PlanArgs {
-    /// The user's object ID.
-    user: UserId,
+    #[command(flatten)]
+    user: AgentUserArg,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    names: NamesArg,
 }
 
 impl PlanArgs {
     pub(super) async fn run(self, process: &mut Process) -> Result<CommandOutcome> {
         let started = Started::new(process, Audience::Operator)?;
-        match started.dry_run()?.plan(self.user).await? {
+        let user = started.user(&self.user.user).await?;
+        let plan = started.dry_run()?.plan(user).await?;
+        let names = match self.names.people(&started, self.json)? {
+            Some(people) => Some(people.names_of(user).await),
+            None => None,
+        };
+        if self.json {
+            let plan = plan.map(|plan| with_names(plan.as_json(), names.as_ref()));
+            answer!("{}", serde_json::to_string_pretty(&plan)?)?;
+            return Ok(CommandOutcome::Success);
+        }
+        if let Some(names) = names {
+            answer!("names   {names}")?;
+        }
+        match plan {
             Some(plan) => answer!("{plan}")?,
-            None => answer!("the trail of {} has no entry that concerns targets", self.user)?,
+            None => answer!("the trail of {user} has no entry that concerns targets")?,
         }
         Ok(CommandOutcome::Success)
     }
@@ -76,6 +106,11 @@ pub(super) struct DriftArgs {
     /// Write who differs, with the pictures, to this folder instead: pages that need nothing else.
     #[arg(long, value_name = "DIR", conflicts_with = "fix")]
     html: Option<PathBuf>,
+    /// Print a line of JSON for each user who differs, and one with the totals.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    names: NamesArg,
 }
 
 impl DriftArgs {
@@ -91,8 +126,13 @@ impl DriftArgs {
         let (queues, queue) = (&*started.storage.queues, &started.config.identity.target.queue);
         let fix = self.fix.then_some(DriftFix { queues, queue });
         let mut out = CommandAnswer;
-        let drift = drift(&started.dry_run()?, fix, &mut out).await?;
-        drift.summarize(started.config.quota, &mut out)?;
+        let people = self.names.people(&started, self.json)?;
+        let print = DriftPrint { people: people.as_ref(), json: self.json };
+        let drift = drift_as(&started.dry_run()?, fix, print, &mut out).await?;
+        match self.json {
+            true => answer!("{}", drift.as_json())?,
+            false => drift.summarize(started.config.quota, &mut out)?,
+        }
         Ok(CommandOutcome::healthy_if(drift.differing + drift.failed <= drift.announced.unwrap_or_default()))
     }
 }

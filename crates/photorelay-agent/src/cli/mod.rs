@@ -52,14 +52,16 @@ enum AgentCommand {
     #[command(after_help = "Example: photorelay-agent once")]
     Once,
     /// Check everything that writing photos depends on; exits with 2 if something is wrong.
-    #[command(after_help = "Example: photorelay-agent doctor 208c1e45-4bd7-4438-9172-7e708e59fcc5")]
+    #[command(after_help = "Example: photorelay-agent doctor ada@contoso.com")]
     Doctor(inspect::AgentDoctorArgs),
     /// Show what would be written for a user, and why.
-    #[command(after_help = "Example: photorelay-agent plan 208c1e45-4bd7-4438-9172-7e708e59fcc5")]
+    #[command(after_help = "Example: photorelay-agent plan ada@contoso.com")]
     Plan(inspect::PlanArgs),
     /// Show the way of a user's newest photo, with the time of each hop, and what the target shows now.
+    #[command(after_help = "Example: photorelay-agent trace ada")]
     Trace(trace::AgentTraceArgs),
     /// Show what would be written for every user, before anything is; writes to no target.
+    #[command(after_help = "Example: photorelay-agent preview --html preview")]
     Preview(preview::PreviewArgs),
     /// Compare the target with the audit trail for every user; exits with 2 if users differ.
     #[command(after_help = "Example: photorelay-agent drift --fix")]
@@ -68,10 +70,10 @@ enum AgentCommand {
     #[command(after_help = "Example: photorelay-agent held")]
     Held(approvals::HeldArgs),
     /// Approve held changes: the agents then apply them.
-    #[command(after_help = "Example: photorelay-agent approve 208c1e45-4bd7-4438-9172-7e708e59fcc5")]
+    #[command(after_help = "Example: photorelay-agent approve ada@contoso.com")]
     Approve(approvals::DecisionArgs),
     /// Reject held changes: the target stays as it is.
-    #[command(after_help = "Example: photorelay-agent reject 208c1e45-4bd7-4438-9172-7e708e59fcc5")]
+    #[command(after_help = "Example: photorelay-agent reject ada@contoso.com")]
     Reject(approvals::DecisionArgs),
     /// Put back what the target showed before the agent replaced it, and clear what it wrote where there was nothing.
     #[command(after_help = "Example: photorelay-agent undo --all --dry-run")]

@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use photorelay_agent::operate::preview::PreviewPublisher;
 use photorelay_agent::operate::report::{ReportedUsers, preview_report};
+use photorelay_core::answer;
 use photorelay_core::process::{Audience, CommandOutcome, Process};
 use serde_json::json;
 
@@ -39,14 +40,14 @@ impl PreviewArgs {
                 "target": identity.target.name, "people": totals.people, "states": totals.states,
                 "leftOut": totals.left_out, "bytes": totals.bytes, "minutes": totals.minutes(limits), "html": index,
             });
-            println!("{}", serde_json::to_string_pretty(&report)?);
+            answer!("{}", serde_json::to_string_pretty(&report)?)?;
             return Ok(CommandOutcome::Success);
         }
         for (label, text) in totals.lines(limits) {
-            println!("{label:<22} {text}");
+            answer!("{label:<22} {text}")?;
         }
         if let Some(index) = index {
-            println!("{:<22} {}", "report", index.display());
+            answer!("{:<22} {}", "report", index.display())?;
         }
         Ok(CommandOutcome::Success)
     }

@@ -1,15 +1,19 @@
 //! What commands begin with: the configuration, telemetry, the storage, and what writes to the target.
 
+use std::io::IsTerminal as _;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
+use clap::Args;
 use photorelay_agent::config::{AgentConfig, AzureSettings, ConnectorSettings};
 use photorelay_agent::connectors::Connector;
 use photorelay_agent::connectors::folder::FolderConnector;
 use photorelay_agent::connectors::ldap::LdapConnector;
 use photorelay_agent::connectors::mim::{FeedStore, MimConnector};
+use photorelay_agent::operate::people::People;
 use photorelay_agent::writeback::{Reconciler, WritebackSettings};
 use photorelay_core::entra::NoCaCertificates;
+use photorelay_core::id::UserId;
 use photorelay_core::process::{Audience, Process};
 use photorelay_core::storage::Storage;
 use tokio_util::sync::CancellationToken;
@@ -39,6 +43,23 @@ impl Started {
         ensure!(!config.lacks_authorities(), "this machine has no CA certificates: {}", NoCaCertificates::FIX);
         let storage = service_storage(&config.azure, stop).await?;
         Ok(storage.map(|storage| Self { config, storage }))
+    }
+
+    /// The user whom an operator means. An object ID needs no look-up.
+    pub(super) async fn user(&self, name: &str) -> Result<UserId> {
+        match name.parse() {
+            Ok(user) => Ok(user),
+            Err(_) => self.people()?.find(name).await,
+        }
+    }
+
+    /// Where names are looked up.
+    pub(super) fn people(&self) -> Result<People> {
+        let directory = match &self.config.connector {
+            ConnectorSettings::Ldap(settings) => Some(LdapConnector::new((**settings).clone())),
+            _ => None,
+        };
+        Ok(People::new(self.dry_run()?, directory))
     }
 
     /// What would be written to the target; it writes nothing.
@@ -88,4 +109,27 @@ pub(super) fn reconciler(config: &AgentConfig, storage: &Storage, dry_run: bool)
         certificate_expires_at: config.azure.certificate_expires_at,
     };
     Ok(Reconciler::new(storage, connector, settings).with_policy(config.policy.clone()))
+}
+
+/// The user that a command is about.
+#[derive(Args)]
+pub(super) struct AgentUserArg {
+    /// Object ID, user principal name or sAMAccountName.
+    pub(super) user: String,
+}
+
+/// Whether names are shown.
+#[derive(Args)]
+pub(super) struct NamesArg {
+    /// Show account names and distinguished names, too. On a terminal they are shown anyway, but not as JSON.
+    #[arg(long)]
+    names: bool,
+}
+
+impl NamesArg {
+    /// Where to look names up, if they are shown.
+    pub(super) fn people(&self, started: &Started, json: bool) -> Result<Option<People>> {
+        let shown = self.names || (!json && std::io::stdout().is_terminal());
+        shown.then(|| started.people()).transpose()
+    }
 }

@@ -4,16 +4,15 @@ use anyhow::Result;
 use clap::Args;
 use photorelay_core::answer;
 use photorelay_core::hops::{self, TracedEntries};
-use photorelay_core::id::UserId;
 use photorelay_core::process::{Audience, CommandOutcome, Process};
 use serde_json::json;
 
-use super::start::Started;
+use super::start::{AgentUserArg, Started};
 
 #[derive(Args)]
 pub(super) struct AgentTraceArgs {
-    /// The user's object ID.
-    user: UserId,
+    #[command(flatten)]
+    user: AgentUserArg,
     /// Print JSON, with times in UTC.
     #[arg(long)]
     json: bool,
@@ -22,10 +21,11 @@ pub(super) struct AgentTraceArgs {
 impl AgentTraceArgs {
     pub(super) async fn run(self, process: &mut Process) -> Result<CommandOutcome> {
         let started = Started::new(process, Audience::Operator)?;
+        let user = started.user(&self.user.user).await?;
         let target = started.config.identity.target.name.as_str();
         let blobs = &*started.storage.blobs;
-        let traced = hops::of_user(blobs, self.user, TracedEntries::Newest, |_| vec![target]).await?;
-        let plan = started.dry_run()?.plan(self.user).await?;
+        let traced = hops::of_user(blobs, user, TracedEntries::Newest, |_| vec![target]).await?;
+        let plan = started.dry_run()?.plan(user).await?;
         if self.json {
             let now = plan.as_ref().map(|plan| {
                 json!({ "target": target, "object": plan.object, "shows": plan.shows, "wants": plan.wants, "would": plan.would })

@@ -40,7 +40,7 @@ impl UndoArgs {
         let quota = WriteQuota::new(&started.storage, limits, &identity.target.name, &identity.name);
         let reconciler = reconciler.with_quota(quota);
 
-        let survey = UndoSurvey::of(&reconciler, self.users.user).await?;
+        let survey = UndoSurvey::of(&reconciler, self.users.find(&started).await?).await?;
         if self.dry_run {
             survey.list(&mut CommandAnswer)?;
         }

@@ -10,7 +10,9 @@ use photorelay_core::contract;
 use photorelay_core::id::UserId;
 use photorelay_core::queue::{Outgoing, QueueStore};
 use photorelay_core::wording::counted;
+use serde_json::{Value, json};
 
+use crate::operate::people::{People, PersonNames};
 use crate::quota::QuotaLimits;
 use crate::writeback::{DriftState, Plan, Reconciler, WriteBackError};
 
@@ -42,15 +44,55 @@ pub struct DriftFix<'a> {
     pub queue: &'a str,
 }
 
+/// What is printed of a user who differs.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DriftPrint<'a> {
+    /// Where names are looked up; none if none are shown.
+    pub people: Option<&'a People>,
+    /// A JSON object for each user.
+    pub json: bool,
+}
+
 /// Prints a line for every user that differs. An `Err` says that storage or target do not work.
 pub async fn drift(reconciler: &Reconciler, fix: Option<DriftFix<'_>>, out: &mut dyn Write) -> Result<Drift> {
+    drift_as(reconciler, fix, DriftPrint::default(), out).await
+}
+
+/// The same, printed in another way.
+pub async fn drift_as(
+    reconciler: &Reconciler,
+    fix: Option<DriftFix<'_>>,
+    print: DriftPrint<'_>,
+    out: &mut dyn Write,
+) -> Result<Drift> {
     let mut drift = Drift { announced: fix.map(|_| 0), ..Drift::default() };
     let mut trail = reconciler.trail().users_after(None);
     while let Some(users) = trail.next_page().await? {
         let plans = users.into_iter().map(|user| async move { (user, reconciler.plan(user).await) });
         let mut plans = stream::iter(plans).buffered(CONCURRENCY);
         while let Some((user, plan)) = plans.next().await {
-            let Some(plan) = drift.count(user, plan, out)? else { continue };
+            let before = drift.differing + drift.failed;
+            let mut line = Vec::new();
+            let summary = plan.as_ref().ok().and_then(Option::as_ref).map(Plan::as_json);
+            let plan = drift.count(user, plan, &mut line)?;
+            if drift.differing + drift.failed > before {
+                let names = match print.people {
+                    Some(people) => Some(people.names_of(user).await),
+                    None => None,
+                };
+                match print.json {
+                    true => {
+                        let failed = String::from_utf8_lossy(&line).trim_end().to_owned();
+                        let summary = summary.unwrap_or_else(|| json!({ "userId": user, "failed": failed }));
+                        writeln!(out, "{}", with_names(summary, names.as_ref()))?;
+                    }
+                    false => {
+                        out.write_all(&line)?;
+                        names.map_or(Ok(()), |names| writeln!(out, "      {names}"))?;
+                    }
+                }
+            }
+            let Some(plan) = plan else { continue };
             if let Some(DriftFix { queues, queue }) = fix {
                 let body = contract::to_bytes(&plan.message.sent_now());
                 queues.send(queue, vec![Outgoing::now(body)]).await?;
@@ -75,8 +117,8 @@ impl Drift {
             Ok(Some(Plan { state: DriftState::OutOfScope, .. })) => self.out_of_scope += 1,
             Ok(Some(plan)) => {
                 self.differing += 1;
-                *self.states.entry(word(plan.state)).or_default() += 1;
-                writeln!(out, "{user}  entry {}  {}  would {}", plan.seq, word(plan.state), plan.would)?;
+                *self.states.entry(plan.state.as_str()).or_default() += 1;
+                writeln!(out, "{user}  entry {}  {}  would {}", plan.seq, plan.state.as_str(), plan.would)?;
                 self.held += u64::from(plan.is_held);
                 if plan.state != DriftState::Refused && !plan.is_held {
                     self.writes += 1;
@@ -91,6 +133,21 @@ impl Drift {
             }
         }
         Ok(None)
+    }
+
+    /// The totals as one JSON object.
+    pub fn as_json(&self) -> Value {
+        json!({
+            "people": self.users,
+            "differing": self.differing,
+            "states": self.states,
+            "held": self.held,
+            "outOfScope": self.out_of_scope,
+            "failed": self.failed,
+            "announced": self.announced,
+            "writes": self.writes,
+            "bytes": self.bytes,
+        })
     }
 
     /// Prints the totals, and how long bringing up all that differ takes within these limits.
@@ -123,22 +180,18 @@ impl Drift {
     }
 }
 
+/// The members of the names beside the others.
+pub fn with_names(mut value: Value, names: Option<&PersonNames>) -> Value {
+    if let (Some(members), Some(Ok(Value::Object(names)))) = (value.as_object_mut(), names.map(serde_json::to_value)) {
+        members.extend(names);
+    }
+    value
+}
+
 /// In the unit that operators plan with.
 fn size(bytes: u64) -> String {
     match bytes {
         0..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
         _ => format!("{:.1} MB", bytes as f64 / 1e6),
-    }
-}
-
-fn word(state: DriftState) -> &'static str {
-    match state {
-        DriftState::UpToDate => "up to date",
-        DriftState::Missing => "missing",
-        DriftState::Different => "different",
-        DriftState::Foreign => "foreign",
-        DriftState::Surplus => "surplus",
-        DriftState::Refused => "refused",
-        DriftState::OutOfScope => "out of scope",
     }
 }

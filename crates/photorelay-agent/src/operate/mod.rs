@@ -3,6 +3,7 @@
 pub mod doctor;
 pub mod drift;
 mod feed;
+pub mod people;
 pub mod preview;
 pub mod report;
 pub mod undo;

@@ -5,6 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 use photorelay_core::contract::{EntryKind, Identity, NoteKind, WriteBack};
 use photorelay_core::id::{Digest, UserId};
+use serde_json::{Value, json};
 
 use super::error::WriteBackError;
 use super::next_step::{NextStep, Observed};
@@ -164,6 +165,39 @@ impl Reconciler {
             is_held: false,
             would: String::new(),
             message,
+        }
+    }
+}
+
+impl Plan {
+    /// docs/commands.md names these members.
+    pub fn as_json(&self) -> Value {
+        json!({
+            "userId": self.user_id,
+            "seq": self.seq,
+            "kind": self.kind,
+            "object": self.object,
+            "shows": self.shows,
+            "wants": self.wants,
+            "bytes": self.bytes,
+            "state": self.state.as_str(),
+            "held": self.is_held,
+            "would": self.would,
+        })
+    }
+}
+
+impl DriftState {
+    /// In a word or two.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::UpToDate => "up to date",
+            Self::Missing => "missing",
+            Self::Different => "different",
+            Self::Foreign => "foreign",
+            Self::Surplus => "surplus",
+            Self::Refused => "refused",
+            Self::OutOfScope => "out of scope",
         }
     }
 }

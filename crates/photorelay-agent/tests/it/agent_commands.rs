@@ -65,7 +65,7 @@ async fn drift_tells_who_differs_and_has_them_looked_at_again() {
     let after = agent_command(&world, &target(&samba), &["drift"]).await;
     // The value of somebody else waits for an operator.
     assert!(
-        text(&after.stdout).contains("4 people, 1 differ, 1 foreign, 1 wait for an operator"),
+        text(&after.stdout).contains("4 people, 1 differs, 1 foreign, 1 waits for an operator"),
         "{}",
         text(&after.stdout)
     );

@@ -26,6 +26,7 @@ mod mim_import;
 mod mim_ldif;
 mod mim_losses;
 mod missing_store;
+mod people;
 mod photo_server;
 mod preview;
 mod program;

@@ -40,3 +40,27 @@ fn settings_come_from_a_file_and_the_policy_in_force_is_shown() {
     let printed = agent("PHOTORELAY_REMOVALS_A_DAY", "7");
     assert!(printed.contains("did you mean PHOTORELAY_REMOVALS_PER_DAY?"), "{printed}");
 }
+
+#[test]
+fn every_command_has_help_with_an_example_of_itself() {
+    let run = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_photorelay-agent")).args(arguments).env_clear().output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let names = |help: &str| {
+        let listed = help.split_once("Commands:\n").unwrap().1.split_once("\n\n").unwrap().0.to_owned();
+        let lines = listed.lines().filter_map(|line| line.strip_prefix("  ")).filter(|line| !line.starts_with(' '));
+        lines.map(|line| line.split(' ').next().unwrap().to_owned()).filter(|name| name != "help").collect::<Vec<_>>()
+    };
+    let mut commands: Vec<String> = names(&run(&["--help"]));
+    commands.retain(|name| name != "mim");
+    commands.extend(names(&run(&["mim", "--help"])).into_iter().map(|name| format!("mim {name}")));
+    assert!(commands.len() > 18, "{commands:?}");
+    for command in commands {
+        let arguments: Vec<&str> = command.split(' ').chain(["--help"]).collect();
+        let help = run(&arguments);
+        assert!(help.contains(&format!("Example: photorelay-agent {command}")), "{command}: {help}");
+    }
+    assert!(run(&["completions", "zsh"]).contains("serve-photos"));
+}
