@@ -7,6 +7,7 @@
 mod batch;
 mod client;
 mod config;
+mod directory_names;
 mod error;
 mod exchange;
 mod groups;
@@ -29,6 +30,7 @@ mod users;
 pub use batch::MAX_BATCH;
 pub use client::Graph;
 pub use config::{GraphConfig, SetupError, scope};
+pub use directory_names::{DirectoryName, MAX_FOUND};
 pub use error::{GraphError, RequestContext};
 pub use groups::MAX_GROUPS;
 pub use identity_extra::IdentityExtra;

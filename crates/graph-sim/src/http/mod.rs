@@ -14,6 +14,7 @@ mod delta_link;
 mod discovery;
 mod dispatch;
 mod fault_response;
+mod filter;
 mod groups;
 mod managed_identity;
 mod photo_settings;

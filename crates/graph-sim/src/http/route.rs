@@ -133,7 +133,8 @@ impl Route {
 
     pub(crate) fn query_options(&self) -> &'static [&'static str] {
         match self {
-            Self::Users | Self::TransitiveMembers(_) => &["$select", "$top", "$skiptoken"],
+            Self::Users => &["$select", "$filter", "$top", "$skiptoken"],
+            Self::TransitiveMembers(_) => &["$select", "$top", "$skiptoken"],
             Self::UsersDelta => &["$select", "$deltatoken", "$skiptoken"],
             Self::User(_) => &["$select"],
             Self::InstanceDiscovery => &["api-version", "authorization_endpoint"],
@@ -145,7 +146,7 @@ impl Route {
     /// Query options that Graph documents for the path and the simulator does not have.
     pub(crate) fn options_of_graph_only(&self) -> &'static [&'static str] {
         match self {
-            Self::Users => &["$count", "$expand", "$filter", "$orderby", "$search"],
+            Self::Users => &["$count", "$expand", "$orderby", "$search"],
             Self::UsersDelta => &["$filter"],
             Self::TransitiveMembers(_) => &["$count", "$filter", "$orderby", "$search"],
             _ => &[],

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::config::roles::READ_USERS;
 use crate::locked::locked;
 
+use super::filter::Filter;
 use super::query::{PageRequest, next_link, selected, users_context};
 use super::{ApiCall, ApiResponse, ApiResult, ApiState, Caller};
 
@@ -21,10 +22,12 @@ pub(crate) fn get(state: &ApiState, call: &ApiCall, caller: &Caller, key: &str) 
 pub(crate) fn list(state: &ApiState, call: &ApiCall, caller: &Caller) -> ApiResult {
     state.require(caller, &READ_USERS)?;
     let select = selected(state, call)?;
+    let filter = Filter::of(state, call)?;
     let PageRequest { start, top } = PageRequest::of(state, call)?;
     let directory = locked(&state.model.directory);
     let people = directory.people().iter().enumerate().skip(start);
-    let mut rest = people.filter(|(_, person)| person.deleted.is_none()).peekable();
+    let listed = people.filter(|(_, person)| person.deleted.is_none() && filter.admits(&person.user));
+    let mut rest = listed.peekable();
     let page = rest.by_ref().take(top).map(|(_, person)| Value::Object(person.user.projected(select.as_deref())));
     let page: Vec<Value> = page.collect();
     let mut body = json!({ "@odata.context": users_context(state, select.as_deref()), "value": page });
