@@ -4,6 +4,7 @@
 //! fails the run; it is never skipped.
 
 mod azurite;
+mod browser;
 mod samba;
 mod sas;
 mod service;
@@ -28,8 +29,8 @@ const BY_HAND: &str = "by-hand";
 const TEST_RUN: &str = "test-";
 const STARTUP: Duration = Duration::from_secs(60);
 
-fn all() -> [Box<dyn TestService>; 2] {
-    [Box::new(azurite::AzuriteService), Box::new(samba::SambaService)]
+fn all() -> [Box<dyn TestService>; 3] {
+    [Box::new(azurite::AzuriteService), Box::new(samba::SambaService), Box::new(browser::BrowserService)]
 }
 
 #[derive(Debug, Clone, Copy, Subcommand)]
