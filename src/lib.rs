@@ -4,6 +4,7 @@
 
 pub mod app;
 pub mod config;
+pub mod console;
 pub mod graph;
 pub mod host;
 pub mod jobs;

@@ -3,6 +3,7 @@
 //! Every command ends in one call of the library: nothing is decided here but what is printed and how the process ends.
 
 mod audit;
+mod console;
 mod health;
 mod services;
 mod shell;
@@ -80,6 +81,8 @@ enum Command {
     Status(health::StatusArgs),
     /// Write one JSON file for a support case: versions, settings, doctor and status, without secrets or personal data.
     SupportBundle(health::SupportBundleArgs),
+    /// Open a console in the browser: see what happens, find a person, verify the trail; act with --act.
+    Console(console::ConsoleArgs),
     /// Work with the audit trail.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -112,6 +115,7 @@ impl Cli {
             Command::Sweep(args) => args.run(process).await,
             Command::Status(args) => args.run(process).await,
             Command::SupportBundle(args) => args.run(process).await,
+            Command::Console(args) => args.run(process).await,
             Command::Audit(command) => command.run(process).await,
             Command::Completions(args) => args.run(Cli::command()),
             Command::Man(args) => args.run(Cli::command()),

@@ -104,7 +104,7 @@ impl RestoreArgs {
         let (config, app) = start::app(process).await?;
         let user = self.user.find(&app).await?;
         let wanted = Restore { tenant: config.graph.tenant_id, user, seq: self.seq, signature };
-        operate::restore::restore(&app.storage, &config.targets, wanted, &mut CommandAnswer).await?;
+        answer!("{}", operate::restore::restore(&app.storage, &config.targets, wanted).await?)?;
         Ok(CommandOutcome::Success)
     }
 }

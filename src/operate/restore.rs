@@ -3,7 +3,7 @@
 //! The entry keeps what Graph showed last as `seen`, so the next check finds nothing new and does not undo it. A photo
 //! that the user sets afterwards replaces it.
 
-use std::io::Write;
+use std::fmt;
 
 use anyhow::{Context, Result, bail, ensure};
 use photorelay_core::audit;
@@ -30,8 +30,27 @@ pub struct Restore {
     pub signature: OperatorSignature,
 }
 
+/// A photo that is back in the trail, and on its way to the targets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RestoredPhoto {
+    pub user: UserId,
+    /// The entry whose photo it is.
+    pub of: u32,
+    /// The entry that restores it.
+    pub seq: u32,
+    pub announced_to: Vec<String>,
+}
+
+impl fmt::Display for RestoredPhoto {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { user, of, seq, announced_to } = self;
+        let to = if announced_to.is_empty() { "no target".to_owned() } else { announced_to.join(", ") };
+        write!(f, "{user}: the photo of entry {of} is restored as entry {seq}, announced to {to}")
+    }
+}
+
 /// Commits a `restored` entry with the photo of entry `seq` and announces it.
-pub async fn restore(storage: &Storage, targets: &Targets, wanted: Restore, out: &mut dyn Write) -> Result<()> {
+pub async fn restore(storage: &Storage, targets: &Targets, wanted: Restore) -> Result<RestoredPhoto> {
     let (user, seq) = (wanted.user, wanted.seq);
     let blobs = &*storage.blobs;
     let earlier = audit::read(blobs, user, seq)
@@ -53,10 +72,7 @@ pub async fn restore(storage: &Storage, targets: &Targets, wanted: Restore, out:
         })
         .await?;
     let announced_to = announce(&*storage.queues, targets, &committed).await?;
-    let announced_to = if announced_to.is_empty() { "no target".to_owned() } else { announced_to.join(", ") };
-    let restored = committed.entry.seq;
-    writeln!(out, "{user}: the photo of entry {seq} is restored as entry {restored}, announced to {announced_to}")?;
-    Ok(())
+    Ok(RestoredPhoto { user, of: seq, seq: committed.entry.seq, announced_to })
 }
 
 /// Everything that the entry names has to be there, unchanged: a target would only refuse it later.

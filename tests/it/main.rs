@@ -6,6 +6,7 @@ mod amend;
 mod chaos;
 mod command_line;
 mod commands;
+mod console;
 mod container;
 mod disaster_recovery;
 mod doctor;

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
-pub use crate::variables::{OPERATOR, PATIENCE, Variables, app, azure, embedded, until};
+pub use crate::variables::{OPERATOR, PATIENCE, Variables, app, azure, embedded, service_variable, until};
 use crate::world::World;
 use graph_sim::{Fault, FaultRule, RequestPattern, RetryAfter, Sim};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};

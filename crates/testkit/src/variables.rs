@@ -18,6 +18,13 @@ pub type Variables = Vec<(&'static str, String)>;
 /// Nothing that a test waits for takes as long, even on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What `cargo xtask test` says about a service that it started. Without it a test fails and says so; it is never skipped.
+#[expect(clippy::disallowed_methods, reason = "tests have no configuration but what was started for them")]
+pub fn service_variable(name: &str) -> String {
+    std::env::var(name)
+        .unwrap_or_else(|_| panic!("{name} is not set: run `cargo xtask test`, which starts the services"))
+}
+
 /// The settings of the function app for this tenant.
 pub fn app(sim: &Sim) -> Variables {
     vec![

@@ -24,8 +24,8 @@ use photorelay_core::target::Targets;
 use photorelay_core::telemetry::metrics;
 
 pub use status::{
-    Alert, CheckpointState, GraphState, QueueState, RefusedPhoto, Status, SubscriptionState, TargetState, Trail,
-    UnreadableCount,
+    Alert, CheckpointState, Glance, GraphState, QueueState, RefusedPhoto, Status, SubscriptionState, TargetState,
+    Trail, UnreadableCount, words,
 };
 
 use super::notification_activity;
@@ -115,7 +115,8 @@ impl Watch {
         backlog::refused(&*storage.blobs).await
     }
 
-    async fn inspect(&self, now: Timestamp, deletes_forgotten: bool) -> Result<Status, StoreError> {
+    /// What a few reads show, without Graph and without counting anyone. Changes nothing.
+    pub async fn glance(&self) -> Result<Glance, StoreError> {
         let blobs = &*self.storage.blobs;
         let mut targets = Vec::new();
         let heartbeats = heartbeats(blobs).await?;
@@ -128,17 +129,28 @@ impl Watch {
             sha256: stored.sha256,
             people: stored.checkpoint.ok().map(|checkpoint| checkpoint.people),
         });
+        Ok(Glance {
+            notifications: notification_activity::read(blobs).await?,
+            sweep: documents::read(blobs, Container::State, names::WATCH).await?,
+            checks: self.queue(CHECKS_QUEUE).await?,
+            targets,
+            checkpoint,
+        })
+    }
+
+    async fn inspect(&self, now: Timestamp, deletes_forgotten: bool) -> Result<Status, StoreError> {
+        let Glance { notifications, sweep, checks, targets, checkpoint } = self.glance().await?;
         let (graph, subscription) = self.graph(now).await;
         let mut status = Status {
             at: now,
             graph,
             subscription,
-            notifications: notification_activity::read(blobs).await?,
-            sweep: documents::read(blobs, Container::State, names::WATCH).await?,
-            checks: self.queue(CHECKS_QUEUE).await?,
+            notifications,
+            sweep,
+            checks,
             targets,
             trail: backlog::count(&self.storage, &self.targets, deletes_forgotten).await?,
-            unreadable: unreadable_counts(blobs).await?,
+            unreadable: unreadable_counts(&*self.storage.blobs).await?,
             checkpoint,
             alerts: Vec::new(),
         };

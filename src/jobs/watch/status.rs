@@ -28,6 +28,18 @@ pub struct Status {
     pub alerts: Vec<Alert>,
 }
 
+/// What a few reads show: the part of a status that does not depend on how many users there are.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Glance {
+    /// None if no notification ever came.
+    pub notifications: Option<NotificationActivity>,
+    /// The last sweep that came to its end.
+    pub sweep: Option<SweptLast>,
+    pub checks: QueueState,
+    pub targets: Vec<TargetState>,
+    pub checkpoint: Option<CheckpointState>,
+}
+
 /// One thing to fix.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Alert {
@@ -274,7 +286,7 @@ impl Status {
 }
 
 /// A time span in its largest unit.
-pub(super) fn words(span: SignedDuration) -> String {
+pub fn words(span: SignedDuration) -> String {
     let seconds = span.as_secs().max(0);
     match seconds {
         0..120 => format!("{seconds} s"),

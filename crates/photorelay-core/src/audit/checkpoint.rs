@@ -223,6 +223,15 @@ pub async fn newest_checkpoint(blobs: &dyn BlobStore) -> Result<Option<StoredChe
     }
 }
 
+/// The newest checkpoints, at most this many, the newest first.
+pub async fn recent_checkpoints(blobs: &dyn BlobStore, most: usize) -> Result<Vec<StoredCheckpoint>, StoreError> {
+    let mut recent = Vec::new();
+    for day in days(blobs).await?.into_iter().rev().take(most) {
+        recent.extend(read(blobs, day).await?);
+    }
+    Ok(recent)
+}
+
 /// The days that have a checkpoint, in order.
 pub(super) async fn days(blobs: &dyn BlobStore) -> Result<Vec<Date>, StoreError> {
     let mut listed = OwnedBlobs::new(blobs, Container::Audit, names::CHECKPOINTS_PREFIX);

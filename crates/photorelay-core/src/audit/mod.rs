@@ -7,9 +7,9 @@ mod checkpoint;
 mod listing;
 mod verify;
 
-pub use checkpoint::{Changes, StoredCheckpoint, Taken, newest_checkpoint, take_checkpoint};
+pub use checkpoint::{Changes, StoredCheckpoint, Taken, newest_checkpoint, recent_checkpoints, take_checkpoint};
 pub use listing::TrailUsers;
-pub use verify::{Finding, Problem, Report, verify_all, verify_person};
+pub use verify::{Finding, Problem, Report, VerifyProgress, verify_all, verify_all_watched, verify_person};
 
 use bytes::Bytes;
 use jiff::Timestamp;

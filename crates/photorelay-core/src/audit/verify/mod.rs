@@ -16,6 +16,8 @@ mod receipts;
 mod report;
 mod walk;
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use futures::TryStreamExt as _;
 
 use super::checkpoint::Ends;
@@ -35,18 +37,51 @@ pub async fn verify_person(blobs: &dyn BlobStore, user: UserId) -> Result<Report
     let newest = chain::newest_readable(blobs).await?;
     let ends = Ends::of(blobs, newest.as_ref(), Some(user));
     let known = CheckpointBaseline { day: newest.map(|newest| newest.day), ends };
-    verify(blobs, Walk::of_person(blobs, user, known), Report::default()).await
+    verify(blobs, Walk::of_person(blobs, user, known), Report::default(), &VerifyProgress::default()).await
 }
 
 /// Verifies all users. An `Err` means that the verification could not finish, not that it found a problem.
 pub async fn verify_all(blobs: &dyn BlobStore) -> Result<Report, StoreError> {
+    verify_all_watched(blobs, &VerifyProgress::default()).await
+}
+
+/// The same, for those who want to see how far it has come.
+pub async fn verify_all_watched(blobs: &dyn BlobStore, progress: &VerifyProgress) -> Result<Report, StoreError> {
     let (newest, report) = chain::verify(blobs).await?;
     let ends = Ends::of(blobs, newest.as_ref(), None);
     let known = CheckpointBaseline { day: newest.map(|newest| newest.day), ends };
-    verify(blobs, Walk::of_all_users(blobs, known), report).await
+    verify(blobs, Walk::of_all_users(blobs, known), report, progress).await
 }
 
-async fn verify(blobs: &dyn BlobStore, walk: Walk<'_>, report: Report) -> Result<Report, StoreError> {
+/// How far a verification has come; read while it runs.
+#[derive(Debug, Default)]
+pub struct VerifyProgress {
+    people: AtomicU64,
+    findings: AtomicU64,
+}
+
+impl VerifyProgress {
+    /// Users who were verified.
+    pub fn people(&self) -> u64 {
+        self.people.load(Ordering::Relaxed)
+    }
+
+    pub fn findings(&self) -> u64 {
+        self.findings.load(Ordering::Relaxed)
+    }
+
+    fn reached(&self, report: &Report) {
+        self.people.store(report.people, Ordering::Relaxed);
+        self.findings.store(report.findings.len() as u64, Ordering::Relaxed);
+    }
+}
+
+async fn verify(
+    blobs: &dyn BlobStore,
+    walk: Walk<'_>,
+    report: Report,
+    progress: &VerifyProgress,
+) -> Result<Report, StoreError> {
     let items = futures::stream::try_unfold(walk, |mut walk| async move {
         Ok::<_, StoreError>(walk.next().await?.map(|item| (item, walk)))
     });
@@ -60,6 +95,7 @@ async fn verify(blobs: &dyn BlobStore, walk: Walk<'_>, report: Report) -> Result
         .try_buffered(USERS_AT_ONCE)
         .try_fold(report, |mut sum, report| async move {
             sum.add(report);
+            progress.reached(&sum);
             Ok(sum)
         })
         .await

@@ -1,0 +1,141 @@
+//! Approvals: a contact sheet of what waits for an operator, before and after side by side, and what the operator decides.
+//!
+//! What is decided is what was shown: an item carries the entry and the value that the operator saw, and one that has
+//! changed since is left alone.
+
+mod filter;
+mod item;
+mod sheet;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Query, State};
+use axum::response::Response;
+use photorelay_core::approvals::{ApprovalChoice, Approvals};
+use photorelay_core::contract::Verdict;
+use photorelay_core::operator::OperatorSignature;
+
+use self::filter::SheetFilter;
+use self::item::{HeldView, ItemKey};
+use self::sheet::Sheet;
+use super::render::{Frame, MenuEntry, PageError, PageResult, count, done, page as render};
+use super::security::FormFields;
+use super::state::ConsoleState;
+
+#[derive(Template)]
+#[template(path = "approvals.html")]
+struct ApprovalsPage {
+    frame: Frame,
+    filter: SheetFilter,
+    targets: Vec<String>,
+    items: Vec<HeldView>,
+    /// How many wait, as far as that was counted.
+    waiting: String,
+    next: Option<String>,
+    may_act: bool,
+}
+
+pub(super) async fn page(State(console): State<Arc<ConsoleState>>, Query(filter): Query<SheetFilter>) -> PageResult {
+    let sheet = Sheet::read(&console, &filter).await?;
+    let waiting = format!("{}{}", count(sheet.waiting), if sheet.is_more { " or more" } else { "" });
+    let frame = Frame::of(&console, MenuEntry::Approvals, "Approvals");
+    let targets = console.targets.all().iter().map(|target| target.name.clone()).collect();
+    let next = sheet.next.map(|next| filter.path(Some(next)));
+    let may_act = console.operator.is_some();
+    render(&ApprovalsPage { frame, filter, targets, items: sheet.items, waiting, next, may_act })
+}
+
+/// Approves or rejects one item, the chosen ones, or everything.
+pub(super) async fn decide(State(console): State<Arc<ConsoleState>>, form: FormFields) -> Result<Response, PageError> {
+    let signature = console.signature(form.get("why")).map_err(PageError::Refused)?.ok_or(PageError::ReadOnly)?;
+    let back = form.get("back").filter(|back| back.starts_with("/approvals")).unwrap_or("/approvals").to_owned();
+    // A button beside an item means this item alone.
+    let (verdict, items): (&str, Vec<&str>) = match form.get("one").and_then(|one| one.split_once(' ')) {
+        Some((verdict, item)) => (verdict, vec![item]),
+        None => (form.get("verdict").unwrap_or_default(), form.all("item").collect()),
+    };
+    let (verdict, everything) = match verdict {
+        "approve" => (Verdict::Approved, false),
+        "reject" => (Verdict::Rejected, false),
+        "approve-all" => (Verdict::Approved, true),
+        "reject-all" => (Verdict::Rejected, true),
+        _ => return Err(PageError::Refused("The form says neither approve nor reject.".to_owned())),
+    };
+    if everything {
+        let target = form.get("target").map(str::to_owned);
+        return Ok(done(&console, &back, decide_all(&console, target, verdict, signature)));
+    }
+    let chosen: Option<Vec<ItemKey>> = items.into_iter().map(ItemKey::parse).collect();
+    let chosen = chosen.ok_or_else(|| PageError::Refused("The form names something that is no item.".to_owned()))?;
+    if chosen.is_empty() {
+        return Ok(done(&console, &back, Err("Nothing was chosen: choose photos first.".to_owned())));
+    }
+    let asked = chosen.len();
+    let decided = decide_some(&console, chosen, verdict, signature).await?;
+    let outcome = decided.map(|decided| {
+        let done = match verdict {
+            Verdict::Approved => "approved; agents write them now",
+            Verdict::Rejected => "rejected; the present values stay",
+        };
+        match asked - decided {
+            0 => format!("{decided} {done}."),
+            others => format!("{decided} {done}. {others} had changed meanwhile and were left alone."),
+        }
+    });
+    Ok(done(&console, &back, outcome))
+}
+
+/// How many were decided, or why not all could be.
+async fn decide_some(
+    console: &ConsoleState,
+    chosen: Vec<ItemKey>,
+    verdict: Verdict,
+    signature: OperatorSignature,
+) -> anyhow::Result<Result<usize, String>> {
+    let mut by_target: BTreeMap<String, Vec<ApprovalChoice>> = BTreeMap::new();
+    for ItemKey { target, user, seq, value } in chosen {
+        by_target.entry(target).or_default().push(ApprovalChoice { user, seq, value });
+    }
+    let work: Vec<(Approvals, Vec<ApprovalChoice>)> =
+        by_target.into_iter().filter_map(|(target, some)| Some((approvals(console, &target)?, some))).collect();
+    let decided = console.workshop.run(async move || {
+        let mut decided = 0;
+        for (approvals, some) in work {
+            decided += approvals.decide_some(&some, verdict, &signature).await?.len();
+        }
+        tracing::info!(decided, ?verdict, "decided at the console");
+        Ok::<_, photorelay_core::approvals::ApprovalError>(decided)
+    });
+    Ok(decided.await?.map_err(|error| error.to_string()))
+}
+
+/// In the background: there may be as many as there are users.
+fn decide_all(
+    console: &ConsoleState,
+    target: Option<String>,
+    verdict: Verdict,
+    signature: OperatorSignature,
+) -> Result<String, String> {
+    let all = console.targets.all().iter().map(|target| target.name.clone());
+    let work: Vec<Approvals> = all
+        .filter(|name| target.as_ref().is_none_or(|target| target == name))
+        .filter_map(|name| approvals(console, &name))
+        .collect();
+    console.workshop.begin(async move || {
+        for approvals in work {
+            match approvals.decide_all(verdict, &signature).await {
+                Ok(decided) => tracing::info!(decided = decided.len(), ?verdict, "decided at the console"),
+                Err(error) => tracing::error!(%error, "not everything could be decided; decide the rest again"),
+            }
+        }
+    });
+    Ok("Everything that waits is being decided, which goes on when this page is closed. Look again to see the rest."
+        .into())
+}
+
+fn approvals(console: &ConsoleState, target: &str) -> Option<Approvals> {
+    let target = console.targets.by_name(target)?;
+    Some(Approvals::new(console.storage.clone(), target.name.clone(), target.queue.clone()))
+}

@@ -1,0 +1,95 @@
+//! A page of what waits, from the names of what waits: only the users on the page are read.
+
+use std::collections::BTreeSet;
+
+use futures::stream::{self, StreamExt as _};
+use photorelay_core::approvals::Approvals;
+use photorelay_core::audit;
+use photorelay_core::id::UserId;
+use photorelay_core::names::{Container, HELD_PREFIX};
+use photorelay_core::store::Pager;
+
+use super::filter::SheetFilter;
+use super::item::HeldView;
+use crate::console::render::PageError;
+use crate::console::state::ConsoleState;
+
+/// Items on a page.
+const PER_PAGE: usize = 24;
+/// Users that are read for a page, when a filter leaves most of them out.
+const MAX_READ: usize = 240;
+/// Names that are counted.
+const MAX_COUNTED: u64 = 20_000;
+const AT_ONCE: usize = 12;
+
+pub(super) struct Sheet {
+    pub(super) items: Vec<HeldView>,
+    /// Users of whom something is held, decided or not.
+    pub(super) waiting: u64,
+    pub(super) is_more: bool,
+    /// The last user of this page, if there are others.
+    pub(super) next: Option<UserId>,
+}
+
+impl Sheet {
+    pub(super) async fn read(console: &ConsoleState, filter: &SheetFilter) -> Result<Self, PageError> {
+        let (users, waiting, is_more) = users(console, filter.after).await?;
+        let mut sheet = Self { items: Vec::new(), waiting, is_more, next: None };
+        let mut last = None;
+        let mut left = users.as_slice();
+        while !left.is_empty() && sheet.items.len() < PER_PAGE {
+            let (some, rest) = left.split_at(left.len().min(AT_ONCE));
+            left = rest;
+            let mut found = stream::iter(some.to_vec()).map(|user| items_of(console, user)).buffered(AT_ONCE);
+            while let Some(items) = found.next().await {
+                sheet.items.extend(items?.into_iter().filter(|item| filter.admits(item)));
+            }
+            last = some.last().copied();
+        }
+        let is_unread = !left.is_empty() || users.len() == MAX_READ;
+        sheet.next = last.filter(|_| is_unread);
+        let people: Vec<UserId> = sheet.items.iter().map(|item| item.key.user).collect();
+        let names = console.names.of(&people).await;
+        for item in &mut sheet.items {
+            if let Some(shown) = names.get(&item.key.user).and_then(|name| name.display_name.clone()) {
+                item.called = shown;
+            }
+        }
+        Ok(sheet)
+    }
+}
+
+/// The next users of whom something is held, and how many there are in all.
+async fn users(console: &ConsoleState, after: Option<UserId>) -> Result<(Vec<UserId>, u64, bool), PageError> {
+    let mut listed = Pager::new(&*console.storage.blobs, Container::Agents, HELD_PREFIX, |blob| {
+        let (user, _) = blob.name.strip_prefix(HELD_PREFIX)?.split_once('/')?;
+        user.parse::<UserId>().ok()
+    });
+    let (mut next, mut previous, mut counted) = (BTreeSet::new(), None, 0);
+    while let Some(user) = listed.next().await? {
+        if previous.replace(user) == Some(user) {
+            continue;
+        }
+        if after.is_none_or(|after| user > after) && next.len() < MAX_READ {
+            next.insert(user);
+        }
+        counted += 1;
+        if counted == MAX_COUNTED && next.len() == MAX_READ {
+            return Ok((next.into_iter().collect(), counted, true));
+        }
+    }
+    Ok((next.into_iter().collect(), counted, false))
+}
+
+/// What of this user is undecided.
+async fn items_of(console: &ConsoleState, user: UserId) -> Result<Vec<HeldView>, PageError> {
+    let mut items = Vec::new();
+    for target in console.targets.all() {
+        let approvals = Approvals::new(console.storage.clone(), target.name.clone(), target.queue.clone());
+        for item in approvals.pending(Some(user)).await?.into_iter().filter(|item| item.verdict.is_none()) {
+            let committed = audit::read(&*console.storage.blobs, user, item.held.seq).await.ok().flatten();
+            items.push(HeldView::of(item, committed.as_ref().map(|committed| &committed.entry)));
+        }
+    }
+    Ok(items)
+}

@@ -1,0 +1,139 @@
+//! `photorelay console`: pages by which an operator sees what happens and acts on it, on the operator's own machine.
+//!
+//! It listens on loopback, reads the storage with the operator's own sign-in, and changes nothing unless it was started
+//! to act. Everything that it shows is untrusted: templates escape, pictures are verified and decoded before they are
+//! served. No page may walk through all users: what needs that runs in the background, once at a time.
+
+mod approvals;
+mod assets;
+mod detached;
+mod naming;
+mod now;
+mod people;
+mod picture_room;
+mod pictures;
+mod render;
+mod security;
+mod session;
+mod state;
+mod status_cache;
+mod trail;
+mod verification;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use photorelay_core::operator::OperatorName;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::app::App;
+use crate::config::AppConfig;
+use detached::DetachedWork;
+use naming::NameCache;
+use picture_room::PictureRoom;
+use render::PageError;
+use session::SessionDoor;
+use state::ConsoleState;
+use status_cache::StatusCache;
+use verification::Verification;
+
+/// How long an open page may take to be answered after a request to stop.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// A console that is ready to answer.
+#[derive(Debug)]
+pub struct Console {
+    listener: TcpListener,
+    state: Arc<ConsoleState>,
+    /// Where it opens, once. A secret until then.
+    pub link: String,
+}
+
+impl Console {
+    /// Binds the port of the loopback interface (0 for any) and makes the link.
+    pub async fn open(config: &AppConfig, app: &App, operator: Option<OperatorName>, port: u16) -> Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await;
+        let listener = listener.with_context(|| format!("cannot listen on 127.0.0.1:{port}"))?;
+        let port = listener.local_addr()?.port();
+        let (admission, secret) = SessionDoor::new()?;
+        let tasks = TaskTracker::new();
+        let workshop = DetachedWork::new(tasks.clone());
+        let state = ConsoleState {
+            port,
+            admission,
+            operator,
+            tenant: config.graph.tenant_id,
+            storage: app.storage.clone(),
+            targets: config.targets.clone(),
+            watch: app.watch.clone(),
+            status: StatusCache::new(app.watch.clone(), tasks.clone()),
+            names: NameCache::new(Arc::clone(&app.graph), tasks),
+            pictures: PictureRoom::new(Arc::clone(&app.storage.blobs)),
+            verification: Verification::new(app.storage.clone(), workshop.clone()),
+            workshop,
+            graph: Arc::clone(&app.graph),
+        };
+        let link = format!("http://127.0.0.1:{port}{}{secret}", security::OPEN_PATH);
+        Ok(Self { listener, state: Arc::new(state), link })
+    }
+
+    /// Answers until it is to stop. What runs in the background only reads, and is dropped.
+    pub async fn serve(self, stop: CancellationToken) -> Result<()> {
+        let served =
+            axum::serve(self.listener, router(self.state)).with_graceful_shutdown(stop.clone().cancelled_owned());
+        let deadline = async {
+            stop.cancelled().await;
+            tokio::time::sleep(GRACE).await;
+        };
+        tokio::select! {
+            served = served.into_future() => served.context("the HTTP server stopped"),
+            () = deadline => Ok(()),
+        }
+    }
+}
+
+fn router(state: Arc<ConsoleState>) -> Router {
+    Router::new()
+        .route("/open/{secret}", get(open))
+        .route("/", get(now::page))
+        .route("/people", get(people::search))
+        .route("/people/{user}", get(people::page))
+        .route("/people/{user}/restore", post(people::restore))
+        .route("/photos/{user}/{photo}", get(pictures::photo))
+        .route("/photos/{user}/{photo}/{rendition}", get(pictures::rendition))
+        .route("/before/{user}/{value}", get(pictures::before))
+        .route("/people/{user}/undo", post(people::undo))
+        .route("/approvals", get(approvals::page).post(approvals::decide))
+        .route("/trail", get(trail::page))
+        .route("/trail/verify", post(trail::verify))
+        .route("/assets/style.css", get(assets::style))
+        .route("/assets/console.js", get(assets::script))
+        .route("/assets/icon.svg", get(assets::icon))
+        .fallback(async || PageError::NotFound("There is no such page.".to_owned()))
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&state), security::guard))
+        .with_state(state)
+}
+
+/// The link: exchanged for the session's cookie, once.
+async fn open(State(console): State<Arc<ConsoleState>>, Path(secret): Path<String>) -> Response {
+    match console.admission.open(&secret) {
+        Ok(Some(session)) => {
+            let cookie = security::session_cookie(console.port, &session);
+            (StatusCode::SEE_OTHER, [(header::SET_COOKIE, cookie), (header::LOCATION, "/".to_owned())]).into_response()
+        }
+        Ok(None) => {
+            let text = "this link does not open the console; a link works once. If it was not you who used it, end the \
+                        console in its terminal; then start it again for a new link\n";
+            (StatusCode::FORBIDDEN, text).into_response()
+        }
+        Err(error) => PageError::Failed(error).into_response(),
+    }
+}

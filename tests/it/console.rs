@@ -1,0 +1,8 @@
+//! The console at HTTP and in a browser: what its pages show, what they do, and whom they do nothing for.
+
+mod browser;
+mod day;
+mod door;
+mod hostile;
+mod pages;
+mod visitor;

@@ -1,0 +1,116 @@
+//! An operator's day, in a browser: at the width of a desk and of a phone, by keyboard, in light and dark.
+
+use photorelay_agent::policy::{ForeignPolicy, WritePolicy};
+use testkit::world::{Setup, World, fixture, guid};
+
+use super::browser::Browser;
+use super::visitor::OpenConsole;
+
+const DESK: u32 = 1280;
+const PHONE: u32 = 400;
+
+#[tokio::test]
+async fn a_person_is_found_and_the_second_of_four_versions_restored() {
+    for width in [DESK, PHONE] {
+        find_and_restore(width).await;
+    }
+}
+
+async fn find_and_restore(width: u32) {
+    let world = World::start().await;
+    let user = world.user(0);
+    for _ in 0..4 {
+        world.sim.tenant().change_photo(guid(user)).unwrap();
+        world.settle().await;
+    }
+    let person = world.sim.tenant().user(guid(user)).unwrap();
+    let console = OpenConsole::acting(&world, "Ada Operator").await;
+    let browser = Browser::enter(&console, width).await;
+    browser.says("People").await;
+    browser.find(".figures").await;
+    browser.inspect("now").await;
+    // By keyboard alone: to the search, a part of the name, Enter.
+    browser.press("/").await;
+    browser.press(person.display_name.split(' ').next().unwrap()).await;
+    browser.inspect("people").await;
+    browser.press_enter().await;
+    browser.says("4 entries in the trail").await;
+    assert_eq!(browser.count("li.version").await, 4);
+    // Every picture is there and was drawn.
+    let broken = "return [...document.images].filter(image => (image.loading = 'eager', image.complete && image.naturalWidth === 0)).length";
+    assert_eq!(browser.script(broken).await, 0);
+    browser.inspect("person").await;
+    browser.click("#entry-2 summary").await;
+    browser.fill("#reason-2", "ticket 4711").await;
+    browser.press_enter().await;
+    browser.says("The photo of entry 2 is restored as entry 5").await;
+    browser.says("ticket 4711").await;
+    world.settle().await;
+    let trail = world.trail(user).await;
+    assert_eq!(trail[4].entry.photo, trail[1].entry.photo);
+    assert_eq!(trail[4].entry.by.as_deref(), Some("Ada Operator"));
+    assert!(world.shows_newest(user).await);
+    browser.goto(&console, "/trail").await;
+    browser.click("button.main").await;
+    browser.says("The trail is intact").await;
+    browser.inspect("trail").await;
+    browser.close().await;
+    console.close().await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn twelve_held_photos_are_approved_by_keyboard() {
+    for width in [DESK, PHONE] {
+        approve_twelve(width).await;
+    }
+}
+
+async fn approve_twelve(width: u32) {
+    let sim = graph_sim::SimConfig { users: 13, ..Default::default() };
+    let world = World::with(Setup { sim, ..Setup::default() }).await;
+    let agent = world
+        .agent_builder()
+        .policy(WritePolicy { foreign: ForeignPolicy::KeepForeign, ..WritePolicy::default() })
+        .build();
+    let folder = world.dir().join("written");
+    std::fs::create_dir_all(&folder).unwrap();
+    for at in 0..13 {
+        let person = world.sim.tenant().user(guid(world.user(at))).unwrap();
+        let account = person.on_premises_sam_account_name.unwrap().to_lowercase();
+        std::fs::write(folder.join(format!("{account}.jpg")), fixture("astronaut-240.jpg")).unwrap();
+        world.sim.tenant().change_photo(guid(world.user(at))).unwrap();
+    }
+    world.sim.flush().await;
+    world.app.pump.drain().await.unwrap();
+    agent.drain().await.unwrap();
+    let console = OpenConsole::acting(&world, "Ada Operator").await;
+    let browser = Browser::enter(&console, width).await;
+    browser.goto(&console, "/approvals").await;
+    browser.says("13 held").await;
+    assert_eq!(browser.count("[data-item]").await, 13);
+    browser.inspect("approvals").await;
+    for _ in 0..12 {
+        browser.press("j").await;
+        browser.press("x").await;
+    }
+    assert_eq!(browser.find("[data-chosen]").await.text().await.unwrap(), "12 chosen");
+    browser.press("a").await;
+    browser.says("12 approved").await;
+    assert_eq!(browser.count("[data-item]").await, 1);
+    agent.drain().await.unwrap();
+    let mut written = 0;
+    for at in 0..13 {
+        written += usize::from(world.shows_newest(world.user(at)).await);
+    }
+    assert_eq!(written, 12);
+    // The last one is rejected, which keeps what is there.
+    browser.press("j").await;
+    browser.press("r").await;
+    browser.says("1 rejected").await;
+    browser.says("Nothing waits").await;
+    browser.inspect("approvals-empty").await;
+    browser.close().await;
+    console.close().await;
+    world.end_with_leftovers().await;
+}
