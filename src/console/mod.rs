@@ -6,6 +6,7 @@
 
 mod approvals;
 mod assets;
+mod charts;
 mod detached;
 mod naming;
 mod now;

@@ -10,6 +10,7 @@ use askama::Template;
 use axum::extract::State;
 use jiff::{SignedDuration, Timestamp};
 
+use super::charts::{self, Chart};
 use super::render::{Frame, MenuEntry, Moment, PageResult, count, page as render};
 use super::state::ConsoleState;
 use super::status_cache::Known;
@@ -28,6 +29,7 @@ struct NowPage {
     problem: Option<String>,
     checks: Line,
     targets: Vec<TargetLine>,
+    charts: Vec<Chart>,
 }
 
 /// What the count of all users says.
@@ -63,8 +65,12 @@ struct AgentLine {
 }
 
 pub(super) async fn page(State(console): State<Arc<ConsoleState>>) -> PageResult {
-    let (glance, known) = tokio::join!(console.watch.glance(), console.status.latest(PATIENCE));
-    let glance = glance?;
+    let (glance, charts, known) = tokio::join!(
+        console.watch.glance(),
+        charts::of_last_days(&*console.storage.blobs),
+        console.status.latest(PATIENCE)
+    );
+    let (glance, charts) = (glance?, charts?);
     let mut frame = Frame::of(&console, MenuEntry::Now, "Now");
     let Known { measured, problem, is_running } = known;
     frame.reloads = is_running && measured.is_none();
@@ -76,7 +82,7 @@ pub(super) async fn page(State(console): State<Arc<ConsoleState>>) -> PageResult
     });
     let targets = targets.collect();
     let checks = queue("checks waiting", &glance.checks);
-    render(&NowPage { frame, counted, is_counting: is_running, problem, checks, targets, glance })
+    render(&NowPage { frame, counted, is_counting: is_running, problem, checks, targets, charts, glance })
 }
 
 impl NowPage {

@@ -42,13 +42,14 @@ pub fn day_of(time: Timestamp) -> Date {
 /// So many days up to today, oldest first.
 pub async fn last_days(blobs: &dyn BlobStore, today: Date, days: u16) -> Result<Vec<DayFigures>, StoreError> {
     let wanted: Vec<Date> = (0..i64::from(days)).rev().map(|before| today.saturating_sub(before.days())).collect();
-    let captures = wanted.iter().map(|day| async {
-        let capture = documents::read(blobs, Container::State, &names::capture_figures(*day)).await?;
-        Ok::<_, StoreError>(DayFigures { day: *day, capture, writeback: None })
+    // Owned, so that the future of the whole can move between threads.
+    let captures = wanted.clone().into_iter().map(|day| async move {
+        let capture = documents::read(blobs, Container::State, &names::capture_figures(day)).await?;
+        Ok::<_, StoreError>(DayFigures { day, capture, writeback: None })
     });
     let mut found: Vec<DayFigures> = stream::iter(captures).buffered(AT_ONCE).try_collect().await?;
     let listed = list_all(blobs, Container::Agents, names::FIGURES_PREFIX).await?;
-    let of_agents = listed.iter().filter_map(|blob| {
+    let of_agents = listed.into_iter().filter_map(|blob| {
         let (day, _) = blob.name.strip_prefix(names::FIGURES_PREFIX)?.split_once('/')?;
         let at = wanted.binary_search(&day.parse().ok()?).ok()?;
         Some(async move {

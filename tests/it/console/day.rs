@@ -4,6 +4,7 @@ use photorelay_agent::policy::{ForeignPolicy, WritePolicy};
 use testkit::world::{Setup, World, fixture, guid};
 
 use super::browser::Browser;
+use super::pages::keep_figures;
 use super::visitor::OpenConsole;
 
 const DESK: u32 = 1280;
@@ -23,6 +24,7 @@ async fn find_and_restore(width: u32) {
         world.sim.tenant().change_photo(guid(user)).unwrap();
         world.settle().await;
     }
+    keep_figures(&world).await;
     let person = world.sim.tenant().user(guid(user)).unwrap();
     let console = OpenConsole::acting(&world, "Ada Operator").await;
     let browser = Browser::enter(&console, width).await;

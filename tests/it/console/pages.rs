@@ -1,5 +1,9 @@
 //! What the pages show and do, without a browser.
 
+use jiff::{SignedDuration, Timestamp, ToSpan};
+use photorelay_core::contract::{CaptureFigures, FoundBy, WritebackFigures};
+use photorelay_core::names::{self, Container};
+use photorelay_core::{documents, figures};
 use reqwest::StatusCode;
 use testkit::world::{World, guid};
 
@@ -18,6 +22,48 @@ async fn now_says_what_status_says() {
     }
     console.close().await;
     world.end().await;
+}
+
+#[tokio::test]
+async fn now_draws_the_figures_of_the_last_days_and_says_them_in_a_table() {
+    let world = World::start().await;
+    let console = OpenConsole::reading(&world).await;
+    let visitor = console.enter().await;
+    assert!(visitor.page("/").await.contains("No day has figures yet"));
+    keep_figures(&world).await;
+    let page = visitor.page("/").await;
+    assert_eq!(page.matches("<svg ").count(), 5, "{page}");
+    for text in ["<td>41</td>", "half within 100 ms", "99 % within 10.0 s", "<td>24</td>", "<td>17</td>"] {
+        assert!(page.contains(text), "{text:?} is missing in {page}");
+    }
+    console.close().await;
+    world.end().await;
+}
+
+/// What sweeps and an agent left on the last ten days, but one.
+pub(crate) async fn keep_figures(world: &World) {
+    let (now, blobs) = (Timestamp::now(), &*world.storage().blobs);
+    for ago in (0..10_i64).filter(|ago| *ago != 4) {
+        let day = figures::day_of(now).saturating_sub(ago.days());
+        let more = ago as u64;
+        let capture = CaptureFigures {
+            sweeps: 24,
+            failed_sweeps: u64::from(ago == 6),
+            found_by: Some(FoundBy { notification: 41 + more * 3, sweep: 2 + more % 3 }),
+            held: 12 - more,
+            unacknowledged: 17 + more,
+            refused: 3,
+            ..CaptureFigures::of(day, now)
+        };
+        let name = names::capture_figures(day);
+        documents::replace(blobs, Container::State, &name, &capture).await.unwrap();
+        let mut writeback = WritebackFigures { written: 44, noted: 5, ..WritebackFigures::of("ad", "one", day, now) };
+        for milliseconds in [80, 90, 100, 110, 9_500] {
+            writeback.latency.count(SignedDuration::from_millis(milliseconds));
+        }
+        let name = names::writeback_figures(day, "ad", "one");
+        documents::replace(blobs, Container::Agents, &name, &writeback).await.unwrap();
+    }
 }
 
 /// The page as soon as what it shows in the background is there.

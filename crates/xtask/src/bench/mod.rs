@@ -3,6 +3,7 @@
 //! The programs of crates/bench measure; this compares. Machines differ, so a missed budget is printed and nothing more.
 //! Only ratios between figures of one run are gates: they fail the command.
 
+mod console;
 mod cost;
 mod directory;
 mod mim;
@@ -39,6 +40,7 @@ enum Part {
     Sweep,
     Directory,
     Mim,
+    Console,
 }
 
 pub(crate) fn run(checkout: &Checkout, phases: &mut Phases, options: &BenchArgs) -> Result<()> {
@@ -67,6 +69,9 @@ pub(crate) fn run(checkout: &Checkout, phases: &mut Phases, options: &BenchArgs)
     }
     if wanted(Part::Mim) {
         phases.run("mim", || mim::measure(checkout, &mut table))?;
+    }
+    if wanted(Part::Console) {
+        phases.run("console", || console::measure(checkout, &mut table))?;
     }
     table.print();
     table.check_gates()
