@@ -13,6 +13,7 @@ mod now;
 mod people;
 mod picture_room;
 mod pictures;
+mod preview;
 mod render;
 mod security;
 mod session;
@@ -113,6 +114,7 @@ fn router(state: Arc<ConsoleState>) -> Router {
         .route("/before/{user}/{value}", get(pictures::before))
         .route("/people/{user}/undo", post(people::undo))
         .route("/approvals", get(approvals::page).post(approvals::decide))
+        .route("/preview", get(preview::page))
         .route("/trail", get(trail::page))
         .route("/trail/verify", post(trail::verify))
         .route("/assets/style.css", get(assets::style))

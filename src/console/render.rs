@@ -34,6 +34,7 @@ pub(super) enum MenuEntry {
     Now,
     People,
     Approvals,
+    Preview,
     Trail,
     Nowhere,
 }

@@ -1,7 +1,13 @@
 //! An operator's day, in a browser: at the width of a desk and of a phone, by keyboard, in light and dark.
 
+use jiff::Timestamp;
 use photorelay_agent::policy::{ForeignPolicy, WritePolicy};
+use photorelay_core::contract::{AuditEntry, Preview, PreviewPage, PreviewRow, PreviewState, V1};
+use photorelay_core::documents;
+use photorelay_core::id::UserId;
+use photorelay_core::names::{self, Container};
 use testkit::world::{Setup, World, fixture, guid};
+use uuid::Uuid;
 
 use super::browser::Browser;
 use super::pages::keep_figures;
@@ -59,6 +65,71 @@ async fn find_and_restore(width: u32) {
     browser.close().await;
     console.close().await;
     world.end().await;
+}
+
+#[tokio::test]
+async fn a_first_fill_of_a_thousand_is_seen_before_anything_is_written() {
+    let world = World::start().await;
+    let user = world.user(0);
+    world.sim.tenant().change_photo(guid(user)).unwrap();
+    world.settle().await;
+    let entry = world.trail(user).await.remove(0).entry;
+    keep_preview(&world, &entry).await;
+    for width in [DESK, PHONE] {
+        let console = OpenConsole::reading(&world).await;
+        let browser = Browser::enter(&console, width).await;
+        browser.goto(&console, "/preview").await;
+        for text in ["1\u{202f}000", "2.9 MB", "34 min", "no object is found", "page 1 of 10"] {
+            browser.says(text).await;
+        }
+        assert_eq!(browser.count("[data-row]").await, 100);
+        browser.inspect("preview").await;
+        browser.click("a[rel=next]").await;
+        browser.says("page 2 of 10").await;
+        browser.close().await;
+        console.close().await;
+    }
+    world.end().await;
+}
+
+/// A preview of a thousand people, who all have this photo; as an agent publishes it.
+async fn keep_preview(world: &World, entry: &AuditEntry) {
+    let (blobs, run) = (&*world.storage().blobs, Timestamp::now());
+    for page in 0..10_u32 {
+        let row = |at: u32| PreviewRow {
+            user_id: if at == 0 {
+                entry.user_id
+            } else {
+                UserId::from_uuid(Uuid::from_u128(u128::from(page * 100 + at)))
+            },
+            seq: 1,
+            state: if at % 50 == 49 { PreviewState::Refused } else { PreviewState::Add },
+            would: if at % 50 == 49 { "no object is found" } else { "would write 2909 bytes" }.to_owned(),
+            shows: None,
+            photo: entry.photo.as_ref().map(|photo| photo.sha256),
+            wants: (at % 50 != 49).then(|| entry.renditions[0].sha256),
+            rendition: entry.renditions[0].name.clone(),
+        };
+        let rows = (0..100).map(row).collect();
+        let name = names::preview_page("ad", run, page + 1);
+        documents::replace(blobs, Container::Agents, &name, &PreviewPage { v: V1, target: "ad".to_owned(), rows })
+            .await
+            .unwrap();
+    }
+    let preview = Preview {
+        v: V1,
+        target: "ad".to_owned(),
+        agent: "one".to_owned(),
+        run,
+        finished_at: run,
+        people: 1_000,
+        states: [(PreviewState::Add, 980), (PreviewState::Refused, 20)].into(),
+        left_out: [("no object is found".to_owned(), 20)].into(),
+        bytes: 980 * 2_909,
+        minutes: Some(34),
+        pages: 10,
+    };
+    documents::replace(blobs, Container::Agents, &names::preview("ad"), &preview).await.unwrap();
 }
 
 #[tokio::test]

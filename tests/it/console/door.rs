@@ -5,10 +5,12 @@ use testkit::world::{World, guid};
 
 use super::visitor::OpenConsole;
 
-const EVERYWHERE: [&str; 7] = [
+const EVERYWHERE: [&str; 9] = [
     "/",
     "/people",
     "/people/1f2c0b0e-0000-4000-8000-000000000001",
+    "/approvals",
+    "/preview",
     "/trail",
     "/assets/style.css",
     "/assets/console.js",

@@ -42,7 +42,7 @@ struct Options {
 async fn main() -> Result<()> {
     let Options { dir, people, held } = Options::parse();
     install_crypto_provider();
-    let sim = Sim::start(SimConfig { users: 20, ..SimConfig::default() }).await?;
+    let sim = Sim::start(SimConfig { users: 200, ..SimConfig::default() }).await?;
     let config = app_settings(&sim, StorageSettings::Embedded { path: dir.clone() })?;
     let app = App::build(&config).await?;
     for at in 0..people {
