@@ -1,9 +1,11 @@
-//! Each photo's way and times: seen in the program's own log events, so that nothing has to be measured inside it.
+//! Each photo's way and times by the demo's own clock: seen in the program's own log events, so that nothing has to be
+//! measured inside it.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use photorelay_core::id::UserId;
 use tokio::sync::mpsc;
 use tracing::field::{Field, Visit};
@@ -16,18 +18,21 @@ pub(crate) enum Stage {
     Stored,
     Queued,
     Written,
+    /// An agent left the target as it is.
+    NotWritten,
 }
 
 /// A photo has reached a stage.
 pub(crate) struct StageReached {
-    stage: Stage,
-    user: UserId,
-    seq: u64,
-    photo: String,
-    at: Instant,
+    pub(crate) stage: Stage,
+    pub(crate) user: UserId,
+    pub(crate) seq: u64,
+    pub(crate) photo: String,
+    pub(crate) at: Instant,
+    pub(crate) time: Timestamp,
 }
 
-/// Sends the hops that it finds among the log events.
+/// Sends the stages that it finds among the log events.
 pub(crate) struct StageRecorder(mpsc::UnboundedSender<StageReached>);
 
 impl StageRecorder {
@@ -49,11 +54,13 @@ impl<S: tracing::Subscriber> Layer<S> for StageRecorder {
             "committed" => Stage::Stored,
             "announced" => Stage::Queued,
             "brought up" => Stage::Written,
+            "not written" => Stage::NotWritten,
             _ => return,
         };
         let Ok(user) = fields.user.parse() else { return };
+        let (at, time) = (Instant::now(), Timestamp::now());
         // The receiver is gone only when the demo ends.
-        let _ = self.0.send(StageReached { stage, user, seq: fields.seq, photo: fields.photo, at: Instant::now() });
+        let _ = self.0.send(StageReached { stage, user, seq: fields.seq, photo: fields.photo, at, time });
     }
 }
 
@@ -83,38 +90,76 @@ impl Visit for StageFields {
     }
 }
 
-/// Changes under way, each with the time after which it reached a stage.
+/// Changes under way, each with the time after which it reached a stage, and what all of them come to.
 #[derive(Default)]
-pub(crate) struct StageTable(HashMap<UserId, (Instant, Vec<(Stage, Duration)>)>);
+pub(crate) struct StageTable {
+    names: HashMap<UserId, String>,
+    under_way: HashMap<UserId, (Instant, Vec<(Stage, Duration)>)>,
+    totals: Vec<f64>,
+    not_written: usize,
+}
 
 impl StageTable {
-    pub(crate) const HEAD: &str = "person       notified     stored     queued    written";
+    pub(crate) const HEAD: &str = "person                  notified     stored     queued    written      total";
 
-    pub(crate) fn changed(&mut self, user: UserId) {
-        self.0.insert(user, (Instant::now(), Vec::new()));
+    pub(crate) fn of(names: HashMap<UserId, String>) -> Self {
+        Self { names, ..Self::default() }
     }
 
-    /// Notes the first time that a change reached this stage; its row once it is written.
-    pub(crate) fn record(&mut self, hop: &StageReached) -> Option<String> {
-        let (changed, stages) = self.0.get_mut(&hop.user)?;
-        if !stages.iter().any(|(stage, _)| *stage == hop.stage) {
-            stages.push((hop.stage, hop.at.saturating_duration_since(*changed)));
+    pub(crate) fn changed(&mut self, user: UserId) {
+        self.under_way.insert(user, (Instant::now(), Vec::new()));
+    }
+
+    /// Notes the first time that a change reached this stage; its row once it is written, or left alone.
+    pub(crate) fn record(&mut self, reached: &StageReached) -> Option<String> {
+        let (changed, stages) = self.under_way.get_mut(&reached.user)?;
+        if !stages.iter().any(|(stage, _)| *stage == reached.stage) {
+            stages.push((reached.stage, reached.at.saturating_duration_since(*changed)));
         }
-        if hop.stage != Stage::Written {
+        if !matches!(reached.stage, Stage::Written | Stage::NotWritten) {
             return None;
         }
-        let (_, stages) = self.0.remove(&hop.user)?;
-        Some(row(hop.user, &stages))
+        let (_, stages) = self.under_way.remove(&reached.user)?;
+        Some(self.row(reached.user, &stages))
+    }
+
+    /// What each hop took, and all of them together.
+    fn row(&mut self, user: UserId, stages: &[(Stage, Duration)]) -> String {
+        let name = self.names.get(&user).cloned().unwrap_or_else(|| user.to_string());
+        let mut before = Duration::ZERO;
+        let mut row = format!("{:<20}", name.chars().take(20).collect::<String>());
+        for wanted in [Stage::Notified, Stage::Stored, Stage::Queued, Stage::Written] {
+            let after = stages.iter().find(|(stage, _)| *stage == wanted).map(|(_, after)| *after);
+            let hop = after.map(|after| after.saturating_sub(std::mem::replace(&mut before, after)));
+            row += &format!(" {:>10}", hop.map_or("-".to_owned(), milliseconds));
+        }
+        if stages.iter().any(|(stage, _)| *stage == Stage::NotWritten) {
+            self.not_written += 1;
+            return row + "   waits for an operator";
+        }
+        self.totals.push(before.as_secs_f64() * 1000.0);
+        row + &format!(" {:>10}", milliseconds(before))
+    }
+
+    /// What all changes that were shown come to.
+    pub(crate) fn summary(&mut self) -> String {
+        self.totals.sort_by(f64::total_cmp);
+        let at = |percent| percentile(&self.totals, percent).map_or("-".to_owned(), |value| format!("{value:.1} ms"));
+        let written = self.totals.len();
+        let waits = match self.not_written {
+            0 => String::new(),
+            waits => format!(", {waits} wait for an operator"),
+        };
+        format!(
+            "{written} photos written{waits}; from the change to the write: half within {}, all within {}",
+            at(50),
+            at(100)
+        )
     }
 }
 
-fn row(user: UserId, stages: &[(Stage, Duration)]) -> String {
-    let time = |wanted| match stages.iter().find(|(stage, _)| *stage == wanted) {
-        Some((_, after)) => format!("{:.1} ms", after.as_secs_f64() * 1000.0),
-        None => "-".to_owned(),
-    };
-    let [notified, stored, queued, written] = [Stage::Notified, Stage::Stored, Stage::Queued, Stage::Written].map(time);
-    format!("{:<10} {notified:>10} {stored:>10} {queued:>10} {written:>10}", &user.to_string()[..8])
+fn milliseconds(span: Duration) -> String {
+    format!("{:.1} ms", span.as_secs_f64() * 1000.0)
 }
 
 /// A photo that the demo changed.
@@ -127,19 +172,20 @@ pub(crate) struct MadeChange {
 
 /// For each change, the time until it or a later photo of the same person was written, in milliseconds, sorted.
 pub(crate) fn latencies(made: &[MadeChange], seen: &[StageReached]) -> Vec<f64> {
-    let stored = seen.iter().filter(|hop| hop.stage == Stage::Stored);
-    let photos: HashMap<(UserId, u64), &str> = stored.map(|hop| ((hop.user, hop.seq), hop.photo.as_str())).collect();
+    let stored = seen.iter().filter(|reached| reached.stage == Stage::Stored);
+    let photos: HashMap<(UserId, u64), &str> =
+        stored.map(|reached| ((reached.user, reached.seq), reached.photo.as_str())).collect();
     let mut latencies = Vec::new();
     for (index, change) in made.iter().enumerate() {
         let same_user = made[index..].iter().filter(|later| later.user == change.user);
         let covering: Vec<&str> = same_user.filter_map(|later| later.photo.as_deref()).collect();
-        let written = seen.iter().find(|hop| {
-            hop.stage == Stage::Written
-                && hop.user == change.user
-                && hop.at >= change.at
-                && photos.get(&(hop.user, hop.seq)).is_some_and(|photo| covering.contains(photo))
+        let written = seen.iter().find(|reached| {
+            reached.stage == Stage::Written
+                && reached.user == change.user
+                && reached.at >= change.at
+                && photos.get(&(reached.user, reached.seq)).is_some_and(|photo| covering.contains(photo))
         });
-        latencies.extend(written.map(|hop| hop.at.duration_since(change.at).as_secs_f64() * 1000.0));
+        latencies.extend(written.map(|reached| reached.at.duration_since(change.at).as_secs_f64() * 1000.0));
     }
     latencies.sort_by(f64::total_cmp);
     latencies
