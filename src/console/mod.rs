@@ -125,12 +125,18 @@ fn router(state: Arc<ConsoleState>) -> Router {
         .with_state(state)
 }
 
+/// Leads on to the first page. A redirect would not: where the link was clicked in a page of another site, a browser keeps
+/// a cookie that is for this site alone from the request that follows a redirect.
+const OPENED: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>photorelay</title>\
+                      <meta http-equiv=\"refresh\" content=\"0; url=/\"><p><a href=\"/\">Open the console</a>";
+
 /// The link: exchanged for the session's cookie, once.
 async fn open(State(console): State<Arc<ConsoleState>>, Path(secret): Path<String>) -> Response {
     match console.admission.open(&secret) {
         Ok(Some(session)) => {
             let cookie = security::session_cookie(console.port, &session);
-            (StatusCode::SEE_OTHER, [(header::SET_COOKIE, cookie), (header::LOCATION, "/".to_owned())]).into_response()
+            let headers = [(header::SET_COOKIE, cookie), (header::CONTENT_TYPE, "text/html; charset=utf-8".to_owned())];
+            (headers, OPENED).into_response()
         }
         Ok(None) => {
             let text = "this link does not open the console; a link works once. If it was not you who used it, end the \

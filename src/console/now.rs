@@ -189,12 +189,12 @@ fn people(trail: &Trail, now: Timestamp) -> Vec<Line> {
     let always = [
         Line::new("people in the trail", count(trail.people), "", false),
         Line::new("unacknowledged", count(trail.unacknowledged), oldest.unwrap_or_else(|| more.to_owned()), false),
-        Line::new("held for an operator", count(trail.held), more, trail.held > 0),
+        Line::new("held for an operator", count(trail.held + trail.replaced), more, trail.held + trail.replaced > 0),
     ];
     let sometimes = [
         ("not settled", trail.unsettled, false),
         ("refused photos", trail.refused, false),
-        ("replaced by another writer", trail.replaced, true),
+        ("of these, replaced by another writer", trail.replaced, true),
         ("contested", trail.contested, true),
         ("removals that wait", trail.removals, false),
         ("not written in a dry run", trail.dry_run, false),

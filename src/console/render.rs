@@ -113,7 +113,7 @@ impl IntoResponse for PageError {
                 StatusCode::BAD_GATEWAY,
                 "No answer",
                 format!("{error:#}"),
-                "Try again; `photorelay doctor` checks the storage and Graph.",
+                "Try again. If it stays so, `photorelay doctor` checks the storage and Graph; after the storage was replaced, start the console again.",
             ),
         };
         let frame = Frame {

@@ -45,7 +45,7 @@ pub async fn history_json(storage: &Storage, user: UserId, out: &mut dyn Write) 
 }
 
 fn print(event: &HistoryEvent, out: &mut dyn Write) -> std::io::Result<()> {
-    let (seq, time) = (event.seq, moment(event.at));
+    let (seq, time) = (event.seq, event.at.map_or("-".to_owned(), moment));
     let signed = match (&event.by, &event.reason) {
         (Some(by), Some(reason)) => Some(format!("by {by}: {reason}")),
         (Some(by), None) => Some(format!("by {by}")),
@@ -99,9 +99,9 @@ fn last_shown(shown: &LastShown) -> String {
     let value = match (sha256, seq) {
         (None, _) => "no photo".to_owned(),
         (Some(value), Some(seq)) => format!("{}, the photo of entry {seq}", short(*value)),
-        (Some(value), None) => format!("{}, which photorelay did not make", short(*value)),
+        (Some(value), None) => format!("{}, which no entry that can be read has made", short(*value)),
     };
-    format!("{target} showed {value} at {}", moment(*at))
+    format!("{}  {target} showed {value}", moment(*at))
 }
 
 fn in_words(user: UserId, succession: &Succession) -> String {

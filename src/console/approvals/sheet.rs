@@ -48,6 +48,10 @@ impl Sheet {
         }
         let is_unread = !left.is_empty() || users.len() == MAX_READ;
         sheet.next = last.filter(|_| is_unread);
+        if sheet.next.is_none() && filter.after.is_none() && !filter.is_narrow() {
+            // All of it was read: what was decided meanwhile does not count.
+            sheet.waiting = sheet.items.len() as u64;
+        }
         let people: Vec<UserId> = sheet.items.iter().map(|item| item.key.user).collect();
         let names = console.names.of(&people).await;
         for item in &mut sheet.items {

@@ -168,6 +168,12 @@ async fn approve_twelve(width: u32) {
         browser.press("x").await;
     }
     assert_eq!(browser.find("[data-chosen]").await.text().await.unwrap(), "12 chosen");
+    // Enter decides nothing: neither in the reason, nor on a photo.
+    browser.press_enter().await;
+    browser.fill("#sheet [name=why]", "ticket 4712").await;
+    browser.press_enter().await;
+    let chosen = "document.activeElement.blur(); return document.querySelectorAll('[data-item] input:checked').length";
+    assert_eq!(browser.script(chosen).await, 12, "the page is the same");
     browser.press("a").await;
     browser.says("12 approved").await;
     assert_eq!(browser.count("[data-item]").await, 1);

@@ -24,7 +24,8 @@ pub struct UserHistory {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HistoryEvent {
-    pub at: Timestamp,
+    /// None for a document that cannot be read.
+    pub at: Option<Timestamp>,
     /// The entry that it is about.
     pub seq: u32,
     /// The target that it happened in; none for an entry of the trail.

@@ -7,8 +7,6 @@ mod event;
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
-
 pub use event::{HistoryEvent, HistoryFact, LastShown, UserHistory};
 
 use crate::approvals::decisions;
@@ -72,9 +70,11 @@ pub async fn of_user(blobs: &dyn BlobStore, user: UserId) -> Result<UserHistory,
 fn last_shown(events: &[HistoryEvent], made: &BTreeMap<Digest, u32>) -> Vec<LastShown> {
     let mut targets: BTreeMap<&str, LastShown> = BTreeMap::new();
     for event in events {
-        let (Some(target), Some(sha256)) = (event.target.as_deref(), event.shown()) else { continue };
+        let (Some(at), Some(target), Some(sha256)) = (event.at, event.target.as_deref(), event.shown()) else {
+            continue;
+        };
         let seq = sha256.and_then(|value| made.get(&value).copied());
-        targets.insert(target, LastShown { target: target.to_owned(), sha256, seq, at: event.at });
+        targets.insert(target, LastShown { target: target.to_owned(), sha256, seq, at });
     }
     targets.into_values().collect()
 }
@@ -83,7 +83,7 @@ fn of_entry(entry: AuditEntry) -> HistoryEvent {
     let sha256 = entry.photo.as_ref().map(|photo| photo.sha256).or(entry.seen.sha256);
     let pixels = entry.photo.as_ref().map(|photo| (photo.width, photo.height));
     HistoryEvent {
-        at: entry.observed_at,
+        at: Some(entry.observed_at),
         seq: entry.seq,
         target: None,
         by: entry.by,
@@ -95,7 +95,7 @@ fn of_entry(entry: AuditEntry) -> HistoryEvent {
 fn of_receipt(receipt: Receipt) -> HistoryEvent {
     let Receipt { outcome, before, after, server, .. } = receipt;
     HistoryEvent {
-        at: receipt.at,
+        at: Some(receipt.at),
         seq: receipt.seq,
         target: Some(receipt.target),
         by: None,
@@ -112,13 +112,13 @@ fn of_note(note: Note) -> HistoryEvent {
             (Some(undone.by), undone.reason, HistoryFact::Undone { before: undone.before, after })
         }
     };
-    HistoryEvent { at: note.at, seq: note.seq, target: Some(note.target), by, reason, fact }
+    HistoryEvent { at: Some(note.at), seq: note.seq, target: Some(note.target), by, reason, fact }
 }
 
 fn of_decision(decision: Decision) -> HistoryEvent {
     let Decision { verdict, held_for, value, .. } = decision;
     HistoryEvent {
-        at: decision.at,
+        at: Some(decision.at),
         seq: decision.seq,
         target: Some(decision.target),
         by: decision.by,
@@ -130,7 +130,7 @@ fn of_decision(decision: Decision) -> HistoryEvent {
 /// A document that cannot be read has no time: it comes first.
 fn unreadable(seq: u32, target: Option<String>, blob: String, why: String) -> HistoryEvent {
     let fact = HistoryFact::Unreadable { blob };
-    HistoryEvent { at: Timestamp::UNIX_EPOCH, seq, target, by: None, reason: Some(why), fact }
+    HistoryEvent { at: None, seq, target, by: None, reason: Some(why), fact }
 }
 
 /// The other users who are the same object in a target.
