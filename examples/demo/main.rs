@@ -69,6 +69,8 @@ const BURST_PAUSE: Duration = Duration::from_millis(5);
 /// Between two changes, without --once.
 const CALM_PAUSE: Duration = Duration::from_secs(2);
 const RUNS: &str = "target/demo";
+/// The settings of the newest run, for commands that are pasted.
+const NEWEST_ENV_FILE: &str = "target/demo/demo.env";
 /// So many earlier runs are kept.
 const RUNS_KEPT: usize = 1;
 
@@ -94,6 +96,9 @@ async fn run(cli: Cli) -> Result<bool> {
     tracing_subscriber::registry().with(recorder).init();
 
     let world = World::start(&dir, cli.users, cli.directory).await?;
+    if dir.starts_with(RUNS) {
+        std::fs::copy(world.env_file(), NEWEST_ENV_FILE)?;
+    }
     if cli.console {
         println!("console: {} (the link works once)", world.open_console().await?);
     }

@@ -1,4 +1,4 @@
-//! Erases everything in which a forgotten user can be recognised, repeatedly: photos, renditions, fingerprints, and the
+//! Erases everything in which a forgotten user can be recognised, repeatedly: photos, renditions, and the
 //! values that agents found in targets and saved.
 //!
 //! A slow worker may store a photo after the user was forgotten; it never gets to commit it. So `forget` erases once,
@@ -11,7 +11,7 @@ use photorelay_core::store::{BlobStore, Pager, StoreError};
 /// How many blobs were deleted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Erasure {
-    /// Below `photos/{userId}/`: photos, renditions and fingerprints.
+    /// Below `photos/{userId}/`: photos and renditions.
     pub photos: usize,
     /// `receipts/{userId}/*.before`.
     pub saved_values: usize,

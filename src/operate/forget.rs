@@ -36,7 +36,7 @@ pub async fn forget(storage: &Storage, targets: &Targets, forget: Forget, out: &
     if !yes {
         let found = likenesses(blobs, user).await?.len();
         bail!(
-            "this would delete {found} blobs for good (photos, renditions, fingerprints, and values that agents saved), \
+            "this would delete {found} blobs for good (photos, renditions, and values that agents saved), \
              ask the targets to erase their copies, and capture no photo of {user} any more; confirm with --yes"
         );
     }
@@ -47,7 +47,7 @@ pub async fn forget(storage: &Storage, targets: &Targets, forget: Forget, out: &
     };
     writeln!(out, "{user}: forgotten as entry {}; no photo is captured any more", committed.entry.seq)?;
     let erased = erase(blobs, user).await?;
-    writeln!(out, "deleted {} blobs of photos/{user}/: photos, renditions, fingerprints", erased.photos)?;
+    writeln!(out, "deleted {} blobs of photos/{user}/: photos and renditions", erased.photos)?;
     writeln!(out, "deleted {} values that agents saved: receipts/{user}/*.before", erased.saved_values)?;
     let announced_to = announce(&*storage.queues, targets, &committed).await?;
     match announced_to.is_empty() {

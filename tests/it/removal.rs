@@ -221,7 +221,7 @@ async fn a_user_who_is_deleted_for_now_or_for_good_keeps_trail_and_photo() {
         assert_eq!(kinds(&world, *user).await, [EntryKind::Captured], "{user}");
         let photos = names::person_prefix(*user);
         let kept = photorelay_core::store::list_all(&*world.storage().blobs, Container::Photos, &photos).await.unwrap();
-        assert_eq!(kept.len(), 3, "{user}: the photo, its fingerprint and a rendition");
+        assert_eq!(kept.len(), 2, "{user}: the photo and a rendition");
     }
     world.end_with_leftovers().await;
 }

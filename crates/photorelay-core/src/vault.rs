@@ -1,5 +1,4 @@
-//! Photos and renditions, stored once under their digests and verified whenever they are read, and the fingerprints beside
-//! them.
+//! Photos and renditions, stored once under their digests and verified whenever they are read.
 //!
 //! This module must never return bytes that do not match the digest in their name. It owns the failure "a stored photo
 //! is missing or was changed".
@@ -42,17 +41,6 @@ pub async fn store_rendition(
 ) -> Result<(), StoreError> {
     let blob = names::rendition(user, photo, name, sha256);
     blobs.create(Container::Photos, &blob, "image/jpeg", bytes).await.map(drop)
-}
-
-/// Stores a photo's fingerprint beside it. Storing it again is harmless.
-pub async fn store_fingerprint(
-    blobs: &dyn BlobStore,
-    user: UserId,
-    photo: Digest,
-    fingerprint: String,
-) -> Result<(), StoreError> {
-    let blob = names::fingerprint(user, photo);
-    blobs.create(Container::Photos, &blob, "text/plain", Bytes::from(fingerprint)).await.map(drop)
 }
 
 /// Reads a blob of `photos` and checks that its bytes hash to `sha256`.

@@ -1,4 +1,4 @@
-//! Step 5: stores the photo untouched, its fingerprint and its renditions, create-once. A refused photo is never stored.
+//! Step 5: stores the photo untouched and its renditions, create-once. A refused photo is never stored.
 
 use photorelay_core::{names, vault};
 
@@ -11,7 +11,6 @@ pub(super) async fn store(cx: &mut Reconciliation<'_>, photo: &NewPhoto) -> Resu
     let NewPhoto::Decoded(decoded) = photo else { return Ok(()) };
     let blobs = cx.blobs();
     vault::store_photo(blobs, cx.user, decoded.sha256, decoded.content_type, decoded.bytes.clone()).await?;
-    vault::store_fingerprint(blobs, cx.user, decoded.sha256, decoded.fingerprint.to_string()).await?;
     for rendition in &decoded.renditions {
         let bytes = rendition.bytes.clone();
         vault::store_rendition(blobs, cx.user, decoded.sha256, &rendition.name, rendition.sha256, bytes).await?;

@@ -14,7 +14,7 @@ use crate::id::{Digest, TenantId, UserId};
 pub enum EntryVersion {
     /// The photo's fingerprint is a part of the entry.
     V1,
-    /// The fingerprint, a small picture of the user, is a blob beside the photo, and can be deleted as the photo can.
+    /// The entry holds nothing in which the user can be recognised.
     V2,
 }
 

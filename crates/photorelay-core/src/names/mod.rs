@@ -11,7 +11,7 @@ use jiff::civil::Date;
 
 pub use decision::{DECISIONS_PREFIX, DecisionName, DecisionSubject, decisions_prefix, parse_decision};
 pub use note::{NOTES_PREFIX, note, parse_recorded_note, recorded_note, recorded_notes_prefix};
-pub use photo::{fingerprint, parse_fingerprint, parse_photo_blob, photo, rendition};
+pub use photo::{parse_photo_blob, photo, rendition};
 
 use crate::id::{Digest, UserId};
 

@@ -1,4 +1,4 @@
-//! The names of a photo, of its renditions and of its fingerprint: everything in which the user can be recognised.
+//! The names of a photo and of its renditions: everything in which the user can be recognised.
 
 use crate::id::{Digest, UserId};
 
@@ -10,18 +10,6 @@ pub fn photo(user: UserId, photo: Digest) -> String {
 /// In `photos`: a rendition, named by the digests of the original and of itself.
 pub fn rendition(user: UserId, photo: Digest, name: &str, rendition: Digest) -> String {
     format!("{user}/{photo}/{name}-{rendition}.jpg")
-}
-
-/// In `photos`: the fingerprint of a photo, which is a small picture of the user.
-pub fn fingerprint(user: UserId, photo: Digest) -> String {
-    format!("{user}/{photo}/fingerprint")
-}
-
-/// The photo of a fingerprint; `None` for any other name.
-pub fn parse_fingerprint(name: &str) -> Option<(UserId, Digest)> {
-    let (user, rest) = name.split_once('/')?;
-    let (user, photo): (UserId, Digest) = (user.parse().ok()?, rest.strip_suffix("/fingerprint")?.parse().ok()?);
-    (fingerprint(user, photo) == name).then_some((user, photo))
 }
 
 /// The digest that the name of a photo or of a rendition promises for its bytes; `None` for any other name.

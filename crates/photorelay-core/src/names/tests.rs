@@ -33,11 +33,6 @@ fn only_exact_names_are_parsed_as_heads_and_receipts() {
     for wrong in ["00000007.ad.1.json", "00000007.ad.02.json", "00000007.ad.x.json", "00000007.ad.2.3.json"] {
         assert_eq!(parse_receipt(&format!("{user}/{wrong}")), None, "{wrong}");
     }
-    assert_eq!(parse_fingerprint(&fingerprint(user, Digest::ZERO)), Some((user, Digest::ZERO)));
-    assert_eq!(
-        (parse_fingerprint(&photo(user, Digest::ZERO)), parse_photo_blob(&fingerprint(user, Digest::ZERO))),
-        (None, None)
-    );
     assert_eq!(parse_receipt(&kept_value(user, Digest::ZERO)), None);
     assert_eq!(parse_kept_value(&kept_value(user, Digest::ZERO)), Some((user, Digest::ZERO)));
     assert_eq!(parse_kept_value(&receipt(user, 7, "ad")), None);

@@ -90,7 +90,6 @@ mod tests {
         for name in [
             names::photo(user, digest),
             names::rendition(user, digest, "thumbnailPhoto", digest),
-            names::fingerprint(user, digest),
             names::audit_entry(user, 1),
             names::head(user),
             names::receipt(user, 1, "ad"),

@@ -10,15 +10,11 @@ use crate::audit::Committed;
 use crate::contract::{AuditEntry, EntryKind};
 use crate::id::Digest;
 use crate::names::{self, Container};
-use crate::photo::Fingerprint;
 use crate::store::{BlobStore, StoreError};
 use crate::vault::{self, VaultError};
 
 /// photorelay never stores a larger photo, whatever an entry claims.
 const MAX_BLOB_BYTES: u64 = 64 * 1024 * 1024;
-
-/// Longer than any fingerprint.
-const MAX_FINGERPRINT_BYTES: u64 = 1024;
 
 /// A blob that an entry names.
 struct NamedBlob {
@@ -82,14 +78,6 @@ async fn unreferenced(
     report: &mut Report,
 ) -> Result<(), StoreError> {
     for stray in traces.photos.iter().filter(|blob| !named.contains(&blob.name)) {
-        if let Some((user, photo)) = names::parse_fingerprint(&stray.name) {
-            let is_named = named.contains(&names::photo(user, photo));
-            if !is_fingerprint(blobs, &stray.name).await? {
-                report.find(traces.user, None, Problem::ForeignBlob { blob: shown(&stray.name) });
-            }
-            report.unreferenced += u64::from(!is_named);
-            continue;
-        }
         let is_whole = match names::parse_photo_blob(&stray.name) {
             None => false,
             Some(sha256) => match vault::read_verified(blobs, &stray.name, sha256, MAX_BLOB_BYTES).await {
@@ -106,17 +94,6 @@ async fn unreferenced(
         }
     }
     Ok(())
-}
-
-/// Whether the blob holds a fingerprint, or was deleted since it was listed. A missing one is no finding: it is made from
-/// the photo, and can be made again.
-async fn is_fingerprint(blobs: &dyn BlobStore, name: &str) -> Result<bool, StoreError> {
-    match blobs.get(Container::Photos, name, MAX_FINGERPRINT_BYTES).await {
-        Ok(None) => Ok(true),
-        Ok(Some(bytes)) => Ok(std::str::from_utf8(&bytes).is_ok_and(|text| text.parse::<Fingerprint>().is_ok())),
-        Err(StoreError::TooLarge { .. }) => Ok(false),
-        Err(error) => Err(error),
-    }
 }
 
 fn shown(name: &str) -> String {
