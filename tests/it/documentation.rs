@@ -28,7 +28,10 @@ const NOT_RUN: [(&str, &str); 28] = [
     ("cd infra/monitoring", "prepares `jq`"),
     ("jq ", "needs jq; `cargo xtask infra` compares the workbook with the files"),
     ("cargo demo", "`cargo xtask ci` runs it"),
-    ("target/release/photorelay-agent --env-file", "works on a run of the demo; tests/it/operators.rs covers --env-file"),
+    (
+        "target/release/photorelay-agent --env-file",
+        "works on a run of the demo; tests/it/operators.rs covers --env-file",
+    ),
     ("eval ", "starts services; `cargo xtask test` starts the same"),
     ("cargo xtask test", "it is what runs this test"),
     ("cargo xtask package", "builds for another C library; tests/it/host.rs runs its package where it was built"),

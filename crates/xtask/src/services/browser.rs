@@ -15,6 +15,7 @@ use crate::checkout::Checkout;
 use crate::{apt, npm, process};
 
 const AXE: &str = "4.14.1";
+const MAX_ANSWER_BYTES: usize = 64 * 1024;
 const ANNOUNCED: &str = "ChromeDriver was started successfully on port ";
 
 pub(super) struct BrowserService;
@@ -86,11 +87,17 @@ fn answers(port: u16) -> Result<bool> {
     let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return Ok(false) };
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     write!(stream, "GET /status HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n")?;
-    let mut answer = Vec::new();
-    stream.take(64 * 1024).read_to_end(&mut answer).context("the driver broke off its response")?;
-    let answer = String::from_utf8_lossy(&answer);
-    match answer.contains("\"ready\":true") {
-        true => Ok(true),
-        false => bail!("the driver is not ready: {}", answer.lines().next().unwrap_or("no answer")),
+    // The driver keeps the connection open, whatever it was asked: its word ends the answer.
+    let (mut answer, mut chunk) = (String::new(), [0; 4096]);
+    loop {
+        match stream.read(&mut chunk).context("the driver broke off its response")? {
+            0 => bail!("the driver is not ready: {}", answer.lines().next().unwrap_or("no answer")),
+            length => answer += &String::from_utf8_lossy(&chunk[..length]),
+        }
+        if answer.contains("\"ready\":true") {
+            return Ok(true);
+        }
+        ensure!(!answer.contains("\"ready\":false"), "the driver says that it is not ready");
+        ensure!(answer.len() < MAX_ANSWER_BYTES, "the driver does not answer what was asked");
     }
 }
