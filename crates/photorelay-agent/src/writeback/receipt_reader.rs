@@ -100,11 +100,13 @@ impl ReceiptReader {
         if let Some(value) = without_receipt.filter(|value| !is_ours(*value)) {
             return Ok(Some(value));
         }
+        // That a value of ours is backed up says only that it waited once: a write that left nothing took it away.
+        let is_removal = |age: usize, write: &Receipt| age == 0 && write.after.is_none();
         let newest_first = writes.iter().rev().enumerate();
         Ok(newest_first
-            .filter_map(|(age, write)| Some((age, write.before?)))
-            .find(|(age, value)| backed_up.contains(value) && (*age == 0 || !is_ours(*value)))
-            .map(|(_, value)| value))
+            .filter_map(|(age, write)| Some((write.before?, is_removal(age, write))))
+            .find(|(value, is_removed)| backed_up.contains(value) && (*is_removed || !is_ours(*value)))
+            .map(|(value, _)| value))
     }
 
     /// Agents up to 0.1 left one receipt for each entry, and one that died left none. A value that was replaced without a

@@ -111,3 +111,18 @@ async fn undo_puts_back_what_was_replaced_and_not_what_was_only_held() {
     assert_eq!(undone, UndoOutcome::Undone(UndoStep::PutBack(value)));
     world.end().await;
 }
+
+#[tokio::test]
+async fn undo_never_puts_back_a_photo_that_the_user_had_deleted() {
+    let world = world(1, WritePolicy::default()).await;
+    // The removal waits, and its value is backed up for the operator to see.
+    let user = person_without_photo(&world, 0).await;
+    world.sim.tenant().set_photo(guid(user), &fixture("cat-648.jpg")).unwrap();
+    world.settle().await;
+    let second = Digest::of(&world.written(user).unwrap());
+    let undone = reconciler(&world, false).undo(user, &operator(), ClearingLimit::Threshold).await.unwrap();
+    assert_eq!(undone, UndoOutcome::Undone(UndoStep::Clear(second)), "before photorelay there was no photo");
+    look_again(&world, user).await;
+    assert_eq!(world.written(user), None);
+    world.end().await;
+}
