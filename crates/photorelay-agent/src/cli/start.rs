@@ -59,7 +59,7 @@ impl Started {
             ConnectorSettings::Ldap(settings) => Some(LdapConnector::new((**settings).clone())),
             _ => None,
         };
-        Ok(People::new(self.dry_run()?, directory))
+        Ok(People::new(self.dry_run()?, self.config.identity.target.clone(), directory))
     }
 
     /// What would be written to the target; it writes nothing.

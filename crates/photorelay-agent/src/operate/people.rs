@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use futures::{StreamExt as _, stream};
 use photorelay_core::contract::Identity;
 use photorelay_core::id::UserId;
+use photorelay_core::target::Target;
 use serde::Serialize;
 
 use crate::connectors::ldap::{AccountSid, LdapConnector};
@@ -21,6 +22,8 @@ const CONCURRENCY: usize = 16;
 #[derive(Debug)]
 pub struct People {
     reconciler: Reconciler,
+    /// Users whom it does not serve are not known by name.
+    serving: Target,
     /// None where the target is no directory.
     directory: Option<LdapConnector>,
 }
@@ -35,17 +38,20 @@ pub struct PersonNames {
 }
 
 impl People {
-    pub fn new(reconciler: Reconciler, directory: Option<LdapConnector>) -> Self {
-        Self { reconciler, directory }
+    pub fn new(reconciler: Reconciler, serving: Target, directory: Option<LdapConnector>) -> Self {
+        Self { reconciler, serving, directory }
     }
 
     /// The user with this object ID, user principal name or sAMAccountName (with or without `DOMAIN\\`). The directory
-    /// knows every account; the trail knows the names that its entries recorded.
+    /// knows every account; the trail knows the names that its entries recorded, of users of all domains.
     pub async fn find(&self, name: &str) -> Result<UserId> {
         if let Ok(user) = name.parse() {
             return Ok(user);
         }
-        let name = name.rsplit_once('\\').map_or(name, |(_, account)| account);
+        let (domain, name) = match name.rsplit_once('\\') {
+            Some((domain, account)) => (Some(domain), account),
+            None => (None, name),
+        };
         let accounts = match &self.directory {
             Some(directory) => directory.accounts_called(name).await.context("the directory cannot be asked")?,
             None => Vec::new(),
@@ -59,7 +65,11 @@ impl People {
             while let Some((user, latest)) = entries.next().await {
                 // An entry that cannot be read is what `audit verify` reports.
                 let Ok(Some(latest)) = latest else { continue };
-                if is_called(&latest.entry.identity, name, &accounts) {
+                let identity = &latest.entry.identity;
+                if self.serving.serves(identity.domain.as_deref())
+                    && domain.is_none_or(|domain| is_in(identity, domain))
+                    && is_called(identity, name, &accounts)
+                {
                     found.push(user);
                 }
             }
@@ -67,8 +77,9 @@ impl People {
         match found.as_slice() {
             [user] => Ok(*user),
             [] => bail!(
-                "the trail knows no user of that name: give an object ID, a sAMAccountName, or, where the target is a \
-                 directory or PHOTORELAY_IDENTITY_EXTRA records it, a user principal name"
+                "the trail knows no user of that name whom this target serves: give an object ID, a sAMAccountName \
+                 (after a domain's DNS name or the first label of it, if at all), or, where the target is a directory \
+                 or PHOTORELAY_IDENTITY_EXTRA records it, a user principal name"
             ),
             several => {
                 let ids: Vec<String> = several.iter().map(UserId::to_string).collect();
@@ -99,11 +110,20 @@ impl People {
     }
 }
 
+/// By the domain's DNS name, or by the labels that it begins with: the first one mostly is the NetBIOS name.
+fn is_in(identity: &Identity, domain: &str) -> bool {
+    let Some(known) = &identity.domain else { return false };
+    let (known, domain) = (known.to_lowercase(), domain.to_lowercase());
+    known == domain || known.starts_with(&format!("{domain}."))
+}
+
+/// Whom the directory calls so; another one with the same name is not meant. If it knows none, whom the trail does.
 fn is_called(identity: &Identity, name: &str, accounts: &[AccountSid]) -> bool {
+    if !accounts.is_empty() {
+        return accounts.iter().any(|account| account.is_of(identity));
+    }
     let is = |known: &Option<String>| known.as_ref().is_some_and(|known| known.to_lowercase() == name.to_lowercase());
-    is(&identity.sam_account_name)
-        || is(&identity.user_principal_name)
-        || accounts.iter().any(|account| account.is_of(identity))
+    is(&identity.sam_account_name) || is(&identity.user_principal_name)
 }
 
 /// Without what a terminal would act on.

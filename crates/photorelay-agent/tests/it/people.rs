@@ -51,6 +51,37 @@ async fn a_name_of_two_users_is_an_error_that_lists_them() {
 }
 
 #[tokio::test]
+async fn a_name_with_a_domain_never_means_a_user_of_another_domain() {
+    let world = World::start().await;
+    let user = world.user(0);
+    let emea = |person: &mut graph_sim::SimUser| person.on_premises_domain_name = Some("emea.contoso.test".to_owned());
+    world.sim.tenant().edit_user(guid(user), emea).unwrap();
+    let smith = captured(&world, "jsmith", 0).await;
+    for name in ["CONTOSO\\jsmith", "EME\\jsmith", "\\jsmith", "test\\jsmith"] {
+        let undo = agent_command(&world, &folder(&world), &["undo", name, "--yes"]).await;
+        assert_eq!(undo.status.code(), Some(1), "{name}: {}", text(&undo.stdout));
+        assert!(text(&undo.stderr).contains("the trail knows no user of that name"), "{}", text(&undo.stderr));
+    }
+    assert!(world.written(user).is_some(), "nothing is undone for a user who was not meant");
+    for name in ["emea\\jsmith", "EMEA.contoso.test\\JSmith", "jsmith"] {
+        let plan = agent_command(&world, &folder(&world), &["plan", name]).await;
+        assert!(text(&plan.stdout).contains(&smith), "{name}: {}", text(&plan.stderr));
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_target_knows_no_names_of_users_whom_it_does_not_serve() {
+    let world = World::start().await;
+    captured(&world, "ada.l", 0).await;
+    let mut settings = folder(&world);
+    settings.push(("PHOTORELAY_TARGETS", "ad=emea.contoso.test".to_owned()));
+    let plan = agent_command(&world, &settings, &["plan", "ada.l"]).await;
+    assert!(text(&plan.stderr).contains("the trail knows no user of that name"), "{}", text(&plan.stderr));
+    world.end().await;
+}
+
+#[tokio::test]
 async fn drift_answers_as_json_line_by_line() {
     let world = World::start().await;
     let ada = captured(&world, "ada.l", 0).await;
