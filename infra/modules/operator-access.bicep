@@ -1,7 +1,8 @@
 // Role assignments of one Entra group of people. Readers see everything and change nothing. Operators have in addition
 // what approve, reject, stop, resume, drift --fix, restore and forget write. Not here: check, sweep, subscribe and probe,
-// which act as the function does and need its rights in storage and Graph; and undo, which writes to the directory and
-// runs on the agent's machine with the agent's identity.
+// which act as the function does and need its rights in storage and Graph. Undo writes to the directory, which only an
+// agent does: it runs on the agent's machine, or is asked for by a message in the target's queue, within the limits of
+// docs/permissions.md.
 
 @description('Object ID of the group.')
 param principalId string

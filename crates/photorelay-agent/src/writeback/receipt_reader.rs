@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use photorelay_core::approvals::decisions;
 use photorelay_core::contract::{NoteKind, Outcome, Receipt, Verdict};
 use photorelay_core::documents;
@@ -54,6 +55,13 @@ impl ReceiptReader {
     pub(super) async fn count(&self, user: UserId, seq: u32) -> Result<u32, StoreError> {
         let names = self.names_of(user).await?;
         Ok(names.iter().filter(|name| name.seq == seq).map(|name| name.number).max().unwrap_or_default())
+    }
+
+    /// When the entry was undone last in this target.
+    pub(super) async fn undone_at(&self, user: UserId, seq: u32) -> Result<Option<Timestamp>, StoreError> {
+        let notes = receipts::notes_of(&self.blobs, user).await?;
+        let own = notes.iter().filter(|note| note.target == self.target && note.seq == seq && note.undone.is_some());
+        Ok(own.map(|note| note.at).max())
     }
 
     /// Whether a receipt records that this target showed this value because we wanted it to.

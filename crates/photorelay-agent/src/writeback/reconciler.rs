@@ -2,7 +2,8 @@
 //! take its newest entry that is not refused, verify it, replace exactly the value that was read, read back, list again,
 //! and only then leave the receipt. So an older entry never replaces a newer one, whatever other writers do.
 //!
-//! A message only says which user to look at. It is never trusted for what should be shown.
+//! A message only says which user to look at. It is never trusted for what should be shown. One that asks to undo an entry
+//! (`undo_request.rs`) can have a backup put back or a photo of ours cleared, as often as the day has deletion slots.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;

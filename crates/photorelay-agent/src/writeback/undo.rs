@@ -43,13 +43,26 @@ pub enum UndoOutcome {
     Left(String),
 }
 
-/// How many photos may be cleared.
+/// How many photos may be cleared, or replaced by earlier values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClearingLimit {
     /// As many as the day has deletion slots.
     Threshold,
     /// As many as the operator was shown and confirmed.
     Confirmed,
+    /// As many as the day has deletion slots, and a value that is put back needs one as well: the request came as a
+    /// message, and any number of them may come.
+    Requested,
+}
+
+impl ClearingLimit {
+    fn needs_slot(self, is_cleared: bool) -> bool {
+        match self {
+            Self::Threshold => is_cleared,
+            Self::Confirmed => false,
+            Self::Requested => true,
+        }
+    }
 }
 
 /// One user of a target, with what there is to undo.
@@ -154,8 +167,7 @@ impl Reconciler {
             true => None,
             false => Some(self.backed_up(user, value).await?),
         };
-        if is_cleared
-            && clearing == ClearingLimit::Threshold
+        if clearing.needs_slot(is_cleared)
             && let Err(reason) = self.deletion_threshold.take_slot(&self.policy, user, seq).await?
         {
             return Ok(UndoOutcome::Left(reason));

@@ -32,3 +32,4 @@ mod preview;
 mod program;
 mod stubborn;
 mod tcp;
+mod undo_requests;
