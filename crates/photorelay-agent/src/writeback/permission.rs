@@ -13,7 +13,7 @@ use crate::policy::{ForeignPolicy, RemovalPolicy, WritePolicy};
 /// Why nothing is written where a photo was cleared.
 pub(super) const CLEARED: &str = "an operator cleared what photorelay had written where there was no photo";
 
-/// A value that the target shows and that has to make way.
+/// A value that the target shows and that has to make way; after a photo was cleared, the one that was cleared.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PresentValue {
     pub(super) user: UserId,
@@ -113,8 +113,8 @@ pub(super) async fn may_remove(
     })
 }
 
-/// Whether a photo may be written where the target shows none.
-pub(super) async fn may_fill(store: &ApprovalStore, user: UserId, seq: u32) -> Result<bool, StoreError> {
+/// The value that an operator had cleared, if the entry is not to be written where the target shows no photo.
+pub(super) async fn cleared(store: &ApprovalStore, user: UserId, seq: u32) -> Result<Option<Digest>, StoreError> {
     let decision = store.decision(DecisionName::first(user, DecisionSubject::Entry(seq), store.target())).await?;
-    Ok(decision.is_none_or(|decision| decision.verdict == Verdict::Approved))
+    Ok(decision.filter(|decision| decision.verdict == Verdict::Rejected).map(|decision| decision.value))
 }

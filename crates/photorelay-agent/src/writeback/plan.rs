@@ -3,13 +3,12 @@
 use std::fmt;
 
 use bytes::Bytes;
-use photorelay_core::contract::{EntryKind, Identity, NoteKind, WriteBack};
+use photorelay_core::contract::{EntryKind, Identity, WriteBack};
 use photorelay_core::id::{Digest, UserId};
 use serde_json::{Value, json};
 
 use super::error::WriteBackError;
 use super::next_step::{NextStep, Observed};
-use super::permission::CLEARED;
 use super::reconciler::Reconciler;
 use super::succession::ObjectOwner;
 use super::trail::{Desired, Newest};
@@ -127,8 +126,6 @@ impl Reconciler {
             NextStep::AskOperator { present, held_for, reason } => {
                 self.approvals.is_held(&self.pending_approval(*present, *held_for, reason).await?).await?
             }
-            // What an operator had cleared is listed as well.
-            NextStep::Note { kind: NoteKind::Held, reason } => reason == CLEARED,
             _ => false,
         };
         let (shows, would) = (observed.shows(), step.describe());

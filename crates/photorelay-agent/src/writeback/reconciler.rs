@@ -21,7 +21,7 @@ use super::deletion_threshold::DeletionThreshold;
 use super::error::WriteBackError;
 use super::next_step::{Change, Leave, NextStep, Observed};
 use super::outcome::{ActOutcome, ReceivedMessage, Settlement, Unwritten, WritebackOutcome};
-use super::permission::{CLEARED, Permission, PresentValue, may_fill, may_remove, may_replace};
+use super::permission::{CLEARED, Permission, PresentValue, cleared, may_remove, may_replace};
 use super::receipt_reader::ReceiptReader;
 use super::receipt_writer::ReceiptWriter;
 use super::settings::WritebackSettings;
@@ -272,9 +272,13 @@ impl Reconciler {
             return Ok(NextStep::Nothing);
         }
         let Some(shows) = shows else {
-            return Ok(match may_fill(&self.approvals, user, newest.seq()).await? {
-                true => NextStep::Write(Change { value, replaces: None }),
-                false => NextStep::Note { kind: NoteKind::Held, reason: CLEARED.to_owned() },
+            return Ok(match cleared(&self.approvals, user, newest.seq()).await? {
+                None => NextStep::Write(Change { value, replaces: None }),
+                Some(value) => NextStep::AskOperator {
+                    present: PresentValue { user, seq: newest.seq(), value, is_ours: true },
+                    held_for: ApprovalReason::Cleared,
+                    reason: CLEARED.to_owned(),
+                },
             });
         };
         let is_ours = self.is_ours(observed, shows).await?;

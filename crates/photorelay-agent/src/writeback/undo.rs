@@ -1,8 +1,8 @@
 //! Undoes what we wrote to a target: puts back what it showed before, or clears what we wrote where there was nothing.
 //! Operators ask for it: the agent never does this by itself.
 //!
-//! It first records the decision that the target stays as it was, so that no agent writes it again at once, and then
-//! replaces exactly what it read. A value that another writer put there since is left as it is.
+//! It first records the decision that the target stays as it was, so that no agent writes it again at once, with what an
+//! operator can approve later, and then replaces exactly what it read. A value that another writer put there since is left as it is.
 
 use std::collections::BTreeSet;
 
@@ -176,12 +176,13 @@ impl Reconciler {
         let pending = self.pending_approval(kept, held_for, reason).await?;
         self.connector.claim(user, &newest.entry.identity, &entry).await?;
         self.approvals.decide(&pending, Verdict::Rejected, signature).await?;
+        // Before the target changes, so that whatever happens then there is something to approve.
+        self.approvals.put(&pending).await?;
         if self.replace(&entry, present.as_ref(), new.as_ref()).await? == Replacement::ChangedMeanwhile {
             return Err(WriteBackError::Failed(format!(
                 "another writer changed the photo of user {user} just now: try again"
             )));
         }
-        self.approvals.put(&pending).await?;
         let before = present.as_deref().map(Digest::of);
         let undone = Some(UndoneChange { before, by: signature.by(), reason: signature.reason() });
         let note = Unwritten::because(NoteKind::Held, reason).showing(new.as_deref().map(Digest::of));

@@ -4,6 +4,7 @@ use photorelay_agent::policy::{ForeignPolicy, WritePolicy};
 use photorelay_agent::writeback::{ClearingLimit, UndoOutcome, UndoStep};
 use photorelay_core::contract::Verdict;
 use photorelay_core::id::Digest;
+use photorelay_core::names::{self, Container};
 use testkit::world::{fixture, guid};
 
 use crate::agent_policy::*;
@@ -124,5 +125,41 @@ async fn undo_never_puts_back_a_photo_that_the_user_had_deleted() {
     assert_eq!(undone, UndoOutcome::Undone(UndoStep::Clear(second)), "before photorelay there was no photo");
     look_again(&world, user).await;
     assert_eq!(world.written(user), None);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn each_undo_and_each_write_after_it_is_recorded() {
+    let world = world(1, WritePolicy::default()).await;
+    let user = world.user(0);
+    world.sim.tenant().change_photo(guid(user)).unwrap();
+    world.settle().await;
+    for _ in 0..2 {
+        reconciler(&world, false).undo(user, &operator(), ClearingLimit::Threshold).await.unwrap();
+        approvals(&world).decide(user, Verdict::Approved, &operator()).await.unwrap();
+        world.settle().await;
+        assert!(world.shows_newest(user).await);
+    }
+    let notes = photorelay_core::receipts::notes_of(&*world.storage().blobs, user).await.unwrap();
+    assert_eq!(notes.iter().filter(|note| note.undone.is_some()).count(), 2);
+    assert_eq!(world.receipts(user, 1).await.len(), 3);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_photo_that_was_cleared_can_be_approved_even_if_the_agent_died_before_it_listed_it() {
+    let world = world(1, WritePolicy::default()).await;
+    let user = world.user(0);
+    world.sim.tenant().change_photo(guid(user)).unwrap();
+    world.settle().await;
+    reconciler(&world, false).undo(user, &operator(), ClearingLimit::Threshold).await.unwrap();
+    world.storage().blobs.delete(Container::Agents, &names::held(user, 1, "ad")).await.unwrap();
+    look_again(&world, user).await;
+    assert_eq!(world.written(user), None);
+    let held = approvals(&world).pending(None).await.unwrap();
+    assert_eq!((held.len(), held[0].verdict), (1, Some(Verdict::Rejected)));
+    approvals(&world).decide(user, Verdict::Approved, &operator()).await.unwrap();
+    world.settle().await;
+    assert!(world.shows_newest(user).await);
     world.end().await;
 }

@@ -58,10 +58,11 @@ pub struct UndoneChange {
 }
 
 impl Note {
-    /// Whether this says something that the other one does not, whatever the time and the agent.
+    /// Whether this says something that the other one does not, whatever the time and the agent. What was undone always
+    /// does: it happened once more.
     pub fn says_more_than(&self, other: &Self) -> bool {
         let said = |note: &Self| (note.seq, note.note, note.reason.clone(), note.shows, note.undone.clone());
-        said(self) != said(other)
+        self.undone.is_some() || said(self) != said(other)
     }
 }
 
