@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use photorelay_agent::policy::{ForeignPolicy, WritePolicy};
 use photorelay_core::contract::{self, Note, Verdict, WriteBack};
+use photorelay_core::hops::{self, HopsEnd, TracedEntries};
 use photorelay_core::id::UserId;
 use photorelay_core::names::WRITEBACKS_QUEUE;
 use photorelay_core::queue::Outgoing;
@@ -83,5 +84,30 @@ async fn no_number_of_requests_puts_back_more_values_than_the_deletion_threshold
     assert_eq!((0..8).filter(is_back).count(), 3, "of eight people, three may lose their photo on one day");
     command(&world, &["undo", "--all", "--yes"]).await;
     assert_eq!((0..8).filter(is_back).count(), 8, "at the command line an operator sees and confirms the number");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_trace_says_what_became_of_a_photo_after_it_was_written() {
+    let world = world(2, WritePolicy::default()).await;
+    let (undone, replaced) = (world.user(0), world.user(1));
+    for user in [undone, replaced] {
+        world.sim.tenant().change_photo(guid(user)).unwrap();
+    }
+    world.settle().await;
+    deliver(&world, &request(&world, undone, 1).await).await;
+    put(&world, replaced, b"another writer's");
+    look_again(&world, replaced).await;
+
+    let printed = async |user| {
+        let traced = hops::of_user(&*world.storage().blobs, user, TracedEntries::Newest, |_| vec!["ad"]).await.unwrap();
+        assert!(matches!(traced[0].targets[0].state, HopsEnd::Noted { .. }), "{traced:#?}");
+        traced[0].to_string()
+    };
+    let text = printed(undone).await;
+    assert!(text.contains("to ad: undone by ada") && text.contains("ticket 4711"), "{text}");
+    let text = printed(replaced).await;
+    assert!(text.contains("written and replaced since") && text.contains("did not write"), "{text}");
+    assert!(text.contains("in all"), "when it was written stays known: {text}");
     world.end().await;
 }

@@ -37,13 +37,20 @@ impl fmt::Display for TargetHops {
                     write!(f, " ({reason})")?;
                 }
             }
-            HopsEnd::Noted { note, reason, agent, at } => {
+            HopsEnd::Noted { undone: Some(undone), agent, at, .. } => {
+                write!(f, "to {}: undone by {} at {at:.3}, by means of {agent}", self.target, undone.by)?;
+                if let Some(reason) = &undone.reason {
+                    write!(f, " ({reason})")?;
+                }
+            }
+            HopsEnd::Noted { note, reason, agent, at, undone: None } => {
                 let note = match note {
                     NoteKind::DryRun => "dry run",
                     NoteKind::OutOfScope => "out of scope",
                     NoteKind::Held => "held",
                 };
-                write!(f, "to {}: not written by {agent} at {at:.3} ({note}: {reason})", self.target)?;
+                let not_there = if self.hops.is_empty() { "not written" } else { "written and replaced since, found" };
+                write!(f, "to {}: {not_there} by {agent} at {at:.3} ({note}: {reason})", self.target)?;
             }
             HopsEnd::Waiting => write!(f, "to {}: no agent has acknowledged it yet", self.target)?,
         }

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::audit::{self, AuditError, Committed};
-use crate::contract::{AuditEntry, CauseKind, EntryKind, Note, NoteKind, Outcome, Receipt};
+use crate::contract::{AuditEntry, CauseKind, EntryKind, Note, NoteKind, Outcome, Receipt, UndoneChange};
 use crate::documents;
 use crate::id::{Digest, UserId};
 use crate::names::{self, Container};
@@ -53,8 +53,16 @@ pub struct TargetHops {
 pub enum HopsEnd {
     /// An agent has left a receipt.
     Receipt { outcome: Outcome, reason: Option<String>, agent: String, server: String, after: Option<Digest> },
-    /// An agent has looked at the entry and not written it.
-    Noted { note: NoteKind, reason: String, agent: String, at: Timestamp },
+    /// An agent has looked at the entry and not written it, or found since that the target shows something else.
+    Noted {
+        note: NoteKind,
+        reason: String,
+        agent: String,
+        at: Timestamp,
+        /// An operator had it undone.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        undone: Option<UndoneChange>,
+    },
     /// No agent has acknowledged it.
     Waiting,
 }
@@ -155,12 +163,8 @@ pub async fn of_entry(
     }
     let mut targets = Vec::new();
     for (target, receipt) in found {
-        targets.push(match receipt {
-            Some(receipt) => into_target(&hops, target, receipt),
-            None => {
-                TargetHops { state: noted(blobs, user, seq, &target).await?, target, hops: Vec::new(), total_ms: None }
-            }
-        });
+        let note = documents::read::<Note>(blobs, Container::Agents, &names::note(user, &target)).await?;
+        targets.push(into_target(&hops, target, receipt, note.filter(|note| note.seq == seq)));
     }
     let trace = entry.traceparent.as_deref().and_then(|text| text.parse::<TraceContext>().ok());
     Ok(EntryHops {
@@ -184,22 +188,29 @@ fn common(entry: &AuditEntry) -> Vec<Hop> {
     chain(None, [(first, entry.cause.at), (HopKind::Begun, entry.begun_at), captured])
 }
 
-fn into_target(common: &[Hop], target: String, receipt: Receipt) -> TargetHops {
+fn into_target(common: &[Hop], target: String, receipt: Option<Receipt>, note: Option<Note>) -> TargetHops {
     let before = common.last().map(|hop| hop.at);
-    let own = [
-        (HopKind::Announced, receipt.announced_at),
-        (HopKind::Received, receipt.received_at),
-        (HopKind::Written, Some(receipt.at)),
-    ];
-    let state = HopsEnd::Receipt {
-        outcome: receipt.outcome,
-        reason: receipt.reason,
-        agent: receipt.agent,
-        server: receipt.server,
-        after: receipt.after,
+    let hops = receipt.as_ref().map_or_else(Vec::new, |receipt| {
+        let announced = (HopKind::Announced, receipt.announced_at);
+        chain(before, [announced, (HopKind::Received, receipt.received_at), (HopKind::Written, Some(receipt.at))])
+    });
+    let total_ms = receipt.as_ref().zip(common.first()).map(|(receipt, first)| milliseconds(first.at, receipt.at));
+    TargetHops { target, state: end_of(receipt, note), hops, total_ms }
+}
+
+/// The receipt counts, unless a later note says that the target has come to show something else.
+fn end_of(receipt: Option<Receipt>, note: Option<Note>) -> HopsEnd {
+    let is_outdated = |receipt: &Receipt, note: &Note| {
+        note.at > receipt.at && note.shows.is_some_and(|shown| shown.sha256 != receipt.after)
     };
-    let total_ms = common.first().map(|first| milliseconds(first.at, receipt.at));
-    TargetHops { target, state, hops: chain(before, own), total_ms }
+    match (receipt, note) {
+        (Some(receipt), note) if !note.as_ref().is_some_and(|note| is_outdated(&receipt, note)) => {
+            let Receipt { outcome, reason, agent, server, after, .. } = receipt;
+            HopsEnd::Receipt { outcome, reason, agent, server, after }
+        }
+        (_, Some(Note { note, reason, agent, at, undone, .. })) => HopsEnd::Noted { note, reason, agent, at, undone },
+        (_, None) => HopsEnd::Waiting,
+    }
 }
 
 /// The hops whose time is known, each with the time since the one before it.
@@ -212,13 +223,4 @@ fn chain(mut before: Option<Timestamp>, hops: [(HopKind, Option<Timestamp>); 3])
 fn milliseconds(from: Timestamp, to: Timestamp) -> f64 {
     let micros = to.duration_since(from).as_micros();
     micros as f64 / 1000.0
-}
-
-/// What an agent noted of this entry, if anything.
-async fn noted(blobs: &dyn BlobStore, user: UserId, seq: u32, target: &str) -> Result<HopsEnd, StoreError> {
-    let note: Option<Note> = documents::read(blobs, Container::Agents, &names::note(user, target)).await?;
-    Ok(match note.filter(|note| note.seq == seq) {
-        Some(Note { note, reason, agent, at, .. }) => HopsEnd::Noted { note, reason, agent, at },
-        None => HopsEnd::Waiting,
-    })
 }
