@@ -7,6 +7,7 @@ use clap::Args;
 use photorelay_agent::config::AgentConfig;
 use photorelay_agent::operate::doctor;
 use photorelay_agent::operate::drift::{DriftFix, DriftPrint, drift_as, with_names};
+use photorelay_agent::operate::preview::PreviewSource;
 use photorelay_agent::operate::report::{ReportedUsers, preview_report};
 use photorelay_core::answer;
 use photorelay_core::answer::CommandAnswer;
@@ -116,19 +117,21 @@ pub(super) struct DriftArgs {
 impl DriftArgs {
     pub(super) async fn run(self, process: &mut Process) -> Result<CommandOutcome> {
         let started = Started::new(process, Audience::Operator)?;
+        let serving = &started.config.identity.target;
         if let Some(folder) = &self.html {
             let (limits, which) = (started.config.quota, ReportedUsers::Differing);
             let (reconciler, folder) = (started.dry_run()?, Some(folder.as_path()));
-            let (totals, index) = preview_report(&reconciler, &started.storage, which, folder, None, limits).await?;
+            let source = PreviewSource { reconciler: &reconciler, storage: &started.storage, serving };
+            let (totals, index) = preview_report(source, which, folder, None, limits).await?;
             answer!("{}", index.unwrap_or_default().display())?;
             return Ok(CommandOutcome::healthy_if(totals.differing() == 0));
         }
-        let (queues, queue) = (&*started.storage.queues, &started.config.identity.target.queue);
+        let (queues, queue) = (&*started.storage.queues, &serving.queue);
         let fix = self.fix.then_some(DriftFix { queues, queue });
         let mut out = CommandAnswer;
         let people = self.names.people(&started, self.json)?;
         let print = DriftPrint { people: people.as_ref(), json: self.json };
-        let drift = drift_as(&started.dry_run()?, fix, print, &mut out).await?;
+        let drift = drift_as(&started.dry_run()?, Some(serving), fix, print, &mut out).await?;
         match self.json {
             true => answer!("{}", drift.as_json())?,
             false => drift.summarize(started.config.quota, &mut out)?,

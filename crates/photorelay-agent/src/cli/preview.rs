@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use photorelay_agent::operate::preview::PreviewPublisher;
+use photorelay_agent::operate::preview::{PreviewPublisher, PreviewSource};
 use photorelay_agent::operate::report::{ReportedUsers, preview_report};
 use photorelay_core::answer;
 use photorelay_core::process::{Audience, CommandOutcome, Process};
@@ -32,9 +32,8 @@ impl PreviewArgs {
         let publisher =
             self.publish.then(|| PreviewPublisher::new(&started.storage.blobs, &identity.target.name, &identity.name));
         let (reconciler, folder) = (started.dry_run()?, self.html.as_deref());
-        let reported =
-            preview_report(&reconciler, &started.storage, ReportedUsers::All, folder, publisher, limits).await?;
-        let (totals, index) = reported;
+        let source = PreviewSource { reconciler: &reconciler, storage: &started.storage, serving: &identity.target };
+        let (totals, index) = preview_report(source, ReportedUsers::All, folder, publisher, limits).await?;
         if self.json {
             let report = json!({
                 "target": identity.target.name, "people": totals.people, "states": totals.states,

@@ -9,6 +9,7 @@ use futures::{StreamExt as _, stream};
 use photorelay_core::contract;
 use photorelay_core::id::UserId;
 use photorelay_core::queue::{Outgoing, QueueStore};
+use photorelay_core::target::Target;
 use photorelay_core::wording::counted;
 use serde_json::{Value, json};
 
@@ -55,12 +56,13 @@ pub struct DriftPrint<'a> {
 
 /// Prints a line for every user that differs. An `Err` says that storage or target do not work.
 pub async fn drift(reconciler: &Reconciler, fix: Option<DriftFix<'_>>, out: &mut dyn Write) -> Result<Drift> {
-    drift_as(reconciler, fix, DriftPrint::default(), out).await
+    drift_as(reconciler, None, fix, DriftPrint::default(), out).await
 }
 
-/// The same, printed in another way.
+/// The same, printed in another way, and only of the users whom the target serves if it is given.
 pub async fn drift_as(
     reconciler: &Reconciler,
+    serving: Option<&Target>,
     fix: Option<DriftFix<'_>>,
     print: DriftPrint<'_>,
     out: &mut dyn Write,
@@ -68,7 +70,7 @@ pub async fn drift_as(
     let mut drift = Drift { announced: fix.map(|_| 0), ..Drift::default() };
     let mut trail = reconciler.trail().users_after(None);
     while let Some(users) = trail.next_page().await? {
-        let plans = users.into_iter().map(|user| async move { (user, reconciler.plan(user).await) });
+        let plans = users.into_iter().map(|user| async move { (user, plan(reconciler, serving, user).await) });
         let mut plans = stream::iter(plans).buffered(CONCURRENCY);
         while let Some((user, plan)) = plans.next().await {
             let before = drift.differing + drift.failed;
@@ -103,6 +105,14 @@ pub async fn drift_as(
     Ok(drift)
 }
 
+/// None if there is nothing to compare.
+async fn plan(reconciler: &Reconciler, serving: Option<&Target>, user: UserId) -> Result<Option<Plan>, WriteBackError> {
+    match serving {
+        Some(serving) => Ok(reconciler.planned_for(user, serving).await?.map(|planned| planned.plan)),
+        None => reconciler.plan(user).await,
+    }
+}
+
 impl Drift {
     /// Counts one user and prints what differs. Returns the plan if it can be carried out.
     fn count(
@@ -111,7 +121,9 @@ impl Drift {
         plan: Result<Option<Plan>, WriteBackError>,
         out: &mut dyn Write,
     ) -> Result<Option<Plan>> {
-        self.users += 1;
+        if !matches!(plan, Ok(None)) {
+            self.users += 1;
+        }
         match plan {
             Ok(None) | Ok(Some(Plan { state: DriftState::UpToDate, .. })) => {}
             Ok(Some(Plan { state: DriftState::OutOfScope, .. })) => self.out_of_scope += 1,

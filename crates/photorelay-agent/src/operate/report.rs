@@ -9,7 +9,7 @@ use photorelay_core::contract::PreviewState;
 use photorelay_core::id::UserId;
 use photorelay_core::storage::Storage;
 
-use super::preview::{PreviewPublisher, PreviewTotals, PreviewedUser, preview, preview_of, word};
+use super::preview::{PreviewPublisher, PreviewSource, PreviewTotals, PreviewedUser, preview, preview_of, word};
 use crate::quota::QuotaLimits;
 use crate::report::{HtmlReport, ReportedUser};
 use crate::writeback::Reconciler;
@@ -24,8 +24,7 @@ pub enum ReportedUsers {
 
 /// Previews every user, into the folder and for the console if they are given. Returns the totals, and the index.
 pub async fn preview_report(
-    reconciler: &Reconciler,
-    storage: &Storage,
+    source: PreviewSource<'_>,
     which: ReportedUsers,
     folder: Option<&Path>,
     mut publisher: Option<PreviewPublisher>,
@@ -35,8 +34,8 @@ pub async fn preview_report(
         ReportedUsers::All => "Preview of what would be written",
         ReportedUsers::Differing => "Users whose target differs from the trail",
     };
-    let mut report = folder.map(|folder| create(folder, title, reconciler)).transpose()?;
-    let totals = preview(reconciler, storage, report.is_some(), async |user| {
+    let mut report = folder.map(|folder| create(folder, title, source.reconciler)).transpose()?;
+    let totals = preview(source, report.is_some(), async |user| {
         if let Some(publisher) = &mut publisher {
             publisher.add(user.row.clone()).await?;
         }

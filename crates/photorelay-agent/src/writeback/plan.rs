@@ -3,8 +3,10 @@
 use std::fmt;
 
 use bytes::Bytes;
+use photorelay_core::audit::Committed;
 use photorelay_core::contract::{EntryKind, Identity, WriteBack};
 use photorelay_core::id::{Digest, UserId};
+use photorelay_core::target::Target;
 use serde_json::{Value, json};
 
 use super::error::WriteBackError;
@@ -82,7 +84,26 @@ impl Reconciler {
 
     /// The same with what it was worked out from.
     pub(crate) async fn planned(&self, user: UserId) -> Result<Option<PlannedUser>, WriteBackError> {
-        let Some(latest) = self.trail.latest(user).await? else { return Ok(None) };
+        match self.trail.latest(user).await? {
+            Some(latest) => self.planned_entry(latest).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The same of a user whom this target serves; none of another one.
+    pub(crate) async fn planned_for(
+        &self,
+        user: UserId,
+        serving: &Target,
+    ) -> Result<Option<PlannedUser>, WriteBackError> {
+        match self.trail.latest(user).await? {
+            Some(latest) if serving.serves(latest.entry.identity.domain.as_deref()) => self.planned_entry(latest).await,
+            _ => Ok(None),
+        }
+    }
+
+    async fn planned_entry(&self, latest: Committed) -> Result<Option<PlannedUser>, WriteBackError> {
+        let user = latest.entry.user_id;
         let Some(message) = WriteBack::announcing(&latest.entry, latest.sha256) else { return Ok(None) };
         let newest = self.trail.newest(user, &message).await?;
         let plan = self.not_compared(&newest, message);

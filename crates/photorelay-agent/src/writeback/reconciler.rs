@@ -109,10 +109,10 @@ impl Reconciler {
         &self.trail
     }
 
-    /// Saves what the day had so far: figures and writes.
+    /// Saves what the day had so far: figures and writes. That one fails keeps the other from nothing.
     pub(crate) async fn save_counts(&self) -> Result<(), StoreError> {
-        self.writer.figures().save().await?;
-        self.turns.quota.settle().await
+        let figures = self.writer.figures().save().await;
+        self.turns.quota.settle().await.and(figures)
     }
 
     /// Changes with every setting that decides what is written.

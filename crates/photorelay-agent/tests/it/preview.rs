@@ -1,15 +1,21 @@
 //! `preview`, and the reports with pictures: what would be written, before anything is.
 
-use photorelay_agent::operate::preview::PreviewPublisher;
+use photorelay_agent::operate::preview::{PreviewPublisher, PreviewSource};
 use photorelay_agent::operate::report::{ReportedUsers, held_report, preview_report};
 use photorelay_agent::policy::{ForeignPolicy, WritePolicy};
 use photorelay_agent::quota::QuotaLimits;
+use photorelay_agent::writeback::Reconciler;
 use photorelay_core::contract::{FetchPolicy, Preview, PreviewPage, PreviewState};
 use photorelay_core::documents;
 use photorelay_core::id::UserId;
 use photorelay_core::names::{self, Container};
 use photorelay_core::store::list_all;
+use photorelay_core::target::Targets;
+use serde_json::Value;
+use testkit::process::{agent_command, text};
 use testkit::world::{Setup, World, guid};
+
+use crate::agent_policy;
 
 /// A world whose users have photos in the trail, and none in the folder.
 async fn captured(users: usize) -> World {
@@ -22,6 +28,10 @@ async fn captured(users: usize) -> World {
     world.check(&all, FetchPolicy::IfChanged).await;
     world.app.pump.drain().await.unwrap();
     world
+}
+
+fn source<'a>(reconciler: &'a Reconciler, world: &'a World, targets: &'a Targets) -> PreviewSource<'a> {
+    PreviewSource { reconciler, storage: world.storage(), serving: &targets.all()[0] }
 }
 
 fn file_of(world: &World, user: UserId) -> std::path::PathBuf {
@@ -48,16 +58,10 @@ async fn a_preview_counts_and_shows_what_would_be_written_and_writes_nothing() {
     let publisher = PreviewPublisher::new(&world.storage().blobs, "ad", "agent-1");
     let limits = QuotaLimits { per_minute: Some(1), per_day: None };
     let folder = world.dir().join("report");
-    let (totals, index) = preview_report(
-        &agent.reconciler(),
-        world.storage(),
-        ReportedUsers::All,
-        Some(&folder),
-        Some(publisher),
-        limits,
-    )
-    .await
-    .unwrap();
+    let (reconciler, all) = (agent.reconciler(), Targets::default());
+    let source = source(&reconciler, &world, &all);
+    let (totals, index) =
+        preview_report(source, ReportedUsers::All, Some(&folder), Some(publisher), limits).await.unwrap();
     assert_eq!((totals.people, totals.states[&PreviewState::Add], totals.states[&PreviewState::Waits]), (4, 2, 2));
     assert_eq!((totals.minutes(limits), totals.left_out.values().sum::<u64>()), (Some(2), 2));
 
@@ -93,9 +97,9 @@ async fn a_published_preview_replaces_the_one_before_as_a_whole() {
         let (publisher, agent) =
             (PreviewPublisher::new(&world.storage().blobs, "ad", "agent-1"), world.agent_builder().dry_run(true));
         let none = QuotaLimits::default();
-        preview_report(&agent.reconciler(), world.storage(), ReportedUsers::All, None, Some(publisher), none)
-            .await
-            .unwrap();
+        let (reconciler, all) = (agent.reconciler(), Targets::default());
+        let source = source(&reconciler, &world, &all);
+        preview_report(source, ReportedUsers::All, None, Some(publisher), none).await.unwrap();
     }
     let blobs = &*world.storage().blobs;
     let pages = list_all(blobs, Container::Agents, &names::preview_pages_prefix("ad")).await.unwrap();
@@ -118,7 +122,9 @@ async fn reports_of_drift_and_of_what_is_held_show_those_users_and_no_others() {
     let reconciler = world.agent_builder().policy(policy).dry_run(true).reconciler();
     let (folder, none) = (world.dir().join("drift"), QuotaLimits::default());
     let differing = ReportedUsers::Differing;
-    let (totals, _) = preview_report(&reconciler, world.storage(), differing, Some(&folder), None, none).await.unwrap();
+    let all = Targets::default();
+    let source = source(&reconciler, &world, &all);
+    let (totals, _) = preview_report(source, differing, Some(&folder), None, none).await.unwrap();
     assert_eq!(totals.differing(), 1);
     assert_eq!(page(&folder).matches("<li>").count(), 1);
     assert!(page(&folder).contains(&changed.to_string()));
@@ -126,5 +132,25 @@ async fn reports_of_drift_and_of_what_is_held_show_those_users_and_no_others() {
     let (folder, reason) = (world.dir().join("held"), "the target shows <another> value".to_owned());
     held_report(&reconciler, world.storage(), &[(changed, reason)], &folder).await.unwrap();
     assert!(page(&folder).contains("shows &#60;another&#62; value"), "{}", page(&folder));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn only_users_whom_the_target_serves_are_counted() {
+    let world = captured(3).await;
+    let emea = |person: &mut graph_sim::SimUser| person.on_premises_domain_name = Some("emea.contoso.test".to_owned());
+    world.sim.tenant().edit_user(guid(world.user(1)), emea).unwrap();
+    world.sim.tenant().change_photo(guid(world.user(1))).unwrap();
+    world.check(&[world.user(1)], FetchPolicy::Always).await;
+    world.app.pump.drain().await.unwrap();
+    let mut settings = agent_policy::folder(&world);
+    settings.push(("PHOTORELAY_TARGETS", "ad=emea.contoso.test".to_owned()));
+    let output = agent_command(&world, &settings, &["preview", "--json"]).await;
+    let preview: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&preview["people"], &preview["states"]["add"]), (&1.into(), &1.into()), "{preview:#}");
+    let output = agent_command(&world, &settings, &["drift", "--json", "--fix"]).await;
+    let drift: Value = serde_json::from_str(text(&output.stdout).lines().last().unwrap()).unwrap();
+    assert_eq!((&drift["people"], &drift["announced"]), (&1.into(), &1.into()), "{drift:#}");
+    world.agent.drain().await.unwrap();
     world.end().await;
 }

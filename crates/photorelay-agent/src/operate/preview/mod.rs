@@ -13,6 +13,7 @@ use futures::{StreamExt as _, stream};
 use photorelay_core::contract::{PreviewRow, PreviewState};
 use photorelay_core::id::UserId;
 use photorelay_core::storage::Storage;
+use photorelay_core::target::Target;
 use photorelay_core::vault;
 
 use crate::quota::QuotaLimits;
@@ -97,17 +98,26 @@ impl PreviewTotals {
     }
 }
 
-/// Plans every user, oldest id first, and hands each to `each`. Pictures are read only if they are wanted.
+/// What a preview is worked out from.
+#[derive(Debug, Clone, Copy)]
+pub struct PreviewSource<'a> {
+    pub reconciler: &'a Reconciler,
+    pub storage: &'a Storage,
+    /// Only users whom it serves are looked at.
+    pub serving: &'a Target,
+}
+
+/// Plans every user whom the target serves, oldest id first, and hands each to `each`. Pictures are read only if they are
+/// wanted.
 pub(super) async fn preview(
-    reconciler: &Reconciler,
-    storage: &Storage,
+    PreviewSource { reconciler, storage, serving }: PreviewSource<'_>,
     with_pictures: bool,
     mut each: impl AsyncFnMut(PreviewedUser) -> Result<()>,
 ) -> Result<PreviewTotals> {
     let mut totals = PreviewTotals::default();
     let mut trail = reconciler.trail().users_after(None);
     while let Some(users) = trail.next_page().await? {
-        let planned = users.into_iter().map(|user| async move { (user, reconciler.planned(user).await) });
+        let planned = users.into_iter().map(|user| async move { (user, reconciler.planned_for(user, serving).await) });
         let mut planned = stream::iter(planned).buffered(CONCURRENCY);
         while let Some((user, planned)) = planned.next().await {
             let previewed = match planned {
