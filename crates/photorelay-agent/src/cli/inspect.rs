@@ -45,7 +45,7 @@ impl AgentDoctorArgs {
         let user = match (&self.user, &storage) {
             (Some(name), Ok(storage)) => {
                 let (config, storage) = (config.clone(), (*storage).clone());
-                Some(Started { config, storage }.user(name).await?)
+                Some(Started { config, storage }.user(name).await.map_err(|error| words(&error)))
             }
             // Without a storage there is nothing to plan for.
             _ => None,

@@ -31,12 +31,12 @@ use crate::writeback::receipt_reader::ReceiptReader;
 /// Between a write and its receipt, and between the clocks of domain controller and agent.
 const ONE_WRITE: Duration = Duration::from_secs(300);
 
-/// `reconciler` is what would write, or why there is none; `user` is one to plan for.
+/// `reconciler` is what would write, or why there is none; `user` is one to plan for, or why it is not known who.
 pub async fn run_checks(
     config: &AgentConfig,
     storage: Result<&Storage, String>,
     reconciler: Result<&Reconciler, String>,
-    user: Option<UserId>,
+    user: Option<Result<UserId, String>>,
 ) -> Diagnosis {
     let mode = if config.dry_run { ", dry run: it writes to no target" } else { "" };
     let mut results = vec![CheckResult::ok(
@@ -73,7 +73,10 @@ pub async fn run_checks(
     if let Some(directory) = &directory {
         results.append(&mut directory.run_checks().await);
     }
-    if let (Ok(storage), Ok(reconciler), Some(user)) = (storage, reconciler, user) {
+    if let Some(Err(error)) = &user {
+        results.push(CheckResult::error("user", error, "correct what is wrong above, or give an object ID"));
+    }
+    if let (Ok(storage), Ok(reconciler), Some(Ok(user))) = (storage, reconciler, user) {
         let (result, object) = check_user(reconciler, user).await;
         results.push(result);
         if let (Some(directory), Some(object)) = (&directory, object) {

@@ -82,6 +82,30 @@ async fn a_target_knows_no_names_of_users_whom_it_does_not_serve() {
 }
 
 #[tokio::test]
+async fn doctor_checks_everything_while_the_directory_that_knows_the_name_is_down() {
+    let world = World::start().await;
+    let password = world.dir().join("password");
+    std::fs::write(&password, "secret").unwrap();
+    let settings = vec![
+        ("PHOTORELAY_LDAP_URLS", "ldaps://127.0.0.1:1".to_owned()),
+        ("PHOTORELAY_LDAP_BASE_DN", "DC=contoso,DC=test".to_owned()),
+        ("PHOTORELAY_LDAP_BIND_DN", "CN=agent,DC=contoso,DC=test".to_owned()),
+        ("PHOTORELAY_LDAP_PASSWORD_FILE", password.display().to_string()),
+    ];
+    let doctor = agent_command(&world, &settings, &["doctor", "ada.l", "--json"]).await;
+    let findings: Value = serde_json::from_slice(&doctor.stdout).unwrap_or_else(|_| panic!("{}", text(&doctor.stderr)));
+    let level = |check: &str| {
+        let found = findings.as_array().unwrap().iter().find(|finding| finding["check"] == check);
+        found.unwrap_or_else(|| panic!("{check} is missing in {findings:#}"))["level"].clone()
+    };
+    assert_eq!(
+        (level("container audit"), level("directory"), level("user")),
+        ("ok".into(), "error".into(), "error".into())
+    );
+    world.end().await;
+}
+
+#[tokio::test]
 async fn drift_answers_as_json_line_by_line() {
     let world = World::start().await;
     let ada = captured(&world, "ada.l", 0).await;
