@@ -1,6 +1,7 @@
 //! Reports as HTML files that need nothing else: for a ticket, or for a change board.
 //!
-//! Pages hold pictures and names, so they are written for their owner alone. Everything in them is escaped, they load
+//! Pages hold pictures and names, so they are written for their owner alone, whatever was there before, and a report leaves
+//! no page of an earlier one. Everything in them is escaped, they load
 //! nothing and run nothing, and a value that is not a photo is never embedded.
 
 mod picture;
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use askama::Template;
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use picture::ReportPicture;
 
@@ -69,9 +71,10 @@ struct ReportIndex<'a> {
 }
 
 impl HtmlReport {
-    /// Creates the folder. One that holds a report is used again; anything else in it is left alone.
+    /// Creates the folder. In one that holds a report, the new one takes its place; anything else in it is left alone.
     pub(crate) fn create(folder: &Path, title: &str, target: &str) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
+        remove_report(folder)?;
         Ok(Self {
             folder: folder.to_owned(),
             title: title.to_owned(),
@@ -116,11 +119,38 @@ impl HtmlReport {
         Ok(())
     }
 
+    /// Beside its place first: what is there may be readable to others, or lead elsewhere.
     fn write(&self, name: &str, text: &str) -> io::Result<()> {
+        let temporary = self.folder.join(format!("{name}.{}", Uuid::new_v4()));
         let mut options = File::options();
-        options.write(true).create(true).truncate(true);
+        options.write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        options.open(self.folder.join(name))?.write_all(text.as_bytes())
+        let written = options
+            .open(&temporary)
+            .and_then(|mut file| file.write_all(text.as_bytes()))
+            .and_then(|()| fs::rename(&temporary, self.folder.join(name)));
+        if written.is_err() {
+            // Perhaps it was never created.
+            let _ = fs::remove_file(&temporary);
+        }
+        written
     }
+}
+
+/// Removes the index and the pages of a report, and no other file.
+fn remove_report(folder: &Path) -> io::Result<()> {
+    for file in fs::read_dir(folder)? {
+        let file = file?;
+        if file.file_name().to_str().is_some_and(is_of_report) && !file.file_type()?.is_dir() {
+            fs::remove_file(file.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn is_of_report(name: &str) -> bool {
+    let number = name.strip_prefix("page-").and_then(|rest| rest.strip_suffix(".html"));
+    let is_page = number.is_some_and(|number| number.len() >= 4 && number.bytes().all(|byte| byte.is_ascii_digit()));
+    is_page || name == "index.html"
 }

@@ -154,3 +154,32 @@ async fn only_users_whom_the_target_serves_are_counted() {
     world.agent.drain().await.unwrap();
     world.end().await;
 }
+
+#[tokio::test]
+async fn a_report_leaves_no_picture_of_an_earlier_one_and_only_its_owner_reads_it() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let world = captured(1).await;
+    let (folder, elsewhere) = (world.dir().join("report"), world.dir().join("elsewhere"));
+    std::fs::create_dir_all(&folder).unwrap();
+    for (name, content) in [("page-0001.html", "old"), ("page-0007.html", "old"), ("notes.html", "theirs")] {
+        std::fs::write(folder.join(name), content).unwrap();
+        std::fs::set_permissions(folder.join(name), std::fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    std::fs::write(&elsewhere, "theirs").unwrap();
+    std::os::unix::fs::symlink(&elsewhere, folder.join("index.html")).unwrap();
+    let report = folder.display().to_string();
+    agent_policy::command(&world, &["preview", "--html", &report]).await;
+
+    let mut names: Vec<_> =
+        std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names, ["index.html", "notes.html", "page-0001.html"]);
+    for name in ["index.html", "page-0001.html"] {
+        let mode = std::fs::symlink_metadata(folder.join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+    assert_eq!(std::fs::read_to_string(&elsewhere).unwrap(), "theirs");
+    world.agent.drain().await.unwrap();
+    world.end().await;
+}
