@@ -68,7 +68,7 @@ fn print(event: &HistoryEvent, out: &mut dyn Write) -> std::io::Result<()> {
 }
 
 /// What happened in a target.
-fn fact(fact: &HistoryFact) -> String {
+pub(crate) fn fact(fact: &HistoryFact) -> String {
     match fact {
         HistoryFact::Entry { kind: of, .. } => kind(*of).to_owned(),
         HistoryFact::Decided { verdict, held_for, .. } => {

@@ -4,5 +4,6 @@ mod browser;
 mod day;
 mod door;
 mod hostile;
+mod noted;
 mod pages;
 mod visitor;

@@ -12,6 +12,7 @@ use photorelay_core::names::{self, Container, ReceiptName};
 use photorelay_core::store::{BlobStore, list_all};
 use photorelay_core::{heads, receipts};
 
+use super::act::{self, ActView};
 use super::target_view::{self, TargetView};
 use super::version::{Album, Version};
 use super::way::ways;
@@ -42,6 +43,8 @@ pub(super) struct Dossier {
     pub(super) is_newest_page: bool,
     pub(super) head: Option<HeadView>,
     pub(super) targets: Vec<TargetView>,
+    /// What agents noted and operators decided, newest first.
+    pub(super) acts: Vec<ActView>,
     /// Users who are the same object in a target.
     pub(super) successions: Vec<Succession>,
 }
@@ -77,9 +80,11 @@ impl Dossier {
         let entries: Vec<AuditEntry> = committed.iter().map(|committed| committed.entry.clone()).collect();
         let newest_page = before.is_none();
         let oldest = read.last().copied().unwrap_or(0);
-        let wanted_receipts =
-            names.into_iter().filter(|name| name.seq >= oldest && (newest_page || read.contains(&name.seq)));
-        let receipts = read_receipts(blobs, wanted_receipts.take(MAX_RECEIPTS).collect()).await?;
+        let mut wanted_receipts: Vec<ReceiptName> =
+            names.into_iter().filter(|name| name.seq >= oldest && (newest_page || read.contains(&name.seq))).collect();
+        // Those that count come last.
+        wanted_receipts.drain(..wanted_receipts.len().saturating_sub(MAX_RECEIPTS));
+        let receipts = read_receipts(blobs, wanted_receipts).await?;
         let album = Album::of(user, &entries);
         let identity = entries.first().map(|entry| entry.identity.clone()).unwrap_or_default();
         let current = if newest_page { entries.iter().find(|entry| entry.kind != EntryKind::Refused) } else { None };
@@ -94,9 +99,12 @@ impl Dossier {
             Version { ways: ways(traced), ..version }
         });
         let versions = versions.collect();
-        let targets = match newest_page {
-            true => target_view::read(console, user, identity.domain.as_deref(), &receipts, &album).await?,
-            false => Vec::new(),
+        let (targets, acts) = match newest_page {
+            true => tokio::try_join!(
+                target_view::read(console, user, identity.domain.as_deref(), &receipts, &album),
+                act::read(blobs, user)
+            )?,
+            false => (Vec::new(), Vec::new()),
         };
         Ok(Self {
             user,
@@ -109,6 +117,7 @@ impl Dossier {
             is_newest_page: newest_page,
             head: head.as_ref().map(HeadView::of),
             targets,
+            acts,
             successions: successions(blobs, user).await?,
         })
     }

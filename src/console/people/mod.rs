@@ -1,5 +1,6 @@
 //! A person: found by what the directory calls them, and everything that became of their photos.
 
+mod act;
 mod dossier;
 mod search;
 mod target_view;

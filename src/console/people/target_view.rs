@@ -55,8 +55,9 @@ pub(super) async fn read(
     for name in known {
         let note =
             documents::read::<Note>(&*console.storage.blobs, Container::Agents, &names::note(user, &name)).await?;
-        let covered = receipts.iter().filter(|receipt| receipt.target == name).map(|receipt| receipt.seq).max();
-        let note = note.filter(|note| note.undone.is_some() || note.seq > covered.unwrap_or(0));
+        // Time decides, not the number of the entry: what was written may have been replaced or undone since.
+        let newest_of_all = receipts.iter().filter(|receipt| receipt.target == name).map(|receipt| receipt.at).max();
+        let note = note.filter(|note| newest_of_all.is_none_or(|at| at < note.at));
         let newest = receipts.iter().rfind(|receipt| receipt.target == name && receipt.outcome.is_shown());
         let receipt_says = newest.map(|receipt| (receipt.after, receipt.seq, receipt.at, receipt.server.clone()));
         let note_says =

@@ -53,8 +53,7 @@ pub async fn of_user(blobs: &dyn BlobStore, user: UserId) -> Result<UserHistory,
                 }
             }
         }
-        events.extend(receipts::notes_of(blobs, user).await?.into_iter().map(of_note));
-        events.extend(decisions::of_user(blobs, user).await?.into_iter().map(of_decision));
+        events.extend(acts_of(blobs, user).await?);
     }
     events.sort_by_key(|event| (event.at, event.rank(), event.seq));
     Ok(UserHistory {
@@ -64,6 +63,15 @@ pub async fn of_user(blobs: &dyn BlobStore, user: UserId) -> Result<UserHistory,
         successions: successions(blobs, user).await?,
         head: heads::read(blobs, user).await?,
     })
+}
+
+/// Only what agents noted and what operators decided or had undone about this user, in the order of time.
+pub async fn acts_of(blobs: &dyn BlobStore, user: UserId) -> Result<Vec<HistoryEvent>, StoreError> {
+    let noted = receipts::notes_of(blobs, user).await?.into_iter().map(of_note);
+    let decided = decisions::of_user(blobs, user).await?.into_iter().map(of_decision);
+    let mut acts: Vec<HistoryEvent> = noted.chain(decided).collect();
+    acts.sort_by_key(|event| (event.at, event.rank(), event.seq));
+    Ok(acts)
 }
 
 /// The newest event of each target that says what it showed.
