@@ -37,4 +37,10 @@ impl DetachedWork {
             runtime.block_on(work())
         })
     }
+
+    /// Once all work that was begun is done.
+    pub(super) async fn finished(&self) {
+        self.0.close();
+        self.0.wait().await;
+    }
 }

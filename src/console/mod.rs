@@ -8,12 +8,14 @@ mod approvals;
 mod assets;
 mod charts;
 mod detached;
+mod everything;
 mod naming;
 mod now;
 mod people;
 mod picture_room;
 mod pictures;
 mod preview;
+mod query;
 mod render;
 mod security;
 mod session;
@@ -22,6 +24,7 @@ mod status_cache;
 mod trail;
 mod verification;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,6 +42,7 @@ use tokio_util::task::TaskTracker;
 use crate::app::App;
 use crate::config::AppConfig;
 use detached::DetachedWork;
+use everything::DecidingEverything;
 use naming::NameCache;
 use picture_room::PictureRoom;
 use render::PageError;
@@ -50,13 +54,21 @@ use verification::Verification;
 /// How long an open page may take to be answered after a request to stop.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// How long what an operator decided may take to its end after a request to stop.
+const LAST_ACT: Duration = Duration::from_secs(30);
+
 /// A console that is ready to answer.
-#[derive(Debug)]
 pub struct Console {
     listener: TcpListener,
     state: Arc<ConsoleState>,
     /// Where it opens, once. A secret until then.
     pub link: String,
+}
+
+impl fmt::Debug for Console {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Console").finish_non_exhaustive()
+    }
 }
 
 impl Console {
@@ -67,7 +79,8 @@ impl Console {
         let port = listener.local_addr()?.port();
         let (admission, secret) = SessionDoor::new()?;
         let tasks = TaskTracker::new();
-        let workshop = DetachedWork::new(tasks.clone());
+        // What acts is waited for at the end; what only reads is not.
+        let (reading, workshop) = (DetachedWork::new(tasks.clone()), DetachedWork::new(TaskTracker::new()));
         let state = ConsoleState {
             port,
             admission,
@@ -79,7 +92,8 @@ impl Console {
             status: StatusCache::new(app.watch.clone(), tasks.clone()),
             names: NameCache::new(Arc::clone(&app.graph), tasks),
             pictures: PictureRoom::new(Arc::clone(&app.storage.blobs)),
-            verification: Verification::new(app.storage.clone(), workshop.clone()),
+            verification: Verification::new(app.storage.clone(), reading),
+            everything: DecidingEverything::new(app.storage.clone(), workshop.clone()),
             workshop,
             graph: Arc::clone(&app.graph),
         };
@@ -87,18 +101,25 @@ impl Console {
         Ok(Self { listener, state: Arc::new(state), link })
     }
 
-    /// Answers until it is to stop. What runs in the background only reads, and is dropped.
+    /// Answers until it is to stop. What an operator has decided is carried out before it ends, or ends between two
+    /// people if it concerns all of them; what only reads is dropped.
     pub async fn serve(self, stop: CancellationToken) -> Result<()> {
+        let state = Arc::clone(&self.state);
         let served =
             axum::serve(self.listener, router(self.state)).with_graceful_shutdown(stop.clone().cancelled_owned());
         let deadline = async {
             stop.cancelled().await;
             tokio::time::sleep(GRACE).await;
         };
-        tokio::select! {
+        let ended = tokio::select! {
             served = served.into_future() => served.context("the HTTP server stopped"),
             () = deadline => Ok(()),
+        };
+        state.everything.stop();
+        if tokio::time::timeout(LAST_ACT, state.workshop.finished()).await.is_err() {
+            tracing::warn!("the storage is slow: what was decided last may not be recorded; look at it again");
         }
+        ended
     }
 }
 

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use photorelay_core::contract::{Preview, PreviewPage, PreviewRow, PreviewState};
 use photorelay_core::documents;
 use photorelay_core::id::UserId;
@@ -13,6 +13,7 @@ use photorelay_core::names::{self, Container};
 use serde::Deserialize;
 
 use super::pictures::{before_path, rendition_path};
+use super::query::PageQuery;
 use super::render::{Frame, MenuEntry, Moment, PageResult, bytes, count, page as render};
 use super::state::ConsoleState;
 
@@ -56,7 +57,10 @@ struct RowView {
     after: Option<String>,
 }
 
-pub(super) async fn page(State(console): State<Arc<ConsoleState>>, Query(asked): Query<PreviewAsked>) -> PageResult {
+pub(super) async fn page(
+    State(console): State<Arc<ConsoleState>>,
+    PageQuery(asked): PageQuery<PreviewAsked>,
+) -> PageResult {
     let targets: Vec<String> = console.targets.all().iter().map(|target| target.name.clone()).collect();
     let wanted = asked.target.filter(|wanted| targets.contains(wanted));
     let target = wanted.or_else(|| targets.first().cloned()).unwrap_or_default();

@@ -15,7 +15,6 @@ use super::state::ConsoleState;
 use crate::jobs::watch::words;
 
 /// What surrounds every page.
-#[derive(Debug)]
 pub(super) struct Frame {
     pub(super) title: String,
     /// The entry of the menu that the page belongs to.
@@ -78,6 +77,8 @@ pub(super) enum PageError {
     NotFound(String),
     /// Not allowed, or not understood.
     Refused(String),
+    /// Not what a page of ours sends.
+    Malformed(String),
     /// The console was not started to act.
     ReadOnly,
     /// The storage or Graph does not answer as it should.
@@ -103,6 +104,7 @@ impl IntoResponse for PageError {
         let (status, title, text, advice) = match self {
             Self::NotFound(text) => (StatusCode::NOT_FOUND, "Not found", text, ""),
             Self::Refused(text) => (StatusCode::FORBIDDEN, "Not done", text, ""),
+            Self::Malformed(text) => (StatusCode::BAD_REQUEST, "Not understood", text, ""),
             Self::ReadOnly => (
                 StatusCode::FORBIDDEN,
                 "Not done",

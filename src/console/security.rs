@@ -101,7 +101,6 @@ pub(super) fn session_cookie(port: u16, session: &str) -> String {
 }
 
 /// The fields of a form that a page of this session sent.
-#[derive(Debug)]
 pub(super) struct FormFields(Vec<(String, String)>);
 
 impl FormFields {

@@ -3,6 +3,7 @@
 //! A console has one link and one session, both made from 256 random bits and kept as digests. An operator who finds the
 //! link used already knows that another browser holds the session, and ends the console.
 
+use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
@@ -12,10 +13,16 @@ use photorelay_core::id::Digest;
 use subtle::ConstantTimeEq as _;
 
 /// The link, and the session once it was used.
-#[derive(Debug)]
 pub(super) struct SessionDoor {
+    /// A secret, like those that [`Doors`] knows as digests.
     csrf: String,
     doors: Mutex<Doors>,
+}
+
+impl fmt::Debug for SessionDoor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionDoor").finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug)]

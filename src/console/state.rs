@@ -8,6 +8,7 @@ use photorelay_core::storage::Storage;
 use photorelay_core::target::Targets;
 
 use super::detached::DetachedWork;
+use super::everything::DecidingEverything;
 use super::naming::NameCache;
 use super::picture_room::PictureRoom;
 use super::session::SessionDoor;
@@ -31,6 +32,8 @@ pub(super) struct ConsoleState {
     pub(super) names: NameCache,
     pub(super) pictures: PictureRoom,
     pub(super) verification: Verification,
+    pub(super) everything: DecidingEverything,
+    /// What acts.
     pub(super) workshop: DetachedWork,
     pub(super) graph: Arc<Graph>,
 }

@@ -6,4 +6,5 @@ mod door;
 mod hostile;
 mod noted;
 mod pages;
+mod sheet;
 mod visitor;

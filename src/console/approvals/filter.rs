@@ -9,7 +9,7 @@ use super::item::HeldView;
 /// From the query of the page; everything is optional.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub(crate) struct SheetFilter {
-    /// `foreign` or `removal`.
+    /// `foreign` or `removal`, or `rejected` for what an operator rejected or had undone.
     #[serde(default)]
     pub(super) held: String,
     #[serde(default)]
@@ -30,6 +30,11 @@ impl SheetFilter {
         };
         let text = self.text.trim().to_lowercase();
         is_reason && (self.target.is_empty() || self.target == item.key.target) && item.mentions(&text)
+    }
+
+    /// Whether it asks for what is decided already, and can still be approved.
+    pub(super) fn is_of_rejected(&self) -> bool {
+        self.held == "rejected"
     }
 
     /// Whether it leaves anything out but other targets.

@@ -1,10 +1,10 @@
 //! One item of the contact sheet: what the target shows, what would be there instead, and why that waits.
 
 use photorelay_core::approvals::ApprovalItem;
-use photorelay_core::contract::{ApprovalReason, AuditEntry};
+use photorelay_core::contract::{ApprovalReason, AuditEntry, Decision};
 use photorelay_core::id::{Digest, UserId};
 
-use crate::console::pictures::{before_path, rendition_path};
+use crate::console::pictures::{before_path, photo_path, rendition_path};
 use crate::console::render::Moment;
 
 /// Names an item as the operator saw it.
@@ -31,7 +31,6 @@ impl std::fmt::Display for ItemKey {
     }
 }
 
-#[derive(Debug)]
 pub(super) struct HeldView {
     pub(super) key: ItemKey,
     /// What the directory calls the user, as far as that is known.
@@ -40,8 +39,10 @@ pub(super) struct HeldView {
     pub(super) held_for: ApprovalReason,
     pub(super) reason: String,
     pub(super) since: Moment,
-    /// Where the present value is found.
-    pub(super) before: String,
+    /// What an operator decided about it; none as long as it is undecided.
+    pub(super) decided: Option<String>,
+    /// Where the present value is found; none for a photo that was cleared.
+    pub(super) before: Option<String>,
     /// Where the value is found that would replace it; none for a removal.
     pub(super) after: Option<String>,
 }
@@ -52,8 +53,12 @@ impl HeldView {
         let held = item.held;
         let user = held.user_id;
         let after = entry.and_then(|entry| {
-            let (photo, rendition) = (entry.photo.as_ref()?, entry.renditions.first()?);
-            Some(rendition_path(user, photo.sha256, &rendition.name, rendition.sha256))
+            let photo = entry.photo.as_ref()?;
+            Some(match entry.renditions.as_slice() {
+                [only] => rendition_path(user, photo.sha256, &only.name, only.sha256),
+                // Which of them the target takes is the agent's to know.
+                _ => photo_path(user, photo.sha256),
+            })
         });
         let account = entry.and_then(|entry| entry.identity.sam_account_name.clone());
         Self {
@@ -62,7 +67,8 @@ impl HeldView {
             held_for: held.held_for,
             reason: held.reason,
             since: Moment(held.at),
-            before: before_path(user, held.value),
+            decided: item.decision.as_ref().map(in_words),
+            before: (held.held_for != ApprovalReason::Cleared).then(|| before_path(user, held.value)),
             after,
             key: ItemKey { target: held.target, user, seq: held.seq, value: held.value },
         }
@@ -83,6 +89,12 @@ impl HeldView {
             || shown.into_iter().flatten().any(|shown| shown.to_lowercase().contains(text))
             || self.key.user.to_string().contains(text)
     }
+}
+
+fn in_words(decision: &Decision) -> String {
+    let by = decision.by.as_deref().unwrap_or("an operator");
+    let reason = decision.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    format!("rejected by {by}{reason}")
 }
 
 #[cfg(test)]

@@ -9,9 +9,10 @@ mod sheet;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use photorelay_core::approvals::{ApprovalChoice, Approvals};
 use photorelay_core::contract::Verdict;
@@ -19,8 +20,10 @@ use photorelay_core::operator::OperatorSignature;
 
 use self::filter::SheetFilter;
 use self::item::{HeldView, ItemKey};
-use self::sheet::Sheet;
-use super::render::{Frame, MenuEntry, PageError, PageResult, count, done, page as render};
+use self::sheet::{HeldCount, Sheet};
+use super::everything::{DecidingStage, EverythingDecided};
+use super::query::PageQuery;
+use super::render::{Frame, MenuEntry, Moment, PageError, PageResult, count, done, page as render};
 use super::security::FormFields;
 use super::state::ConsoleState;
 
@@ -31,26 +34,85 @@ struct ApprovalsPage {
     filter: SheetFilter,
     targets: Vec<String>,
     items: Vec<HeldView>,
-    /// How many wait, as far as that was counted.
+    /// How much waits, as far as that was counted.
     waiting: String,
+    deciding: Option<String>,
+    decided: Option<Arc<EverythingDecided>>,
     next: Option<String>,
     may_act: bool,
 }
 
-pub(super) async fn page(State(console): State<Arc<ConsoleState>>, Query(filter): Query<SheetFilter>) -> PageResult {
+pub(super) async fn page(
+    State(console): State<Arc<ConsoleState>>,
+    PageQuery(filter): PageQuery<SheetFilter>,
+) -> PageResult {
     let sheet = Sheet::read(&console, &filter).await?;
-    let waiting = format!("{}{}", count(sheet.waiting), if sheet.is_more { " or more" } else { "" });
-    let frame = Frame::of(&console, MenuEntry::Approvals, "Approvals");
+    let mut frame = Frame::of(&console, MenuEntry::Approvals, "Approvals");
     let targets = console.targets.all().iter().map(|target| target.name.clone()).collect();
     let next = sheet.next.map(|next| filter.path(Some(next)));
     let may_act = console.operator.is_some();
-    render(&ApprovalsPage { frame, filter, targets, items: sheet.items, waiting, next, may_act })
+    let (mut deciding, mut decided) = (None, None);
+    match console.everything.stage() {
+        DecidingStage::NeverAsked => {}
+        DecidingStage::Runs { verdict, since, decided: so_far } => {
+            frame.reloads = true;
+            let (so_far, ago) = (count(so_far.load(Ordering::Relaxed)), Moment(since).ago());
+            deciding = Some(format!("Everything is being {}: {so_far} so far, begun {ago}.", participle(verdict)));
+        }
+        DecidingStage::Done(outcome) => decided = Some(outcome),
+    }
+    let (items, waiting) = (sheet.items, in_words(sheet.waiting));
+    render(&ApprovalsPage { frame, filter, targets, items, waiting, deciding, decided, next, may_act })
+}
+
+fn in_words(held: HeldCount) -> String {
+    match held {
+        HeldCount::Undecided(items) => format!("{} held", count(items)),
+        HeldCount::Users(1) => "1 person with something held, decided or not".to_owned(),
+        HeldCount::Users(users) => format!("{} people with something held, decided or not", count(users)),
+        HeldCount::UsersOrMore(users) => {
+            format!("{} or more people with something held, decided or not", count(users))
+        }
+    }
+}
+
+fn participle(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Approved => "approved",
+        Verdict::Rejected => "rejected",
+    }
+}
+
+impl EverythingDecided {
+    fn verdict_in_words(&self) -> &'static str {
+        participle(self.verdict)
+    }
+
+    fn count(&self) -> String {
+        count(self.decided)
+    }
+
+    fn ago(&self) -> String {
+        Moment(self.at).ago()
+    }
+}
+
+/// Where to return to: a page of approvals, and nothing that a header cannot hold.
+fn place_of(form: &FormFields) -> Result<String, PageError> {
+    match form.get("back").unwrap_or("/approvals") {
+        back if (back == "/approvals" || back.starts_with("/approvals?"))
+            && back.bytes().all(|b| b.is_ascii_graphic()) =>
+        {
+            Ok(back.to_owned())
+        }
+        _ => Err(PageError::Malformed("The form returns to no page of approvals.".to_owned())),
+    }
 }
 
 /// Approves or rejects one item, the chosen ones, or everything.
 pub(super) async fn decide(State(console): State<Arc<ConsoleState>>, form: FormFields) -> Result<Response, PageError> {
     let signature = console.signature(form.get("why")).map_err(PageError::Refused)?.ok_or(PageError::ReadOnly)?;
-    let back = form.get("back").filter(|back| back.starts_with("/approvals")).unwrap_or("/approvals").to_owned();
+    let back = place_of(&form)?;
     // A button beside an item means this item alone.
     let (verdict, items): (&str, Vec<&str>) = match form.get("one").and_then(|one| one.split_once(' ')) {
         Some((verdict, item)) => (verdict, vec![item]),
@@ -123,16 +185,10 @@ fn decide_all(
         .filter(|name| target.as_ref().is_none_or(|target| target == name))
         .filter_map(|name| approvals(console, &name))
         .collect();
-    console.workshop.begin(async move || {
-        for approvals in work {
-            match approvals.decide_all(verdict, &signature).await {
-                Ok(decided) => tracing::info!(decided = decided.len(), ?verdict, "decided at the console"),
-                Err(error) => tracing::error!(%error, "not everything could be decided; decide the rest again"),
-            }
-        }
-    });
-    Ok("Everything that waits is being decided, which goes on when this page is closed. Look again to see the rest."
-        .into())
+    match console.everything.start(work, verdict, signature) {
+        true => Ok("This goes on when the page is closed, and is stopped by the end of the console.".to_owned()),
+        false => Err("Everything is being decided already: wait for its end.".to_owned()),
+    }
 }
 
 fn approvals(console: &ConsoleState, target: &str) -> Option<Approvals> {

@@ -10,7 +10,7 @@ mod way;
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::Response;
 use photorelay_core::approvals::Approvals;
 use photorelay_core::id::UserId;
@@ -20,6 +20,7 @@ use serde::Deserialize;
 pub(super) use search::search;
 
 use self::dossier::Dossier;
+use super::query::PageQuery;
 use super::render::{Frame, MenuEntry, PageError, PageResult, done, page as render};
 use super::security::FormFields;
 use super::state::ConsoleState;
@@ -53,7 +54,7 @@ impl PersonPage {
 pub(super) async fn page(
     State(console): State<Arc<ConsoleState>>,
     Path(user): Path<String>,
-    Query(asked): Query<VersionsAsked>,
+    PageQuery(asked): PageQuery<VersionsAsked>,
 ) -> PageResult {
     let user: UserId = user.parse().map_err(|_| no_such_user())?;
     let (dossier, names) =
@@ -118,7 +119,10 @@ pub(super) async fn undo(
     let outcome = match asked {
         Ok(()) => {
             tracing::info!(user.id = %user, seq, target = target.name, "asked at the console to undo");
-            Ok(format!("An agent of {} is asked to put back what was there before entry {seq}.", target.name))
+            Ok(format!(
+                "An agent of {} is asked to undo entry {seq}: it puts back what was there before photorelay wrote, or clears the photo if there was none.",
+                target.name
+            ))
         }
         Err(error) => Err(error.to_string()),
     };

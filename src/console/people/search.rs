@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Redirect};
 use photorelay_core::id::UserId;
 use serde::Deserialize;
 
+use crate::console::query::PageQuery;
 use crate::console::render::{Frame, MenuEntry, PageResult, page};
 use crate::console::state::ConsoleState;
 use crate::graph::{DirectoryName, MAX_FOUND};
@@ -29,7 +30,10 @@ struct SearchPage {
     is_cut: bool,
 }
 
-pub(crate) async fn search(State(console): State<Arc<ConsoleState>>, Query(asked): Query<SearchAsked>) -> PageResult {
+pub(crate) async fn search(
+    State(console): State<Arc<ConsoleState>>,
+    PageQuery(asked): PageQuery<SearchAsked>,
+) -> PageResult {
     let text: String = asked.q.trim().chars().take(256).collect();
     if let Ok(user) = text.parse::<UserId>() {
         return Ok(Redirect::to(&format!("/people/{user}")).into_response());
