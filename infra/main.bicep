@@ -410,8 +410,10 @@ module operatorAccess 'modules/operator-access.bicep' = [for person in people: i
     deletedContainers: [
       photosContainer
     ]
+    receiptsContainer: receiptsContainer
     createOnlyRoleId: createOnlyRole.outputs.roleDefinitionId
     deleteOnlyRoleId: deleteOnlyRole.outputs.roleDefinitionId
+    eraseRoleId: eraseRole.outputs.roleDefinitionId
     sentQueues: writebackQueues
     emptiedQueues: poisonQueues
   }

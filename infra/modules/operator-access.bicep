@@ -24,11 +24,17 @@ param createdContainers array
 @description('Containers in which operators only delete and read blobs: photos.')
 param deletedContainers array
 
+@description('Container in which operators delete saved values, `*.before`, and nothing else.')
+param receiptsContainer string
+
 @description('Role that creates blobs without overwriting them. See create-only-role.bicep.')
 param createOnlyRoleId string
 
 @description('Role that deletes blobs and writes none. See delete-only-role.bicep.')
 param deleteOnlyRoleId string
+
+@description('Role that only deletes blobs. See erase-role.bicep.')
+param eraseRoleId string
 
 @description('Queues that operators send to.')
 param sentQueues array
@@ -73,6 +79,11 @@ resource deleted 'Microsoft.Storage/storageAccounts/blobServices/containers@2023
   name: container
   parent: blobService
 }]
+
+resource receipts 'Microsoft.Storage/storageAccounts/blobServices/containers@2023-05-01' existing = {
+  name: receiptsContainer
+  parent: blobService
+}
 
 resource queueService 'Microsoft.Storage/storageAccounts/queueServices@2023-05-01' existing = {
   name: 'default'
@@ -155,7 +166,20 @@ resource deleting 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for (c
   }
 }]
 
-// approve, drift --fix and restore announce users to the agents.
+// forget erases the values that agents saved from targets, `*.before`. The condition keeps it from deleting a receipt.
+resource erasing 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (acts) {
+  name: guid(storage.id, receiptsContainer, principalId, eraseRoleId)
+  scope: receipts
+  properties: {
+    principalId: principalId
+    principalType: 'Group'
+    roleDefinitionId: eraseRoleId
+    condition: '((!(ActionMatches{\'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/delete\'})) OR (@Resource[Microsoft.Storage/storageAccounts/blobServices/containers/blobs:path] StringLike \'*.before\'))'
+    conditionVersion: '2.0'
+  }
+}
+
+// approve, undo at the console, drift --fix, restore and forget announce users to the agents.
 resource sending 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for (queue, index) in sentQueues: if (acts) {
   name: guid(storage.id, queue, principalId, roles.queueDataMessageSender)
   scope: sent[index]

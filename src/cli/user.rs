@@ -122,6 +122,10 @@ pub(super) struct ForgetArgs {
 
 impl ForgetArgs {
     pub(super) async fn run(self, process: &mut Process) -> Result<CommandOutcome> {
+        if !self.yes {
+            let (storage, user) = self.user.find_in_storage(process).await?;
+            operate::forget::unconfirmed(&storage, user).await?;
+        }
         let signature = self.signature.of(process)?;
         let (config, app) = start::app(process).await?;
         let user = self.user.find(&app).await?;

@@ -1,11 +1,18 @@
 //! What operators change in a person's trail, at the command line: history, restore, forget.
 
+use std::sync::Arc;
+
 use graph_sim::NotificationMode;
 use photorelay::jobs::sweep::Run;
+use photorelay::operate::forget::{Forget, forget};
 use photorelay_core::contract::{self, CaptureStatus, EntryKind, EntryVersion, FetchPolicy};
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::names::{self, Container};
+use photorelay_core::operator::OperatorSignature;
+use photorelay_core::rights::{Grant, ScopedBlobs};
+use photorelay_core::storage::Storage;
 use photorelay_core::store::{Metadata, list_all};
+use photorelay_core::target::Targets;
 use photorelay_core::vault;
 use testkit::on_every_store;
 use testkit::process::{OPERATOR, text};
@@ -178,6 +185,36 @@ async fn a_forgotten_person_has_no_photos_and_gets_none_whatever_happens() {
     assert!(again.contains("forgotten as entry 3") && again.contains("deleted 0 blobs"), "{again}");
     let verified = succeeds(&world, &["audit", "verify"]).await;
     assert!(verified.contains("the trail is intact"), "{verified}");
+    world.settle().await;
+    assert_eq!(world.written(user), None, "the folder held a copy");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_may_not_be_deleted_is_named_and_the_targets_are_asked_all_the_same() {
+    const GRANTS: &[Grant] = &[
+        Grant::write(Container::Audit, ""),
+        Grant::write(Container::State, ""),
+        Grant::write(Container::Photos, ""),
+        Grant::read(Container::Receipts, ""),
+    ];
+    let world = World::start().await;
+    let user = world.user(0);
+    with_photos(&world, user, 1).await;
+    let value = bytes::Bytes::from_static(b"the badge office's");
+    let saved = names::kept_value(user, Digest::of(&value));
+    world.storage().blobs.create(Container::Receipts, &saved, "image/jpeg", value).await.unwrap();
+    let storage =
+        Storage { blobs: Arc::new(ScopedBlobs::new(&world.storage().blobs, GRANTS)), ..world.storage().clone() };
+    let signature = OperatorSignature { by: "ada".parse().unwrap(), reason: None };
+    let (wanted, mut said) = (Forget { tenant: world.tenant_id(), user, signature, yes: true }, Vec::new());
+    let error = forget(&storage, &Targets::default(), wanted, &mut said).await.unwrap_err();
+    let said = String::from_utf8(said).unwrap();
+    assert!(error.to_string().contains("not all of it could be deleted"), "{error:#}");
+    for text in ["DENIED", "left    1 blob ", &format!("receipts/{saved}"), "targets ad erase", "kept    the trail"] {
+        assert!(said.contains(text), "{text:?} is missing in {said}");
+    }
+    assert_eq!(photos_of(&world, user).await, 0);
     world.settle().await;
     assert_eq!(world.written(user), None, "the folder held a copy");
     world.end().await;

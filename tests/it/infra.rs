@@ -202,7 +202,9 @@ fn readers_change_nothing_and_operators_store_no_photo() {
     let assignments = source.split("\nresource ").filter(|resource| resource.contains("roleAssignments@"));
     let (for_operators, for_all): (Vec<&str>, Vec<&str>) =
         assignments.partition(|assignment| assignment.contains("if (acts)"));
-    assert_eq!((for_operators.len(), for_all.len()), (5, 3));
+    assert_eq!((for_operators.len(), for_all.len()), (6, 3));
+    let erasing = source.split("\nresource ").find(|resource| resource.starts_with("erasing ")).unwrap();
+    assert!(erasing.contains("StringLike \\'*.before\\'") && erasing.contains("scope: receipts"), "{erasing}");
     for assignment in for_all {
         let role = assignment.rsplit_once("roles.").map(|(_, role)| role.split(')').next().unwrap()).unwrap();
         assert!(role.ends_with("Reader"), "{role}");
