@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use jiff::Timestamp;
+use photorelay::jobs::sweep::Run;
 use testkit::process::program;
 use testkit::world::{CLIENT_STATE, Setup, World};
 use tokio::process::Command;
@@ -17,7 +18,7 @@ use crate::infra::root;
 use crate::watch::heartbeat_of;
 
 /// Commands that begin like this cannot be run by a test, or are run by another one.
-const NOT_RUN: [(&str, &str); 28] = [
+const NOT_RUN: [(&str, &str); 31] = [
     ("az ", "needs an Azure subscription"),
     ("azd ", "needs an Azure subscription"),
     ("infra/scripts/", "needs an Azure subscription; `cargo xtask infra` lints the scripts"),
@@ -40,7 +41,10 @@ const NOT_RUN: [(&str, &str); 28] = [
     ("graph-sim ", "runs in this process"),
     ("photorelay run", "runs in this process; tests/it/standalone.rs starts the program"),
     ("PHOTORELAY_FOLDER_PATH=./written photorelay-agent run", "runs in this process"),
-    ("photorelay probe", "needs an application that may change photos; tests/it/subscribe.rs runs it"),
+    ("photorelay probe", "needs an application that may change photos; tests/it/doctor.rs runs it"),
+    ("photorelay console", "answers until it is ended; tests/it/console/ opens it"),
+    ("photorelay completions", "writes into /etc; tests/it/command_line.rs runs it"),
+    ("photorelay-agent completions", "likewise; the agent's tests/it/program.rs runs it"),
     ("openssl req", "makes a certificate; testkit makes one of its own"),
     ("openssl x509", "likewise"),
     ("cat agent.crt", "likewise"),
@@ -52,8 +56,11 @@ const NOT_RUN: [(&str, &str); 28] = [
 ];
 
 /// Pages whose commands are run; the others have none, which is checked.
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 11] = [
     "README.md",
+    "docs/commands.md",
+    "docs/console.md",
+    "docs/data-protection.md",
     "docs/deploy.md",
     "docs/permissions.md",
     "docs/recovery.md",
@@ -95,6 +102,7 @@ fn split(command: &str) -> Vec<String> {
             (None, '\'' | '"') => quote = Some(c),
             (Some(open), c) if open == c => quote = None,
             (None, ' ') => words.push(String::new()),
+            (None, '#') if words.last().is_some_and(String::is_empty) => break,
             (_, c) => words.last_mut().unwrap().push(c),
         }
     }
@@ -109,6 +117,8 @@ fn shape(line: &str) -> String {
         let unit = ["s", "min", "h", "days", "kB", "MB"].contains(&word.trim_matches([',', ';', ':', '(', ')']));
         shape.push(match word {
             _ if word.contains(|c: char| c.is_ascii_digit()) => "#",
+            // One is counted as one.
+            word if word.starts_with("request") && shape.last() == Some(&"#") => "requests",
             _ if unit && shape.last() == Some(&"#") => "unit",
             word => word,
         });
@@ -137,6 +147,11 @@ impl Reader {
         let mut world = World::with(Setup { sim, ..Setup::default() }).await;
         world.agent = world.agent_builder().named("agent-1").build();
         heartbeat_of(&world, "agent-1", Timestamp::now()).await;
+        if page == "docs/data-protection.md" {
+            // It is about people whose photos were captured.
+            world.app.sweep.run(&Run::default()).await.unwrap();
+            world.settle().await;
+        }
         let mut variables = BTreeMap::new();
         if page != "README.md" {
             variables.extend(settings(&world).into_iter().map(|(name, value)| (name.to_owned(), value)));
@@ -186,10 +201,15 @@ impl Reader {
         command.args(&words[1..]).env_clear().envs(&self.variables).envs(own).current_dir(self.world.dir());
         let output = command.output().await.unwrap();
         let printed = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-        // Users that differ are a result.
-        let may_differ = words[1..].first().is_some_and(|command| command == "drift");
         let code = output.status.code();
-        assert!(code == Some(0) || (may_differ && code == Some(2)), "{at}: {words:?} ended with {code:?}:\n{printed}");
+        let is_expected = match words[1].as_str() {
+            // Users that differ are a result.
+            "drift" => code == Some(0) || code == Some(2),
+            // It only says what it would do.
+            "forget" if !words.iter().any(|word| word == "--yes") => code == Some(1),
+            _ => code == Some(0),
+        };
+        assert!(is_expected, "{at}: {words:?} ended with {code:?}:\n{printed}");
         printed
     }
 }
