@@ -1,6 +1,7 @@
 //! The composition root: builds everything once from the configuration. `serve`, `run`, the demo and the tests all
 //! come through here; they differ by configuration and by what drives the triggers.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -281,5 +282,12 @@ fn open_unchecked(settings: &StorageSettings, authority: &Url) -> Result<Storage
 
 /// Opens it for a program that serves it, and so creates an embedded store.
 fn create_storage(settings: &StorageSettings, authority: &Url) -> Result<Storage> {
-    Storage::open_or_create(&settings.resolve(authority)?).context("the storage cannot be opened")
+    let config = settings.resolve(authority)?;
+    let created = Storage::creates(&config).map(Path::to_owned);
+    let storage = Storage::open_or_create(&config).context("the storage cannot be opened")?;
+    if let Some(folder) = created {
+        // A mistyped path would look like a tenant that was never filled.
+        tracing::warn!("created a new store in {}: there was none", folder.display());
+    }
+    Ok(storage)
 }

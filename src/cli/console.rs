@@ -14,7 +14,7 @@ pub(super) struct ConsoleArgs {
     /// The port of the loopback interface; by default, the system chooses one.
     #[arg(long, default_value_t = 0)]
     port: u16,
-    /// Allow to approve, reject and restore; without this option, the console only reads.
+    /// Allow to approve, reject, restore and undo; without this option, the console only reads.
     #[arg(long)]
     act: bool,
     /// Who acts, for the record; by default, the name of the account that runs the command.

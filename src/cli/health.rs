@@ -81,13 +81,13 @@ impl SupportBundleArgs {
         let bundle = operate::support_bundle::collect(&context, status, Timestamp::now()).await;
         let text = format!("{}\n", serde_json::to_string_pretty(&bundle)?);
         if self.file.as_os_str() == "-" {
-            print!("{text}");
+            answer!("{}", text.trim_end())?;
             return Ok(CommandOutcome::Success);
         }
         tokio::fs::write(&self.file, text)
             .await
             .with_context(|| format!("{} cannot be written", self.file.display()))?;
-        println!("{}: read it before you pass it on", self.file.display());
+        answer!("{}: read it before you pass it on", self.file.display())?;
         Ok(CommandOutcome::Success)
     }
 }

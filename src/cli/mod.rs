@@ -80,8 +80,10 @@ enum Command {
     #[command(after_help = "Example: photorelay status --json")]
     Status(health::StatusArgs),
     /// Write one JSON file for a support case: versions, settings, doctor and status, without secrets or personal data.
+    #[command(after_help = "Example: photorelay support-bundle case-4711.json")]
     SupportBundle(health::SupportBundleArgs),
     /// Open a console in the browser: see what happens, find a person, verify the trail; act with --act.
+    #[command(after_help = "Example: photorelay console --act")]
     Console(console::ConsoleArgs),
     /// Work with the audit trail.
     #[command(subcommand)]

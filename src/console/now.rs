@@ -39,6 +39,7 @@ struct Counted {
     alerts: Vec<(&'static str, String)>,
     facts: Vec<Line>,
     people: Vec<Line>,
+    held: u64,
     unreadable: Vec<(String, String)>,
 }
 
@@ -100,7 +101,7 @@ impl NowPage {
             lines.push(Line::new(
                 "found by",
                 format!("{by_notification} / {by_sweep}"),
-                "notifications / sweeps",
+                "notifications / sweeps, between the last two checkpoints",
                 false,
             ));
         }
@@ -128,6 +129,7 @@ impl Counted {
             alerts: status.alerts.iter().map(|alert| (alert.alert, alert.text.clone())).collect(),
             facts: vec![graph(&status.graph), subscription(&status.subscription, status.at)],
             people: people(&status.trail, status.at),
+            held: status.trail.held + status.trail.replaced,
             unreadable: status.unreadable.iter().map(|found| (found.reason.clone(), count(found.people))).collect(),
         }
     }
@@ -142,7 +144,7 @@ impl Line {
 fn queue(name: &'static str, queue: &QueueState) -> Line {
     let mut notes = Vec::new();
     if let Some(oldest) = queue.oldest {
-        notes.push(format!("the oldest since {}", Moment(oldest).ago()));
+        notes.push(format!("the oldest {}", Moment(oldest).ago()));
     }
     if queue.poison > 0 {
         notes.push(format!("{} in the poison queue", queue.poison));

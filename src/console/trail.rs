@@ -41,6 +41,7 @@ struct VerifiedView {
     people: String,
     entries: String,
     unreferenced: u64,
+    unattributed: u64,
     findings: Vec<String>,
     /// Findings that the page has no room for.
     more: usize,
@@ -73,6 +74,7 @@ impl VerifiedView {
             people: count(report.people),
             entries: count(report.entries),
             unreferenced: report.unreferenced,
+            unattributed: report.unattributed,
             findings: report.findings.iter().take(FINDINGS).map(ToString::to_string).collect(),
             more: report.findings.len().saturating_sub(FINDINGS),
         }

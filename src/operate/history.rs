@@ -3,23 +3,19 @@
 
 use std::io::Write;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use jiff::Timestamp;
 use photorelay_core::contract::{
     ApprovalReason, CaptureStatus, CauseKind, EntryKind, Head, NoteKind, Outcome, Succession, Verdict,
 };
-use photorelay_core::history::{self, HistoryEvent, HistoryFact, LastShown};
+use photorelay_core::history::{self, HistoryEvent, HistoryFact, LastShown, UserHistory};
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::storage::Storage;
 use photorelay_core::wording::moment;
 
 /// Prints the events, oldest first, what targets show, and what the next check will find.
 pub async fn history(storage: &Storage, user: UserId, out: &mut dyn Write) -> Result<()> {
-    let history = history::of_user(&*storage.blobs, user).await?;
-    if history.events.is_empty() {
-        writeln!(out, "{user} has no entry in the audit trail: run `photorelay check {user}`")?;
-        return Ok(());
-    }
+    let history = recorded(storage, user).await?;
     let width = moment(Timestamp::UNIX_EPOCH).len();
     writeln!(out, "{:>4}  {:<width$}  {:<9}  {:<12}  {:<12}  pixels", "seq", "time", "kind", "cause", "sha-256")?;
     for event in &history.events {
@@ -39,9 +35,19 @@ pub async fn history(storage: &Storage, user: UserId, out: &mut dyn Write) -> Re
 
 /// Prints the same as one JSON object, [`history::UserHistory`].
 pub async fn history_json(storage: &Storage, user: UserId, out: &mut dyn Write) -> Result<()> {
-    let history = history::of_user(&*storage.blobs, user).await?;
+    let history = recorded(storage, user).await?;
     writeln!(out, "{}", serde_json::to_string_pretty(&history)?)?;
     Ok(())
+}
+
+async fn recorded(storage: &Storage, user: UserId) -> Result<UserHistory> {
+    let history = history::of_user(&*storage.blobs, user).await?;
+    match history.events.is_empty() {
+        true => bail!(
+            "user {user} has no entry in the audit trail: `photorelay check {user}` makes one if there is a photo"
+        ),
+        false => Ok(history),
+    }
 }
 
 fn print(event: &HistoryEvent, out: &mut dyn Write) -> std::io::Result<()> {

@@ -7,8 +7,10 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use photorelay_core::answer;
 use photorelay_core::names::CHECKS_QUEUE;
 use photorelay_core::storage::Storage;
+use photorelay_core::wording::counted;
 use tokio_util::sync::CancellationToken;
 
 use super::sweep_display::{Display, duration};
@@ -87,7 +89,7 @@ where
     E: std::error::Error + Send + Sync + 'static,
 {
     let forecast = job.forecast().await.context("the sweep could not be forecast")?;
-    println!("{}", describe(&forecast));
+    answer!("{}", describe(&forecast))?;
     let started = Instant::now();
     let sweeping = async {
         // However the sweep ends, it sends no more checks.
@@ -135,8 +137,11 @@ fn describe(forecast: &Forecast) -> String {
         done => format!(", {done} of them done before"),
     };
     let takes = duration(*takes);
+    let people = counted(*people as u64, "person", "people");
+    let (photos, requests) =
+        (counted(*photos as u64, "photo", "photos"), counted(*requests as u64, "request", "requests"));
     format!(
-        "forecast        {people} people{resumed}; about {photos} photos to fetch, {requests} requests, {takes}\n                \
+        "forecast        {people}{resumed}; about {photos} to fetch, {requests}, {takes}\n                \
          (Ctrl-C pauses; the same command goes on)"
     )
 }

@@ -29,7 +29,9 @@ pub async fn trace(
         return Ok(());
     }
     for entry in &traced {
-        writeln!(out, "{entry}")?;
+        for line in entry.to_string().lines() {
+            writeln!(out, "{}", line.trim_end())?;
+        }
     }
     Ok(())
 }

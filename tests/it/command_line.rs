@@ -67,8 +67,58 @@ async fn audit_verify_answers_as_json_and_counts_one_as_one() {
     let finding = &broken["findings"][0];
     assert_eq!((code, &finding["user"], &finding["seq"]), (Some(2), &Value::from(user.to_string()), &Value::from(1)));
     assert!(finding["says"].is_string() && finding["mend"].is_string(), "{broken:#}");
+    let (says, mend) = (finding["says"].as_str().unwrap(), finding["mend"].as_str().unwrap());
+    assert!(!says.contains(mend), "{says:?} repeats what to do");
     std::fs::rename(world.dir().join("taken"), &photos).unwrap();
+    let receipt = world.dir().join(format!("receipts/{user}/00000001.ad.json"));
+    let kept = std::fs::read(&receipt).unwrap();
+    std::fs::write(&receipt, b"{}").unwrap();
+    let (_, broken) = verify().await;
+    assert_eq!(broken["findings"][0]["seq"], Value::from(1), "{broken:#}");
+    std::fs::write(&receipt, kept).unwrap();
     world.end().await;
+}
+
+#[tokio::test]
+async fn photos_of_an_entry_that_cannot_be_read_are_not_called_harmless() {
+    let world = World::start().await;
+    let user = world.user(0);
+    world.sim.tenant().change_photo(guid(user)).unwrap();
+    world.settle().await;
+    let entry = world.dir().join(format!("audit/{user}/00000001.json"));
+    let kept = std::fs::read(&entry).unwrap();
+    std::fs::write(&entry, b"{}").unwrap();
+    let printed = text(&photorelay(&world, &["audit", "verify"], &[]).await.stdout);
+    assert!(printed.contains("may belong to an entry that is missing or cannot be read"), "{printed}");
+    assert!(!printed.contains("harm nothing"), "{printed}");
+    std::fs::write(&entry, kept).unwrap();
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_user_without_a_trail_has_no_history_and_forget_needs_no_name_to_look() {
+    let world = World::start().await;
+    let user = world.user(0).to_string();
+    for command in [&["history", &user][..], &["history", &user, "--json"], &["trace", &user]] {
+        let output = photorelay(&world, command, &[]).await;
+        assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(1), ""), "{command:?}");
+        assert!(text(&output.stderr).contains("has no entry in the audit trail"), "{command:?}");
+    }
+    let looked = photorelay(&world, &["forget", &user], &["USER"]).await;
+    assert!(text(&looked.stderr).contains("confirm with --yes"), "{}", text(&looked.stderr));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_first_sweep_says_that_it_made_a_new_store() {
+    let world = World::start().await;
+    let mistyped = world.dir().join("dta").display().to_string();
+    let output = photorelay_with(&world, &["sweep", "--first"], &[("PhotoStorage__path", &mistyped)]).await;
+    let said = text(&output.stderr);
+    assert!(output.status.success() && said.contains(&format!("created a new store in {mistyped}")), "{said}");
+    let again = photorelay_with(&world, &["sweep", "--first"], &[("PhotoStorage__path", &mistyped)]).await;
+    assert!(!text(&again.stderr).contains("created"), "{}", text(&again.stderr));
+    world.end_with_leftovers().await;
 }
 
 #[tokio::test]

@@ -48,14 +48,15 @@ pub async fn last_days(blobs: &dyn BlobStore, today: Date, days: u16) -> Result<
         Ok::<_, StoreError>(DayFigures { day, capture, writeback: None })
     });
     let mut found: Vec<DayFigures> = stream::iter(captures).buffered(AT_ONCE).try_collect().await?;
-    let listed = list_all(blobs, Container::Agents, names::FIGURES_PREFIX).await?;
-    let of_agents = listed.into_iter().filter_map(|blob| {
-        let (day, _) = blob.name.strip_prefix(names::FIGURES_PREFIX)?.split_once('/')?;
-        let at = wanted.binary_search(&day.parse().ok()?).ok()?;
-        Some(async move {
-            let read = documents::read::<WritebackFigures>(blobs, Container::Agents, &blob.name).await?;
-            Ok::<_, StoreError>((at, read))
-        })
+    // A day at a time: what agents left before is never listed.
+    let listings = wanted.into_iter().enumerate().map(|(at, day)| async move {
+        let listed = list_all(blobs, Container::Agents, &format!("{}{day}/", names::FIGURES_PREFIX)).await?;
+        Ok::<_, StoreError>(listed.into_iter().map(|blob| (at, blob.name)).collect::<Vec<_>>())
+    });
+    let listed: Vec<Vec<(usize, String)>> = stream::iter(listings).buffered(AT_ONCE).try_collect().await?;
+    let of_agents = listed.into_iter().flatten().map(|(at, name)| async move {
+        let read = documents::read::<WritebackFigures>(blobs, Container::Agents, &name).await?;
+        Ok::<_, StoreError>((at, read))
     });
     let read: Vec<(usize, Option<WritebackFigures>)> = stream::iter(of_agents).buffered(AT_ONCE).try_collect().await?;
     for (at, agent) in read {

@@ -4,7 +4,7 @@
 //! An unreadable head must never be an error: it counts as lost and is rebuilt from the trail.
 
 use crate::contract::{CaptureStatus, Head};
-use crate::documents;
+use crate::documents::{self, Document};
 use crate::id::{Digest, UserId};
 use crate::names::{self, Container};
 use crate::store::{BlobStore, Metadata, StoreError};
@@ -19,6 +19,15 @@ pub async fn read(blobs: &dyn BlobStore, user: UserId) -> Result<Option<Head>, S
         }
         is_own
     }))
+}
+
+/// Why the head says nothing, if there is one that cannot be read.
+pub async fn unreadable(blobs: &dyn BlobStore, user: UserId) -> Result<Option<String>, StoreError> {
+    Ok(match documents::inspect::<Head>(blobs, Container::State, &names::head(user)).await? {
+        Document::Absent => None,
+        Document::Valid(head) => (head.user_id != user).then(|| "it names another user".to_owned()),
+        Document::Unreadable(why) => Some(why),
+    })
 }
 
 /// Replaces the head.

@@ -63,6 +63,14 @@ impl Storage {
         }
     }
 
+    /// The folder in which [`Self::open_or_create`] would create a store, because there is none.
+    pub fn creates(config: &StorageConfig) -> Option<&Path> {
+        match config {
+            StorageConfig::Embedded { path } if !is_store(path) => Some(path),
+            _ => None,
+        }
+    }
+
     /// The same for a program that serves the storage: it creates an embedded store if there is none.
     pub fn open_or_create(config: &StorageConfig) -> Result<Self, StoreError> {
         Ok(match config {

@@ -51,7 +51,7 @@ pub(super) async fn of_last_days(blobs: &dyn BlobStore) -> Result<Vec<Chart>, St
     let percentile = |latency: &LatencyHistogram, percent| latency.percentile_ms(percent);
     Ok(vec![
         chart(
-            "Changes by what found them",
+            "Changes by what found them, from checkpoint to checkpoint",
             &days,
             Scale::StackedCounts,
             vec![

@@ -9,7 +9,7 @@ use photorelay_core::documents::{self, Document};
 use photorelay_core::hops;
 use photorelay_core::id::UserId;
 use photorelay_core::names::{self, Container, ReceiptName};
-use photorelay_core::store::{BlobStore, list_all};
+use photorelay_core::store::{BlobStore, StoreError, list_all};
 use photorelay_core::{heads, receipts};
 
 use super::act::{self, ActView};
@@ -36,7 +36,7 @@ pub(super) struct Dossier {
     pub(super) entries: usize,
     /// Newest first.
     pub(super) versions: Vec<Version>,
-    /// Entries that cannot be read, with the reason.
+    /// Entries, receipts and a head that cannot be read, with the reason.
     pub(super) unreadable: Vec<String>,
     /// Where the next page of versions begins.
     pub(super) older: Option<u32>,
@@ -76,7 +76,7 @@ impl Dossier {
             sequence.iter().rev().copied().filter(|seq| before.is_none_or(|end| *seq < end)).collect();
         // One more than is shown: what a target showed before the oldest of them is mostly the picture of that one.
         let read: Vec<u32> = wanted.iter().copied().take(PER_PAGE + 1).collect();
-        let (committed, unreadable) = read_entries(blobs, user, &read).await?;
+        let (committed, mut unreadable) = read_entries(blobs, user, &read).await?;
         let entries: Vec<AuditEntry> = committed.iter().map(|committed| committed.entry.clone()).collect();
         let newest_page = before.is_none();
         let oldest = read.last().copied().unwrap_or(0);
@@ -84,7 +84,10 @@ impl Dossier {
             names.into_iter().filter(|name| name.seq >= oldest && (newest_page || read.contains(&name.seq))).collect();
         // Those that count come last.
         wanted_receipts.drain(..wanted_receipts.len().saturating_sub(MAX_RECEIPTS));
-        let receipts = read_receipts(blobs, wanted_receipts).await?;
+        let receipts = read_receipts(blobs, wanted_receipts, &mut unreadable).await?;
+        if let Some(why) = heads::unreadable(blobs, user).await?.filter(|_| newest_page) {
+            unreadable.push(format!("{}/{} cannot be read: {why}", Container::State, names::head(user)));
+        }
         let album = Album::of(user, &entries);
         let identity = entries.first().map(|entry| entry.identity.clone()).unwrap_or_default();
         let current = if newest_page { entries.iter().find(|entry| entry.kind != EntryKind::Refused) } else { None };
@@ -142,14 +145,24 @@ async fn read_entries(
     Ok((entries, unreadable))
 }
 
-/// In the order in which they count. One that cannot be read says nothing; `audit verify` reports it.
-async fn read_receipts(blobs: &dyn BlobStore, names: Vec<ReceiptName>) -> Result<Vec<Receipt>, PageError> {
-    let found = stream::iter(names)
-        .map(|name| async move { documents::inspect::<Receipt>(blobs, Container::Receipts, &name.to_string()).await });
-    let found: Vec<Document<Receipt>> = found.buffered(AT_ONCE).try_collect().await?;
-    let valid = found.into_iter().filter_map(|document| match document {
+/// In the order in which they count. One that cannot be read says nothing but that.
+async fn read_receipts(
+    blobs: &dyn BlobStore,
+    names: Vec<ReceiptName>,
+    unreadable: &mut Vec<String>,
+) -> Result<Vec<Receipt>, PageError> {
+    let found = stream::iter(names).map(|name| async move {
+        let document = documents::inspect::<Receipt>(blobs, Container::Receipts, &name.to_string()).await?;
+        Ok::<_, StoreError>((name, document))
+    });
+    let found: Vec<(ReceiptName, Document<Receipt>)> = found.buffered(AT_ONCE).try_collect().await?;
+    let valid = found.into_iter().filter_map(|(name, document)| match document {
         Document::Valid(receipt) => Some(receipt),
-        Document::Absent | Document::Unreadable(_) => None,
+        Document::Absent => None,
+        Document::Unreadable(why) => {
+            unreadable.push(format!("{}/{name} cannot be read: {why}", Container::Receipts));
+            None
+        }
     });
     Ok(valid.collect())
 }

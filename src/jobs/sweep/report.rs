@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use photorelay_core::wording::counted;
+
 use super::decide::CheckReason;
 use super::population::RefreshedPopulation;
 
@@ -99,7 +101,8 @@ impl fmt::Display for SweepReport {
         }
         writeln!(f, "announced again {}", self.announced_again)?;
         let seconds = self.took.as_secs_f64();
-        write!(f, "took            {seconds:.1} s, {} batches, {} throttled", self.requests, self.throttled)?;
+        let batches = counted(self.requests, "batch", "batches");
+        write!(f, "took            {seconds:.1} s, {batches}, {} throttled", self.throttled)?;
         if !self.is_complete {
             write!(f, "\nended early: the next sweep continues from here")?;
         }

@@ -6,6 +6,7 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use photorelay_core::contract::{Heartbeat, NotificationActivity, SweptLast};
 use photorelay_core::id::{Digest, UserId};
+use photorelay_core::wording::counted;
 use serde::Serialize;
 
 /// The members are stable: monitoring reads them.
@@ -203,10 +204,17 @@ impl Status {
     fn write_sweep(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(sweep) = &self.sweep else { return writeln!(f, "last sweep     none was completed so far") };
         let (people, found) = (sweep.people, sweep.differing);
-        writeln!(f, "last sweep     {}, {people} people, {found} had changed", self.ago(sweep.at))?;
+        writeln!(
+            f,
+            "last sweep     {}, {}, {found} had changed",
+            self.ago(sweep.at),
+            counted(people, "person", "people")
+        )?;
         match sweep.found_by {
             Some(found) => {
-                writeln!(f, "changes        {} found by notifications, {} by sweeps", found.notification, found.sweep)
+                let (notification, sweep) = (found.notification, found.sweep);
+                write!(f, "changes        {notification} found by notifications, {sweep} by sweeps")?;
+                writeln!(f, ", between the last two checkpoints")
             }
             None => Ok(()),
         }
@@ -255,7 +263,7 @@ impl Status {
 
     fn write_trail(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let trail = &self.trail;
-        write!(f, "trail          {} people", trail.people)?;
+        write!(f, "trail          {}", counted(trail.people, "person", "people"))?;
         let counts = [
             ("not settled", trail.unsettled),
             ("out of scope", trail.out_of_scope),

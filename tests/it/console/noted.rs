@@ -33,6 +33,33 @@ async fn note(world: &World, note: &Note, number: u32) {
 }
 
 #[tokio::test]
+async fn what_cannot_be_read_of_a_person_is_named() {
+    let world = World::start().await;
+    let user = world.user(0);
+    world.sim.tenant().change_photo(guid(user)).unwrap();
+    world.settle().await;
+    let console = OpenConsole::reading(&world).await;
+    let visitor = console.enter().await;
+    let damaged = [format!("state/{}", names::head(user)), format!("receipts/{user}/00000001.ad.json")];
+    let kept = damaged.each_ref().map(|name| std::fs::read(world.dir().join(name)).unwrap());
+    for name in &damaged {
+        std::fs::write(world.dir().join(name), b"{}").unwrap();
+    }
+    let page = visitor.page(&format!("/people/{user}")).await;
+    for name in &damaged {
+        assert!(page.contains(&format!("{name} cannot be read")), "{name} is missing in {page}");
+    }
+    let history = photorelay_core::history::of_user(&*world.storage().blobs, user).await.unwrap();
+    let unreadable = history.events.iter().filter(|event| event.at.is_none()).count();
+    assert_eq!(unreadable, 2, "{history:?}");
+    for (name, bytes) in damaged.iter().zip(kept) {
+        std::fs::write(world.dir().join(name), bytes).unwrap();
+    }
+    console.close().await;
+    world.end().await;
+}
+
+#[tokio::test]
 async fn what_was_replaced_or_undone_after_it_was_written_is_shown_as_such() {
     let world = World::start().await;
     let user = world.user(0);

@@ -53,6 +53,11 @@ pub async fn of_user(blobs: &dyn BlobStore, user: UserId) -> Result<UserHistory,
                 }
             }
         }
+        if let Some(why) = heads::unreadable(blobs, user).await? {
+            let newest = events.iter().map(|event| event.seq).max().unwrap_or_default();
+            let blob = format!("{}/{}", Container::State, names::head(user));
+            events.push(unreadable(newest, None, blob, why));
+        }
         events.extend(acts_of(blobs, user).await?);
     }
     events.sort_by_key(|event| (event.at, event.rank(), event.seq));

@@ -82,15 +82,19 @@ pub const SETTINGS: &[&str] = &[
     "PHOTORELAY_WRITES_PER_MINUTE",
 ];
 
+const PREFIX: &str = "PHOTORELAY_";
+
 /// Used by the tests, which start programs with everything that was set for themselves.
 const OF_TESTS: &str = "PHOTORELAY_TEST_";
 
 /// What is wrong with a name, if it looks like a setting and is none.
 pub(super) fn problem(name: &str) -> Option<String> {
-    if !name.starts_with("PHOTORELAY_") || name.starts_with(OF_TESTS) || SETTINGS.contains(&name) {
+    let own = name.strip_prefix(PREFIX)?;
+    if name.starts_with(OF_TESTS) || SETTINGS.contains(&name) {
         return None;
     }
-    let alike = SETTINGS.iter().map(|known| (strsim::jaro_winkler(name, known), known));
+    // What all names have in common makes none of them alike.
+    let alike = SETTINGS.iter().map(|known| (strsim::jaro_winkler(own, known.trim_start_matches(PREFIX)), known));
     let alike = alike.filter(|(resemblance, _)| *resemblance >= RESEMBLANCE);
     Some(match alike.max_by(|(one, _), (other, _)| one.total_cmp(other)) {
         Some((_, known)) => format!("{name} is not a setting: did you mean {known}?"),
@@ -112,6 +116,9 @@ mod tests {
         ] {
             let problem = problem(mistyped).unwrap();
             assert_eq!(problem, format!("{mistyped} is not a setting: did you mean {meant}?"));
+        }
+        for far in ["PHOTORELAY_FOO", "PHOTORELAY_"] {
+            assert_eq!(problem(far), Some(format!("{far} is not a setting")));
         }
         for known in SETTINGS.iter().chain(&["PHOTORELAY_TEST_SEED", "HOME", "PhotoStorage__path"]) {
             assert_eq!(problem(known), None);

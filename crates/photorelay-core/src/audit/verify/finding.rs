@@ -103,6 +103,22 @@ pub enum Problem {
 }
 
 impl Finding {
+    /// The entry that it is about, also if only the name of a receipt says which.
+    pub fn about(&self) -> Option<u32> {
+        let of_receipt = |blob: &str| {
+            let name = blob.strip_prefix(Container::Receipts.as_str())?.strip_prefix('/')?;
+            Some(names::parse_receipt(name)?.seq)
+        };
+        self.seq.or_else(|| match &self.problem {
+            Problem::ReceiptContradicts { receipt, .. }
+            | Problem::ReceiptMissing { receipt, .. }
+            | Problem::ReceiptChanged { receipt, .. }
+            | Problem::EvidenceUnreadable { blob: receipt, .. }
+            | Problem::ForeignBlob { blob: receipt } => of_receipt(receipt),
+            _ => None,
+        })
+    }
+
     pub(super) fn of(user: UserId, seq: impl Into<Option<u32>>, problem: Problem) -> Self {
         Self { user: Some(user), seq: seq.into(), problem }
     }
@@ -150,6 +166,11 @@ impl fmt::Display for Problem {
 }
 
 impl Problem {
+    /// What is wrong, without what to do about it.
+    pub fn says(&self) -> String {
+        fmt::from_fn(|f| self.describe(f)).to_string()
+    }
+
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Problem::EntryMissing => f.write_str("the entry is missing"),

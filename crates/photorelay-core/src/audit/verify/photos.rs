@@ -67,16 +67,25 @@ pub(super) async fn verify(
             named.insert(blob.name);
         }
     }
-    unreferenced(blobs, traces, &named, report).await
+    let strays = unreferenced(blobs, traces, &named, report).await?;
+    // An entry that cannot be read may name them.
+    let is_whole = trail.last().is_none_or(|newest| newest.entry.seq as usize == trail.len());
+    match is_whole && trail.len() == traces.entries.len() {
+        true => report.unreferenced += strays,
+        false => report.unattributed += strays,
+    }
+    Ok(())
 }
 
 /// A blob that no entry names was left by a worker that ended before it could commit, if its bytes are those of its name.
+/// Returns how many there are.
 async fn unreferenced(
     blobs: &dyn BlobStore,
     traces: &Traces,
     named: &HashSet<String>,
     report: &mut Report,
-) -> Result<(), StoreError> {
+) -> Result<u64, StoreError> {
+    let mut strays = 0;
     for stray in traces.photos.iter().filter(|blob| !named.contains(&blob.name)) {
         let is_whole = match names::parse_photo_blob(&stray.name) {
             None => false,
@@ -89,11 +98,11 @@ async fn unreferenced(
             },
         };
         match is_whole {
-            true => report.unreferenced += 1,
+            true => strays += 1,
             false => report.find(traces.user, None, Problem::ForeignBlob { blob: shown(&stray.name) }),
         }
     }
-    Ok(())
+    Ok(strays)
 }
 
 fn shown(name: &str) -> String {

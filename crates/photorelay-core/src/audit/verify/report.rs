@@ -15,6 +15,8 @@ pub struct Report {
     /// Photos and renditions that match their digests and that no entry names: left by a worker that ended between
     /// storing a photo and committing its entry.
     pub unreferenced: u64,
+    /// The same of users with an entry that is missing or cannot be read: it may be the one that names them.
+    pub unattributed: u64,
     pub checkpoints: u64,
     /// The day and digest of the newest checkpoint, to compare with the digest that was logged when it was taken.
     pub newest_checkpoint: Option<(Date, Digest)>,
@@ -35,6 +37,7 @@ impl Report {
         self.entries += other.entries;
         self.blobs += other.blobs;
         self.unreferenced += other.unreferenced;
+        self.unattributed += other.unattributed;
         self.findings.extend(other.findings);
     }
 }
