@@ -71,9 +71,8 @@ impl Diagnosis {
 
     /// The diagnosis of an invalid configuration, with which nothing else can be checked.
     pub fn of_problems(problems: &Problems) -> Self {
-        let lines = problems.to_string();
-        let lines = lines.lines().map(str::trim).filter(|line| !line.is_empty());
-        Self(lines.map(|line| CheckResult::error("configuration", line, "correct the environment")).collect())
+        let found = problems.all().iter();
+        Self(found.map(|problem| CheckResult::error("configuration", problem, "correct the environment")).collect())
     }
 }
 

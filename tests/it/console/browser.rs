@@ -63,7 +63,9 @@ impl Browser {
 
     pub(crate) async fn dark(&self, dark: bool) {
         let value = if dark { "dark" } else { "light" };
-        let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": value }] });
+        // Without motion: a colour on its way to another one is neither.
+        let calm = json!({ "name": "prefers-reduced-motion", "value": "reduce" });
+        let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": value }, calm] });
         self.devtools("Emulation.setEmulatedMedia", features).await;
     }
 

@@ -79,7 +79,10 @@ async fn a_key_in_parentheses_is_the_same_as_a_key_of_its_own() {
 async fn what_graph_has_and_the_simulator_has_not_is_answered_by_a_sentence_that_says_so() {
     let bench = bench(SimConfig::default()).await;
     let cases = [
-        ("/users?$filter=userType%20eq%20'Member'", "the query option '$filter' of /v1.0/users"),
+        (
+            "/users?$filter=userType%20eq%20'Member'",
+            "a $filter of another form than startsWith(property,'text') or ...",
+        ),
         ("/users?$count=true", "the query option '$count' of /v1.0/users"),
         ("/users?$orderby=displayName", "the query option '$orderby' of /v1.0/users"),
         ("/users/delta?$filter=id%20eq%20'x'", "the query option '$filter' of /v1.0/users/delta"),

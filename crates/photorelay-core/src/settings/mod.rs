@@ -85,6 +85,13 @@ impl fmt::Debug for Environment {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems(Vec<String>);
 
+impl Problems {
+    /// Each of them, as a sentence without its end.
+    pub fn all(&self) -> &[String] {
+        &self.0
+    }
+}
+
 impl std::error::Error for Problems {}
 
 impl fmt::Display for Problems {
