@@ -90,7 +90,7 @@ async fn after_forget_no_file_of_the_store_or_the_folder_shows_the_person() {
     assert_eq!(pictures(&world).len(), 6, "these and the file in the folder: {:#?}", pictures(&world));
 
     let told = forgotten(&world, user).await;
-    assert!(told.contains("deleted 4 blobs") && told.contains("deleted 1 values"), "{told}");
+    assert!(told.contains("deleted 4 blobs") && told.contains("deleted 1 value "), "{told}");
     assert!(told.contains("left    0 blobs"), "{told}");
     world.settle().await;
     assert_eq!(pictures(&world), Vec::<PathBuf>::new());
