@@ -119,7 +119,13 @@ fn the_list_of_settings_is_what_the_programs_read() {
     };
     let quoted: Vec<&str> = code.split('"').filter(is_name).collect();
     let unlisted: BTreeSet<&&str> = quoted.iter().filter(|name| !SETTINGS.contains(name)).collect();
-    let mistyped = ["PHOTORELAY_DRYRUN", "PHOTORELAY_LDAP_URL", "PHOTORELAY_TENANTID", "PHOTORELAY_WRITE_PER_DAY"];
+    let mistyped = [
+        "PHOTORELAY_DRYRUN",
+        "PHOTORELAY_FOO",
+        "PHOTORELAY_LDAP_URL",
+        "PHOTORELAY_TENANTID",
+        "PHOTORELAY_WRITE_PER_DAY",
+    ];
     let unlisted: Vec<_> = unlisted.into_iter().filter(|name| !mistyped.contains(name)).collect();
     assert_eq!(unlisted, [&"PHOTORELAY_TEST_SEED"], "settings/known.rs lacks them");
     for name in SETTINGS {
