@@ -123,6 +123,9 @@ pub(super) async fn decide(State(console): State<Arc<ConsoleState>>, form: FormF
         "reject" => (Verdict::Rejected, false),
         "approve-all" => (Verdict::Approved, true),
         "reject-all" => (Verdict::Rejected, true),
+        "nothing" => {
+            return Ok(done(&console, &back, Err("Enter decides nothing: use one of the buttons.".to_owned())));
+        }
         _ => return Err(PageError::Refused("The form says neither approve nor reject.".to_owned())),
     };
     if everything {

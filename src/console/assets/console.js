@@ -52,6 +52,8 @@
   const inText = (target) => inField(target) && target.type !== "checkbox";
 
   document.addEventListener("keydown", (event) => {
+    // Enter decides nothing, and keeps what is chosen.
+    if (event.key === "Enter" && event.target.matches("#sheet input, .everything input")) event.preventDefault();
     if (event.ctrlKey || event.altKey || event.metaKey) return;
     if (boxes.length > 0 && !inText(event.target) && inSheet(event.key)) event.preventDefault();
     if (event.key === "/" && !inText(event.target)) {

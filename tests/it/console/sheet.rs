@@ -108,6 +108,14 @@ async fn what_was_undone_can_still_be_approved() {
     for text in ["rejected by ada: ticket 4711", "cleared</span>", "no photo</span>"] {
         assert!(page.contains(text), "{text:?} is missing in {page}");
     }
+    // Enter sends the first button of a form, which decides nothing.
+    let first = page.split_once("id=\"sheet\"").unwrap().1.split_once("<button").unwrap().1;
+    assert!(first.starts_with(" name=\"verdict\" value=\"nothing\" hidden>"), "{first}");
+    let key = format!("ad/{}/1/{}", pending.user_id, pending.value);
+    let answer = visitor.post("/approvals", &[("verdict", "nothing"), ("item", &key)]).await;
+    assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+    assert!(visitor.page("/approvals").await.contains("Enter decides nothing"));
+    assert_eq!(store(&world).decided(&pending).await.unwrap().unwrap().verdict, Verdict::Rejected);
     let item = format!("approve ad/{}/1/{}", pending.user_id, pending.value);
     assert_eq!(visitor.post("/approvals", &[("one", &item)]).await.status(), StatusCode::SEE_OTHER);
     let decided = store(&world).decided(&pending).await.unwrap().unwrap();
