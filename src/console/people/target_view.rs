@@ -64,11 +64,18 @@ pub(super) async fn read(
             note.as_ref().and_then(|note| Some((note.shows?.sha256, note.seq, note.at, note.agent.clone())));
         // Which of the two was read later counts.
         let said = receipt_says.into_iter().chain(note_says).max_by_key(|(_, _, at, _)| *at);
+        // A note that nothing was done leaves what was written as it was.
+        let is_as_written = |receipt: &Receipt| {
+            note.as_ref().is_none_or(|note| {
+                note.undone.is_none() && note.shows.is_none_or(|shown| shown.sha256 == receipt.after)
+            })
+        };
+        let can_be_undone = newest.filter(|receipt| is_as_written(receipt)).map(|receipt| receipt.seq);
         let shown = said.as_ref().map(|(value, ..)| *value);
         let read = said.map(|(_, seq, at, server)| ReadOnce { seq, at: Moment(at), server });
         views.push(TargetView {
             shows: shown.flatten().map(|value| album.picture(value)),
-            can_be_undone: newest.filter(|_| note.is_none()).map(|receipt| receipt.seq),
+            can_be_undone,
             read,
             note: note.map(|note| NoteView {
                 seq: note.seq,
