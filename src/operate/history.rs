@@ -5,9 +5,7 @@ use std::io::Write;
 
 use anyhow::{Result, bail};
 use jiff::Timestamp;
-use photorelay_core::contract::{
-    ApprovalReason, CaptureStatus, CauseKind, EntryKind, Head, NoteKind, Outcome, Succession, Verdict,
-};
+use photorelay_core::contract::{ApprovalReason, CaptureStatus, Head, Succession, Verdict};
 use photorelay_core::history::{self, HistoryEvent, HistoryFact, LastShown, UserHistory};
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::storage::Storage;
@@ -58,7 +56,7 @@ fn print(event: &HistoryEvent, out: &mut dyn Write) -> std::io::Result<()> {
         (None, reason) => reason.clone(),
     };
     if let HistoryFact::Entry { kind: of, cause: by, sha256, pixels } = &event.fact {
-        let (kind, cause) = (kind(*of), cause(*by));
+        let (kind, cause) = (of.word(), by.word());
         let digest = sha256.map_or("-".to_owned(), short);
         let pixels = pixels.map_or("-".to_owned(), |(width, height)| format!("{width}x{height}"));
         writeln!(out, "{seq:>4}  {time:<20}  {kind:<9}  {cause:<12}  {digest:<12}  {pixels}")?;
@@ -76,7 +74,7 @@ fn print(event: &HistoryEvent, out: &mut dyn Write) -> std::io::Result<()> {
 /// What happened in a target.
 pub(crate) fn fact(fact: &HistoryFact) -> String {
     match fact {
-        HistoryFact::Entry { kind: of, .. } => kind(*of).to_owned(),
+        HistoryFact::Entry { kind: of, .. } => of.word().to_owned(),
         HistoryFact::Decided { verdict, held_for, .. } => {
             let what = match held_for {
                 ApprovalReason::Removal => "the removal",
@@ -88,14 +86,10 @@ pub(crate) fn fact(fact: &HistoryFact) -> String {
                 Verdict::Rejected => format!("rejected {what}"),
             }
         }
-        HistoryFact::Noted { note, .. } => match note {
-            NoteKind::DryRun => "dry run".to_owned(),
-            NoteKind::OutOfScope => "out of scope".to_owned(),
-            NoteKind::Held => "held".to_owned(),
-        },
+        HistoryFact::Noted { note, .. } => note.words().to_owned(),
         HistoryFact::Undone { after: Some(value), .. } => format!("undone, put back {}", short(*value)),
         HistoryFact::Undone { after: None, .. } => "undone, cleared".to_owned(),
-        HistoryFact::Processed { outcome: of, server, .. } => format!("{} on {server}", outcome(*of)),
+        HistoryFact::Processed { outcome: of, server, .. } => format!("{} on {server}", of.word()),
         HistoryFact::Unreadable { blob } => format!("{blob} cannot be read"),
     }
 }
@@ -135,31 +129,4 @@ fn state_of(head: &Head) -> String {
 
 fn short(digest: Digest) -> String {
     digest.to_string().chars().take(12).collect()
-}
-
-fn kind(kind: EntryKind) -> &'static str {
-    match kind {
-        EntryKind::Captured => "captured",
-        EntryKind::Removed => "removed",
-        EntryKind::Restored => "restored",
-        EntryKind::Forgotten => "forgotten",
-        EntryKind::Refused => "refused",
-    }
-}
-
-fn cause(cause: CauseKind) -> &'static str {
-    match cause {
-        CauseKind::Notification => "notification",
-        CauseKind::Sweep => "sweep",
-        CauseKind::Operator => "operator",
-    }
-}
-
-fn outcome(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Written => "written",
-        Outcome::Unchanged => "unchanged",
-        Outcome::Superseded => "superseded",
-        Outcome::Refused => "refused",
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use photorelay_core::contract::{Note, NoteKind, Receipt};
+use photorelay_core::contract::{Note, Receipt};
 use photorelay_core::documents;
 use photorelay_core::names::{self, Container};
 
@@ -79,7 +79,7 @@ pub(super) async fn read(
             read,
             note: note.map(|note| NoteView {
                 seq: note.seq,
-                kind: kind(note.note),
+                kind: note.note.words(),
                 reason: note.reason,
                 undone: note.undone.map(|undone| match undone.reason {
                     Some(reason) => format!("undone by {}: {reason}", undone.by),
@@ -91,12 +91,4 @@ pub(super) async fn read(
         });
     }
     Ok(views)
-}
-
-fn kind(kind: NoteKind) -> &'static str {
-    match kind {
-        NoteKind::DryRun => "dry run",
-        NoteKind::OutOfScope => "out of scope",
-        NoteKind::Held => "held",
-    }
 }

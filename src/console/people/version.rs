@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use photorelay_core::contract::{AuditEntry, CauseKind, EntryKind, Outcome, Receipt};
+use photorelay_core::contract::{AuditEntry, CauseKind, Receipt};
 use photorelay_core::id::{Digest, UserId};
 
 use super::way::Way;
@@ -113,7 +113,7 @@ impl Version {
         Self {
             seq: entry.seq,
             at: Moment(entry.observed_at),
-            kind: kind(entry.kind),
+            kind: entry.kind.word(),
             cause: cause(entry.cause.kind),
             reason: entry.reason.clone(),
             by: entry.by.clone(),
@@ -132,7 +132,7 @@ impl ReceiptView {
     fn of(receipt: &Receipt, observed_at: Timestamp, album: &Album) -> Self {
         Self {
             target: receipt.target.clone(),
-            outcome: outcome(receipt.outcome),
+            outcome: receipt.outcome.word(),
             reason: receipt.reason.clone(),
             server: receipt.server.clone(),
             agent: receipt.agent.clone(),
@@ -152,29 +152,10 @@ pub(super) fn in_milliseconds(span: SignedDuration) -> String {
     }
 }
 
-fn kind(kind: EntryKind) -> &'static str {
-    match kind {
-        EntryKind::Captured => "captured",
-        EntryKind::Removed => "removed",
-        EntryKind::Restored => "restored",
-        EntryKind::Forgotten => "forgotten",
-        EntryKind::Refused => "refused",
-    }
-}
-
 fn cause(kind: CauseKind) -> &'static str {
     match kind {
         CauseKind::Notification => "a notification",
         CauseKind::Sweep => "a sweep",
         CauseKind::Operator => "an operator",
-    }
-}
-
-fn outcome(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Written => "written",
-        Outcome::Unchanged => "unchanged",
-        Outcome::Superseded => "superseded",
-        Outcome::Refused => "refused",
     }
 }

@@ -90,6 +90,17 @@ pub enum EntryKind {
 }
 
 impl EntryKind {
+    /// As operators, logs and metrics name it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Captured => "captured",
+            Self::Removed => "removed",
+            Self::Restored => "restored",
+            Self::Forgotten => "forgotten",
+            Self::Refused => "refused",
+        }
+    }
+
     /// Whether entries of this kind are announced to targets. Of a user who was forgotten, copies have to be erased.
     pub fn concerns_targets(self) -> bool {
         !matches!(self, EntryKind::Refused)
@@ -105,6 +116,17 @@ pub struct Cause {
     /// When the notification was accepted, the sweep found a difference, or the command began.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<Timestamp>,
+}
+
+impl CauseKind {
+    /// As operators and metrics name it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Notification => "notification",
+            Self::Sweep => "sweep",
+            Self::Operator => "operator",
+        }
+    }
 }
 
 impl Cause {

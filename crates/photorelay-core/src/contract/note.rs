@@ -37,6 +37,17 @@ pub enum NoteKind {
     Held,
 }
 
+impl NoteKind {
+    /// As operators read it.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::DryRun => "dry run",
+            Self::OutOfScope => "out of scope",
+            Self::Held => "held",
+        }
+    }
+}
+
 /// A value that was read from a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShownValue {

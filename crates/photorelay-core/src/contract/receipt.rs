@@ -69,6 +69,16 @@ impl Receipt {
 }
 
 impl Outcome {
+    /// As operators and metrics name it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Written => "written",
+            Self::Unchanged => "unchanged",
+            Self::Superseded => "superseded",
+            Self::Refused => "refused",
+        }
+    }
+
     /// Whether the target showed the entry's value then.
     pub fn is_shown(self) -> bool {
         matches!(self, Self::Written | Self::Unchanged)

@@ -3,7 +3,6 @@
 use std::fmt;
 
 use super::{EntryHops, Hop, HopKind, HopsEnd, TargetHops};
-use crate::contract::NoteKind;
 
 impl fmt::Display for HopKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -31,7 +30,7 @@ impl fmt::Display for TargetHops {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.state {
             HopsEnd::Receipt { outcome, reason, agent, server, .. } => {
-                let outcome = format!("{outcome:?}").to_lowercase();
+                let outcome = outcome.word();
                 write!(f, "to {}: {outcome} by {agent} on {server}", self.target)?;
                 if let Some(reason) = reason {
                     write!(f, " ({reason})")?;
@@ -44,11 +43,7 @@ impl fmt::Display for TargetHops {
                 }
             }
             HopsEnd::Noted { note, reason, agent, at, undone: None } => {
-                let note = match note {
-                    NoteKind::DryRun => "dry run",
-                    NoteKind::OutOfScope => "out of scope",
-                    NoteKind::Held => "held",
-                };
+                let note = note.words();
                 let not_there = if self.hops.is_empty() { "not written" } else { "written and replaced since, found" };
                 write!(f, "to {}: {not_there} by {agent} at {at:.3} ({note}: {reason})", self.target)?;
             }
@@ -66,7 +61,7 @@ impl fmt::Display for TargetHops {
 
 impl fmt::Display for EntryHops {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = format!("{:?}", self.kind).to_lowercase();
+        let kind = self.kind.word();
         write!(f, "{}  entry {}, {kind}", self.user_id, self.seq)?;
         if let Some(trace) = &self.trace_id {
             write!(f, ", trace {trace}")?;

@@ -44,18 +44,7 @@ pub fn looked(outcome: &'static str, took: Duration) {
 
 /// An entry was committed to the audit trail, with its cause.
 pub fn committed(kind: EntryKind, cause: CauseKind) {
-    let kind = match kind {
-        EntryKind::Captured => "captured",
-        EntryKind::Removed => "removed",
-        EntryKind::Restored => "restored",
-        EntryKind::Forgotten => "forgotten",
-        EntryKind::Refused => "refused",
-    };
-    let cause = match cause {
-        CauseKind::Notification => "notification",
-        CauseKind::Sweep => "sweep",
-        CauseKind::Operator => "operator",
-    };
+    let (kind, cause) = (kind.word(), cause.word());
     event!(target: TARGET, Level::INFO, monotonic_counter.photorelay.commits = 1_u64, kind, cause);
 }
 
@@ -68,13 +57,7 @@ pub fn announced(messages: usize) {
 
 /// The agent wrote a receipt; `observed_at` is when Graph returned the photo, unless the target has shown it before.
 pub fn received(outcome: Outcome, observed_at: Option<Timestamp>, now: Timestamp) {
-    let word = match outcome {
-        Outcome::Written => "written",
-        Outcome::Unchanged => "unchanged",
-        Outcome::Superseded => "superseded",
-        Outcome::Refused => "refused",
-    };
-    written_back(word);
+    written_back(outcome.word());
     if let (Outcome::Written, Some(observed_at)) = (outcome, observed_at) {
         // The clocks of two machines may differ by a little.
         let latency = now.duration_since(observed_at).as_secs_f64().max(0.0);
