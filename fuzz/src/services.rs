@@ -82,7 +82,7 @@ pub fn functions(store: &Arc<MemoryStore>) -> Arc<Functions> {
     let graph = Arc::new(impatient_graph("http://127.0.0.1:9/v1.0"));
     let (storage, targets) = (store.storage(), Targets::default());
     let client_states = Arc::new(ClientStates::new(CLIENT_STATE, None));
-    let client_state = SecretString::from(CLIENT_STATE);
+    let client_state = Some(SecretString::from(CLIENT_STATE));
     let subscribe = Arc::new(Subscribe::new(Arc::clone(&graph), None, client_state, None, Clock::system()));
     Arc::new(Functions {
         notify: Notify::new(Arc::clone(&storage.queues), tenant, Arc::clone(&client_states)),

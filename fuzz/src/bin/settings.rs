@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use photorelay::config::{AppConfig, read_storage};
+use photorelay::config::{AppConfig, ConfigPurpose, read_storage};
 use photorelay_agent::config::AgentConfig;
 use photorelay_core::settings::{Environment, Problems};
 use photorelay_fuzz::{Limits, SECRET, assert_tells_no_secret, guard, watch_panics};
@@ -24,7 +24,8 @@ fuzz_target!(init: watch_panics(), |input: &[u8]| {
         let Ok(text) = str::from_utf8(input) else { return };
         let environment: Environment =
             text.lines().filter_map(|line| line.split_once('=')).filter_map(setting).collect();
-        judge(AppConfig::read(&environment));
+        judge(AppConfig::read(&environment, ConfigPurpose::Notifications));
+        judge(AppConfig::read(&environment, ConfigPurpose::Command));
         judge(AgentConfig::read(&environment));
         judge(read_storage(&environment));
     });
