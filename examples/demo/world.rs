@@ -8,19 +8,18 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use graph_sim::Sim;
 use photorelay::app::App;
-use photorelay::config::{AppConfig, GraphSettings, NotificationDelivery};
+use photorelay::config::AppConfig;
 use photorelay::console::Console;
 use photorelay::jobs::notify::checks;
 use photorelay_agent::agent::Agent;
 use photorelay_core::contract::{CauseKind, FetchPolicy};
-use photorelay_core::entra::CredentialConfig;
 use photorelay_core::id::{TenantId, UserId};
 use photorelay_core::names::{CHECKS_QUEUE, WRITEBACKS_QUEUE};
 use photorelay_core::operator::OperatorName;
 use photorelay_core::photo::{self, RenditionSpec};
-use photorelay_core::settings::StorageSettings;
 use photorelay_core::storage::Storage;
 use photorelay_core::trace::TraceContext;
+use testkit::world::configuration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -47,7 +46,10 @@ impl World {
         let sim = Sim::start(graph_sim::SimConfig { users, ..graph_sim::SimConfig::default() }).await?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let public_url = Url::parse(&format!("http://{}", listener.local_addr()?))?;
-        let config = configuration(&sim, dir, public_url)?;
+        let mut config = configuration(&sim, dir, public_url);
+        config.notifications.client_state = Some(format!("{:032x}", fastrand::u128(..)).into());
+        // A few people who change their photos all the time are the point of a demo.
+        config.capture.captures_per_day = u32::MAX;
         let app = App::build(&config).await?;
         let storage = app.storage.clone();
         let target = match in_directory {
@@ -172,28 +174,4 @@ impl World {
         }
         Ok(())
     }
-}
-
-fn configuration(sim: &Sim, dir: &Path, public_url: Url) -> Result<AppConfig> {
-    let credential = CredentialConfig::ClientSecret {
-        tenant_id: sim.tenant_id().to_string(),
-        client_id: sim.client_id().to_string(),
-        secret: sim.client_secret().into(),
-    };
-    let graph = GraphSettings {
-        tenant_id: TenantId::from_uuid(sim.tenant_id()),
-        credential,
-        url: Url::parse(&sim.graph_url())?,
-        authority_url: Url::parse(&sim.authority_url())?,
-        identity_extra: Default::default(),
-    };
-    let mut config = AppConfig::with_defaults(
-        graph,
-        StorageSettings::Embedded { path: dir.to_owned() },
-        format!("{:032x}", fastrand::u128(..)).into(),
-    );
-    config.notifications.delivery = Some(NotificationDelivery::Webhook(public_url));
-    // A few people who change their photos all the time are the point of a demo.
-    config.capture.captures_per_day = u32::MAX;
-    Ok(config)
 }

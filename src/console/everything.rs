@@ -7,13 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use photorelay_core::approvals::{ApprovalChoice, ApprovalError, Approvals};
+use photorelay_core::approvals::{ApprovalChoice, ApprovalError, Approvals, HeldUsers};
 use photorelay_core::contract::Verdict;
 use photorelay_core::id::UserId;
-use photorelay_core::names::{Container, HELD_PREFIX};
 use photorelay_core::operator::OperatorSignature;
 use photorelay_core::storage::Storage;
-use photorelay_core::store::{Pager, StoreError};
+use photorelay_core::store::StoreError;
 use tokio_util::sync::CancellationToken;
 
 use super::detached::DetachedWork;
@@ -108,14 +107,8 @@ struct DecidingRun {
 impl DecidingRun {
     /// False if it was stopped.
     async fn all(&mut self, storage: &Storage, stop: &CancellationToken) -> Result<bool, StoreError> {
-        let mut listed = Pager::new(&*storage.blobs, Container::Agents, HELD_PREFIX, |blob| {
-            blob.name.strip_prefix(HELD_PREFIX)?.split_once('/')?.0.parse::<UserId>().ok()
-        });
-        let mut previous = None;
-        while let Some(user) = listed.next().await? {
-            if previous.replace(user) == Some(user) {
-                continue;
-            }
+        let mut held = HeldUsers::new(&*storage.blobs);
+        while let Some(user) = held.next().await? {
             if stop.is_cancelled() {
                 return Ok(false);
             }

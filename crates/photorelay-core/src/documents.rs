@@ -22,6 +22,16 @@ pub enum Document<C> {
     Valid(C),
 }
 
+impl<C> Document<C> {
+    /// For those to whom an unreadable document is as good as none.
+    pub fn valid(self) -> Option<C> {
+        match self {
+            Self::Valid(document) => Some(document),
+            Self::Absent | Self::Unreadable(_) => None,
+        }
+    }
+}
+
 /// Reads a document and distinguishes an absent one from an unreadable one.
 pub async fn inspect<C: Contract>(
     blobs: &dyn BlobStore,

@@ -11,22 +11,21 @@ use crate::store::{BlobStore, Metadata, StoreError};
 
 /// Reads the head; `None` if it does not exist or cannot be read.
 pub async fn read(blobs: &dyn BlobStore, user: UserId) -> Result<Option<Head>, StoreError> {
-    let head: Option<Head> = documents::read(blobs, Container::State, &names::head(user)).await?;
-    Ok(head.filter(|head| {
-        let is_own = head.user_id == user;
-        if !is_own {
-            tracing::warn!(user.id = %user, "the head names another user and is rebuilt from the trail");
+    Ok(match inspect(blobs, user).await? {
+        Document::Valid(head) => Some(head),
+        Document::Absent => None,
+        Document::Unreadable(reason) => {
+            tracing::warn!(user.id = %user, reason, "the head is unreadable and is rebuilt from the trail");
+            None
         }
-        is_own
-    }))
+    })
 }
 
-/// Why the head says nothing, if there is one that cannot be read.
-pub async fn unreadable(blobs: &dyn BlobStore, user: UserId) -> Result<Option<String>, StoreError> {
+/// Reads the head, and says why one that is there says nothing.
+pub async fn inspect(blobs: &dyn BlobStore, user: UserId) -> Result<Document<Head>, StoreError> {
     Ok(match documents::inspect::<Head>(blobs, Container::State, &names::head(user)).await? {
-        Document::Absent => None,
-        Document::Valid(head) => (head.user_id != user).then(|| "it names another user".to_owned()),
-        Document::Unreadable(why) => Some(why),
+        Document::Valid(head) if head.user_id != user => Document::Unreadable("it names another user".to_owned()),
+        found => found,
     })
 }
 

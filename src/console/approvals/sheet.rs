@@ -3,12 +3,10 @@
 use std::collections::BTreeSet;
 
 use futures::stream::{self, StreamExt as _};
-use photorelay_core::approvals::Approvals;
+use photorelay_core::approvals::{Approvals, HeldUsers};
 use photorelay_core::audit;
 use photorelay_core::contract::Verdict;
 use photorelay_core::id::UserId;
-use photorelay_core::names::{Container, HELD_PREFIX};
-use photorelay_core::store::Pager;
 
 use super::filter::SheetFilter;
 use super::item::HeldView;
@@ -76,15 +74,9 @@ impl Sheet {
 
 /// The next users of whom something is held, and how many there are in all.
 async fn users(console: &ConsoleState, after: Option<UserId>) -> Result<(Vec<UserId>, HeldCount), PageError> {
-    let mut listed = Pager::new(&*console.storage.blobs, Container::Agents, HELD_PREFIX, |blob| {
-        let (user, _) = blob.name.strip_prefix(HELD_PREFIX)?.split_once('/')?;
-        user.parse::<UserId>().ok()
-    });
-    let (mut next, mut previous, mut counted) = (BTreeSet::new(), None, 0);
-    while let Some(user) = listed.next().await? {
-        if previous.replace(user) == Some(user) {
-            continue;
-        }
+    let mut held = HeldUsers::new(&*console.storage.blobs);
+    let (mut next, mut counted) = (BTreeSet::new(), 0);
+    while let Some(user) = held.next().await? {
         if after.is_none_or(|after| user > after) && next.len() < MAX_READ {
             next.insert(user);
         }

@@ -6,10 +6,11 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use photorelay_core::audit::{self, AuditError, Committed};
 use photorelay_core::contract::{AuditEntry, CaptureStatus, EntryKind, Head, Receipt, Succession};
 use photorelay_core::documents::{self, Document};
+use photorelay_core::history;
 use photorelay_core::hops;
 use photorelay_core::id::UserId;
 use photorelay_core::names::{self, Container, ReceiptName};
-use photorelay_core::store::{BlobStore, StoreError, list_all};
+use photorelay_core::store::{BlobStore, StoreError};
 use photorelay_core::{heads, receipts};
 
 use super::act::{self, ActView};
@@ -69,7 +70,7 @@ impl Dossier {
         let blobs = &*console.storage.blobs;
         let (sequence, head, names) = tokio::try_join!(
             async { audit::sequence_numbers(blobs, user).await.map_err(PageError::from) },
-            async { heads::read(blobs, user).await.map_err(PageError::from) },
+            async { heads::inspect(blobs, user).await.map_err(PageError::from) },
             async { receipts::names_of(blobs, user).await.map_err(PageError::from) },
         )?;
         let wanted: Vec<u32> =
@@ -85,9 +86,10 @@ impl Dossier {
         // Those that count come last.
         wanted_receipts.drain(..wanted_receipts.len().saturating_sub(MAX_RECEIPTS));
         let receipts = read_receipts(blobs, wanted_receipts, &mut unreadable).await?;
-        if let Some(why) = heads::unreadable(blobs, user).await?.filter(|_| newest_page) {
+        if let (Document::Unreadable(why), true) = (&head, newest_page) {
             unreadable.push(format!("{}/{} cannot be read: {why}", Container::State, names::head(user)));
         }
+        let head = head.valid();
         let album = Album::of(user, &entries);
         let identity = entries.first().map(|entry| entry.identity.clone()).unwrap_or_default();
         let current = if newest_page { entries.iter().find(|entry| entry.kind != EntryKind::Refused) } else { None };
@@ -121,7 +123,7 @@ impl Dossier {
             head: head.as_ref().map(HeadView::of),
             targets,
             acts,
-            successions: successions(blobs, user).await?,
+            successions: history::successions(blobs, user).await?,
         })
     }
 }
@@ -165,14 +167,6 @@ async fn read_receipts(
         }
     });
     Ok(valid.collect())
-}
-
-async fn successions(blobs: &dyn BlobStore, user: UserId) -> Result<Vec<Succession>, PageError> {
-    let mut found = Vec::new();
-    for listed in list_all(blobs, Container::Agents, &names::successions_prefix(user)).await? {
-        found.extend(documents::read(blobs, Container::Agents, &listed.name).await?);
-    }
-    Ok(found)
 }
 
 impl HeadView {

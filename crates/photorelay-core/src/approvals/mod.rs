@@ -5,6 +5,7 @@
 //! Nothing here writes to a target, and no decision is ever replaced: a later one stands beside it, and counts.
 
 pub mod decisions;
+mod held_users;
 mod store;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use crate::receipts;
 use crate::rights::{Grant, ScopedBlobs};
 use crate::storage::Storage;
 use crate::store::StoreError;
+pub use held_users::HeldUsers;
 pub use store::ApprovalStore;
 
 /// Why something was not decided. The storage apart, an operator has to look.

@@ -23,6 +23,7 @@ use crate::store::{BlobStore, StoreError, list_all};
 pub async fn of_user(blobs: &dyn BlobStore, user: UserId) -> Result<UserHistory, StoreError> {
     let mut events = Vec::new();
     let mut made: BTreeMap<Digest, u32> = BTreeMap::new();
+    let head = heads::inspect(blobs, user).await?;
     for seq in audit::sequence_numbers(blobs, user).await? {
         match audit::read(blobs, user, seq).await {
             Ok(Some(committed)) => {
@@ -53,10 +54,10 @@ pub async fn of_user(blobs: &dyn BlobStore, user: UserId) -> Result<UserHistory,
                 }
             }
         }
-        if let Some(why) = heads::unreadable(blobs, user).await? {
+        if let Document::Unreadable(why) = &head {
             let newest = events.iter().map(|event| event.seq).max().unwrap_or_default();
             let blob = format!("{}/{}", Container::State, names::head(user));
-            events.push(unreadable(newest, None, blob, why));
+            events.push(unreadable(newest, None, blob, why.clone()));
         }
         events.extend(acts_of(blobs, user).await?);
     }
@@ -66,7 +67,7 @@ pub async fn of_user(blobs: &dyn BlobStore, user: UserId) -> Result<UserHistory,
         targets: last_shown(&events, &made),
         events,
         successions: successions(blobs, user).await?,
-        head: heads::read(blobs, user).await?,
+        head: head.valid(),
     })
 }
 
@@ -147,7 +148,7 @@ fn unreadable(seq: u32, target: Option<String>, blob: String, why: String) -> Hi
 }
 
 /// The other users who are the same object in a target.
-async fn successions(blobs: &dyn BlobStore, user: UserId) -> Result<Vec<Succession>, StoreError> {
+pub async fn successions(blobs: &dyn BlobStore, user: UserId) -> Result<Vec<Succession>, StoreError> {
     let mut found = Vec::new();
     for listed in list_all(blobs, Container::Agents, &names::successions_prefix(user)).await? {
         found.extend(documents::read(blobs, Container::Agents, &listed.name).await?);
