@@ -60,7 +60,7 @@ impl FromStr for TraceContext {
         let version_fits = match text.get(..2) {
             Some("00") => text.len() == 55,
             Some("ff") | None => false,
-            Some(_) => text.len() == 55 || text.as_bytes()[55] == b'-',
+            Some(_) => text.len() == 55 || text.as_bytes().get(55) == Some(&b'-'),
         };
         if !well_formed || !version_fits {
             return Err(InvalidTraceparent);
@@ -91,7 +91,9 @@ mod tests {
 
     #[test]
     fn anything_else_starts_a_new_trace() {
-        for text in ["", "00-0-0-01", "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "00-é"] {
+        let forbidden = "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let longer = "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01x";
+        for text in ["", "0", "01", "nonsense", "00-0-0-01", "01-0-0-01", forbidden, longer, "00-é"] {
             assert!(text.parse::<TraceContext>().is_err(), "{text}");
         }
         assert_ne!(TraceContext::continuing(None).trace_id(), TraceContext::continuing(None).trace_id());
