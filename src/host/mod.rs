@@ -2,6 +2,7 @@
 //!
 //! Everything that speaks HTTP lives here; the jobs know nothing of it.
 
+mod detached;
 pub mod envelope;
 mod events;
 mod functions;

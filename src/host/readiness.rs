@@ -66,7 +66,14 @@ impl StorageReadiness {
 
     /// Whether the storage is prepared, once the first attempt is over.
     pub(super) async fn is_ready(&self) -> bool {
-        self.after_first_attempt().await;
+        if !self.is_done() {
+            // Boxed, because a request that need not wait has no use for its state.
+            Box::pin(self.after_first_attempt()).await;
+        }
+        self.is_done()
+    }
+
+    fn is_done(&self) -> bool {
         *self.0.borrow() == Preparation::Done
     }
 

@@ -8,13 +8,14 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::to_bytes;
+use axum::body::{HttpBody as _, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 
+use super::detached::Detached;
 use super::functions::Functions;
 use crate::jobs::notify::NotifyError;
 
@@ -22,6 +23,7 @@ use crate::jobs::notify::NotifyError;
 const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
 /// A validation token is some hundred characters long.
 const MAX_TOKEN_BYTES: usize = 2048;
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// What an endpoint is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,30 +42,32 @@ async fn receive(State((functions, inbox)): State<(Arc<Functions>, Inbox)>, requ
     if let Some(token) = head.uri.query().and_then(validation_token) {
         return handshake(&token);
     }
+    // Nothing of the head is kept while this waits: the state of a request is allocated for each of them.
+    let (says_json, traceparent) = (is_json(&head.headers), head.headers.get(&TRACEPARENT).cloned());
+    drop(head);
     if !functions.storage.is_ready().await {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
-    if !is_json(&head.headers) {
+    if !says_json {
         return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
     }
-    let declared = header(&head.headers, CONTENT_LENGTH.as_str()).and_then(|length| length.parse::<usize>().ok());
-    if declared.is_some_and(|length| length > MAX_BODY_BYTES) {
+    // What the caller declares.
+    if body.size_hint().lower() > MAX_BODY_BYTES as u64 {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     }
     let Ok(body) = to_bytes(body, MAX_BODY_BYTES).await else {
         // Longer than declared, or cut off; in the latter case no caller is left to read the answer.
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
-    let traceparent = header(&head.headers, "traceparent").map(str::to_owned);
     let storing = Arc::clone(&functions);
-    let accepted = functions.tasks.spawn(async move {
+    let accepted = Detached::new(&functions.tasks, async move {
+        let traceparent = traceparent.as_ref().and_then(readable);
         match inbox {
-            Inbox::Notifications => storing.notify.accept(&body, traceparent.as_deref()).await,
-            Inbox::Lifecycle => storing.lifecycle.accept(&body, traceparent.as_deref()).await,
+            Inbox::Notifications => storing.notify.accept(&body, traceparent).await,
+            Inbox::Lifecycle => storing.lifecycle.accept(&body, traceparent).await,
         }
     });
     let Ok(accepted) = accepted.await else {
-        // It panicked, and the panic is logged.
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
     match accepted {
@@ -104,10 +108,11 @@ fn handshake(token: &str) -> Response {
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
-    let essence = header(headers, CONTENT_TYPE.as_str()).unwrap_or_default().split(';').next().unwrap_or_default();
+    let content_type = headers.get(CONTENT_TYPE).and_then(readable).unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default();
     essence.trim().eq_ignore_ascii_case("application/json")
 }
 
-fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
+fn readable(value: &HeaderValue) -> Option<&str> {
+    value.to_str().ok()
 }

@@ -1,5 +1,6 @@
 //! The webhook: the handshake, and notifications good and bad.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -192,13 +193,19 @@ impl QueueStore for OneByOne {
     }
 }
 
+impl OneByOne {
+    async fn in_folder(folder: &Path, may_store: usize) -> Arc<Self> {
+        let inner = Arc::new(EmbeddedQueues::open(folder).unwrap());
+        inner.ensure_queue(CHECKS_QUEUE).await.unwrap();
+        Arc::new(Self { inner, may_store: Semaphore::new(may_store), arrived: Semaphore::new(0) })
+    }
+}
+
 /// 40 people in two messages; the caller goes away once so many of them are stored.
 async fn caller_goes_away_after(stored: usize) {
     let world = World::start().await;
     let folder = tempfile::TempDir::new().unwrap();
-    let inner = Arc::new(EmbeddedQueues::open(folder.path()).unwrap());
-    inner.ensure_queue(CHECKS_QUEUE).await.unwrap();
-    let queues = Arc::new(OneByOne { inner, may_store: Semaphore::new(stored), arrived: Semaphore::new(0) });
+    let queues = OneByOne::in_folder(folder.path(), stored).await;
     let functions = Arc::new(world.functions(queues.clone()));
     let router = public_router(&functions, &Manifest::built_in().unwrap()).unwrap();
     let items: Vec<Value> = (0..40)
@@ -211,12 +218,15 @@ async fn caller_goes_away_after(stored: usize) {
         .collect();
     let request = Request::post("/api/notifications").header("content-type", "application/json");
     let request = request.body(Body::from(json!({ "value": items }).to_string())).unwrap();
+    let mut answer = Box::pin(router.oneshot(request));
     tokio::select! {
         biased;
         _ = queues.arrived.acquire_many(stored as u32 + 1) => {}
-        answer = router.oneshot(request) => panic!("{answer:?} before everything is stored"),
+        answer = &mut answer => panic!("{answer:?} before everything is stored"),
     }
-    // The request was dropped with its connection; whether the rest is stored is not for its caller to say.
+    assert_eq!(functions.tasks.len(), 1, "the end of the process waits for it");
+    // The request is dropped with its connection; whether the rest is stored is not for its caller to say.
+    drop(answer);
     queues.may_store.add_permits(2 - stored);
     functions.tasks.close();
     functions.tasks.wait().await;
@@ -232,6 +242,24 @@ async fn a_caller_that_goes_away_before_anything_is_stored_loses_no_notification
 #[tokio::test]
 async fn a_caller_that_goes_away_between_two_messages_loses_no_notification() {
     caller_goes_away_after(1).await;
+}
+
+#[tokio::test]
+async fn a_panic_while_storing_is_answered_503_and_leaves_nothing_behind() {
+    let world = World::start().await;
+    let folder = tempfile::TempDir::new().unwrap();
+    let queues = OneByOne::in_folder(folder.path(), 0).await;
+    let functions = Arc::new(world.functions(queues.clone()));
+    let router = public_router(&functions, &Manifest::built_in().unwrap()).unwrap();
+    // The queue panics from now on.
+    queues.may_store.close();
+    for _ in 0..2 {
+        let request = Request::post("/api/notifications").header("content-type", "application/json");
+        let request = request.body(Body::from(json!({ "value": [item(&world)] }).to_string())).unwrap();
+        assert_eq!(router.clone().oneshot(request).await.unwrap().status(), 503);
+    }
+    assert!(functions.tasks.is_empty());
+    world.end().await;
 }
 
 #[tokio::test]

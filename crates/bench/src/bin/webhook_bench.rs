@@ -1,6 +1,7 @@
 //! The servers that `cargo xtask bench` compares, one for each run of this program: `bare` answers 202 and does nothing
-//! else, `discarding` is our webhook with a queue that discards all messages, and `durable` is the webhook as it ships,
-//! on the embedded queue. All are served in the same way, so that they differ only in what is measured.
+//! else, `parsing` reads the notifications as any handler of axum would and drops them, `discarding` is our webhook with
+//! a queue that discards all messages, and `durable` is the webhook as it ships, on the embedded queue. All are served in
+//! the same way, so that they differ only in what is measured.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,10 +9,10 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
-use axum::Router;
 use axum::body::Bytes;
 use axum::http::StatusCode;
 use axum::routing::post;
+use axum::{Json, Router};
 use clap::{Parser, ValueEnum};
 use jiff::Timestamp;
 use photorelay::app::App;
@@ -27,6 +28,7 @@ use photorelay_core::process::install_crypto_provider;
 use photorelay_core::queue::{Delivery, Leased, Outgoing, PopReceipt, QueueStore};
 use photorelay_core::settings::StorageSettings;
 use photorelay_core::store::StoreError;
+use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
 
@@ -45,6 +47,7 @@ struct Cli {
 #[derive(Clone, Copy, ValueEnum)]
 enum ServerKind {
     Bare,
+    Parsing,
     Discarding,
     Durable,
 }
@@ -55,6 +58,7 @@ async fn main() -> Result<()> {
     install_crypto_provider();
     let router = match cli.kind {
         ServerKind::Bare => Router::new().route("/api/notifications", post(async |_body: Bytes| StatusCode::ACCEPTED)),
+        ServerKind::Parsing => Router::new().route("/api/notifications", post(parse)),
         ServerKind::Discarding => discarding(&cli).await?,
         ServerKind::Durable => App::build(&configuration(&cli)?).await?.public,
     };
@@ -62,6 +66,33 @@ async fn main() -> Result<()> {
     println!("{}", listener.local_addr()?);
     axum::serve(listener, router).await?;
     bail!("the server ended by itself")
+}
+
+/// The members of a `changeNotificationCollection` that the webhook uses too.
+#[derive(Deserialize)]
+struct PostedCollection {
+    value: Vec<PostedNotification>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "only its parsing is measured")]
+struct PostedNotification {
+    client_state: Option<String>,
+    tenant_id: Option<String>,
+    resource: Option<String>,
+    resource_data: Option<PostedResource>,
+}
+
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "only its parsing is measured")]
+struct PostedResource {
+    id: Option<String>,
+}
+
+async fn parse(Json(posted): Json<PostedCollection>) -> StatusCode {
+    std::hint::black_box(posted.value);
+    StatusCode::ACCEPTED
 }
 
 /// The shipped router with another queue behind the webhook.

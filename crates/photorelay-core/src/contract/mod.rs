@@ -60,6 +60,9 @@ use serde::{Deserialize, Serialize};
 /// The default size limit, in bytes of JSON. photorelay itself writes far smaller documents.
 pub const MAX_CONTRACT_BYTES: usize = 64 * 1024;
 
+/// Most messages fit into this, so that they are written without growing a buffer.
+const USUAL_CONTRACT_BYTES: usize = 512;
+
 /// Why bytes are not a valid contract. Every variant is permanent: reading the bytes again does not help.
 #[derive(Debug, thiserror::Error)]
 pub enum ContractError {
@@ -115,7 +118,9 @@ pub fn parse<C: Contract>(bytes: &[u8]) -> Result<C, ContractError> {
 
 /// Serialises a contract to the bytes to store or send.
 pub fn to_bytes<C: Contract>(contract: &C) -> Vec<u8> {
-    serde_json::to_vec(contract).expect("a contract has string keys only and always serialises")
+    let mut bytes = Vec::with_capacity(USUAL_CONTRACT_BYTES);
+    serde_json::to_writer(&mut bytes, contract).expect("a contract has string keys only and always serialises");
+    bytes
 }
 
 /// The only version of most contracts so far; deserialising any other number fails.

@@ -1,4 +1,4 @@
-//! Answers of the webhook per second, beside a server that does nothing but answer.
+//! Answers of the webhook per second, beside a server that does nothing but answer, and one that reads the same JSON.
 //!
 //! Each server has one processor core and the load generator the other. All servers are up all the time and take turns
 //! in short rounds, so that a slow minute of the machine hits all of them; the figure is the fastest round. The gate is
@@ -26,6 +26,8 @@ const LOAD_CORE: &str = "1";
 
 /// Share of what a bare server answers in the same processor time. With one connection, waking up costs most.
 const GATE: f64 = 0.8;
+/// Share of what a handler answers that reads the notifications with `axum::Json`.
+const PARSING_GATE: f64 = 0.95;
 const GATED_FROM: u32 = 16;
 const DURABLE_AT: u32 = 64;
 const DURABLE_PER_SECOND: f64 = 50_000.0;
@@ -48,9 +50,9 @@ pub(super) fn measure(checkout: &Checkout, table: &mut FigureTable) -> Result<()
     std::fs::write(&body, notification())?;
 
     let start = |kind| BenchServer::start(checkout, &folder, kind);
-    let servers = [start("bare")?, start("discarding")?, start("durable")?];
+    let servers = [start("bare")?, start("parsing")?, start("discarding")?, start("durable")?];
     for connections in CONNECTIONS {
-        let mut rounds = [const { Vec::new() }; 3];
+        let mut rounds = [const { Vec::new() }; 4];
         for _ in 0..ROUNDS {
             for (server, rounds) in servers.iter().zip(&mut rounds) {
                 rounds.push(server.load(checkout, &body, connections)?);
@@ -62,19 +64,24 @@ pub(super) fn measure(checkout: &Checkout, table: &mut FigureTable) -> Result<()
     checkout::remove(&folder)
 }
 
-fn add_rows(table: &mut FigureTable, connections: u32, [bare, handler, durable]: &[LoadSummary; 3]) {
+fn add_rows(table: &mut FigureTable, connections: u32, [bare, parsing, handler, durable]: &[LoadSummary; 4]) {
     let ratio = |summary: &LoadSummary| bare.microseconds / summary.microseconds;
     let measure = |what: &str| format!("webhook, {what}, {connections} connections");
     let peer = || "bare axum".to_owned();
     table.add(FigureRow { measure: measure("bare axum"), figure: bare.figure(1.0), ..FigureRow::default() });
 
+    let (name, figure) = (measure("axum with Json"), parsing.figure(ratio(parsing)));
+    table.add(FigureRow { measure: name, figure, peer: peer(), ..FigureRow::default() });
+
+    let of_parsing = parsing.microseconds / handler.microseconds;
     let verdict = match connections >= GATED_FROM {
-        true if ratio(handler) < GATE => BudgetVerdict::GateFailed,
+        true if ratio(handler) < GATE || of_parsing < PARSING_GATE => BudgetVerdict::GateFailed,
         true => BudgetVerdict::of(handler.p99_ms < HANDLER_P99_MS),
         false => BudgetVerdict::NoBudget,
     };
-    let budget = format!(">= {GATE} of bare, p99 < {HANDLER_P99_MS} ms");
-    let (name, figure) = (measure("queue forgets"), handler.figure(ratio(handler)));
+    let budget = format!(">= {GATE} of bare, >= {PARSING_GATE} of Json, p99 < {HANDLER_P99_MS} ms");
+    let name = measure("queue forgets");
+    let figure = format!("{}, {of_parsing:.2} of Json", handler.figure(ratio(handler)));
     table.add(FigureRow { measure: name, figure, budget, peer: peer(), verdict });
 
     let (budget, verdict) = if connections == DURABLE_AT {
