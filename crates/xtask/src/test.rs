@@ -5,6 +5,7 @@
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 
+use crate::apt;
 use crate::checkout::Checkout;
 use crate::oracle;
 use crate::package;
@@ -31,6 +32,7 @@ pub(crate) fn run(checkout: &Checkout, phases: &mut Phases, options: &TestArgs) 
     tools::tidy(checkout)?;
     phases.run("install services", || services::install(checkout))?;
     let (reader, python) = phases.run("install Pillow", oracle::install)?;
+    phases.run("install strace", || apt::ensure_program("strace", "strace"))?;
 
     let one_package = |argument: &String| argument.starts_with("-p") || argument.starts_with("--package");
     let whole = !options.nextest.iter().any(one_package);

@@ -8,6 +8,8 @@ mod bench;
 mod blobs;
 mod consumer;
 mod embedded_blobs;
+#[cfg(target_os = "linux")]
+mod embedded_durability;
 mod embedded_queues;
 mod queues;
 mod trails;
