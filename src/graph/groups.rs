@@ -1,7 +1,5 @@
 //! Transitive group members. Requested only where groups are configured as the scope.
 
-use std::collections::BTreeSet;
-
 use photorelay_core::id::{GroupId, UserId};
 use reqwest::Method;
 use serde::Deserialize;
@@ -39,18 +37,17 @@ struct WireGroups {
 }
 
 impl Graph {
-    /// All members of a group, transitive ones included.
-    pub async fn group_members(&self, group: GroupId) -> Result<BTreeSet<UserId>, GraphError> {
+    /// Shows all members of a group, transitive ones included, page by page: nothing is kept of a group of any size.
+    pub async fn group_members(&self, group: GroupId, mut show: impl FnMut(UserId)) -> Result<(), GraphError> {
         let mut url = self.transport.url(&["groups", &group.to_string(), "transitiveMembers"]);
         url.set_query(Some(PAGE));
-        let mut members = BTreeSet::new();
         for _ in 0..MAX_PAGES {
             let request = Request::new("list the group", NEEDS, Method::GET, url).priority(Priority::Low);
             let answer = self.transport.send(request).await?;
             let trace = answer.trace.clone();
             let page: WirePage = answer.json()?;
-            members.extend(page.value.into_iter().map(|member| member.id));
-            let Some(next) = page.next else { return Ok(members) };
+            page.value.into_iter().for_each(|member| show(member.id));
+            let Some(next) = page.next else { return Ok(()) };
             url = self.transport.accept_link(&next).ok_or_else(|| bad("a link to another place", &trace))?;
         }
         Err(bad("a list that does not come to an end", &RequestContext::of("list the group", None)))

@@ -32,6 +32,7 @@ mod subscribe;
 mod support_bundle;
 mod sweep;
 mod sweep_handover;
+mod sweep_population;
 mod sweep_repairs;
 mod sweep_scope;
 mod telemetry;

@@ -6,8 +6,9 @@ use graph_sim::{Fault, FaultRule, HoldPoint, PatternScope, RequestPattern, Retry
 use jiff::{SignedDuration, Timestamp};
 use photorelay::config::{AppConfig, HostingSettings};
 use photorelay::jobs::sweep::{Run, SweepError, SweepSettings};
-use photorelay_core::contract::{self, ContinueSweep, Population, SweepLease, V1};
+use photorelay_core::contract::{self, ContinueSweep, SweepLease, V1};
 use photorelay_core::names::{self, CHECKS_QUEUE, Container};
+use photorelay_core::population;
 use photorelay_core::queue::Outgoing;
 use photorelay_core::store::list_all;
 use photorelay_core::target::Targets;
@@ -107,8 +108,9 @@ async fn a_sweep_that_runs_out_of_time_while_it_lists_the_users_goes_on_listing(
 
     world.app.pump.drain().await.unwrap();
     assert_eq!((lists(), world.sim.requests().count("POST /v1.0/$batch")), (5 + 2, 3), "no page was read twice");
-    let population: Population = contract::parse(&stored(names::POPULATION).await.unwrap()).unwrap();
-    assert_eq!(population.members.len(), 45);
+    let blobs = &*world.storage().blobs;
+    let list = population::read(blobs).await.unwrap().unwrap();
+    assert_eq!(population::members(blobs, list.list()).await.unwrap().unwrap().len(), 45);
     assert!(stored(names::POPULATION_QUERY).await.is_none() && cursor(&world).await.current.is_none());
     world.end().await;
 }

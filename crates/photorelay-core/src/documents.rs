@@ -11,7 +11,8 @@ use crate::contract::{self, Contract, ContractError};
 use crate::names::Container;
 use crate::store::{BlobStore, Creation, Metadata, StoreError};
 
-const JSON: &str = "application/json";
+/// The content type of every document.
+pub(crate) const JSON: &str = "application/json";
 
 /// The result of reading a document.
 #[derive(Debug, Clone, PartialEq)]

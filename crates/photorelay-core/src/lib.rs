@@ -22,6 +22,7 @@ pub mod id;
 pub mod names;
 pub mod operator;
 pub mod photo;
+pub mod population;
 pub mod process;
 pub mod queue;
 pub mod receipts;

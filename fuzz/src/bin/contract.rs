@@ -9,8 +9,8 @@ use libfuzzer_sys::fuzz_target;
 use photorelay_core::contract::{
     self, AuditEntry, CheckMessage, Checkpoint, CheckpointPage, ContinueSweep, Contract, ContractError, DailyWrites,
     DeadLetter, Decision, DecodeMarker, DeletionSlot, FolderOwner, Head, Heartbeat, LifecycleMessage, MetadataFile,
-    Note, NotificationActivity, ObjectClaim, PendingApproval, Population, Receipt, ReconciliationCursor, StopSwitch,
-    Succession, SweepCursor, SweepLease, SweptLast, UnreadableUser, WriteBack,
+    Note, NotificationActivity, ObjectClaim, PendingApproval, Population, PopulationQuery, PopulationSegment, Receipt,
+    ReconciliationCursor, StopSwitch, Succession, SweepCursor, SweepLease, SweptLast, UnreadableUser, WriteBack,
 };
 use photorelay_core::id::Digest;
 use photorelay_fuzz::{Limits, guard, watch_panics};
@@ -58,6 +58,8 @@ fn app(input: &[u8]) {
     same_again::<LifecycleMessage>(input);
     same_again::<MetadataFile>(input);
     same_again::<Population>(input);
+    same_again::<PopulationQuery>(input);
+    same_again::<PopulationSegment>(input);
     same_again::<SweepCursor>(input);
     same_again::<SweepLease>(input);
     same_again::<SweptLast>(input);

@@ -15,6 +15,7 @@ mod forecast;
 mod lease;
 mod observation;
 mod population;
+mod population_round;
 mod report;
 mod run;
 mod settings;

@@ -7,24 +7,22 @@
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
-use photorelay_core::contract::{Population, PopulationQuery, V1};
+use photorelay_core::contract::{Population, PopulationQuery, PopulationVersion, SegmentLink, UnreferencedSegments};
 use photorelay_core::documents;
-use photorelay_core::id::UserId;
+use photorelay_core::id::{Digest, UserId};
 use photorelay_core::names::{self, Container};
-use photorelay_core::store::BlobStore;
+use photorelay_core::population;
+use photorelay_core::store::{BlobStore, StoreError};
 
 use super::error::SweepError;
-use crate::graph::{DeltaPage, DeltaUser, Graph};
+use super::population_round::PopulationRound;
+use crate::graph::Graph;
 use crate::jobs::scope::Scope;
 
 /// An unchanged list is written again after this time, because its link lives for seven days only.
 const LINK_KEPT_FOR: SignedDuration = SignedDuration::from_hours(24);
 /// A query that was not finished is continued within this time.
 const CONTINUED_WITHIN: SignedDuration = SignedDuration::from_hours(24);
-/// A link may expire while its round runs.
-const MAX_RESYNCS: u32 = 2;
-/// A page has some hundred users.
-const MAX_PAGES: u32 = 20_000;
 
 /// The population now, and how it differs from before.
 #[derive(Debug)]
@@ -46,7 +44,7 @@ pub(super) async fn refresh(
     now: Timestamp,
     is_over: &impl Fn() -> bool,
 ) -> Result<Option<RefreshedPopulation>, SweepError> {
-    let Some(all) = refresh_all(graph, scope, blobs, now, is_over).await? else { return Ok(None) };
+    let Some(mut all) = refresh_all(graph, scope, blobs, now, is_over).await? else { return Ok(None) };
     if scope.is_open() {
         return Ok(Some(all));
     }
@@ -54,16 +52,107 @@ pub(super) async fn refresh(
         // Listing took the time that the groups need; the next run has nothing left to list.
         return Ok(None);
     }
-    let mut in_groups = BTreeSet::new();
+    let mut is_in_group = vec![false; all.members.len()];
     for (read, group) in scope.groups.iter().enumerate() {
         if read > 0 && is_over() {
             return Err(SweepError::GroupsTakeTooLong);
         }
-        in_groups.append(&mut graph.group_members(*group).await?);
+        let show = |user| {
+            if let Ok(at) = all.members.binary_search(&user) {
+                is_in_group[at] = true;
+            }
+        };
+        graph.group_members(*group, show).await?;
     }
-    let is_in = |user: &UserId| scope.admits(*user).unwrap_or_else(|| in_groups.contains(user));
-    let members = all.members.into_iter().filter(is_in).collect();
-    Ok(Some(RefreshedPopulation { members, ..all }))
+    let mut is_in_group = is_in_group.into_iter();
+    all.members.retain(|user| {
+        let is_in_group = is_in_group.next().unwrap_or_default();
+        scope.admits(*user).unwrap_or(is_in_group)
+    });
+    Ok(Some(all))
+}
+
+/// What earlier runs left in the storage.
+struct StoredLists {
+    population: Option<Population>,
+    /// What was not finished, if it is to be continued.
+    begun: Option<PopulationQuery>,
+    /// There is one, continued or not.
+    has_query: bool,
+}
+
+impl StoredLists {
+    /// Those of this scope: a list for another one lacks the users that were left out.
+    async fn read(
+        blobs: &dyn BlobStore,
+        domains: &[String],
+        scope: &Scope,
+        now: Timestamp,
+    ) -> Result<Self, StoreError> {
+        let fits = |of: &[String], cloud_managed| of == domains && cloud_managed == scope.cloud_managed;
+        let population = population::read(blobs).await?;
+        let query: Option<PopulationQuery> = documents::read(blobs, Container::State, names::POPULATION_QUERY).await?;
+        let has_query = query.is_some();
+        let is_recent = |query: &PopulationQuery| now.duration_since(query.began_at).abs() <= CONTINUED_WITHIN;
+        Ok(Self {
+            population: population.filter(|list| fits(&list.domains, list.cloud_managed)),
+            begun: query.filter(|query| fits(&query.domains, query.cloud_managed) && is_recent(query)),
+            has_query,
+        })
+    }
+
+    /// The query to run now. A list that cannot be read is forgotten.
+    async fn round(&mut self, blobs: &dyn BlobStore) -> Result<PopulationRound, StoreError> {
+        if let Some(begun) = &self.begun {
+            match population::members(blobs, begun.list()).await? {
+                Some(members) => return Ok(PopulationRound::going_on(begun, members)),
+                None => self.begun = None,
+            }
+        }
+        if let Some(list) = &self.population {
+            match population::members(blobs, list.list()).await? {
+                Some(members) => return Ok(PopulationRound::since(members, list.delta_link.clone())),
+                None => self.population = None,
+            }
+        }
+        Ok(PopulationRound::full_list())
+    }
+
+    /// The users of the last list, if there is one.
+    async fn last_members(&self, blobs: &dyn BlobStore) -> Result<Option<Vec<UserId>>, StoreError> {
+        match &self.population {
+            Some(list) => population::members(blobs, list.list()).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The segments of the list that [`Self::round`] has read: where they have not changed, they are not written again.
+    fn segments(&self) -> &[SegmentLink] {
+        let begun = self.begun.as_ref().map(|begun| &begun.segments);
+        begun.or(self.population.as_ref().map(|list| &list.segments)).map_or(&[], |segments| segments)
+    }
+
+    /// The segments that a list names, with those of the new one.
+    fn named_with(&self, new: &[SegmentLink]) -> BTreeSet<Digest> {
+        let population = self.population.iter().flat_map(|list| &list.segments);
+        let begun = self.begun.iter().flat_map(|begun| &begun.segments);
+        population.chain(begun).chain(new).map(|link| link.sha256).collect()
+    }
+
+    fn unreferenced(&self) -> Option<&UnreferencedSegments> {
+        self.population.as_ref()?.unreferenced.as_ref()
+    }
+
+    fn is_old(&self, now: Timestamp) -> bool {
+        self.population.as_ref().is_none_or(|list| now.duration_since(list.taken_at).abs() > LINK_KEPT_FOR)
+    }
+
+    /// How many users are in one list and not in the other: who joined, and who left.
+    async fn differences(&self, blobs: &dyn BlobStore, members: &[UserId]) -> Result<(usize, usize), StoreError> {
+        let Some(list) = &self.population else { return Ok((members.len(), 0)) };
+        let compared = population::compare(blobs, list.list(), members).await?;
+        Ok(compared.map_or((members.len(), 0), |(common, left)| (members.len() - common, left)))
+    }
 }
 
 /// Without groups and pilot list, which changes of users do not show: a user that joins a group has not changed.
@@ -75,143 +164,61 @@ async fn refresh_all(
     is_over: &impl Fn() -> bool,
 ) -> Result<Option<RefreshedPopulation>, SweepError> {
     let domains: Vec<String> = scope.domains.iter().cloned().collect();
-    let cloud_managed = scope.cloud_managed;
-    // A list for another scope lacks the users that were left out.
-    let stored: Option<Population> = documents::read(blobs, Container::State, names::POPULATION).await?;
-    let stored = stored.filter(|stored| stored.domains == domains && stored.cloud_managed == cloud_managed);
-    let begun = begun(blobs, &domains, cloud_managed, now).await?;
-    let (is_continued, began_at) = (begun.is_some(), begun.as_ref().map_or(now, |begun| begun.began_at));
-    let round = match (begun, &stored) {
-        (Some(begun), _) => DeltaRound::going_on(begun),
-        (None, Some(stored)) => DeltaRound::since(stored),
-        (None, None) => DeltaRound::full_list(),
-    };
-    let round = match (round.run(graph, scope, is_over).await, &stored) {
-        (Ok(round), _) => round,
-        (Err(SweepError::Graph(error)), Some(stored)) if error.is_transient() => {
+    let mut stored = StoredLists::read(blobs, &domains, scope, now).await?;
+    let round = stored.round(blobs).await?;
+    let round = match round.run(graph, scope, is_over).await {
+        Ok(round) => round,
+        Err(SweepError::Graph(error)) if error.is_transient() => {
+            let Some(members) = stored.last_members(blobs).await? else { return Err(SweepError::Graph(error)) };
             tracing::warn!(%error, "the list of users could not be refreshed: the users of the last list are swept");
-            let members = stored.members.clone();
             return Ok(Some(RefreshedPopulation { members, joined: 0, left: 0, is_full_list: false, pages: 0 }));
         }
-        (Err(error), _) => {
-            let will_pass = matches!(&error, SweepError::Graph(error) if error.is_transient());
-            if is_continued && !will_pass {
+        Err(error) => {
+            if stored.begun.is_some() {
                 // Whatever is wrong with it, the next run begins anew.
                 blobs.delete(Container::State, names::POPULATION_QUERY).await?;
             }
             return Err(error);
         }
     };
-    let DeltaRound { link, pages, is_full_list, is_whole, .. } = round;
-    let link = link.unwrap_or_default();
-    let members: Vec<UserId> = round.members.into_iter().collect();
-    if !is_whole {
-        let query =
-            PopulationQuery { v: V1, began_at, next_link: link, pages, is_full_list, domains, cloud_managed, members };
+    let PopulationRound { pages, is_full_list, .. } = round;
+    if !round.is_whole {
+        let query = PopulationQuery {
+            v: PopulationVersion::V2,
+            began_at: stored.begun.as_ref().map_or(now, |begun| begun.began_at),
+            next_link: round.link.unwrap_or_default(),
+            pages,
+            is_full_list,
+            domains,
+            cloud_managed: scope.cloud_managed,
+            members: Vec::new(),
+            segments: population::store(blobs, &round.members, stored.segments()).await?,
+        };
         documents::replace(blobs, Container::State, names::POPULATION_QUERY, &query).await?;
         tracing::info!(pages, "the run is over before all users are listed: the next one goes on from here");
         return Ok(None);
     }
-    let before: &[UserId] = stored.as_ref().map_or(&[], |stored| &stored.members);
-    let joined = members.iter().filter(|member| before.binary_search(member).is_err()).count();
-    let left = before.iter().filter(|member| members.binary_search(member).is_err()).count();
-    let is_old = stored.as_ref().is_none_or(|stored| now.duration_since(stored.taken_at).abs() > LINK_KEPT_FOR);
-    let members = if is_full_list || is_old || joined + left > 0 {
-        let population = Population { v: V1, taken_at: now, delta_link: link, domains, cloud_managed, members };
-        documents::replace(blobs, Container::State, names::POPULATION, &population).await?;
-        population.members
-    } else {
-        members
+    let (joined, left) = match is_full_list || stored.begun.is_some() {
+        true => stored.differences(blobs, &round.members).await?,
+        false => (round.joined, round.left),
     };
-    if is_continued {
+    if is_full_list || joined + left > 0 || stored.is_old(now) {
+        let segments = population::store(blobs, &round.members, stored.segments()).await?;
+        let named = stored.named_with(&segments);
+        let list = Population {
+            v: PopulationVersion::V2,
+            taken_at: now,
+            delta_link: round.link.unwrap_or_default(),
+            domains,
+            cloud_managed: scope.cloud_managed,
+            members: Vec::new(),
+            segments,
+            unreferenced: Some(population::collect(blobs, stored.unreferenced(), &named, now).await?),
+        };
+        documents::replace(blobs, Container::State, names::POPULATION, &list).await?;
+    }
+    if stored.has_query {
         blobs.delete(Container::State, names::POPULATION_QUERY).await?;
     }
-    Ok(Some(RefreshedPopulation { members, joined, left, is_full_list, pages }))
-}
-
-/// The query that the run before had no time to finish.
-async fn begun(
-    blobs: &dyn BlobStore,
-    domains: &[String],
-    cloud_managed: bool,
-    now: Timestamp,
-) -> Result<Option<PopulationQuery>, SweepError> {
-    let begun: Option<PopulationQuery> = documents::read(blobs, Container::State, names::POPULATION_QUERY).await?;
-    Ok(begun.filter(|begun| {
-        begun.domains == domains
-            && begun.cloud_managed == cloud_managed
-            && now.duration_since(begun.began_at).abs() <= CONTINUED_WITHIN
-    }))
-}
-
-/// A delta query, and how far it has come.
-struct DeltaRound {
-    members: BTreeSet<UserId>,
-    /// Leads to the next page, or after the last one to the next round. None: the first page of a full list.
-    link: Option<String>,
-    pages: u32,
-    is_full_list: bool,
-    is_whole: bool,
-}
-
-impl DeltaRound {
-    fn full_list() -> Self {
-        Self { members: BTreeSet::new(), link: None, pages: 0, is_full_list: true, is_whole: false }
-    }
-
-    fn since(stored: &Population) -> Self {
-        let members = stored.members.iter().copied().collect();
-        Self { members, link: Some(stored.delta_link.clone()), is_full_list: false, ..Self::full_list() }
-    }
-
-    fn going_on(query: PopulationQuery) -> Self {
-        let members = query.members.into_iter().collect();
-        let PopulationQuery { next_link, pages, is_full_list, .. } = query;
-        Self { members, link: Some(next_link), pages, is_full_list, is_whole: false }
-    }
-
-    /// Reads page by page to the end, or until it is over, but one page at least. Where the link has expired, all users
-    /// are listed.
-    async fn run(mut self, graph: &Graph, scope: &Scope, is_over: &impl Fn() -> bool) -> Result<Self, SweepError> {
-        let mut resyncs = 0;
-        while self.pages < MAX_PAGES {
-            self.pages += 1;
-            match graph.users_delta(self.link.as_deref()).await? {
-                DeltaPage::More { users, next } => {
-                    apply(scope, &mut self.members, &users);
-                    self.link = Some(next);
-                    if is_over() {
-                        return Ok(self);
-                    }
-                }
-                DeltaPage::Last { users, link } => {
-                    apply(scope, &mut self.members, &users);
-                    return Ok(Self { link: Some(link), is_whole: true, ..self });
-                }
-                DeltaPage::Resync if resyncs < MAX_RESYNCS => {
-                    tracing::info!("the link to the list of users has expired: all users are listed anew");
-                    resyncs += 1;
-                    self = Self::full_list();
-                }
-                DeltaPage::Resync => break,
-            }
-        }
-        Err(SweepError::EndlessPopulation)
-    }
-}
-
-/// Users repeat, and the last mention counts.
-fn apply(scope: &Scope, members: &mut BTreeSet<UserId>, users: &[DeltaUser]) {
-    for user in users {
-        let belongs = if user.removed { Some(false) } else { scope.may_belong(user) };
-        match belongs {
-            Some(true) => {
-                members.insert(user.id);
-            }
-            Some(false) => {
-                members.remove(&user.id);
-            }
-            None => {}
-        }
-    }
+    Ok(Some(RefreshedPopulation { members: round.members, joined, left, is_full_list, pages }))
 }

@@ -45,7 +45,10 @@ pub use head::{CaptureStatus, EchoSighting, Head};
 pub use heartbeat::{Heartbeat, RefusalStreak};
 pub use lifecycle::{LifecycleEvent, LifecycleMessage};
 pub use note::{Note, NoteKind, ShownValue, UndoneChange};
-pub use population::{Population, PopulationQuery};
+pub use population::{
+    MAX_MEMBERS_PER_SEGMENT, MemberList, Population, PopulationQuery, PopulationSegment, PopulationVersion,
+    SegmentLink, UnreferencedSegments,
+};
 pub use preview::{Preview, PreviewPage, PreviewRow, PreviewState, ROWS_PER_PREVIEW_PAGE};
 pub use receipt::{Outcome, Receipt};
 pub use succession::{ObjectClaim, Succession};

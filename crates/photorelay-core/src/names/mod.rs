@@ -130,8 +130,23 @@ pub fn parse_head(name: &str) -> Option<UserId> {
     (head(user) == name).then_some(user)
 }
 
-/// In `state`: the users that the sweep checks.
+/// In `state`: the list of the users that the sweep checks.
 pub const POPULATION: &str = "population.json";
+
+/// In `state`: members of the population or of an unfinished list, named by the digest of the segment.
+pub fn population_segment(segment: Digest) -> String {
+    format!("{POPULATION_SEGMENTS_PREFIX}{segment}.json")
+}
+
+/// In `state`: the prefix of all segments.
+pub const POPULATION_SEGMENTS_PREFIX: &str = "population/";
+
+/// The digest in the name of a segment; `None` for any other name.
+pub fn parse_population_segment(name: &str) -> Option<Digest> {
+    let segment: Digest = name.strip_prefix(POPULATION_SEGMENTS_PREFIX)?.strip_suffix(".json")?.parse().ok()?;
+    (population_segment(segment) == name).then_some(segment)
+}
+
 /// In [`Container::State`]; only while a list of the users is not finished.
 pub const POPULATION_QUERY: &str = "population-query.json";
 /// In `state`: the progress of the sweep.

@@ -4,6 +4,7 @@ mod figures;
 mod heartbeats;
 mod hop_times;
 mod operators;
+mod population;
 mod previews;
 
 use std::fmt::Debug;
@@ -13,9 +14,8 @@ use photorelay_core::contract::{
     self, Absence, AuditEntry, Cause, CauseKind, CheckMessage, Checkpoint, CheckpointLink, CheckpointPage,
     ContinueSweep, Contract, ContractError, DailyWrites, DeadLetter, EntryKind, EntryVersion, EventType, FetchPolicy,
     FileVersion, FolderOwner, FoundBy, Head, Identity, LifecycleEvent, LifecycleMessage, MetadataFile,
-    NotificationActivity, ObjectClaim, PageLink, PhotoFacts, Population, PopulationQuery, ReceiptEnd,
-    ReconciliationCursor, RenditionFacts, Seen, StopSwitch, Succession, SweepCursor, SweepLease, SweepUnderWay,
-    SweptLast, TrailEnd, V1, WriteBack,
+    NotificationActivity, ObjectClaim, PageLink, PhotoFacts, ReceiptEnd, ReconciliationCursor, RenditionFacts, Seen,
+    StopSwitch, Succession, SweepCursor, SweepLease, SweepUnderWay, SweptLast, TrailEnd, V1, WriteBack,
 };
 use photorelay_core::id::{Digest, TenantId, UserId};
 use serde_json::{Value, json};
@@ -90,25 +90,6 @@ fn golden<C: Contract + PartialEq + Debug>(name: &str, contract: &C) {
 
 #[test]
 fn the_sweep_documents_are_as_agreed() {
-    let link = "https://graph.microsoft.com/v1.0/users/delta?$deltatoken=opaque".to_owned();
-    let (domains, members) = (Vec::new(), vec![user()]);
-    golden(
-        "population.json",
-        &Population { v: V1, taken_at: time(), delta_link: link, domains, cloud_managed: false, members },
-    );
-    let next_link = "https://graph.microsoft.com/v1.0/users/delta?$skiptoken=opaque".to_owned();
-    let (domains, members) = (Vec::new(), vec![user()]);
-    let query = PopulationQuery {
-        v: V1,
-        began_at: time(),
-        next_link,
-        pages: 3,
-        is_full_list: true,
-        domains,
-        cloud_managed: false,
-        members,
-    };
-    golden("population-query.json", &query);
     let current = Some(SweepUnderWay { began_at: time(), done_to: Some(user()) });
     golden("sweep.json", &SweepCursor { v: V1, previous: Some(time()), current });
     golden("sweep-lease.json", &SweepLease { v: V1, until: time() });

@@ -11,6 +11,7 @@ mod embedded_blobs;
 #[cfg(target_os = "linux")]
 mod embedded_durability;
 mod embedded_queues;
+mod population;
 mod queues;
 mod trails;
 mod verify;
