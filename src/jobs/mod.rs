@@ -12,4 +12,5 @@ mod state_listing;
 pub mod subscribe;
 pub mod sweep;
 mod unreadable;
+mod user_tally;
 pub mod watch;

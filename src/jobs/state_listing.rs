@@ -6,6 +6,7 @@ use photorelay_core::heads::Summary;
 use photorelay_core::id::UserId;
 use photorelay_core::names::{self, Container, HEADS_PREFIX};
 use photorelay_core::store::{BlobStore, Pager, StoreError};
+use photorelay_core::target::Targets;
 
 /// What the listings show of one user.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,6 +22,11 @@ impl UserRecord {
     /// The newest entry that the target has acknowledged; 0 if none.
     pub(super) fn receipt(&self, target: &str) -> u32 {
         self.receipts.iter().find(|(name, _)| name == target).map_or(0, |(_, seq)| *seq)
+    }
+
+    /// Every target has acknowledged the newest entry, if there is one.
+    pub(super) fn is_acknowledged(&self, targets: &Targets) -> bool {
+        targets.all().iter().all(|target| self.receipt(&target.name) >= self.trail)
     }
 
     pub(super) fn is_forgotten(&self) -> bool {

@@ -101,6 +101,7 @@ where
     let count = async || Ok(storage.queues.count(CHECKS_QUEUE).await?);
     let filling = async { tokio::try_join!(sweeping, watched_queue(count, &no_more, &stop, helping)) };
     let (report, ()) = filling.await?;
+    let report = report.without_listing();
     Ok(FirstFill { is_complete: report.is_complete && !stop.is_cancelled(), report, took: started.elapsed() })
 }
 

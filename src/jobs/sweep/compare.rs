@@ -110,9 +110,7 @@ impl Comparison<'_> {
         let bytes_due =
             self.window.has_bytes_due(user.user, self.settings.bytes_every) || self.tried_again.contains(&user.user);
         let need = decide::need(record, observation, bytes_due);
-        let is_acknowledged =
-            self.settings.targets.all().iter().all(|target| record.receipt(&target.name) >= record.trail);
-        if need != Need::PhotoIfExpected && is_acknowledged {
+        if need != Need::PhotoIfExpected && record.is_acknowledged(&self.settings.targets) {
             return Ok(Compared { check: need.check(), is_announced: false });
         }
         let newest = match self.newest(user.user, record.trail).await {

@@ -7,6 +7,7 @@ use photorelay_core::wording::counted;
 
 use super::decide::CheckReason;
 use super::population::RefreshedPopulation;
+use crate::jobs::user_tally::UserTally;
 
 /// Counts of one run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -45,9 +46,16 @@ pub struct SweepReport {
     pub requests: u64,
     pub throttled: u64,
     pub took: Duration,
+    /// All users as the run's listing showed them, for the watchdog; none if it was not listed to the end.
+    pub(in crate::jobs) tally: Option<UserTally>,
 }
 
 impl SweepReport {
+    /// For a process that has handled the checks too: what the listing showed is out of date.
+    pub fn without_listing(self) -> Self {
+        Self { tally: None, ..self }
+    }
+
     pub(super) fn of_population(population: &RefreshedPopulation, is_resumed: bool) -> Self {
         Self {
             population: population.members.len(),

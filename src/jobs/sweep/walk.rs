@@ -51,7 +51,7 @@ pub(super) async fn walk(
     let cursor = cursor::read(blobs).await?;
     let resumed = cursor::resumable(&cursor, run.now);
     let began_at = resumed.as_ref().map_or(run.now, |current| current.began_at);
-    let done_to = resumed.and_then(|current| current.done_to);
+    let mut done_to = resumed.and_then(|current| current.done_to);
     let deadline = run.time_limit.map(|limit| started + limit);
     let must_end = || run.stop.is_cancelled() || deadline.is_some_and(|deadline| Instant::now() >= deadline);
     let Some(population) = population::refresh(graph, &settings.scope, blobs, run.now, &must_end).await? else {
@@ -62,7 +62,7 @@ pub(super) async fn walk(
     let members = &population.members;
     let done = members.partition_point(|member| Some(*member) <= done_to);
     run.progress.send_modify(|progress| (progress.of, progress.done) = (members.len(), done));
-    let mut users = UserMerge::after(done_to, members, StateListing::open(blobs));
+    let mut users = UserMerge::after(done_to, members, StateListing::open(blobs), &settings.targets);
     let unreadable = unreadable::list(blobs).await?;
     let tried_again = decode_markers::all_due(blobs, run.now).await?;
     let window = Window { previous: cursor.previous, now: began_at };
@@ -74,7 +74,6 @@ pub(super) async fn walk(
         concurrency: AdaptiveConcurrency::new(settings.batches_at_once, settings.longest_wait),
         report: SweepReport::of_population(&population, done_to.is_some()),
     };
-    let mut done_to = done_to;
     let mut is_cut = false;
     while !is_cut && !run.stop.is_cancelled() {
         let stretch = users.take(settings.people_per_stretch).await?;
@@ -104,8 +103,10 @@ pub(super) async fn walk(
         forget_who_left(blobs, unreadable.keys(), members).await?;
         cursor::write(blobs, &SweepCursor { previous: Some(began_at), ..SweepCursor::default() }).await?;
     }
+    // What fails here fails again when the watchdog lists, which reports it.
+    let tally = if run.stop.is_cancelled() { None } else { users.into_tally().await.ok() };
     let Walk { concurrency: AdaptiveConcurrency { requests, throttled, .. }, report, .. } = walk;
-    Ok(SweepReport { is_complete, requests, throttled, took: started.elapsed(), ..report })
+    Ok(SweepReport { is_complete, requests, throttled, took: started.elapsed(), tally, ..report })
 }
 
 /// Users who are members no more are not asked about again.

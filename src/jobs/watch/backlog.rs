@@ -1,4 +1,5 @@
-//! Counts the users that the storage knows, and those that wait for a target, from the same bulk listings as the sweep.
+//! Counts the users that the storage knows, and those that wait for a target: as the sweep that just ended has listed
+//! them, or by the same listings.
 
 use jiff::Timestamp;
 use photorelay_core::approvals::decisions;
@@ -15,49 +16,52 @@ use photorelay_core::target::Targets;
 use super::status::{RefusedPhoto, Trail};
 use crate::jobs::forgotten::erase;
 use crate::jobs::state_listing::{StateListing, UserRecord};
+use crate::jobs::user_tally::UserTally;
 
-/// The most entries that are read to find out how long they have waited; beyond that, all wait for the same reason.
+/// The most documents of a kind that are read to count them.
 const MAX_READS: u64 = 500;
 
-/// Goes through all users once. Erases the likenesses of forgotten users on the way, if asked to.
-pub(super) async fn count(storage: &Storage, targets: &Targets, deletes_forgotten: bool) -> Result<Trail, StoreError> {
-    let mut trail = Trail::default();
-    let mut state = StateListing::open(&*storage.blobs);
-    let mut read = 0;
+/// Lists all users once.
+pub(super) async fn tally(blobs: &dyn BlobStore, targets: &Targets) -> Result<UserTally, StoreError> {
+    let mut tally = UserTally::default();
+    let mut state = StateListing::open(blobs);
     while let Some(user) = state.peek().await? {
-        let record = state.take(user).await?;
-        trail.people += u64::from(record.trail > 0);
-        if record.is_forgotten() {
-            trail.forgotten += 1;
-            if deletes_forgotten {
-                match erase(&*storage.blobs, user).await {
-                    Ok(_) => {}
-                    // The rest of the sweep does not wait for a role.
-                    Err(error @ StoreError::Denied { .. }) => {
-                        tracing::error!(user.id = %user, %error, "a forgotten user's likeness is not erased");
-                    }
-                    Err(error) => return Err(error),
-                }
-            }
-            continue;
-        }
-        if let Some(head) = &record.head {
-            trail.out_of_scope += u64::from(head.out_of_scope);
-            trail.unsettled += u64::from(!head.settled && head.etag.is_some() && !head.out_of_scope);
-        }
-        if record.trail == 0 || targets.all().iter().all(|target| record.receipt(&target.name) >= record.trail) {
-            continue;
-        }
-        if read == MAX_READS {
-            trail.is_more = true;
-            continue;
-        }
-        read += 1;
-        count_unacknowledged(storage, targets, user, &record, &mut trail).await?;
+        tally.add(targets, user, &state.take(user).await?);
+    }
+    Ok(tally)
+}
+
+/// Reads what those who wait are waiting for.
+pub(super) async fn of(storage: &Storage, targets: &Targets, tally: &UserTally) -> Result<Trail, StoreError> {
+    let mut trail = Trail {
+        people: tally.people,
+        unsettled: tally.unsettled,
+        out_of_scope: tally.out_of_scope,
+        forgotten: tally.forgotten.len() as u64,
+        is_more: tally.is_more,
+        ..Trail::default()
+    };
+    for (user, record) in &tally.waiting {
+        count_unacknowledged(storage, targets, *user, record, &mut trail).await?;
     }
     trail.replaced = count_replaced(&*storage.blobs).await?;
     trail.contested = count_contested(&*storage.blobs).await?;
     Ok(trail)
+}
+
+/// Erases the likenesses of forgotten users.
+pub(super) async fn erase_forgotten(blobs: &dyn BlobStore, tally: &UserTally) -> Result<(), StoreError> {
+    for user in &tally.forgotten {
+        match erase(blobs, *user).await {
+            Ok(_) => {}
+            // The rest of the watchdog's work does not wait for a role.
+            Err(error @ StoreError::Denied { .. }) => {
+                tracing::error!(user.id = %user, %error, "a forgotten user's likeness is not erased");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// Pairs of users who are one object of a target and both live.

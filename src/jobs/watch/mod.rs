@@ -32,6 +32,7 @@ use super::notification_activity;
 use super::subscribe::Subscribe;
 use super::sweep::SweepReport;
 use super::unreadable;
+use super::user_tally::UserTally;
 use crate::graph::GraphError;
 
 /// How long `status` waits for Graph.
@@ -74,7 +75,12 @@ impl Watch {
             }
             self.record(report, taken.as_ref(), now).await?;
         }
-        let status = self.inspect(now, true).await?;
+        let tally = match report.and_then(|report| report.tally.clone()) {
+            Some(counted) => counted,
+            None => backlog::tally(blobs, &self.targets).await?,
+        };
+        backlog::erase_forgotten(blobs, &tally).await?;
+        let status = self.inspect(now, &tally).await?;
         figures::save(blobs, &status, report).await?;
         let oldest_check_seconds = status.checks.oldest.map_or(0, |oldest| now.duration_since(oldest).as_secs());
         metrics::watched(status.checks.waiting, oldest_check_seconds, status.trail.unacknowledged, status.alerts.len());
@@ -107,7 +113,7 @@ impl Watch {
 
     /// The status now. Changes nothing.
     pub async fn status(&self, now: Timestamp) -> Result<Status, StoreError> {
-        self.inspect(now, false).await
+        self.inspect(now, &backlog::tally(&*self.storage.blobs, &self.targets).await?).await
     }
 
     /// The users whose newest photo was refused, from the storage alone.
@@ -138,7 +144,7 @@ impl Watch {
         })
     }
 
-    async fn inspect(&self, now: Timestamp, deletes_forgotten: bool) -> Result<Status, StoreError> {
+    async fn inspect(&self, now: Timestamp, tally: &UserTally) -> Result<Status, StoreError> {
         let Glance { notifications, sweep, checks, targets, checkpoint } = self.glance().await?;
         let (graph, subscription) = self.graph(now).await;
         let mut status = Status {
@@ -149,7 +155,7 @@ impl Watch {
             sweep,
             checks,
             targets,
-            trail: backlog::count(&self.storage, &self.targets, deletes_forgotten).await?,
+            trail: backlog::of(&self.storage, &self.targets, tally).await?,
             unreadable: unreadable_counts(&*self.storage.blobs).await?,
             checkpoint,
             alerts: Vec::new(),
