@@ -93,8 +93,7 @@ fn owner(container: Container, name: &str) -> Option<UserId> {
         return names::parse_head(name);
     }
     let (first, _) = name.split_once('/')?;
-    let user: UserId = first.parse().ok()?;
-    (user.to_string() == first).then_some(user)
+    names::canonical_user(first)
 }
 
 /// All users who have a trail, in the order of their ids, one page at a time.

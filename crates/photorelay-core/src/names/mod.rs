@@ -84,10 +84,26 @@ pub fn audit_entry(user: UserId, seq: u32) -> String {
 /// The user and sequence number in the name of an audit entry; `None` for any other name.
 pub fn parse_audit_entry(name: &str) -> Option<(UserId, u32)> {
     let (user, file) = name.split_once('/')?;
-    let digits = file.strip_suffix(".json")?;
-    let seq: u32 = digits.parse().ok()?;
-    let user: UserId = user.parse().ok()?;
-    (audit_entry(user, seq) == name).then_some((user, seq))
+    Some((canonical_user(user)?, canonical_seq(file.strip_suffix(".json")?)?))
+}
+
+/// A user id as photorelay writes it. A sweep reads millions of names, and writing each again to compare would cost more
+/// than all the rest.
+pub(crate) fn canonical_user(text: &str) -> Option<UserId> {
+    text.parse().ok().filter(|_| !text.bytes().any(|byte| byte.is_ascii_uppercase()))
+}
+
+/// A number as `{seq:08}` writes it.
+fn canonical_seq(digits: &str) -> Option<u32> {
+    let is_canonical = digits.bytes().all(|byte| byte.is_ascii_digit())
+        && (digits.len() == 8 || (digits.len() > 8 && !digits.starts_with('0')));
+    digits.parse().ok().filter(|_| is_canonical)
+}
+
+/// A number from 2 as `{number}` writes it.
+fn canonical_number(digits: &str) -> Option<u32> {
+    let is_canonical = digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0');
+    digits.parse().ok().filter(|number| is_canonical && *number > 1)
 }
 
 /// In `audit`: the checkpoint of a day.
@@ -126,8 +142,7 @@ pub const HEADS_PREFIX: &str = "users/";
 
 /// The user in the name of a head; `None` for any other name.
 pub fn parse_head(name: &str) -> Option<UserId> {
-    let user: UserId = name.strip_prefix(HEADS_PREFIX)?.strip_suffix(".json")?.parse().ok()?;
-    (head(user) == name).then_some(user)
+    canonical_user(name.strip_prefix(HEADS_PREFIX)?.strip_suffix(".json")?)
 }
 
 /// In `state`: the list of the users that the sweep checks.
@@ -242,11 +257,10 @@ pub fn parse_receipt(name: &str) -> Option<ReceiptName> {
     let (digits, rest) = file.strip_suffix(".json")?.split_once('.')?;
     let (target, number) = match rest.split_once('.') {
         None => (rest, 1),
-        Some((target, number)) => (target, number.parse().ok().filter(|number| *number > 1)?),
+        Some((target, number)) => (target, canonical_number(number)?),
     };
-    let (user, seq): (UserId, u32) = (user.parse().ok()?, digits.parse().ok()?);
-    let parsed = ReceiptName { user, seq, target: target.to_owned(), number };
-    (parsed.to_string() == name).then_some(parsed)
+    let (user, seq) = (canonical_user(user)?, canonical_seq(digits)?);
+    Some(ReceiptName { user, seq, target: target.to_owned(), number })
 }
 
 /// In `receipts`: the backup of a value that photorelay did not write, made before it is overwritten.

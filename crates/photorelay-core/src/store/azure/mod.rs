@@ -6,6 +6,7 @@
 
 mod connection;
 mod failure;
+mod list;
 mod page;
 
 use std::fmt;
@@ -15,9 +16,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use azure_core::credentials::TokenCredential;
 use azure_core::http::{Body, NoFormat, RequestContent, Transport};
-use azure_storage_blob::models::{
-    BlobClientDownloadOptions, BlobClientUploadOptions, BlobContainerClientListBlobsOptions, ListBlobsIncludeItem,
-};
+use azure_storage_blob::models::{BlobClientDownloadOptions, BlobClientUploadOptions};
 use azure_storage_blob::{BlobClient, BlobServiceClient, BlobServiceClientOptions};
 use bytes::{Bytes, BytesMut};
 use futures::TryStreamExt as _;
@@ -26,6 +25,7 @@ use url::Url;
 use super::rules::{check_metadata, check_name, check_prefix};
 use super::{BlobStore, Creation, Listing, Metadata, Page, StoreError};
 use crate::names::Container;
+use list::ListRequests;
 
 pub use connection::transport;
 pub(crate) use connection::{Service, client_options, within_time};
@@ -40,6 +40,7 @@ const UPLOAD_PART: NonZero<u64> = NonZero::new(256 * 1024 * 1024).expect("not ze
 pub struct AzureBlobs {
     service: Service,
     client: BlobServiceClient,
+    list_requests: ListRequests,
 }
 
 impl AzureBlobs {
@@ -50,10 +51,12 @@ impl AzureBlobs {
         transport: Transport,
     ) -> Result<Self, StoreError> {
         let service = Service::check("blob", service_uri, credential.is_some())?;
-        let options = BlobServiceClientOptions { client_options: client_options(transport), ..Default::default() };
+        let client_options = client_options(transport);
+        let list_requests = ListRequests::new(service_uri, credential.clone(), client_options.clone());
+        let options = BlobServiceClientOptions { client_options, ..Default::default() };
         let client = BlobServiceClient::new(service_uri.clone(), credential, Some(options))
             .map_err(|error| classify(error, || format!("connecting to {service}")))?;
-        Ok(Self { service, client })
+        Ok(Self { service, client, list_requests })
     }
 
     fn blob(&self, container: Container, name: &str) -> Result<BlobClient, StoreError> {
@@ -161,20 +164,8 @@ impl BlobStore for AzureBlobs {
     async fn list(&self, container: Container, listing: Listing<'_>) -> Result<Page, StoreError> {
         check_prefix(listing.prefix)?;
         let doing = || format!("listing the container `{container}`");
-        let options = BlobContainerClientListBlobsOptions {
-            prefix: (!listing.prefix.is_empty()).then(|| listing.prefix.to_owned()),
-            marker: listing.continuation.map(str::to_owned),
-            maxresults: i32::try_from(listing.page_size.clamp(1, 5_000)).ok(),
-            include: listing.with_metadata.then(|| vec![ListBlobsIncludeItem::Metadata]),
-            ..Default::default()
-        };
-        let client = self.client.blob_container_client(container.as_str());
-        let request = async {
-            let mut pages = client.list_blobs(Some(options))?.into_pages();
-            pages.try_next().await?.map(|page| page::parse(page.into_body().as_ref())).transpose()
-        };
-        let page = within_time(doing, request).await?.map_err(|error| classify(error, doing))?;
-        Ok(page.unwrap_or_default())
+        let listed = within_time(doing, self.list_requests.page(container, listing)).await?;
+        listed.map_err(|error| classify(error, doing))
     }
 
     async fn delete(&self, container: Container, name: &str) -> Result<(), StoreError> {
