@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use photorelay_core::id::UserId;
 use reqwest::Method;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 
 use super::client::Graph;
 use super::error::{Envelope, GraphError, RequestContext};
@@ -27,28 +27,60 @@ pub const MAX_BATCH: usize = 20;
 /// [`MAX_BATCH`] takes fewer, and so does finding two that stand side by side.
 const MAX_FAILURES: u32 = 8;
 
+/// A request within a batch.
+#[derive(Serialize)]
+pub(super) struct BatchEntry {
+    /// Its place in the batch.
+    id: String,
+    method: &'static str,
+    url: String,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    headers: BTreeMap<&'static str, &'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<Value>,
+}
+
+impl BatchEntry {
+    pub(super) fn get(url: String) -> Self {
+        Self { id: String::new(), method: "GET", url, headers: BTreeMap::new(), body: None }
+    }
+
+    pub(super) fn post(url: String, body: Value) -> Self {
+        let headers = BTreeMap::from([("Content-Type", "application/json")]);
+        Self { method: "POST", headers, body: Some(body), ..Self::get(url) }
+    }
+}
+
+#[derive(Serialize)]
+struct WireRequests {
+    requests: Vec<BatchEntry>,
+}
+
 /// Each item is parsed by itself, so that one that cannot be read takes no other with it.
 #[derive(Deserialize)]
-struct WireBatch {
-    responses: Vec<Box<RawValue>>,
+struct WireBatch<'a> {
+    #[serde(borrow)]
+    responses: Vec<&'a RawValue>,
 }
 
+/// A sweep reads one for every user, so its parts stay as they came until they are wanted.
 #[derive(Deserialize)]
-struct WireItem {
-    id: Value,
+struct WireItem<'a> {
+    #[serde(borrow)]
+    id: &'a RawValue,
     status: u16,
-    #[serde(default)]
-    headers: Option<Box<RawValue>>,
-    #[serde(default)]
-    body: Value,
+    #[serde(borrow, default)]
+    headers: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    body: Option<&'a RawValue>,
 }
 
-impl WireItem {
+impl WireItem<'_> {
     /// The case of header names varies, and numbers come as text or as numbers. Parsed on demand and only if the name
     /// occurs at all: most items' headers are never read.
     fn header(&self, name: &str) -> Option<String> {
-        let headers = self.headers.as_ref()?.get();
-        if !headers.to_ascii_lowercase().contains(name) {
+        let headers = self.headers?.get();
+        if !headers.as_bytes().windows(name.len()).any(|part| part.eq_ignore_ascii_case(name.as_bytes())) {
             return None;
         }
         let headers: BTreeMap<String, Value> = serde_json::from_str(headers).ok()?;
@@ -70,7 +102,7 @@ impl Graph {
         priority: Priority,
         path: impl Fn(UserId) -> String,
     ) -> Result<Vec<(UserId, Result<ItemResponse, GraphError>)>, GraphError> {
-        self.batch_of(operation, needs, users, priority, |user| json!({"method": "GET", "url": path(user)})).await
+        self.batch_of(operation, needs, users, priority, |user| BatchEntry::get(path(user))).await
     }
 
     /// Sends the item of each user in one request and returns the responses in the order of `users`.
@@ -83,7 +115,7 @@ impl Graph {
         needs: &'static str,
         users: &[UserId],
         priority: Priority,
-        item: impl Fn(UserId) -> Value,
+        item: impl Fn(UserId) -> BatchEntry,
     ) -> Result<Vec<(UserId, Result<ItemResponse, GraphError>)>, GraphError> {
         if users.len() > MAX_BATCH {
             let mut trace = RequestContext::of(operation, None);
@@ -132,32 +164,30 @@ struct BatchRequest<'a, F> {
     item: F,
 }
 
-impl<F: Fn(UserId) -> Value> BatchRequest<'_, F> {
+impl<F: Fn(UserId) -> BatchEntry> BatchRequest<'_, F> {
     async fn send(&self, users: &[UserId]) -> Result<Vec<(UserId, Result<ItemResponse, GraphError>)>, GraphError> {
         let transport = &self.graph.transport;
-        let requests: Vec<Value> = users
-            .iter()
-            .enumerate()
-            .map(|(index, user)| {
-                let mut request = (self.item)(*user);
-                request["id"] = json!(index.to_string());
-                if self.priority == Priority::Low {
-                    request["headers"][PRIORITY_HEADER] = json!(PRIORITY_LOW);
-                }
-                request
-            })
-            .collect();
+        let requests = users.iter().enumerate().map(|(index, user)| {
+            let mut request = BatchEntry { id: index.to_string(), ..(self.item)(*user) };
+            if self.priority == Priority::Low {
+                request.headers.insert(PRIORITY_HEADER, PRIORITY_LOW);
+            }
+            request
+        });
+        let requests = WireRequests { requests: requests.collect() };
         let request = Request::new(self.operation, self.needs, Method::POST, transport.url(&["$batch"]))
             .priority(self.priority)
-            .json(&json!({"requests": requests}));
+            .json(&requests);
         let request = if let [user] = users { request.about(*user) } else { request };
         let answer = transport.send(request).await?;
-        let (outer, token) = (answer.trace.clone(), answer.token.clone());
-        let batch: WireBatch = answer.json()?;
+        if !answer.status.is_success() {
+            return Err(answer.into_error());
+        }
+        let batch: WireBatch<'_> = answer.parse()?;
 
-        let mut items: Vec<Option<WireItem>> = users.iter().map(|_| None).collect();
-        for item in batch.responses.into_iter().filter_map(|item| serde_json::from_str::<WireItem>(item.get()).ok()) {
-            let slot = index_of(&item.id).and_then(|index| items.get_mut(index));
+        let mut items: Vec<Option<WireItem<'_>>> = users.iter().map(|_| None).collect();
+        for item in batch.responses.iter().filter_map(|item| serde_json::from_str::<WireItem<'_>>(item.get()).ok()) {
+            let slot = index_of(item.id).and_then(|index| items.get_mut(index));
             if let Some(slot @ None) = slot {
                 *slot = Some(item);
             }
@@ -170,23 +200,22 @@ impl<F: Fn(UserId) -> Value> BatchRequest<'_, F> {
             .iter()
             .zip(items)
             .map(|(user, item)| {
-                let response = item_response(item, *user, self.needs, &outer, now);
-                let is_granted = |status| is_granted(status, self.needs, &token);
+                let response = item_response(item, *user, self.needs, &answer.trace, now);
+                let is_granted = |status| is_granted(status, self.needs, &answer.token);
                 (*user, response.map(|response| ItemResponse { is_granted: is_granted(response.status), ..response }))
             })
             .collect())
     }
 }
 
-fn index_of(id: &Value) -> Option<usize> {
-    match id {
-        Value::String(text) => text.parse().ok(),
-        other => other.as_u64().and_then(|number| usize::try_from(number).ok()),
-    }
+/// The id comes back as text, or as a number.
+fn index_of(id: &RawValue) -> Option<usize> {
+    let id = id.get();
+    id.strip_prefix('"').and_then(|id| id.strip_suffix('"')).unwrap_or(id).parse().ok()
 }
 
 fn item_response(
-    item: Option<WireItem>,
+    item: Option<WireItem<'_>>,
     user: UserId,
     needs: &'static str,
     outer: &RequestContext,
@@ -198,18 +227,19 @@ fn item_response(
         return Err(GraphError::Unavailable { reason, retry_after: None, at: Box::new(trace) });
     };
     trace.status = Some(item.status);
-    let is_good = (200..300).contains(&item.status);
-    // A success is not reported; its request is that of the batch.
-    if !is_good && let Some(request_id) = item.header("request-id") {
-        trace.request_id = Some(token_like(&request_id));
-    }
     let retry_after = item.header("retry-after").and_then(|value| retry_after::parse(&value, now));
-    let trace = trace.with_envelope(Envelope::from_value(&item.body));
+    // A success is not reported; its request is that of the batch.
+    if !(200..300).contains(&item.status) {
+        if let Some(request_id) = item.header("request-id") {
+            trace.request_id = Some(token_like(&request_id));
+        }
+        trace = trace.with_envelope(item.body.and_then(|body| Envelope::from_bytes(body.get().as_bytes())));
+    }
     let body = match item.body {
-        Value::Null => ItemBody::Empty,
-        Value::String(text) if text.is_empty() => ItemBody::Empty,
-        body @ Value::Object(_) => ItemBody::Json(body),
-        _ => ItemBody::Other,
+        None => ItemBody::Empty,
+        Some(text) if text.get() == "\"\"" => ItemBody::Empty,
+        Some(json) if json.get().starts_with('{') => ItemBody::Json(json.to_owned()),
+        Some(_) => ItemBody::Other,
     };
     Ok(ItemResponse { status: item.status, retry_after, body, is_from_graph: true, is_granted: false, needs, trace })
 }

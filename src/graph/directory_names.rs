@@ -93,7 +93,7 @@ impl Graph {
 }
 
 fn names_in(item: ItemResponse, user: UserId) -> Option<DirectoryName> {
-    let ItemBody::Json(value) = &item.body else { return None };
-    let wire = WireNames::deserialize(value).ok().filter(|_| item.status == 200)?;
+    let ItemBody::Json(json) = &item.body else { return None };
+    let wire: WireNames = serde_json::from_str(json.get()).ok().filter(|_| item.status == 200)?;
     (wire.id == user).then(|| wire.into())
 }

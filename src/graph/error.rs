@@ -194,10 +194,6 @@ impl Envelope {
         serde_json::from_slice(body).ok().map(Self::from_wire)
     }
 
-    pub(super) fn from_value(body: &serde_json::Value) -> Option<Self> {
-        WireEnvelope::deserialize(body).ok().map(Self::from_wire)
-    }
-
     fn from_wire(wire: WireEnvelope) -> Self {
         let text = |value: &Option<serde_json::Value>| value.as_ref().and_then(|v| v.as_str()).map(str::to_owned);
         let message = text(&wire.error.message);

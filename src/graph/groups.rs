@@ -3,8 +3,9 @@
 use photorelay_core::id::{GroupId, UserId};
 use reqwest::Method;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::batch::BatchEntry;
 use super::client::Graph;
 use super::error::{GraphError, RequestContext};
 use super::request::{Priority, Request};
@@ -61,14 +62,7 @@ impl Graph {
         groups: &[GroupId],
         priority: Priority,
     ) -> Result<Vec<(UserId, Result<bool, GraphError>)>, GraphError> {
-        let item = |user| {
-            json!({
-                "method": "POST",
-                "url": format!("/users/{user}/checkMemberGroups"),
-                "headers": { "Content-Type": "application/json" },
-                "body": { "groupIds": groups },
-            })
-        };
+        let item = |user| BatchEntry::post(format!("/users/{user}/checkMemberGroups"), json!({ "groupIds": groups }));
         let items = self.batch_of("look into the groups", NEEDS, users, priority, item).await?;
         Ok(items.into_iter().map(|(user, item)| (user, item.and_then(is_in_any))).collect())
     }
@@ -78,8 +72,9 @@ fn is_in_any(item: ItemResponse) -> Result<bool, GraphError> {
     if !(200..300).contains(&item.status) {
         return Err(item.into_error());
     }
-    let ItemBody::Json(value @ Value::Object(_)) = &item.body else { return Err(item.bad("no JSON")) };
-    let wire = WireGroups::deserialize(value).map_err(|_| item.bad("JSON of another form than promised"))?;
+    let ItemBody::Json(json) = &item.body else { return Err(item.bad("no JSON")) };
+    let wire: WireGroups =
+        serde_json::from_str(json.get()).map_err(|_| item.bad("JSON of another form than promised"))?;
     Ok(!wire.value.is_empty())
 }
 

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use photorelay_core::id::UserId;
 use reqwest::Method;
+use serde::Serialize;
 use url::Url;
 
 /// More JSON than any answer that photorelay requests.
@@ -57,8 +58,9 @@ impl Request {
         Self { user: Some(user), ..self }
     }
 
-    pub(super) fn json(self, body: &serde_json::Value) -> Self {
-        Self { body: Some(("application/json", Bytes::from(body.to_string()))), ..self }
+    pub(super) fn json(self, body: &impl Serialize) -> Self {
+        let body = serde_json::to_vec(body).expect("a body has string keys only and always serialises");
+        Self { body: Some(("application/json", Bytes::from(body))), ..self }
     }
 
     pub(super) fn content(self, content_type: &'static str, body: Bytes) -> Self {

@@ -6,7 +6,9 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
 use super::error::{Envelope, GraphError, RequestContext};
 use super::request::MAX_JSON_BYTES;
@@ -79,8 +81,12 @@ impl Response {
 
     /// Reads a good answer as JSON.
     pub(super) fn json<T: DeserializeOwned>(self) -> Result<T, GraphError> {
+        if self.status.is_success() { self.parse() } else { Err(self.into_error()) }
+    }
+
+    /// Reads an answer, which is good, as JSON that may borrow from it.
+    pub(super) fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<T, GraphError> {
         match &self.body {
-            _ if !self.status.is_success() => Err(self.into_error()),
             ResponseBody::TooLarge { .. } => Err(self.bad(format!("larger than {MAX_JSON_BYTES} bytes"))),
             // serde's message may quote the text, so only its kind is reported.
             ResponseBody::Whole(bytes) => serde_json::from_slice(bytes).map_err(|e| {
@@ -117,7 +123,8 @@ pub(super) struct ItemResponse {
 #[derive(Debug)]
 pub(super) enum ItemBody {
     Empty,
-    Json(serde_json::Value),
+    /// Checked to be JSON, and not parsed yet.
+    Json(Box<RawValue>),
     Other,
 }
 

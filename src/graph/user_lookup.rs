@@ -137,10 +137,11 @@ fn graph_user(item: ItemResponse, user: UserId) -> Result<Option<GraphUser>, Gra
         404 => return Ok(None),
         _ => return Err(item.into_error()),
     }
-    let ItemBody::Json(value) = &item.body else {
+    let ItemBody::Json(json) = &item.body else {
         return Err(item.bad("no JSON"));
     };
-    let wire = WireUserProperties::deserialize(value).map_err(|_| item.bad("JSON of another form than promised"))?;
+    let wire: WireUserProperties =
+        serde_json::from_str(json.get()).map_err(|_| item.bad("JSON of another form than promised"))?;
     if wire.id != user {
         return Err(item.bad("it is about another user"));
     }

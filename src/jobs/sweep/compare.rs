@@ -62,7 +62,8 @@ impl Comparison<'_> {
         checks: &mut PendingChecks,
         report: &mut SweepReport,
     ) -> Result<(), SweepError> {
-        let mut compared = stream::iter(users)
+        let unsettled = users.filter(|(user, observation)| !self.is_settled(user, observation.as_ref()));
+        let mut compared = stream::iter(unsettled)
             .map(|(user, observation)| async move {
                 let compared = Box::pin(self.compare(&user, observation.as_ref())).await?;
                 let after = self.after_failure(user.user, observation.as_ref(), compared.check).await?;
@@ -86,6 +87,19 @@ impl Comparison<'_> {
         Ok(())
     }
 
+    /// Whether nothing follows from comparing this user, as for nearly all; found out without reading anything.
+    fn is_settled(self, user: &SweptUser, observation: Option<&Observation>) -> bool {
+        self.need(user, observation) == Need::Nothing
+            && user.record.is_acknowledged(&self.settings.targets)
+            && !self.unreadable.contains_key(&user.user)
+    }
+
+    fn need(self, user: &SweptUser, observation: Option<&Observation>) -> Need {
+        let bytes_due =
+            self.window.has_bytes_due(user.user, self.settings.bytes_every) || self.tried_again.contains(&user.user);
+        decide::need(&user.record, observation, bytes_due)
+    }
+
     /// How the check is sent, if one is needed. Forgets the failure of a user who can be read and needs none.
     async fn after_failure(
         self,
@@ -107,9 +121,7 @@ impl Comparison<'_> {
 
     async fn compare(self, user: &SweptUser, observation: Option<&Observation>) -> Result<Compared, SweepError> {
         let record = &user.record;
-        let bytes_due =
-            self.window.has_bytes_due(user.user, self.settings.bytes_every) || self.tried_again.contains(&user.user);
-        let need = decide::need(record, observation, bytes_due);
+        let need = self.need(user, observation);
         if need != Need::PhotoIfExpected && record.is_acknowledged(&self.settings.targets) {
             return Ok(Compared { check: need.check(), is_announced: false });
         }
