@@ -2,6 +2,7 @@
 //!
 //! All three come in the order of ids, so they are merged page by page, and memory does not grow with the tenant.
 
+use photorelay_core::audit::{self, EntryDigest, ListedEnd, ListedReceipt};
 use photorelay_core::heads::Summary;
 use photorelay_core::id::UserId;
 use photorelay_core::names::{self, Container, HEADS_PREFIX};
@@ -14,14 +15,16 @@ pub(super) struct UserRecord {
     pub(super) head: Option<Summary>,
     /// The newest entry of the trail; 0 if there is none.
     pub(super) trail: u32,
+    /// Its digest, if it was listed and the store has it.
+    pub(super) entry: Option<EntryDigest>,
     /// The newest receipt of each target.
-    pub(super) receipts: Vec<(String, u32)>,
+    pub(super) receipts: Vec<ListedReceipt>,
 }
 
 impl UserRecord {
     /// The newest entry that the target has acknowledged; 0 if none.
     pub(super) fn receipt(&self, target: &str) -> u32 {
-        self.receipts.iter().find(|(name, _)| name == target).map_or(0, |(_, seq)| *seq)
+        self.receipts.iter().find(|(name, _)| name.target == target).map_or(0, |(name, _)| name.seq)
     }
 
     /// Every target has acknowledged the newest entry, if there is one.
@@ -33,18 +36,16 @@ impl UserRecord {
         self.head.as_ref().is_some_and(|head| head.forgotten)
     }
 
-    fn add_receipt(&mut self, target: String, seq: u32) {
-        match self.receipts.iter_mut().find(|(name, _)| *name == target) {
-            Some((_, newest)) => *newest = seq.max(*newest),
-            None => self.receipts.push((target, seq)),
-        }
+    /// As a checkpoint records it.
+    pub(super) fn end_of(&self, user: UserId) -> ListedEnd {
+        ListedEnd { user, seq: self.trail, entry: self.entry, receipts: self.receipts.clone() }
     }
 }
 
 pub(super) struct StateListing<'a> {
     heads: Pager<'a, (UserId, Summary)>,
-    trail: Pager<'a, (UserId, u32)>,
-    receipts: Pager<'a, (UserId, (String, u32))>,
+    trail: Pager<'a, (UserId, (u32, Option<EntryDigest>))>,
+    receipts: Pager<'a, (UserId, ListedReceipt)>,
 }
 
 impl<'a> StateListing<'a> {
@@ -54,12 +55,20 @@ impl<'a> StateListing<'a> {
         });
         Self {
             heads: heads.with_metadata(),
-            trail: Pager::new(blobs, Container::Audit, "", |blob| names::parse_audit_entry(&blob.name)),
+            trail: Pager::new(blobs, Container::Audit, "", |blob| {
+                let (user, seq) = names::parse_audit_entry(&blob.name)?;
+                Some((user, (seq, EntryDigest::of(&blob.metadata))))
+            }),
             receipts: Pager::new(blobs, Container::Receipts, "", |blob| {
-                let receipt = names::parse_receipt(&blob.name)?;
-                Some((receipt.user, (receipt.target, receipt.seq)))
+                let name = names::parse_receipt(&blob.name)?;
+                Some((name.user, (name, audit::receipt_digest(&blob.metadata))))
             }),
         }
+    }
+
+    /// Lists the digests of entries and receipts too.
+    pub(super) fn with_digests(self) -> Self {
+        Self { trail: self.trail.with_metadata(), receipts: self.receipts.with_metadata(), ..self }
     }
 
     /// The user that comes next.
@@ -74,11 +83,13 @@ impl<'a> StateListing<'a> {
         while let Some((_, head)) = self.heads.next_if(|(of, _)| *of == user).await? {
             record.head = Some(head);
         }
-        while let Some((_, seq)) = self.trail.next_if(|(of, _)| *of == user).await? {
-            record.trail = record.trail.max(seq);
+        while let Some((_, (seq, entry))) = self.trail.next_if(|(of, _)| *of == user).await? {
+            if seq > record.trail {
+                (record.trail, record.entry) = (seq, entry);
+            }
         }
-        while let Some((_, (target, seq))) = self.receipts.next_if(|(of, _)| *of == user).await? {
-            record.add_receipt(target, seq);
+        while let Some((_, receipt)) = self.receipts.next_if(|(of, _)| *of == user).await? {
+            audit::keep_newest(&mut record.receipts, receipt);
         }
         Ok(record)
     }

@@ -6,12 +6,14 @@ use graph_sim::{Fault, FaultRule, HoldPoint, PatternScope, RequestPattern, Retry
 use jiff::{SignedDuration, Timestamp};
 use photorelay::config::{AppConfig, HostingSettings};
 use photorelay::jobs::sweep::{Run, SweepError, SweepSettings};
-use photorelay_core::contract::{self, ContinueSweep, SweepLease, V1};
+use photorelay_core::audit;
+use photorelay_core::contract::{self, CaptureFigures, ContinueSweep, SweepLease, V1};
 use photorelay_core::names::{self, CHECKS_QUEUE, Container};
 use photorelay_core::population;
 use photorelay_core::queue::Outgoing;
 use photorelay_core::store::list_all;
 use photorelay_core::target::Targets;
+use photorelay_core::{documents, figures};
 use testkit::world::{Setup, Store, World};
 
 use crate::sweep::*;
@@ -210,5 +212,26 @@ async fn a_sweep_that_graph_ends_keeps_what_it_has() {
     assert_eq!((rest.people, rest.is_resumed), (5, true), "{rest}");
     world.settle().await;
     assert_agreement(&world).await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_sweep_in_several_parts_counts_everyone_once_and_its_last_part_takes_the_checkpoint() {
+    let world = silent(Store::Embedded, 45).await;
+    settled(&world).await;
+    let run = Run { time_limit: Some(Duration::ZERO), ..Run::default() };
+    let blobs = &*world.storage().blobs;
+    for part in 1..=3 {
+        let report = world.app.sweep.run(&run).await.unwrap();
+        assert_eq!((report.people, report.is_complete), (if part == 3 { 5 } else { 20 }, part == 3));
+        world.app.watch.after_sweep(&report, Timestamp::now()).await;
+        let name = names::capture_figures(figures::day_of(Timestamp::now()));
+        let counted: CaptureFigures = documents::read(blobs, Container::State, &name).await.unwrap().unwrap();
+        assert_eq!(counted.people, 45, "whatever part was compared");
+        let taken = audit::newest_checkpoint(blobs).await.unwrap().map(|stored| stored.checkpoint.unwrap().people);
+        assert_eq!(taken, (part == 3).then_some(45));
+    }
+    assert_eq!(audit::verify_all(blobs).await.unwrap().findings, []);
+    world.settle().await;
     world.end().await;
 }

@@ -8,6 +8,7 @@
 use bytes::Bytes;
 
 use crate::contract::{self, Contract, ContractError};
+use crate::id::Digest;
 use crate::names::Container;
 use crate::store::{BlobStore, Creation, Metadata, StoreError};
 
@@ -39,6 +40,19 @@ pub async fn inspect<C: Contract>(
     container: Container,
     name: &str,
 ) -> Result<Document<C>, StoreError> {
+    Ok(match inspect_with_digest(blobs, container, name).await? {
+        Document::Valid((document, _)) => Document::Valid(document),
+        Document::Unreadable(why) => Document::Unreadable(why),
+        Document::Absent => Document::Absent,
+    })
+}
+
+/// The same with the SHA-256 of the document's bytes.
+pub async fn inspect_with_digest<C: Contract>(
+    blobs: &dyn BlobStore,
+    container: Container,
+    name: &str,
+) -> Result<Document<(C, Digest)>, StoreError> {
     let bytes = match blobs.get(container, name, C::MAX_BYTES as u64).await {
         Ok(Some(bytes)) => bytes,
         Ok(None) => return Ok(Document::Absent),
@@ -46,7 +60,8 @@ pub async fn inspect<C: Contract>(
         Err(error) => return Err(error),
     };
     let parsed: Result<C, ContractError> = contract::parse(&bytes);
-    Ok(parsed.map_or_else(|error| Document::Unreadable(error.to_string()), Document::Valid))
+    let with_digest = |document| Document::Valid((document, Digest::of(&bytes)));
+    Ok(parsed.map_or_else(|error| Document::Unreadable(error.to_string()), with_digest))
 }
 
 /// Reads a document that can be rebuilt: an unreadable one is logged and counts as absent.
@@ -73,6 +88,19 @@ pub async fn create<C: Contract>(
     document: &C,
 ) -> Result<Creation, StoreError> {
     blobs.create(container, name, JSON, Bytes::from(contract::to_bytes(document))).await
+}
+
+/// The same, with blob metadata that follows from the document's bytes.
+pub async fn create_with_metadata<C: Contract>(
+    blobs: &dyn BlobStore,
+    container: Container,
+    name: &str,
+    document: &C,
+    metadata: impl FnOnce(&[u8]) -> Metadata,
+) -> Result<Creation, StoreError> {
+    let bytes = contract::to_bytes(document);
+    let metadata = metadata(&bytes);
+    blobs.create_with_metadata(container, name, JSON, Bytes::from(bytes), &metadata).await
 }
 
 /// Writes the document, replacing an existing one.

@@ -74,6 +74,18 @@ impl BlobStore for ScopedBlobs {
         self.blobs.create(container, name, content_type, content).await
     }
 
+    async fn create_with_metadata(
+        &self,
+        container: Container,
+        name: &str,
+        content_type: &str,
+        content: Bytes,
+        metadata: &Metadata,
+    ) -> Result<Creation, StoreError> {
+        self.check(container, name, true)?;
+        self.blobs.create_with_metadata(container, name, content_type, content, metadata).await
+    }
+
     async fn put(
         &self,
         container: Container,

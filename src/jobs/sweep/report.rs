@@ -7,7 +7,7 @@ use photorelay_core::wording::counted;
 
 use super::decide::CheckReason;
 use super::population::RefreshedPopulation;
-use crate::jobs::user_tally::UserTally;
+use super::user_merge::ListedUsers;
 
 /// Counts of one run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -47,13 +47,13 @@ pub struct SweepReport {
     pub throttled: u64,
     pub took: Duration,
     /// All users as the run's listing showed them, for the watchdog; none if it was not listed to the end.
-    pub(in crate::jobs) tally: Option<UserTally>,
+    pub(in crate::jobs) listed: Option<Box<ListedUsers>>,
 }
 
 impl SweepReport {
     /// For a process that has handled the checks too: what the listing showed is out of date.
     pub fn without_listing(self) -> Self {
-        Self { tally: None, ..self }
+        Self { listed: None, ..self }
     }
 
     pub(super) fn of_population(population: &RefreshedPopulation, is_resumed: bool) -> Self {

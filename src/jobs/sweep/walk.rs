@@ -25,7 +25,6 @@ use super::window::Window;
 use super::{cursor, population};
 use crate::graph::{Graph, GraphError};
 use crate::jobs::decode_markers;
-use crate::jobs::state_listing::StateListing;
 use crate::jobs::unreadable;
 
 /// What a walk reads and writes, and how far it has come.
@@ -62,7 +61,7 @@ pub(super) async fn walk(
     let members = &population.members;
     let done = members.partition_point(|member| Some(*member) <= done_to);
     run.progress.send_modify(|progress| (progress.of, progress.done) = (members.len(), done));
-    let mut users = UserMerge::after(done_to, members, StateListing::open(blobs), &settings.targets);
+    let mut users = UserMerge::begin(blobs, &settings.targets, members, done_to, run.now).await;
     let unreadable = unreadable::list(blobs).await?;
     let tried_again = decode_markers::all_due(blobs, run.now).await?;
     let window = Window { previous: cursor.previous, now: began_at };
@@ -104,9 +103,9 @@ pub(super) async fn walk(
         cursor::write(blobs, &SweepCursor { previous: Some(began_at), ..SweepCursor::default() }).await?;
     }
     // What fails here fails again when the watchdog lists, which reports it.
-    let tally = if run.stop.is_cancelled() { None } else { users.into_tally().await.ok() };
+    let listed = if run.stop.is_cancelled() { None } else { users.end(is_complete).await.ok().map(Box::new) };
     let Walk { concurrency: AdaptiveConcurrency { requests, throttled, .. }, report, .. } = walk;
-    Ok(SweepReport { is_complete, requests, throttled, took: started.elapsed(), tally, ..report })
+    Ok(SweepReport { is_complete, requests, throttled, took: started.elapsed(), listed, ..report })
 }
 
 /// Users who are members no more are not asked about again.

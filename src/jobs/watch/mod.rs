@@ -69,14 +69,17 @@ impl Watch {
     async fn swept(&self, report: Option<&SweepReport>, now: Timestamp) -> Result<(), StoreError> {
         let blobs = &*self.storage.blobs;
         if let Some(report) = report.filter(|report| report.is_complete) {
-            let taken = audit::take_checkpoint(blobs, now).await?;
+            let taken = match report.listed.as_ref().and_then(|listed| listed.checkpoint.clone()) {
+                Some(prepared) => audit::take_prepared(blobs, prepared, now).await?,
+                None => audit::take_checkpoint(blobs, now).await?,
+            };
             if let Some(taken) = &taken {
                 log_checkpoint(taken);
             }
             self.record(report, taken.as_ref(), now).await?;
         }
-        let tally = match report.and_then(|report| report.tally.clone()) {
-            Some(counted) => counted,
+        let tally = match report.and_then(|report| report.listed.as_ref()) {
+            Some(listed) => listed.tally.clone(),
             None => backlog::tally(blobs, &self.targets).await?,
         };
         backlog::erase_forgotten(blobs, &tally).await?;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use photorelay_core::audit::Committed;
+use photorelay_core::audit::{self, Committed};
 use photorelay_core::contract::{Note, Outcome, Receipt, V1};
 use photorelay_core::documents::{self, Document};
 use photorelay_core::id::{Digest, UserId};
@@ -100,9 +100,7 @@ impl ReceiptWriter {
     async fn leave(&self, receipt: &Receipt, newest: &Committed) -> Result<bool, StoreError> {
         let mut name = ReceiptName::first(receipt.user_id, receipt.seq, &receipt.target);
         let mut was_shown = false;
-        while documents::create(&self.blobs, Container::Receipts, &name.to_string(), receipt).await?
-            == Creation::AlreadyExists
-        {
+        while self.create(&name, receipt).await? == Creation::AlreadyExists {
             let (counting, next) = self.counting(name).await?;
             // One that cannot be read says nothing.
             if let Some(counting) = counting {
@@ -118,6 +116,12 @@ impl ReceiptWriter {
         metrics::received(receipt.outcome, observed_at, receipt.at);
         self.figures.received(receipt, newest, !was_shown);
         Ok(true)
+    }
+
+    /// With its digest in the metadata, so that a checkpoint need not read it.
+    async fn create(&self, name: &ReceiptName, receipt: &Receipt) -> Result<Creation, StoreError> {
+        let metadata = |bytes: &[u8]| audit::receipt_metadata(Digest::of(bytes));
+        documents::create_with_metadata(&self.blobs, Container::Receipts, &name.to_string(), receipt, metadata).await
     }
 
     /// Whether the target was written again after an operator had undone what the receipt that counts says.

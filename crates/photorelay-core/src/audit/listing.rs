@@ -1,7 +1,8 @@
 //! Listings of the trail: which user owns each blob, what is the newest of each user, and which users have a trail.
 
+use super::digest_metadata::{EntryDigest, ListedEnd, keep_newest, receipt_digest};
 use crate::id::UserId;
-use crate::names::{self, Container, ReceiptName};
+use crate::names::{self, Container};
 use crate::store::{BlobStore, Listed, Pager, StoreError};
 
 /// The blobs of one listing, and the users who own them.
@@ -13,6 +14,10 @@ pub(super) struct OwnedBlobs<'a> {
 impl<'a> OwnedBlobs<'a> {
     pub(super) fn new(blobs: &'a dyn BlobStore, container: Container, prefix: impl Into<String>) -> Self {
         Self { container, pager: Pager::new(blobs, container, prefix, Some) }
+    }
+
+    pub(super) fn with_metadata(self) -> Self {
+        Self { pager: self.pager.with_metadata(), ..self }
     }
 
     pub(super) async fn next(&mut self) -> Result<Option<Listed>, StoreError> {
@@ -31,13 +36,6 @@ impl<'a> OwnedBlobs<'a> {
         self.pager.next_if(|blob| owner(container, &blob.name) == Some(user)).await
     }
 
-    /// Skips the next blob if it belongs to no user or to one before this user; whether it did.
-    pub(super) async fn skip_before(&mut self, user: UserId) -> Result<bool, StoreError> {
-        let container = self.container;
-        let skipped = self.pager.next_if(|blob| owner(container, &blob.name).is_none_or(|owner| owner < user)).await?;
-        Ok(skipped.is_some())
-    }
-
     /// The next blob, if it belongs to no user.
     pub(super) async fn next_unowned(&mut self) -> Result<Option<Listed>, StoreError> {
         let container = self.container;
@@ -53,37 +51,30 @@ pub(super) struct NewestOfUsers<'a> {
 
 impl<'a> NewestOfUsers<'a> {
     pub(super) fn new(blobs: &'a dyn BlobStore) -> Self {
-        let of = |container| OwnedBlobs::new(blobs, container, "");
+        let of = |container| OwnedBlobs::new(blobs, container, "").with_metadata();
         Self { trail: of(Container::Audit), receipts: of(Container::Receipts) }
     }
 
-    /// The next user who has a trail.
-    pub(super) async fn next_user(&mut self) -> Result<Option<UserId>, StoreError> {
-        while self.trail.next_unowned().await?.is_some() {}
-        self.trail.owner().await
-    }
-
-    /// The number of the user's newest entry; 0 if there is none. Users are asked for in order.
-    pub(super) async fn newest_entry(&mut self, user: UserId) -> Result<u32, StoreError> {
-        let mut newest = 0;
-        while let Some(blob) = self.trail.next_of(user).await? {
-            newest = names::parse_audit_entry(&blob.name).map_or(newest, |(_, seq)| seq.max(newest));
+    /// The next user who has an entry or a receipt.
+    pub(super) async fn next(&mut self) -> Result<Option<ListedEnd>, StoreError> {
+        let mut next: Option<UserId> = None;
+        for listed in [&mut self.trail, &mut self.receipts] {
+            while listed.next_unowned().await?.is_some() {}
+            next = next.into_iter().chain(listed.owner().await?).min();
         }
-        Ok(newest)
-    }
-
-    /// The user's newest receipt in each target. Users are asked for in order.
-    pub(super) async fn newest_receipts(&mut self, user: UserId) -> Result<Vec<ReceiptName>, StoreError> {
-        while self.receipts.skip_before(user).await? {}
-        let mut newest: Vec<ReceiptName> = Vec::new();
-        while let Some(blob) = self.receipts.next_of(user).await? {
-            let Some(name) = names::parse_receipt(&blob.name) else { continue };
-            match newest.iter_mut().find(|known| known.target == name.target) {
-                Some(known) => *known = known.clone().max(name),
-                None => newest.push(name),
+        let Some(user) = next else { return Ok(None) };
+        let mut end = ListedEnd { user, seq: 0, entry: None, receipts: Vec::new() };
+        while let Some(blob) = self.trail.next_of(user).await? {
+            if let Some((_, seq)) = names::parse_audit_entry(&blob.name).filter(|(_, seq)| *seq > end.seq) {
+                (end.seq, end.entry) = (seq, EntryDigest::of(&blob.metadata));
             }
         }
-        Ok(newest)
+        while let Some(blob) = self.receipts.next_of(user).await? {
+            if let Some(name) = names::parse_receipt(&blob.name) {
+                keep_newest(&mut end.receipts, (name, receipt_digest(&blob.metadata)));
+            }
+        }
+        Ok(Some(end))
     }
 }
 

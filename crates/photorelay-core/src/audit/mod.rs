@@ -4,10 +4,15 @@
 //! or delete an entry. It owns the failure "two writers for one user": exactly one of them commits.
 
 mod checkpoint;
+mod digest_metadata;
 mod listing;
 mod verify;
 
-pub use checkpoint::{Changes, StoredCheckpoint, Taken, newest_checkpoint, recent_checkpoints, take_checkpoint};
+pub use checkpoint::{
+    Changes, CheckpointDraft, PreparedCheckpoint, StoredCheckpoint, Taken, newest_checkpoint, recent_checkpoints,
+    take_checkpoint, take_prepared,
+};
+pub use digest_metadata::{EntryDigest, ListedEnd, ListedReceipt, keep_newest, receipt_digest, receipt_metadata};
 pub use listing::TrailUsers;
 pub use verify::{Finding, Problem, Report, VerifyProgress, verify_all, verify_all_watched, verify_person};
 
@@ -122,7 +127,9 @@ pub async fn commit(blobs: &dyn BlobStore, entry: AuditEntry) -> Result<Option<C
     let bytes = contract::to_bytes(&entry);
     let sha256 = Digest::of(&bytes);
     let name = names::audit_entry(entry.user_id, entry.seq);
-    Ok(match blobs.create(Container::Audit, &name, "application/json", Bytes::from(bytes)).await? {
+    let metadata = digest_metadata::entry_metadata(sha256, entry.cause.kind);
+    let bytes = Bytes::from(bytes);
+    Ok(match blobs.create_with_metadata(Container::Audit, &name, "application/json", bytes, &metadata).await? {
         Creation::Created => Some(Committed { entry, sha256 }),
         Creation::AlreadyExists => None,
     })

@@ -121,6 +121,20 @@ pub trait BlobStore: Send + Sync + Debug {
         content: Bytes,
     ) -> Result<Creation, StoreError>;
 
+    /// The same, with metadata that says no more than the blob itself, for listings. A store may drop it:
+    /// a blob that has none is read instead.
+    async fn create_with_metadata(
+        &self,
+        container: Container,
+        name: &str,
+        content_type: &str,
+        content: Bytes,
+        metadata: &Metadata,
+    ) -> Result<Creation, StoreError> {
+        let _ = metadata;
+        self.create(container, name, content_type, content).await
+    }
+
     /// Stores the blob, replacing an existing one. Its bytes may become visible shortly before its metadata, never
     /// after.
     async fn put(

@@ -1,9 +1,10 @@
 //! What a checkpoint proves that the trail alone does not.
 
-use photorelay_core::audit::{Problem, verify_all};
-use photorelay_core::contract::EntryKind;
+use photorelay_core::audit::{self, Problem, verify_all};
+use photorelay_core::contract::{self, EntryKind};
+use photorelay_core::id::Digest;
 use photorelay_core::names::{self, Container};
-use photorelay_core::store::{BlobStore, list_all};
+use photorelay_core::store::{BlobStore, Metadata, list_all};
 
 use crate::trails::*;
 
@@ -136,4 +137,80 @@ async fn a_user_forgotten_after_a_checkpoint_raises_no_finding() {
     assert!(trails.findings(person(2)).await.is_empty());
     trails.checkpoint(2).await.unwrap();
     assert!(trails.findings(person(2)).await.is_empty());
+}
+
+/// What a listing shows of an entry or a receipt that this digest and this cause belong to.
+fn metadata(sha256: Digest, cause: Option<&str>) -> Metadata {
+    let cause = cause.map(|cause| ("cause".to_owned(), cause.to_owned()));
+    Metadata::from_iter([("sha256".to_owned(), sha256.to_string())].into_iter().chain(cause))
+}
+
+/// The same bytes, now or as an attacker leaves them, under this metadata.
+async fn describe(trails: &Trails, container: Container, name: &str, metadata: &Metadata) {
+    let bytes = trails.blobs.get(container, name, 1 << 20).await.unwrap().unwrap();
+    trails.blobs.put(container, name, "application/json", bytes, metadata).await.unwrap();
+}
+
+async fn digest(trails: &Trails, container: Container, name: &str) -> Digest {
+    Digest::of(&trails.blobs.get(container, name, 1 << 20).await.unwrap().unwrap())
+}
+
+#[tokio::test]
+async fn a_checkpoint_takes_the_digests_that_a_listing_shows_and_is_the_same_as_one_that_reads() {
+    let (described, read) = (Trails::of(&[person(1), person(2)]).await, Trails::of(&[person(1), person(2)]).await);
+    for user in [person(1), person(2)] {
+        let entry = names::audit_entry(user, 3);
+        let sha256 = digest(&described, Container::Audit, &entry).await;
+        describe(&described, Container::Audit, &entry, &metadata(sha256, Some("sweep"))).await;
+        let receipt = names::receipt(user, 3, TARGET);
+        let sha256 = digest(&described, Container::Receipts, &receipt).await;
+        describe(&described, Container::Receipts, &receipt, &metadata(sha256, None)).await;
+    }
+    assert_eq!(described.checkpoint(0).await, read.checkpoint(0).await);
+    assert_eq!(described.findings_of_all().await, []);
+    // Incomplete or not valid: what it says is read from the entry.
+    describe(&described, Container::Audit, &names::audit_entry(person(1), 3), &Metadata::new()).await;
+    for trails in [&described, &read] {
+        trails.commit(person(1), 4, EntryKind::Captured).await;
+        trails.commit(person(2), 4, EntryKind::Captured).await;
+    }
+    let sha256 = digest(&described, Container::Audit, &names::audit_entry(person(1), 4)).await;
+    describe(&described, Container::Audit, &names::audit_entry(person(1), 4), &metadata(sha256, None)).await;
+    let taken = described.checkpoint(1).await;
+    assert_eq!(taken.as_ref().unwrap().changes.by_sweep, 2);
+    assert_eq!(taken, read.checkpoint(1).await);
+}
+
+#[tokio::test]
+async fn metadata_that_was_changed_is_found_and_hides_no_change_of_the_bytes() {
+    let trails = Trails::of(&[person(1)]).await;
+    let (entry, wrong) = (names::audit_entry(person(1), 3), Digest::of(b"something else"));
+    let right = digest(&trails, Container::Audit, &entry).await;
+    for metadata in [metadata(wrong, Some("sweep")), metadata(right, Some("operator"))] {
+        describe(&trails, Container::Audit, &entry, &metadata).await;
+        let changed = Problem::MetadataChanged { blob: format!("audit/{entry}") };
+        assert_eq!(trails.only_finding(person(1)).await, (Some(3), changed));
+    }
+    let receipt = names::receipt(person(1), 3, TARGET);
+    describe(&trails, Container::Audit, &entry, &Metadata::new()).await;
+    describe(&trails, Container::Receipts, &receipt, &metadata(wrong, None)).await;
+    let changed = Problem::MetadataChanged { blob: format!("receipts/{receipt}") };
+    assert_eq!(trails.only_finding(person(1)).await, (Some(3), changed));
+    describe(&trails, Container::Receipts, &receipt, &Metadata::new()).await;
+
+    // The bytes are changed, and the metadata that the next checkpoint takes is what it was.
+    let mut forged = audit::read(&trails.blobs, person(1), 3).await.unwrap().unwrap().entry;
+    forged.reason = Some("forged".to_owned());
+    let bytes = contract::to_bytes(&forged).into();
+    trails.blobs.put(Container::Audit, &entry, "x/y", bytes, &metadata(right, Some("sweep"))).await.unwrap();
+    trails.remove(Container::Receipts, &receipt).await;
+    trails.checkpoint(0).await.unwrap();
+    let problems: Vec<Problem> = trails.findings(person(1)).await.into_iter().map(|found| found.problem).collect();
+    let saw = |problem: &Problem| matches!(problem, Problem::NotWhatTheCheckpointSaw { saw, .. } if *saw == right);
+    assert!(problems.iter().any(saw), "{problems:#?}");
+    // Metadata that agrees with the forgery does not help it against the checkpoint.
+    let agreeing = metadata(digest(&trails, Container::Audit, &entry).await, Some("sweep"));
+    describe(&trails, Container::Audit, &entry, &agreeing).await;
+    let problems: Vec<Problem> = trails.findings(person(1)).await.into_iter().map(|found| found.problem).collect();
+    assert!(problems.len() == 1 && saw(&problems[0]), "{problems:#?}");
 }

@@ -6,7 +6,7 @@ use super::walk::Traces;
 use crate::audit::{self, AuditError};
 use crate::contract::Contract;
 use crate::documents::{self, Document};
-use crate::id::UserId;
+use crate::id::{Digest, UserId};
 use crate::names::Container;
 use crate::store::{BlobStore, StoreError};
 
@@ -37,15 +37,15 @@ pub(super) fn report_cut(seq: u32, traces: &Traces, evidence: String, report: &m
     }
 }
 
-/// Reads a head or a receipt. One that cannot be read is a finding; one that no longer exists is not.
+/// Reads a head or a receipt, and takes its digest. One that cannot be read is a finding; one that no longer exists is not.
 pub(super) async fn read<C: Contract>(
     blobs: &dyn BlobStore,
     user: UserId,
     container: Container,
     name: &str,
     report: &mut Report,
-) -> Result<Option<C>, StoreError> {
-    Ok(match documents::inspect(blobs, container, name).await? {
+) -> Result<Option<(C, Digest)>, StoreError> {
+    Ok(match documents::inspect_with_digest(blobs, container, name).await? {
         Document::Absent => None,
         Document::Valid(document) => Some(document),
         Document::Unreadable(why) => {

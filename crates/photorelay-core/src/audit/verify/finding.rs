@@ -70,6 +70,10 @@ pub enum Problem {
         blob: String,
         content_type: String,
     },
+    /// The metadata of an entry or a receipt says something else than its bytes, and a checkpoint records it.
+    MetadataChanged {
+        blob: String,
+    },
     /// The entry had different bytes when the checkpoint was taken.
     NotWhatTheCheckpointSaw {
         checkpoint: String,
@@ -199,6 +203,9 @@ impl Problem {
             Problem::ContentTypeChanged { blob, content_type } => {
                 write!(f, "{blob} is stored as {content_type:?}, which photorelay did not give it")
             }
+            Problem::MetadataChanged { blob } => {
+                write!(f, "the metadata of {blob} says something else than its bytes: one of the two was changed")
+            }
             Problem::NotWhatTheCheckpointSaw { checkpoint, saw, found } => {
                 write!(f, "the entry was changed since a checkpoint: it hashes to {found}, {checkpoint} names {saw}")
             }
@@ -232,6 +239,7 @@ impl Problem {
             | Problem::NotWhatTheAgentSaw { .. }
             | Problem::NotWhatTheCheckpointSaw { .. }
             | Problem::ReceiptContradicts { .. }
+            | Problem::MetadataChanged { .. }
             | Problem::ReceiptChanged { .. } => "Restore it from a version or a backup",
             Problem::ChainBroken { .. } => {
                 "One of the two entries was changed: compare both with versions or backups and with the receipts"

@@ -5,7 +5,8 @@
 //! checkpoints themselves are chained. Verification only reads and must never repair anything. It holds one page of
 //! each listing and a few users at a time, so 100,000 users need no more memory than ten. A commit that happens during
 //! the verification is not reported as a problem: before reporting a truncated trail, it reads the entry once more. The
-//! hash chain cannot reveal a forged newest entry that no agent has acted on.
+//! hash chain cannot reveal a forged newest entry that no agent has acted on. Digests are always taken from the bytes;
+//! metadata that says something else is a finding and decides nothing.
 
 mod chain;
 mod evidence;

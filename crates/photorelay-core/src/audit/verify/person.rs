@@ -6,6 +6,7 @@ use super::finding::{Problem, checkpoint_blob};
 use super::report::Report;
 use super::walk::Traces;
 use super::{photos, receipts};
+use crate::audit::digest_metadata::contradicts;
 use crate::audit::{self, AuditError, Committed};
 use crate::contract::Head;
 use crate::id::{Digest, UserId};
@@ -22,6 +23,7 @@ pub(super) async fn verify(blobs: &dyn BlobStore, traces: Traces) -> Result<Repo
         report.find(traces.user, None, Problem::ForeignBlob { blob: format!("{}/{name}", Container::Audit) });
     }
     let trail = chain(blobs, traces.user, &traces.entries, &mut report).await?;
+    metadata(&traces, &trail, &mut report);
     photos::verify(blobs, &traces, &trail, &mut report).await?;
     receipts::verify(blobs, &traces, &trail, &mut report).await?;
     checkpoint(blobs, &traces, &trail, &mut report).await?;
@@ -78,6 +80,17 @@ async fn chain(
     Ok(trail)
 }
 
+/// The metadata of an entry, where there is any, says what its bytes say: the next checkpoint would record it.
+fn metadata(traces: &Traces, trail: &[Committed], report: &mut Report) {
+    for Committed { entry, sha256 } in trail {
+        let listed = traces.entry_metadata.get(&entry.seq);
+        if listed.is_some_and(|metadata| contradicts(metadata, *sha256, Some(entry.cause.kind))) {
+            let blob = format!("{}/{}", Container::Audit, names::audit_entry(traces.user, entry.seq));
+            report.find(traces.user, entry.seq, Problem::MetadataChanged { blob });
+        }
+    }
+}
+
 /// The entry that the newest checkpoint names must still exist, with the same bytes.
 async fn checkpoint(
     blobs: &dyn BlobStore,
@@ -103,7 +116,7 @@ async fn checkpoint(
 
 async fn head(blobs: &dyn BlobStore, traces: &Traces, report: &mut Report) -> Result<(), StoreError> {
     let name = names::head(traces.user);
-    let Some(head) = evidence::read::<Head>(blobs, traces.user, Container::State, &name, report).await? else {
+    let Some((head, _)) = evidence::read::<Head>(blobs, traces.user, Container::State, &name, report).await? else {
         return Ok(());
     };
     if is_cut(blobs, head.seq, traces).await? {

@@ -5,10 +5,11 @@
 //! once a checkpoint has recorded it, and only while it was the newest one in its target.
 
 use super::evidence;
-use super::finding::{Problem, checkpoint_blob};
+use super::finding::{Finding, Problem, checkpoint_blob};
 use super::report::Report;
 use super::walk::Traces;
 use crate::audit::Committed;
+use crate::audit::digest_metadata::contradicts;
 use crate::contract::{AuditEntry, EntryKind, MAX_CONTRACT_BYTES, Outcome, Receipt};
 use crate::id::Digest;
 use crate::names::{Container, ReceiptName};
@@ -36,9 +37,11 @@ pub(super) async fn verify(
             report.find(traces.user, name.seq, Problem::ReceiptMissing { receipt, evidence });
         }
         let (container, blob) = (Container::Receipts, name.to_string());
-        let Some(receipt) = evidence::read::<Receipt>(blobs, traces.user, container, &blob, report).await? else {
-            continue;
-        };
+        let found = evidence::read::<Receipt>(blobs, traces.user, container, &blob, report).await?;
+        let Some((receipt, sha256)) = found else { continue };
+        if traces.receipt_metadata.get(name).is_some_and(|metadata| contradicts(metadata, sha256, None)) {
+            report.find(traces.user, name.seq, Problem::MetadataChanged { blob: shown(name) });
+        }
         let says =
             ReceiptName { user: receipt.user_id, seq: receipt.seq, target: receipt.target.clone(), ..name.clone() };
         if says != *name {
@@ -85,7 +88,10 @@ pub(super) async fn verify_recorded(
     let Some((end, day)) = &traces.known else { return Ok(()) };
     for recorded in &end.receipts {
         let is_cut = traces.entries.last().is_none_or(|last| *last < recorded.seq);
-        if is_cut || report.findings.iter().any(|finding| finding.seq == Some(recorded.seq)) {
+        // Metadata that was changed explains nothing about the bytes.
+        let explains = |finding: &Finding| !matches!(finding.problem, Problem::MetadataChanged { .. });
+        let mut explained = report.findings.iter().filter(|finding| explains(finding));
+        if is_cut || explained.any(|finding| finding.seq == Some(recorded.seq)) {
             continue;
         }
         let name = ReceiptName {

@@ -2,6 +2,8 @@
 //!
 //! All five are ordered by user id, so the merge holds only one page of each.
 
+use std::collections::BTreeMap;
+
 use jiff::civil::Date;
 
 use super::finding::Finding;
@@ -10,7 +12,7 @@ use crate::audit::listing::OwnedBlobs;
 use crate::contract::TrailEnd;
 use crate::id::UserId;
 use crate::names::{self, Container, ReceiptName};
-use crate::store::{BlobStore, Listed, StoreError};
+use crate::store::{BlobStore, Listed, Metadata, StoreError};
 
 /// Everything that the listings contain about one user.
 #[derive(Debug)]
@@ -18,10 +20,14 @@ pub(super) struct Traces {
     pub(super) user: UserId,
     /// Sequence numbers of the entries, in order.
     pub(super) entries: Vec<u32>,
+    /// Of those that have any.
+    pub(super) entry_metadata: BTreeMap<u32, Metadata>,
     /// Names under the user's prefix in `audit` that are not entries.
     pub(super) foreign: Vec<String>,
     /// By entry, then by target, then by number.
     pub(super) receipts: Vec<ReceiptName>,
+    /// Of those that have any.
+    pub(super) receipt_metadata: BTreeMap<ReceiptName, Metadata>,
     /// Photos, renditions, and whatever else is under the user's prefix in `photos`.
     pub(super) photos: Vec<Listed>,
     pub(super) has_head: bool,
@@ -52,8 +58,8 @@ pub(super) struct Walk<'a> {
 impl<'a> Walk<'a> {
     pub(super) fn of_all_users(blobs: &'a dyn BlobStore, known: CheckpointBaseline<'a>) -> Self {
         Self {
-            entries: OwnedBlobs::new(blobs, Container::Audit, ""),
-            receipts: OwnedBlobs::new(blobs, Container::Receipts, ""),
+            entries: OwnedBlobs::new(blobs, Container::Audit, "").with_metadata(),
+            receipts: OwnedBlobs::new(blobs, Container::Receipts, "").with_metadata(),
             photos: OwnedBlobs::new(blobs, Container::Photos, ""),
             heads: OwnedBlobs::new(blobs, Container::State, names::HEADS_PREFIX),
             known,
@@ -63,8 +69,8 @@ impl<'a> Walk<'a> {
     pub(super) fn of_person(blobs: &'a dyn BlobStore, user: UserId, known: CheckpointBaseline<'a>) -> Self {
         let prefix = names::person_prefix(user);
         Self {
-            entries: OwnedBlobs::new(blobs, Container::Audit, prefix.clone()),
-            receipts: OwnedBlobs::new(blobs, Container::Receipts, prefix.clone()),
+            entries: OwnedBlobs::new(blobs, Container::Audit, prefix.clone()).with_metadata(),
+            receipts: OwnedBlobs::new(blobs, Container::Receipts, prefix.clone()).with_metadata(),
             photos: OwnedBlobs::new(blobs, Container::Photos, prefix),
             heads: OwnedBlobs::new(blobs, Container::State, names::head(user)),
             known,
@@ -112,6 +118,8 @@ impl<'a> Walk<'a> {
         let mut traces = Traces {
             user,
             entries: Vec::new(),
+            entry_metadata: BTreeMap::new(),
+            receipt_metadata: BTreeMap::new(),
             foreign: Vec::new(),
             receipts: Vec::new(),
             photos: Vec::new(),
@@ -121,14 +129,18 @@ impl<'a> Walk<'a> {
         if has_end {
             traces.known = self.known.ends.take().zip(self.known.day);
         }
-        while let Some(Listed { name, .. }) = self.entries.next_of(user).await? {
-            match names::parse_audit_entry(&name) {
-                Some((_, seq)) => traces.entries.push(seq),
-                None => traces.foreign.push(name),
-            }
+        while let Some(Listed { name, metadata, .. }) = self.entries.next_of(user).await? {
+            let Some((_, seq)) = names::parse_audit_entry(&name) else {
+                traces.foreign.push(name);
+                continue;
+            };
+            traces.entries.push(seq);
+            traces.entry_metadata.extend((!metadata.is_empty()).then_some((seq, metadata)));
         }
-        while let Some(blob) = self.receipts.next_of(user).await? {
-            traces.receipts.extend(names::parse_receipt(&blob.name));
+        while let Some(Listed { name, metadata, .. }) = self.receipts.next_of(user).await? {
+            let Some(name) = names::parse_receipt(&name) else { continue };
+            traces.receipt_metadata.extend((!metadata.is_empty()).then(|| (name.clone(), metadata)));
+            traces.receipts.push(name);
         }
         traces.receipts.sort();
         while let Some(blob) = self.photos.next_of(user).await? {

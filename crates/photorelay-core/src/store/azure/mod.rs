@@ -100,8 +100,20 @@ impl BlobStore for AzureBlobs {
         content_type: &str,
         content: Bytes,
     ) -> Result<Creation, StoreError> {
+        self.create_with_metadata(container, name, content_type, content, &Metadata::new()).await
+    }
+
+    async fn create_with_metadata(
+        &self,
+        container: Container,
+        name: &str,
+        content_type: &str,
+        content: Bytes,
+        metadata: &Metadata,
+    ) -> Result<Creation, StoreError> {
+        check_metadata(metadata)?;
         let doing = || format!("creating {container}/{name}");
-        let options = upload_options(content_type, None).if_not_exists();
+        let options = upload_options(content_type, metadata).if_not_exists();
         let client = self.blob(container, name)?;
         match within_time(doing, client.upload(body(content), Some(options))).await? {
             Ok(_) => Ok(Creation::Created),
@@ -126,7 +138,7 @@ impl BlobStore for AzureBlobs {
         check_metadata(metadata)?;
         let doing = || format!("writing {container}/{name}");
         let client = self.blob(container, name)?;
-        let options = upload_options(content_type, Some(metadata));
+        let options = upload_options(content_type, metadata);
         match within_time(doing, client.upload(body(content), Some(options))).await? {
             Ok(_) => Ok(()),
             Err(error) => Err(classify(error, doing)),
@@ -183,7 +195,8 @@ fn body(content: Bytes) -> RequestContent<Bytes, NoFormat> {
     Body::from(content).into()
 }
 
-fn upload_options(content_type: &str, metadata: Option<&Metadata>) -> BlobClientUploadOptions<'static> {
+fn upload_options(content_type: &str, metadata: &Metadata) -> BlobClientUploadOptions<'static> {
+    let metadata = (!metadata.is_empty()).then_some(metadata);
     BlobClientUploadOptions {
         blob_content_type: Some(content_type.to_owned()),
         metadata: metadata.map(|metadata| metadata.iter().map(|(k, v)| (k.clone(), v.clone())).collect()),
