@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Query, State};
@@ -17,6 +17,7 @@ use axum::response::{IntoResponse, Response};
 use photorelay_core::heads::etag_metadata;
 use photorelay_core::id::UserId;
 use photorelay_core::names;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
 
@@ -61,14 +62,36 @@ impl SyntheticAccount {
         *lock(&self.counts).entry(operation.to_owned()).or_default() += 1;
     }
 
+    /// Makes the checkpoint that was just taken one of the day before, so that the next sweep takes one too.
+    pub(crate) fn age_checkpoint(&self) -> Result<()> {
+        let mut written = lock(&self.written);
+        let is_checkpoint = |path: &str| {
+            let name = path.strip_prefix("/audit/")?;
+            names::parse_checkpoint(name).map(|day| (path.to_owned(), day))
+        };
+        let found = written.keys().find_map(|path| is_checkpoint(path));
+        let (path, day) = found.context("there is no checkpoint")?;
+        let before = day.yesterday()?;
+        let mut checkpoint: Value = serde_json::from_slice(&written.remove(&path).unwrap_or_default())?;
+        checkpoint["day"] = json!(before);
+        written.insert(format!("/audit/{}", names::checkpoint(before)), Bytes::from(checkpoint.to_string()));
+        Ok(())
+    }
+
+    /// The pages of one listing of all heads, entries and receipts.
+    pub(crate) fn pages_of_a_listing(&self) -> usize {
+        3 * self.users.len().div_ceil(PAGE)
+    }
+
     fn list(&self, container: &str, query: &HashMap<String, String>) -> String {
+        let with_metadata = query.get("include").is_some_and(|include| include == "metadata");
         let prefix = query.get("prefix").map_or("", String::as_str);
         let start: usize = query.get("marker").and_then(|marker| marker.parse().ok()).unwrap_or_default();
         let (mut blobs, mut next) = (String::new(), String::new());
-        if matches!((container, prefix), ("state", names::HEADS_PREFIX) | ("audit" | "receipts", _)) {
+        if is_of_all_users(container, prefix) {
             for (user, etag) in self.users.iter().skip(start).take(PAGE) {
                 let (name, metadata) = synthetic(container, *user, etag);
-                push(&mut blobs, &name, &metadata);
+                push(&mut blobs, &name, if with_metadata { &metadata } else { "" });
             }
             if start + PAGE < self.users.len() {
                 next = (start + PAGE).to_string();
@@ -100,6 +123,10 @@ impl SyntheticAccount {
     }
 }
 
+fn is_of_all_users(container: &str, prefix: &str) -> bool {
+    matches!((container, prefix), ("state", names::HEADS_PREFIX) | ("audit" | "receipts", ""))
+}
+
 /// The name and the metadata of the user's one blob in this container.
 fn synthetic(container: &str, user: UserId, etag: &str) -> (String, String) {
     match container {
@@ -108,9 +135,15 @@ fn synthetic(container: &str, user: UserId, etag: &str) -> (String, String) {
             let metadata = format!("<Metadata><etag>{etag}</etag><seq>1</seq><settled>true</settled></Metadata>");
             (names::head(user), metadata)
         }
-        "audit" => (names::audit_entry(user, 1), String::new()),
-        _ => (names::receipt(user, 1, "ad"), String::new()),
+        "audit" => (names::audit_entry(user, 1), format!("<Metadata><cause>sweep</cause>{}</Metadata>", digest(user))),
+        _ => (names::receipt(user, 1, "ad"), format!("<Metadata>{}</Metadata>", digest(user))),
     }
+}
+
+/// Any digest will do, because nothing is read.
+fn digest(user: UserId) -> String {
+    let simple = user.as_uuid().simple();
+    format!("<sha256>{simple}{simple}</sha256>")
 }
 
 /// With the properties that Azure sends, because parsing them is part of the cost.
@@ -142,7 +175,8 @@ async fn answer(
     let (container, blob) = path.trim_start_matches('/').split_once('/').unwrap_or((path.trim_start_matches('/'), ""));
     match (method, query.get("comp").map(String::as_str)) {
         (Method::GET, Some("list")) => {
-            account.count("list");
+            let prefix = query.get("prefix").map_or("", String::as_str);
+            account.count(if is_of_all_users(container, prefix) { "list all users" } else { "list" });
             ([("content-type", "application/xml")], account.list(container, &query)).into_response()
         }
         (Method::PUT, _) if query.contains_key("restype") || blob.is_empty() => {

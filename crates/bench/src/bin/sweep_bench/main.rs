@@ -1,6 +1,8 @@
 //! What a sweep costs. The real program, as an operator starts it, against a simulated Graph; prints one JSON object.
 //!
-//! `unchanged` sweeps users who are all settled and show what they showed before, on the storage of [`account`].
+//! `unchanged` sweeps users who are all settled and show what they showed before, on the storage of [`account`]: the very
+//! first sweep with the first checkpoint, one as every hour, and one with the checkpoint of the day. All of them include
+//! the watchdog.
 //! `fill` lets `photorelay sweep --first` fill an empty embedded store.
 
 mod account;
@@ -71,19 +73,24 @@ async fn unchanged(program: &Path, people: usize) -> Result<Value> {
     let service = account.serve(&TaskTracker::new()).await?;
     let settings = [("PhotoStorage__blobServiceUri", service.clone()), ("PhotoStorage__queueServiceUri", service)];
 
-    // The first sweep lists the tenant, which later ones do not.
-    run(program, &["sweep"], &sim, &settings)?;
-    sim.clear_requests();
-    account.reset();
-    let run = run(program, &["sweep"], &sim, &settings)?;
-    // In a large tenant the bytes of a photo may be due in the seconds between the two sweeps.
-    let settled = run.printed.contains("checks sent     0") || run.printed.contains("bytes due");
-    ensure!(settled && !run.printed.contains("changed"), "not every user was settled:\n{}", run.printed);
-    let mut figures = figures(&sim, &run);
-    figures["people"] = json!(people);
-    figures["storage"] = json!(account.counts());
+    let mut sweeps = json!({"people": people, "pages_of_a_listing": account.pages_of_a_listing()});
+    // The very first sweep lists the tenant, and takes the first checkpoint.
+    for kind in ["first", "steady", "with_checkpoint"] {
+        if kind == "with_checkpoint" {
+            account.age_checkpoint()?;
+        }
+        sim.clear_requests();
+        account.reset();
+        let run = run(program, &["sweep"], &sim, &settings)?;
+        // In a large tenant the bytes of a photo may be due in the seconds between two sweeps.
+        let settled = run.printed.contains("checks sent     0") || run.printed.contains("bytes due");
+        ensure!(settled && !run.printed.contains("changed"), "not every user was settled:\n{}", run.printed);
+        let mut figures = figures(&sim, &run);
+        figures["storage"] = json!(account.counts());
+        sweeps[kind] = figures;
+    }
     finish(&sim).await?;
-    Ok(figures)
+    Ok(sweeps)
 }
 
 async fn fill(program: &Path, people: usize, photos: usize, latency_ms: u64, dir: &Path) -> Result<Value> {
