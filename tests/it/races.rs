@@ -211,7 +211,7 @@ async fn a_slow_worker_that_overwrites_the_head_last_costs_a_look_and_nothing_el
         assert_eq!(race.world.head(race.user).await.unwrap().seq, 2, "the head is the slow worker's by now");
         // An ETag that comes back is now just what that head says.
         race.show(B);
-        race.ends_with([A, B, C, B]).await;
+        Box::pin(race.ends_with([A, B, C, B])).await;
     }
 }
 
