@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use photorelay_core::audit::Committed;
 use photorelay_core::contract::{CauseKind, EchoSighting, EntryKind};
 use photorelay_core::id::Digest;
-use photorelay_core::photo::{Refusal, RenditionSpec, decode as decode_photo};
+use photorelay_core::photo::{Refusal, RenditionSpec, decode_for};
 
 use super::context::Reconciliation;
 use super::echo;
@@ -161,7 +161,9 @@ async fn decode(
 }
 
 fn decode_and_render(bytes: &Bytes, sha256: Digest, settings: &PropagateSettings) -> Result<DecodedPhoto, Refusal> {
-    let upright = decode_photo(bytes, &settings.limits)?;
+    // No echo of a rendition has more pixels than it, so the fingerprint needs no more than the largest does.
+    let side = settings.renditions.iter().map(|spec| spec.side).max().unwrap_or(u32::MAX);
+    let upright = decode_for(bytes, &settings.limits, side)?;
     Ok(DecodedPhoto {
         bytes: bytes.clone(),
         sha256,

@@ -16,9 +16,10 @@ const READINGS: usize = 5;
 fn main() {
     for file in std::env::args().skip(1) {
         let bytes = std::fs::read(&file).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let (limits, spec) = (PhotoLimits::default(), RenditionSpec::thumbnail_photo());
         let thumbnail = || {
-            let photo = photo::decode(black_box(&bytes), &PhotoLimits::default()).expect("a photo of the fixtures");
-            black_box(photo.render(&RenditionSpec::thumbnail_photo()).expect("a thumbnail"));
+            let photo = photo::decode_for(black_box(&bytes), &limits, spec.side).expect("a photo of the fixtures");
+            black_box(photo.render(&spec).expect("a thumbnail"));
         };
         (0..WARM_UP).for_each(|_| thumbnail());
         let mut readings: Vec<Duration> =

@@ -1,4 +1,4 @@
-//! Colour profiles: converts pixels to sRGB, the only colour space that the readers of directory photos expect.
+//! Colours: converts pixels to sRGB, the only colour space that the readers of directory photos expect.
 //!
 //! A profile is untrusted and optional. One that cannot be parsed, or that does not fit the pixels, is ignored.
 
@@ -26,6 +26,14 @@ impl Channels {
             Channels::Cmyk => 4,
         }
     }
+}
+
+/// RGB of brightness and two colours, as JFIF defines them, in parts of 65536.
+#[inline]
+pub(super) fn from_ycbcr([y, cb, cr]: [u8; 3]) -> [u8; 3] {
+    let (y, cb, cr) = ((i32::from(y) << 16) + 32_768, i32::from(cb) - 128, i32::from(cr) - 128);
+    let clamp = |value: i32| (value >> 16).clamp(0, 255) as u8;
+    [clamp(y + 91_881 * cr), clamp(y - 22_554 * cb - 46_802 * cr), clamp(y + 116_130 * cb)]
 }
 
 /// A conversion to sRGB that changes something.

@@ -11,13 +11,14 @@ mod extent;
 mod fingerprint;
 mod limits;
 mod orientation;
+mod reduction;
 mod refusal;
 mod rendition;
 mod sample;
 mod sniff;
 mod upright;
 
-pub use decode::decode;
+pub use decode::{decode, decode_for};
 pub use fingerprint::{Fingerprint, InvalidFingerprint};
 pub use limits::PhotoLimits;
 pub use refusal::Refusal;

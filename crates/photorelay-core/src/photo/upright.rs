@@ -6,24 +6,38 @@
 use std::fmt;
 
 use fast_image_resize::images::{TypedImage, TypedImageRef};
-use fast_image_resize::pixels::U8x3;
-use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::pixels::{U8, U8x3};
+use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 use image::metadata::Orientation;
 
-use super::colour::ToSrgb;
+use super::colour::{ToSrgb, from_ycbcr};
 use super::refusal::Refusal;
 use super::sniff::Format;
 
-/// Pixels in the decoder's layout: rows from the top, three bytes a pixel.
-pub(super) struct Pixels {
-    pub(super) width: u32,
-    pub(super) height: u32,
-    pub(super) rgb: Vec<u8>,
+/// What was decoded, rows from the top.
+pub(super) enum Pixels {
+    /// Three bytes a pixel.
+    Rgb(Vec<u8>),
+    /// Brightness, blue and red of a JPEG in a reduced size.
+    Planes(Vec<SamplePlane>),
 }
 
-/// A decoded photo. See [`super::decode()`].
+/// One byte a sample. It may be larger than the photo, to the right and below.
+pub(super) struct SamplePlane {
+    pub(super) width: u32,
+    pub(super) height: u32,
+    /// Stored pixels that one sample stands for, in a row and in a column.
+    pub(super) across: u32,
+    pub(super) down: u32,
+    pub(super) samples: Vec<u8>,
+}
+
+/// A decoded photo. See [`super::decode()`] and [`super::decode_for()`]; what the latter returns shows no larger squares
+/// well than it was asked for.
 pub struct Upright {
     format: Format,
+    /// The size as the file states it, whatever was decoded of it.
+    stored: (u32, u32),
     pixels: Pixels,
     orientation: Orientation,
     to_srgb: Option<ToSrgb>,
@@ -43,25 +57,35 @@ impl fmt::Debug for Upright {
 impl Upright {
     pub(super) fn new(
         format: Format,
+        stored: (u32, u32),
         pixels: Pixels,
         orientation: Option<Orientation>,
         to_srgb: Option<ToSrgb>,
     ) -> Result<Self, Refusal> {
-        let expected = u64::from(pixels.width) * u64::from(pixels.height) * 3;
-        if expected == 0 || pixels.rgb.len() as u64 != expected {
+        let area = |width: u32, height: u32| u64::from(width) * u64::from(height);
+        let covers = |plane: &SamplePlane| {
+            area(plane.width, plane.height) == plane.samples.len() as u64
+                && u64::from(plane.width) * u64::from(plane.across) >= u64::from(stored.0)
+                && u64::from(plane.height) * u64::from(plane.down) >= u64::from(stored.1)
+        };
+        let is_whole = match &pixels {
+            Pixels::Rgb(rgb) => area(stored.0, stored.1) * 3 == rgb.len() as u64,
+            Pixels::Planes(planes) => planes.len() == 3 && planes.iter().all(covers),
+        };
+        if !is_whole || area(stored.0, stored.1) == 0 {
             return Err(Refusal::corrupt("the decoder returned an unexpected number of pixels"));
         }
-        Ok(Self { format, pixels, orientation: orientation.unwrap_or(Orientation::NoTransforms), to_srgb })
+        Ok(Self { format, stored, pixels, orientation: orientation.unwrap_or(Orientation::NoTransforms), to_srgb })
     }
 
     /// The width in pixels, once upright.
     pub fn width(&self) -> u32 {
-        if self.lies_on_its_side() { self.pixels.height } else { self.pixels.width }
+        if self.lies_on_its_side() { self.stored.1 } else { self.stored.0 }
     }
 
     /// The height in pixels, once upright.
     pub fn height(&self) -> u32 {
-        if self.lies_on_its_side() { self.pixels.width } else { self.pixels.height }
+        if self.lies_on_its_side() { self.stored.0 } else { self.stored.1 }
     }
 
     /// The actual kind of the bytes.
@@ -70,7 +94,7 @@ impl Upright {
     }
 
     pub(super) fn stored_size(&self) -> (u32, u32) {
-        (self.pixels.width, self.pixels.height)
+        self.stored
     }
 
     fn lies_on_its_side(&self) -> bool {
@@ -89,24 +113,48 @@ impl Upright {
 
     /// The largest centre square, scaled to this side, upright, in sRGB, three bytes a pixel.
     pub(super) fn square(&self, side: u32, filter: FilterType) -> Vec<u8> {
-        let Pixels { width, height, rgb } = &self.pixels;
-        let cut = (*width).min(*height);
+        let (width, height) = self.stored;
+        let cut = width.min(height);
         // An odd pixel is cut off on the side that is right or below once the photo is upright.
         let (mirrored, upside_down) = self.is_reversed();
         let (left, top) = ((width - cut + u32::from(mirrored)) / 2, (height - cut + u32::from(upside_down)) / 2);
-        // Typed: without a pixel type this compiles the code for all thirteen of them, three megabytes.
-        let source = TypedImageRef::<U8x3>::from_buffer(*width, *height, rgb);
-        let source = source.expect("the number of pixels was checked by `new`");
-        let mut small = vec![0; side as usize * side as usize * 3];
-        let mut view = TypedImage::<U8x3>::from_buffer(side, side, &mut small).expect("made for this size");
-        let options = ResizeOptions::new()
-            .resize_alg(ResizeAlg::Convolution(filter))
-            .crop(left.into(), top.into(), cut.into(), cut.into())
-            .use_alpha(false);
-        Resizer::new().resize_typed(&source, &mut view, &options).expect("the square lies within the photo");
+        let small = match &self.pixels {
+            // Typed: without a pixel type this compiles the code for all thirteen of them, three megabytes.
+            Pixels::Rgb(rgb) => resized::<U8x3>(rgb, self.stored, [left, top, cut, cut].map(f64::from), side, filter),
+            Pixels::Planes(planes) => {
+                let small = |plane: &SamplePlane, filter| {
+                    let (across, down) = (f64::from(plane.across), f64::from(plane.down));
+                    let [x, y, cut] = [left, top, cut].map(f64::from);
+                    let square = [x / across, y / down, cut / across, cut / down];
+                    resized::<U8>(&plane.samples, (plane.width, plane.height), square, side, filter)
+                };
+                let y = small(&planes[0], filter);
+                // The eye sees colour less sharply, and this filter costs a third.
+                let [cb, cr] = [1, 2].map(|at| small(&planes[at], FilterType::CatmullRom));
+                y.into_iter().zip(cb).zip(cr).flat_map(|((y, cb), cr)| from_ycbcr([y, cb, cr])).collect()
+            }
+        };
         let small = self.to_srgb.as_ref().and_then(|conversion| conversion.apply(&small)).unwrap_or(small);
         turn(small, side as usize, self.orientation)
     }
+}
+
+/// The part at `left, top, width, height`, scaled to a square of this side.
+fn resized<P: PixelTrait>(
+    pixels: &[u8],
+    (width, height): (u32, u32),
+    [left, top, wide, high]: [f64; 4],
+    side: u32,
+    filter: FilterType,
+) -> Vec<u8> {
+    let source = TypedImageRef::<P>::from_buffer(width, height, pixels);
+    let source = source.expect("the number of pixels was checked by `new`");
+    let mut small = vec![0; (side * side) as usize * P::size()];
+    let mut view = TypedImage::<P>::from_buffer(side, side, &mut small).expect("made for this size");
+    let resize = ResizeAlg::Convolution(filter);
+    let options = ResizeOptions::new().resize_alg(resize).crop(left, top, wide, high).use_alpha(false);
+    Resizer::new().resize_typed(&source, &mut view, &options).expect("the square lies within the photo");
+    small
 }
 
 /// Rotates a square upright.

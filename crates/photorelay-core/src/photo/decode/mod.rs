@@ -8,14 +8,21 @@ mod raster;
 
 use super::extent::Extent;
 use super::limits::PhotoLimits;
+use super::reduction::Reduction;
 use super::refusal::{Refusal, contained};
 use super::sniff::{Format, name_of_other, sniff};
 use super::upright::Upright;
 
-/// Decodes a photo. An `Err` is final for these bytes: record it, do not retry.
+/// Decodes a photo with all of its detail. An `Err` is final for these bytes: record it, do not retry.
 ///
 /// Blocks for milliseconds, so call it where blocking is allowed.
 pub fn decode(bytes: &[u8], limits: &PhotoLimits) -> Result<Upright, Refusal> {
+    decode_for(bytes, limits, u32::MAX)
+}
+
+/// Decodes a photo with as much detail as a square of `side` pixels a side can show, and a resize filter needs. It accepts
+/// and refuses what [`decode`] does, for the same reasons.
+pub fn decode_for(bytes: &[u8], limits: &PhotoLimits, side: u32) -> Result<Upright, Refusal> {
     if bytes.is_empty() {
         return Err(Refusal::Empty);
     }
@@ -28,7 +35,7 @@ pub fn decode(bytes: &[u8], limits: &PhotoLimits) -> Result<Upright, Refusal> {
             let jpeg = jpeg::Jpeg::read(bytes)?;
             let extent = jpeg.extent();
             admit(&extent, limits)?;
-            Ok((extent, jpeg.decode()?))
+            Ok((extent, jpeg.decode(Reduction::for_side(&extent, side))?))
         }
         Format::Png => {
             let outline = png::outline(bytes)?;

@@ -66,7 +66,7 @@ fn finish(
     } else {
         to_srgb = profile.and_then(|profile| ToSrgb::from_profile(&profile, Channels::Rgb));
     }
-    Upright::new(format, Pixels { width, height, rgb }, exif.and_then(orientation), to_srgb)
+    Upright::new(format, (width, height), Pixels::Rgb(rgb), exif.and_then(orientation), to_srgb)
 }
 
 /// Raises all colours to the exponent, in the precision of the file, and leaves transparency alone.

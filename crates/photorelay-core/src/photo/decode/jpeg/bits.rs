@@ -56,11 +56,21 @@ impl<'a> BitReader<'a> {
         if count == 0 {
             return Ok(0);
         }
-        let bits = self.take(count)? as i32;
-        Ok(if bits < 1 << (count - 1) { bits - (1 << count) + 1 } else { bits })
+        Ok(extended(self.take(count)?, count))
     }
 
     fn fill(&mut self) {
+        // Nearly all bytes are data as they are: as many at once as there is room for.
+        if let Some(eight) = self.data.get(self.at..).and_then(<[u8]>::first_chunk::<8>) {
+            let word = u64::from_be_bytes(*eight);
+            if !has_byte_of_ones(word) {
+                let bytes = (63 - self.count) / 8;
+                self.held = self.held << (8 * bytes) | word >> (64 - 8 * bytes);
+                self.count += 8 * bytes;
+                self.at += bytes as usize;
+                return;
+            }
+        }
         while self.count <= 56 {
             let Some(&byte) = self.data.get(self.at) else { return };
             if byte != 0xff {
@@ -93,4 +103,17 @@ impl<'a> BitReader<'a> {
             }
         }
     }
+}
+
+/// The value of a coefficient's bits, of which half of the range is negative (F.2.2.1); at least one bit.
+#[inline]
+pub(super) fn extended(bits: u32, count: u32) -> i32 {
+    let bits = bits as i32;
+    if bits < 1 << (count - 1) { bits - (1 << count) + 1 } else { bits }
+}
+
+/// Whether one of the eight bytes is 0xff.
+fn has_byte_of_ones(word: u64) -> bool {
+    const ONES: u64 = u64::MAX / 255;
+    ((!word).wrapping_sub(ONES) & word & (ONES << 7)) != 0
 }

@@ -121,6 +121,13 @@ impl BlockDecoder {
         let table = self.ac.as_ref().ok_or(NO_TABLE)?;
         let mut at = 1;
         while at < 64 {
+            if let Some(short) = table.short_coefficient(bits)? {
+                at += usize::from(short.run);
+                let position = *ZIGZAG.get(at).ok_or(TOO_LONG)?;
+                block[usize::from(position)] = short.value;
+                at += 1;
+                continue;
+            }
             let symbol = table.decode(bits)?;
             let (run, size) = (usize::from(symbol >> 4), u32::from(symbol & 15));
             match (run, size) {

@@ -2,7 +2,7 @@
 //! nearly all viewers show them.
 
 use super::segments::JpegFile;
-use crate::photo::colour::ToSrgb;
+use crate::photo::colour::{ToSrgb, from_ycbcr};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum JpegColours {
@@ -36,20 +36,13 @@ impl JpegColours {
 pub(super) fn convert(pixels: &mut [u8], colours: JpegColours) {
     match colours {
         JpegColours::Grey | JpegColours::Rgb | JpegColours::Cmyk => {}
-        JpegColours::YCbCr => pixels.as_chunks_mut::<3>().0.iter_mut().for_each(|pixel| *pixel = rgb(*pixel)),
+        JpegColours::YCbCr => pixels.as_chunks_mut::<3>().0.iter_mut().for_each(|pixel| *pixel = from_ycbcr(*pixel)),
         JpegColours::Ycck => {
             for [y, cb, cr, _black] in pixels.as_chunks_mut::<4>().0 {
-                [*y, *cb, *cr] = rgb([*y, *cb, *cr]).map(|value| 255 - value);
+                [*y, *cb, *cr] = from_ycbcr([*y, *cb, *cr]).map(|value| 255 - value);
             }
         }
     }
-}
-
-/// JFIF, in parts of 65536.
-fn rgb([y, cb, cr]: [u8; 3]) -> [u8; 3] {
-    let (y, cb, cr) = ((i32::from(y) << 16) + 32_768, i32::from(cb) - 128, i32::from(cr) - 128);
-    let clamp = |value: i32| (value >> 16).clamp(0, 255) as u8;
-    [clamp(y + 91_881 * cr), clamp(y - 22_554 * cb - 46_802 * cr), clamp(y + 116_130 * cb)]
 }
 
 /// RGB from reflected light in four bytes, in place because both at once are too large, a stretch at a time.

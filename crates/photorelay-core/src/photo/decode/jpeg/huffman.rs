@@ -1,9 +1,21 @@
 //! Huffman tables (ITU-T T.81, annexes C and F.2.2.3), and the usual ones that webcams leave out (annex K.3).
 
-use super::bits::BitReader;
+use super::bits::{BitReader, extended};
 use crate::photo::decode::cursor::ParseStop;
 
 const LOOKUP_BITS: u32 = 9;
+/// So many bits are looked at for a whole coefficient: its code and its value.
+const WHOLE_BITS: u32 = 10;
+
+/// A coefficient whose code and value are so short that both are looked up at once.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct ShortCoefficient {
+    pub(super) value: i16,
+    /// Zeros before it.
+    pub(super) run: u8,
+    /// Bits of code and value together; 0 if this is none.
+    pub(super) length: u8,
+}
 
 /// A table as it stands in the file: the number of codes of each length from 1 to 16, and then their symbols.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,11 +40,19 @@ pub(super) struct HuffmanTable {
     ends: [u32; 17],
     offsets: [i32; 17],
     symbols: [u8; 256],
+    /// By the next ten bits.
+    short: [ShortCoefficient; 1 << WHOLE_BITS],
 }
 
 impl HuffmanTable {
     pub(super) fn new(spec: &HuffmanSpec<'_>) -> Result<Self, ParseStop> {
-        let mut table = Self { lookup: [0; 1 << LOOKUP_BITS], ends: [0; 17], offsets: [0; 17], symbols: [0; 256] };
+        let mut table = Self {
+            lookup: [0; 1 << LOOKUP_BITS],
+            ends: [0; 17],
+            offsets: [0; 17],
+            symbols: [0; 256],
+            short: [ShortCoefficient::default(); 1 << WHOLE_BITS],
+        };
         let wrong = ParseStop::Wrong("a Huffman table has more codes than there are");
         table.symbols.get_mut(..spec.symbols.len()).ok_or(wrong)?.copy_from_slice(spec.symbols);
         let (mut code, mut at) = (0_u32, 0_usize);
@@ -54,7 +74,34 @@ impl HuffmanTable {
             table.ends[length as usize] = code << (16 - length);
             code <<= 1;
         }
+        table.look_ahead();
         Ok(table)
+    }
+
+    /// Finds the coefficients that are known by the next ten bits, if this is a table of coefficients behind the first.
+    fn look_ahead(&mut self) {
+        for (next, short) in (0_u32..).zip(&mut self.short) {
+            let entry = self.lookup[(next >> (WHOLE_BITS - LOOKUP_BITS)) as usize];
+            let (length, symbol) = (u32::from(entry >> 8), entry as u8);
+            let (run, size) = (symbol >> 4, u32::from(symbol & 15));
+            if length == 0 || size == 0 || length + size > WHOLE_BITS {
+                continue;
+            }
+            let bits = next >> (WHOLE_BITS - length - size) & ((1 << size) - 1);
+            let value = extended(bits, size) as i16;
+            *short = ShortCoefficient { value, run, length: (length + size) as u8 };
+        }
+    }
+
+    /// The next coefficient, if it is a short one.
+    #[inline]
+    pub(super) fn short_coefficient(&self, bits: &mut BitReader<'_>) -> Result<Option<ShortCoefficient>, ParseStop> {
+        let short = self.short[(bits.peek16() >> (16 - WHOLE_BITS)) as usize];
+        if short.length == 0 {
+            return Ok(None);
+        }
+        bits.skip(short.length.into())?;
+        Ok(Some(short))
     }
 
     /// The next symbol.

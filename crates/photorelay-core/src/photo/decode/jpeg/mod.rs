@@ -1,5 +1,5 @@
-//! Decodes JPEG. The segments are always read by us; plain files are then decoded by a fast decoder, everything else by
-//! our own, which keeps to the letter of the standard and knows when data is missing.
+//! Decodes JPEG. The segments are always read by us; plain files are then decoded by a fast decoder, everything else, and
+//! what is wanted in a reduced size, by our own, which keeps to the letter of the standard and knows when data is missing.
 
 mod bits;
 mod block;
@@ -9,6 +9,7 @@ mod huffman;
 mod idct;
 mod plain;
 mod planes;
+mod reduced;
 mod scan;
 mod segments;
 
@@ -18,9 +19,10 @@ use segments::JpegFile;
 use crate::photo::colour::{Channels, ToSrgb};
 use crate::photo::extent::Extent;
 use crate::photo::orientation::orientation;
+use crate::photo::reduction::Reduction;
 use crate::photo::refusal::Refusal;
 use crate::photo::sniff::Format;
-use crate::photo::upright::{Pixels, Upright};
+use crate::photo::upright::{Pixels, SamplePlane, Upright};
 
 /// Blocks that the scans of one photo may visit. A photo of 24 megapixels with ten scans visits twelve million.
 const MAX_VISITS: u64 = 64_000_000;
@@ -50,11 +52,20 @@ impl<'a> Jpeg<'a> {
         Extent { width: frame.width as u32, height: frame.height as u32, memory }
     }
 
-    pub(super) fn decode(self) -> Result<Upright, Refusal> {
+    /// With so much less detail at most.
+    pub(super) fn decode(self, at_most: Reduction) -> Result<Upright, Refusal> {
         let Self { file, colours } = self;
         let visits = scan::visits(&file) * planes::passes(&file.frame) as u64;
         if visits > MAX_VISITS {
             return Err(Refusal::TooComplex { scans: file.scans.len(), visits, limit: MAX_VISITS });
+        }
+        let (width, height) = (file.frame.width as u32, file.frame.height as u32);
+        let upright = |pixels, to_srgb| {
+            Upright::new(Format::Jpeg, (width, height), pixels, file.exif.and_then(orientation), to_srgb)
+        };
+        let to_srgb = |from| file.profile.as_deref().and_then(|profile| ToSrgb::from_profile(profile, from));
+        if let Some(planes) = reduced(&file, colours, at_most) {
+            return upright(Pixels::Planes(planes), to_srgb(Channels::Rgb));
         }
         let pixels = match plain::decode(&file, colours) {
             Some(pixels) => pixels,
@@ -64,7 +75,6 @@ impl<'a> Jpeg<'a> {
                 pixels
             }
         };
-        let to_srgb = |from| file.profile.as_deref().and_then(|profile| ToSrgb::from_profile(profile, from));
         let (rgb, to_srgb) = match colours {
             JpegColours::Rgb | JpegColours::YCbCr => (pixels, to_srgb(Channels::Rgb)),
             JpegColours::Grey => {
@@ -75,7 +85,14 @@ impl<'a> Jpeg<'a> {
                 (colours::without_inks(pixels, to_srgb(Channels::Cmyk).as_ref()), None)
             }
         };
-        let (width, height) = (file.frame.width as u32, file.frame.height as u32);
-        Upright::new(Format::Jpeg, Pixels { width, height, rgb }, file.exif.and_then(orientation), to_srgb)
+        upright(Pixels::Rgb(rgb), to_srgb)
     }
+}
+
+/// `None` if it must be decoded as a whole: it is small or unusual, or in some way damaged.
+fn reduced(file: &JpegFile<'_>, colours: JpegColours, reduction: Reduction) -> Option<Vec<SamplePlane>> {
+    if reduction == Reduction::None || colours != JpegColours::YCbCr {
+        return None;
+    }
+    reduced::planes(&file.frame, plain::plain_scan(file, colours)?, reduction).ok()
 }

@@ -15,7 +15,7 @@ use super::segments::{JpegFile, JpegScan};
 use crate::photo::refusal::{Refusal, contained};
 
 /// One sequential scan of all components without restart markers, grey or YCbCr in the common samplings.
-fn plain_scan<'f, 'a>(file: &'f JpegFile<'a>, colours: JpegColours) -> Option<&'f JpegScan<'a>> {
+pub(super) fn plain_scan<'f, 'a>(file: &'f JpegFile<'a>, colours: JpegColours) -> Option<&'f JpegScan<'a>> {
     let frame = &file.frame;
     let [scan] = file.scans.as_slice() else { return None };
     let factors: Vec<(usize, usize)> = frame.components.iter().map(|component| (component.h, component.v)).collect();

@@ -131,7 +131,7 @@ fn for_each_line(
     for (y, row) in coefficients.rows().enumerate() {
         for (x, block) in row.iter().take(stride / 8).enumerate() {
             let samples = idct::samples(block, quantisation);
-            for (line, samples) in samples.as_chunks::<8>().0.iter().enumerate() {
+            for (line, samples) in samples.iter().enumerate() {
                 band[line * stride + x * 8..][..8].copy_from_slice(samples);
             }
         }

@@ -1,0 +1,93 @@
+//! A plain colour JPEG at a half, a quarter or an eighth of its size: each block of 8x8 samples is transformed to 4x4, 2x2
+//! or one, from the coefficients of the lowest frequencies. What it shows is what the whole picture shows, made smaller.
+//!
+//! Every block must be there, as for a whole picture, and nothing of a block is kept but its samples.
+
+use super::bits::BitReader;
+use super::block::{BlockDecoder, ZIGZAG};
+use super::frame::{JpegComponent, JpegFrame};
+use super::idct;
+use super::segments::JpegScan;
+use crate::photo::decode::cursor::ParseStop;
+use crate::photo::reduction::Reduction;
+use crate::photo::upright::SamplePlane;
+
+/// The samples of one component so far.
+struct ReducedComponent {
+    /// Blocks of the component in each unit of the scan.
+    h: usize,
+    v: usize,
+    /// The samples of a block in a row.
+    block: usize,
+    /// Row by row, as the coefficients are.
+    quantisation: [u16; 64],
+    plane: SamplePlane,
+}
+
+/// Brightness and both colours, each with as many samples as it has of its own: they are small before they are joined.
+pub(super) fn planes(
+    frame: &JpegFrame,
+    scan: &JpegScan<'_>,
+    reduction: Reduction,
+) -> Result<Vec<SamplePlane>, ParseStop> {
+    let all = scan.components.iter().map(|part| &frame.components[part.index]);
+    let mut all: Vec<ReducedComponent> =
+        all.map(|component| ReducedComponent::new(frame, component, reduction)).collect::<Result<_, _>>()?;
+    let mut decoders: Vec<BlockDecoder> =
+        scan.components.iter().map(|part| BlockDecoder::new(frame, scan, part)).collect::<Result<_, _>>()?;
+    let mut bits = BitReader::new(scan.data);
+    let (wide, high) = frame.units();
+    for y in 0..high {
+        for x in 0..wide {
+            for (decoder, component) in decoders.iter_mut().zip(&mut all) {
+                for down in 0..component.v {
+                    for right in 0..component.h {
+                        let mut block = [0; 64];
+                        decoder.decode(&mut bits, &mut block)?;
+                        component.put(x * component.h + right, y * component.v + down, &block);
+                    }
+                }
+            }
+        }
+    }
+    Ok(all.into_iter().map(|component| component.plane).collect())
+}
+
+impl ReducedComponent {
+    fn new(frame: &JpegFrame, component: &JpegComponent, reduction: Reduction) -> Result<Self, ParseStop> {
+        let in_file = component.quantisation.ok_or(ParseStop::Wrong("a quantisation table is missing"))?;
+        let mut quantisation = [0; 64];
+        for (position, value) in ZIGZAG.into_iter().zip(in_file) {
+            quantisation[usize::from(position)] = value;
+        }
+        let factor = reduction.factor();
+        let block = 8 / factor as usize;
+        let (wide, high) = frame.padded_blocks(component);
+        let (width, height) = (wide * block, high * block);
+        let plane = SamplePlane {
+            width: width as u32,
+            height: height as u32,
+            across: factor * (frame.h_max / component.h) as u32,
+            down: factor * (frame.v_max / component.v) as u32,
+            samples: vec![0; width * height],
+        };
+        Ok(Self { h: component.h, v: component.v, block, quantisation, plane })
+    }
+
+    fn put(&mut self, x: usize, y: usize, coefficients: &[i16; 64]) {
+        let stride = self.plane.width as usize;
+        let samples = &mut self.plane.samples[(y * stride + x) * self.block..];
+        match self.block {
+            4 => place(samples, stride, &idct::half(coefficients, &self.quantisation)),
+            2 => place(samples, stride, &idct::quarter(coefficients, &self.quantisation)),
+            _ => samples[0] = idct::mean(coefficients, &self.quantisation),
+        }
+    }
+}
+
+#[inline]
+fn place<const SIDE: usize>(samples: &mut [u8], stride: usize, block: &[[u8; SIDE]; SIDE]) {
+    for (line, block) in samples.chunks_mut(stride).zip(block) {
+        line[..SIDE].copy_from_slice(block);
+    }
+}
