@@ -32,11 +32,7 @@ impl DoctorArgs {
             Err(problems) => Diagnosis::of_problems(&problems),
             Ok(config) => doctor::run_checks(&app::doctor_context(config), self.user.as_deref()).await,
         };
-        match self.json {
-            true => answer!("{}", serde_json::to_string_pretty(&diagnosis.0)?)?,
-            false if answer::has_colours() => answer!("{diagnosis:#}")?,
-            false => answer!("{diagnosis}")?,
-        }
+        diagnosis.print(self.json)?;
         Ok(CommandOutcome::healthy_if(diagnosis.is_healthy()))
     }
 }

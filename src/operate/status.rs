@@ -4,6 +4,7 @@ use std::io::Write;
 
 use anyhow::Result;
 use jiff::Timestamp;
+use photorelay_core::answer;
 use photorelay_core::storage::Storage;
 use photorelay_core::wording::counted;
 
@@ -12,10 +13,7 @@ use crate::jobs::watch::Watch;
 /// Prints the status and returns whether there is no alert.
 pub async fn status(watch: &Watch, as_json: bool, out: &mut dyn Write) -> Result<bool> {
     let status = watch.status(Timestamp::now()).await?;
-    match as_json {
-        true => writeln!(out, "{}", serde_json::to_string_pretty(&status)?)?,
-        false => writeln!(out, "{status}")?,
-    }
+    answer::print(out, &status, as_json)?;
     Ok(status.alerts.is_empty())
 }
 
@@ -23,8 +21,7 @@ pub async fn status(watch: &Watch, as_json: bool, out: &mut dyn Write) -> Result
 pub async fn refused(storage: &Storage, as_json: bool, out: &mut dyn Write) -> Result<()> {
     let refused = Watch::refused(storage).await?;
     if as_json {
-        writeln!(out, "{}", serde_json::to_string_pretty(&refused)?)?;
-        return Ok(());
+        return Ok(answer::print_json(out, &refused)?);
     }
     for photo in &refused {
         let at = Timestamp::from_second(photo.at.as_second()).unwrap_or(photo.at);

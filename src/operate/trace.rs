@@ -5,6 +5,7 @@
 use std::io::Write;
 
 use anyhow::Result;
+use photorelay_core::answer::print_json;
 use photorelay_core::contract::AuditEntry;
 use photorelay_core::hops::{self, TracedEntries};
 use photorelay_core::id::UserId;
@@ -25,8 +26,7 @@ pub async fn trace(
     };
     let traced = hops::of_user(&*storage.blobs, user, which, serving).await?;
     if is_json {
-        writeln!(out, "{}", serde_json::to_string_pretty(&traced)?)?;
-        return Ok(());
+        return Ok(print_json(out, &traced)?);
     }
     for entry in &traced {
         for line in entry.to_string().lines() {

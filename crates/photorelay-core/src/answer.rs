@@ -7,6 +7,7 @@ use std::fmt;
 use std::io::{self, Write};
 
 use anstream::{AutoStream, ColorChoice};
+use serde::Serialize;
 
 /// Stdout, for every answer of a command.
 #[derive(Debug, Clone, Copy, Default)]
@@ -29,6 +30,19 @@ macro_rules! answer {
         use ::std::io::Write as _;
         ::std::writeln!($crate::answer::CommandAnswer, $($line)*)
     }};
+}
+
+/// Prints the answer: as JSON for programs, or as people read it.
+pub fn print<A: Serialize + fmt::Display>(out: &mut dyn Write, answer: &A, is_json: bool) -> io::Result<()> {
+    match is_json {
+        true => print_json(out, answer),
+        false => writeln!(out, "{answer}"),
+    }
+}
+
+/// Prints the answer as JSON. Nothing else is printed on stdout then.
+pub fn print_json<A: Serialize + ?Sized>(out: &mut dyn Write, answer: &A) -> io::Result<()> {
+    writeln!(out, "{}", serde_json::to_string_pretty(answer)?)
 }
 
 /// Whether the answer may have colours: on a terminal, unless NO_COLOR is set; CLICOLOR_FORCE has them anywhere.

@@ -1,10 +1,12 @@
 //! The results of the `doctor` commands of app and agent: what was checked, its state, and the fix. One line each.
 
 use std::fmt;
+use std::io::{self, Write as _};
 
 use anstyle::{AnsiColor, Effects, Style};
 use serde::Serialize;
 
+use crate::answer::{self, CommandAnswer, print_json};
 use crate::settings::Problems;
 use crate::wording::counted;
 
@@ -67,6 +69,15 @@ pub struct Diagnosis(pub Vec<CheckResult>);
 impl Diagnosis {
     pub fn is_healthy(&self) -> bool {
         self.0.iter().all(|finding| finding.level < Level::Error)
+    }
+
+    /// Prints it as the answer of a command.
+    pub fn print(&self, is_json: bool) -> io::Result<()> {
+        match is_json {
+            true => print_json(&mut CommandAnswer, &self.0),
+            false if answer::has_colours() => writeln!(CommandAnswer, "{self:#}"),
+            false => writeln!(CommandAnswer, "{self}"),
+        }
     }
 
     /// The diagnosis of an invalid configuration, with which nothing else can be checked.

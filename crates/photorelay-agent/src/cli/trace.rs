@@ -3,6 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 use photorelay_core::answer;
+use photorelay_core::answer::{CommandAnswer, print_json};
 use photorelay_core::hops::{self, TracedEntries};
 use photorelay_core::process::{Audience, CommandOutcome, Process};
 use serde_json::json;
@@ -30,7 +31,7 @@ impl AgentTraceArgs {
             let now = plan.as_ref().map(|plan| {
                 json!({ "target": target, "object": plan.object, "shows": plan.shows, "wants": plan.wants, "would": plan.would })
             });
-            answer!("{}", serde_json::to_string_pretty(&json!({ "entries": traced, "now": now }))?)?;
+            print_json(&mut CommandAnswer, &json!({ "entries": traced, "now": now }))?;
             return Ok(CommandOutcome::Success);
         }
         for entry in &traced {
