@@ -2,17 +2,18 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Args;
 use photorelay_agent::operate::drift::with_names;
 use photorelay_agent::operate::report::held_report;
 use photorelay_core::answer;
-use photorelay_core::approvals::{ApprovalItem, Approvals};
+use photorelay_core::answer::{CommandAnswer, print_json};
+use photorelay_core::approvals::{ApprovalError, ApprovalItem, Approvals};
 use photorelay_core::contract::{Decision, Verdict};
 use photorelay_core::id::UserId;
 use photorelay_core::operator::{OperatorName, OperatorReason, OperatorSignature};
 use photorelay_core::process::{Audience, CommandOutcome, Process};
-use photorelay_core::wording::{counted, moment};
+use photorelay_core::wording::{counted, moment, with_causes};
 
 use super::start::{NamesArg, Started};
 
@@ -49,8 +50,8 @@ pub(super) struct AgentSignatureArgs {
 }
 
 impl AgentSignatureArgs {
-    pub(super) fn of(self, process: &Process) -> Result<OperatorSignature> {
-        Ok(process.signature(self.by, self.reason)?)
+    pub(super) fn of(&self, process: &Process) -> Result<OperatorSignature> {
+        Ok(process.signature(self.by.clone(), self.reason.clone())?)
     }
 }
 
@@ -77,11 +78,24 @@ impl DecisionArgs {
         let signature = self.signature.of(process)?;
         let started = Started::new(process, Audience::Operator)?;
         let approvals = approvals(&started);
+        let mut failed = 0;
         let decided = match self.users.find(&started).await? {
             Some(user) => approvals.decide(user, verdict, &signature).await?,
-            None => approvals.decide_all(verdict, &signature).await?,
+            None => {
+                let fails = |user: UserId, error: ApprovalError| {
+                    eprintln!("{user}: {}", with_causes(&error));
+                    failed += 1;
+                };
+                approvals.decide_all(verdict, &signature, fails).await?
+            }
         };
         self.list.print(&started, &decided).await?;
+        ensure!(
+            failed == 0,
+            "{} could not be decided, {} decided",
+            counted(failed, "item", "items"),
+            counted(decided.len() as u64, "item was", "items were")
+        );
         Ok(CommandOutcome::Success)
     }
 }
@@ -140,7 +154,7 @@ impl HeldListArgs {
             }
         }
         match self.json {
-            true => answer!("{}", serde_json::to_string_pretty(&list)?)?,
+            true => print_json(&mut CommandAnswer, &list)?,
             false => answer!("{}", counted(items.len() as u64, "item", "items"))?,
         }
         Ok(())

@@ -5,7 +5,7 @@ use photorelay_core::approvals::{ApprovalChoice, decisions};
 use photorelay_core::contract::Verdict;
 use photorelay_core::id::Digest;
 use photorelay_core::operator::OperatorSignature;
-use testkit::process::agent_command;
+use testkit::process::{agent_command, text};
 
 use crate::agent_policy::*;
 
@@ -55,5 +55,28 @@ async fn the_command_line_lists_approves_and_undoes() {
     assert_eq!(world.written(user), None);
     command(&world, &["undo", &id, "--yes"]).await;
     assert!(world.written(user).is_some());
+    world.end().await;
+}
+
+#[tokio::test]
+async fn approving_all_goes_on_after_one_that_fails_and_says_which() {
+    let world = world(3, WritePolicy::default()).await;
+    let mut users = Vec::new();
+    for at in 0..3 {
+        users.push(person_without_photo(&world, at).await);
+    }
+    let broken = world.dir().join(format!("audit/{}/00000002.json", users[1]));
+    let entry = std::fs::read(&broken).unwrap();
+    std::fs::write(&broken, b"{}").unwrap();
+    let approved = run(&world, &["approve", "--all"]).await;
+    let (printed, said) = (text(&approved.stdout), text(&approved.stderr));
+    assert_eq!(approved.status.code(), Some(1), "{printed}{said}");
+    assert!(said.contains(&format!("{}: ", users[1])), "{said}");
+    assert!(said.ends_with("1 item could not be decided, 2 items were decided\n"), "{said}");
+    assert!(printed.contains(&users[0].to_string()) && printed.contains(&users[2].to_string()), "{printed}");
+    assert!(printed.ends_with("2 items\n"), "{printed}");
+    std::fs::write(&broken, entry).unwrap();
+    world.settle().await;
+    assert_eq!([0, 2].map(|at| world.written(users[at])), [None, None], "what was approved is carried out");
     world.end().await;
 }

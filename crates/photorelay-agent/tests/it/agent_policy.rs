@@ -46,7 +46,10 @@ async fn a_rejected_removal_leaves_the_photo_and_a_later_one_is_asked_about_agai
     // The deletion threshold has no slot for it: it waits although removals are cleared.
     let world = with(world, WritePolicy { removals_per_day: Some(0), ..CLEAR });
     let user = person_without_photo(&world, 0).await;
-    approvals(&world).decide_all(Verdict::Rejected, &operator()).await.unwrap();
+    approvals(&world)
+        .decide_all(Verdict::Rejected, &operator(), |user, error| panic!("{user}: {error}"))
+        .await
+        .unwrap();
     look_again(&world, user).await;
     assert!(world.written(user).is_some());
     assert_eq!(approvals(&world).pending(None).await.unwrap()[0].verdict, Some(Verdict::Rejected));
@@ -96,7 +99,10 @@ async fn the_brake_lets_a_days_removals_through_and_holds_the_rest_with_two_agen
     }
     assert_eq!(approvals(&world).pending(None).await.unwrap().len(), 5);
 
-    approvals(&world).decide_all(Verdict::Approved, &operator()).await.unwrap();
+    approvals(&world)
+        .decide_all(Verdict::Approved, &operator(), |user, error| panic!("{user}: {error}"))
+        .await
+        .unwrap();
     world.settle().await;
     assert!((0..8).all(|at| world.written(world.user(at)).is_none()));
     world.end().await;

@@ -104,7 +104,7 @@ impl Approvals {
         if items.is_empty() {
             return Err(ApprovalError::NothingHeld { user, target: self.store.target().to_owned() });
         }
-        self.decide_on(items, verdict, signature).await
+        self.decide_each(items, verdict, signature).await
     }
 
     /// Decides these items, and returns those that still waited as the operator saw them.
@@ -119,33 +119,53 @@ impl Approvals {
             let is_meant = |held: &PendingApproval| (held.seq, held.value) == (choice.seq, choice.value);
             items.extend(self.pending(Some(choice.user)).await?.into_iter().filter(|item| is_meant(&item.held)));
         }
-        self.decide_on(items, verdict, signature).await
+        self.decide_each(items, verdict, signature).await
     }
 
-    /// Decides everything that is undecided.
+    /// Decides everything that is undecided, and returns what was decided. Goes on after an item that fails, which is
+    /// handed to `failed`.
     pub async fn decide_all(
         &self,
         verdict: Verdict,
         signature: &OperatorSignature,
+        mut failed: impl FnMut(UserId, ApprovalError),
+    ) -> Result<Vec<ApprovalItem>, StoreError> {
+        let mut decided = Vec::new();
+        for item in self.pending(None).await?.into_iter().filter(|item| item.verdict.is_none()) {
+            let user = item.held.user_id;
+            match self.decide_on(item, verdict, signature).await {
+                Ok(item) => decided.push(item),
+                Err(error) => failed(user, error),
+            }
+        }
+        Ok(decided)
+    }
+
+    async fn decide_each(
+        &self,
+        items: Vec<ApprovalItem>,
+        verdict: Verdict,
+        signature: &OperatorSignature,
     ) -> Result<Vec<ApprovalItem>, ApprovalError> {
-        let items = self.pending(None).await?.into_iter().filter(|item| item.verdict.is_none()).collect();
-        self.decide_on(items, verdict, signature).await
+        let mut decided = Vec::new();
+        for item in items {
+            decided.push(self.decide_on(item, verdict, signature).await?);
+        }
+        Ok(decided)
     }
 
     async fn decide_on(
         &self,
-        mut items: Vec<ApprovalItem>,
+        mut item: ApprovalItem,
         verdict: Verdict,
         signature: &OperatorSignature,
-    ) -> Result<Vec<ApprovalItem>, ApprovalError> {
-        for item in &mut items {
-            let decision = self.store.decide(&item.held, verdict, signature).await?;
-            if verdict == Verdict::Approved {
-                self.announce(item.held.user_id, item.held.seq).await?;
-            }
-            (item.verdict, item.decision) = (Some(verdict), Some(decision));
+    ) -> Result<ApprovalItem, ApprovalError> {
+        let decision = self.store.decide(&item.held, verdict, signature).await?;
+        if verdict == Verdict::Approved {
+            self.announce(item.held.user_id, item.held.seq).await?;
         }
-        Ok(items)
+        (item.verdict, item.decision) = (Some(verdict), Some(decision));
+        Ok(item)
     }
 
     /// Sends the message that has an agent bring up this user.
