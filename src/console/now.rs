@@ -11,7 +11,7 @@ use axum::extract::State;
 use jiff::{SignedDuration, Timestamp};
 
 use super::charts::{self, Chart};
-use super::render::{Frame, MenuEntry, Moment, PageResult, count, page as render};
+use super::render::{Frame, MenuEntry, Moment, PageResult, count, count_of, page as render};
 use super::state::ConsoleState;
 use super::status_cache::Known;
 use crate::jobs::watch::{Glance, GraphState, QueueState, Status, SubscriptionState, Trail, words};
@@ -160,7 +160,9 @@ fn agent(heartbeat: &photorelay_core::contract::Heartbeat) -> AgentLine {
     state.extend(heartbeat.paused.iter().map(|paused| format!("paused: {paused}")));
     state.extend(heartbeat.withheld.iter().map(|withheld| format!("feed not published: {withheld}")));
     let refusing = heartbeat.refusing.iter();
-    state.extend(refusing.map(|streak| format!("{} people refused: {}", count(streak.people), streak.reason)));
+    state.extend(
+        refusing.map(|streak| format!("{} refused: {}", count_of(streak.people, "person", "people"), streak.reason)),
+    );
     AgentLine { name: heartbeat.agent.clone(), version: heartbeat.version.clone(), at: Moment(heartbeat.at), state }
 }
 

@@ -171,6 +171,11 @@ pub(super) fn count(number: u64) -> String {
     grouped
 }
 
+/// A count with its noun.
+pub(super) fn count_of(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", count(number), if number == 1 { one } else { many })
+}
+
 /// A number of bytes in its largest unit.
 pub(super) fn bytes(number: u64) -> String {
     match number {

@@ -8,7 +8,7 @@ use axum::response::Response;
 use jiff::Timestamp;
 use photorelay_core::audit::{self, Report, StoredCheckpoint};
 
-use super::render::{Frame, MenuEntry, Moment, PageError, PageResult, count, done, page as render};
+use super::render::{Frame, MenuEntry, Moment, PageError, PageResult, count_of, done, page as render};
 use super::security::FormFields;
 use super::state::ConsoleState;
 use super::verification::VerificationStage;
@@ -32,7 +32,7 @@ struct TrailPage {
 struct RunningView {
     since: Moment,
     people: String,
-    findings: u64,
+    findings: String,
 }
 
 struct VerifiedView {
@@ -40,8 +40,10 @@ struct VerifiedView {
     seconds: i64,
     people: String,
     entries: String,
-    unreferenced: u64,
-    unattributed: u64,
+    /// None if there are none.
+    unreferenced: Option<String>,
+    unattributed: Option<String>,
+    all_findings: String,
     findings: Vec<String>,
     /// Findings that the page has no room for.
     more: usize,
@@ -55,7 +57,8 @@ pub(super) async fn page(State(console): State<Arc<ConsoleState>>) -> PageResult
         VerificationStage::NeverAsked => {}
         VerificationStage::Runs { since, progress } => {
             frame.reloads = true;
-            let (people, findings) = (count(progress.people()), progress.findings());
+            let people = count_of(progress.people(), "person", "people");
+            let findings = count_of(progress.findings(), "finding", "findings");
             running = Some(RunningView { since: Moment(since), people, findings });
         }
         VerificationStage::Done { at, seconds, result } => match &*result {
@@ -68,13 +71,15 @@ pub(super) async fn page(State(console): State<Arc<ConsoleState>>) -> PageResult
 
 impl VerifiedView {
     fn of(report: &Report, at: Timestamp, seconds: i64) -> Self {
+        let some = |number: u64, one: &str, many: &str| (number > 0).then(|| count_of(number, one, many));
         Self {
             at: Moment(at),
             seconds,
-            people: count(report.people),
-            entries: count(report.entries),
-            unreferenced: report.unreferenced,
-            unattributed: report.unattributed,
+            people: count_of(report.people, "person", "people"),
+            entries: count_of(report.entries, "entry", "entries"),
+            unreferenced: some(report.unreferenced, "photo or rendition belongs", "photos and renditions belong"),
+            unattributed: some(report.unattributed, "photo or rendition", "photos and renditions"),
+            all_findings: count_of(report.findings.len() as u64, "finding", "findings"),
             findings: report.findings.iter().take(FINDINGS).map(ToString::to_string).collect(),
             more: report.findings.len().saturating_sub(FINDINGS),
         }

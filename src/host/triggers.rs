@@ -14,6 +14,7 @@ use axum::routing::post;
 use axum::{Json, Router};
 use jiff::Timestamp;
 use photorelay_core::contract::{self, ContinueSweep, LifecycleMessage};
+use photorelay_core::wording::counted;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 
@@ -96,7 +97,8 @@ async fn propagate(call: TriggerCall) -> TriggerResult {
     let dequeue_count = call.invocation.dequeue_count();
     let propagate = call.functions.propagate.clone();
     let handled = propagate.handle(&message, dequeue_count).await.map_err(|e| e.to_string())?;
-    Ok(Some(format!("{} people, {} captured, {} failed", handled.people, handled.captured, handled.failed)))
+    let people = counted(handled.people as u64, "person", "people");
+    Ok(Some(format!("{people}, {} captured, {} failed", handled.captured, handled.failed)))
 }
 
 async fn subscribe(call: TriggerCall) -> TriggerResult {

@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use photorelay_core::wording::counted;
 
 use crate::jobs::sweep::Progress;
 
@@ -41,9 +42,14 @@ impl Display {
         }
         let throttled = match progress.throttled {
             0 => String::new(),
-            times => format!(", throttled {times} times, {} concurrent requests", progress.concurrency),
+            times => {
+                let times = counted(times, "time", "times");
+                let requests = counted(progress.concurrency as u64, "concurrent request", "concurrent requests");
+                format!(", throttled {times}, {requests}")
+            }
         };
-        let found = format!("{} with a photo, {} checks{throttled}", progress.with_photo, progress.checks);
+        let checks = counted(progress.checks as u64, "check", "checks");
+        let found = format!("{} with a photo, {checks}{throttled}", progress.with_photo);
         self.move_to(progress.done as u64, progress.of as u64, &found);
     }
 

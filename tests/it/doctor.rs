@@ -29,7 +29,7 @@ async fn doctor_finds_nothing_wrong_where_everything_is_right() {
     for word in ["configuration", "token", "roles", "container audit", "queue photo-checks", "endpoint lifecycle"] {
         assert!(printed.contains(word), "{word} is missing in\n{printed}");
     }
-    assert!(printed.contains("is in scope") && printed.contains("1 entries"), "{printed}");
+    assert!(printed.contains("is in scope") && printed.contains("1 entry"), "{printed}");
     // The simulator cannot be called from the internet.
     assert!(printed.ends_with("0 errors, 2 warnings\n"), "{printed}");
     world.end().await;

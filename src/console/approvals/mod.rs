@@ -23,7 +23,7 @@ use self::item::{HeldView, ItemKey};
 use self::sheet::{HeldCount, Sheet};
 use super::everything::{DecidingStage, EverythingDecided};
 use super::query::PageQuery;
-use super::render::{Frame, MenuEntry, Moment, PageError, PageResult, count, done, page as render};
+use super::render::{Frame, MenuEntry, Moment, PageError, PageResult, count, count_of, done, page as render};
 use super::security::FormFields;
 use super::state::ConsoleState;
 
@@ -68,8 +68,9 @@ pub(super) async fn page(
 fn in_words(held: HeldCount) -> String {
     match held {
         HeldCount::Undecided(items) => format!("{} held", count(items)),
-        HeldCount::Users(1) => "1 person with something held, decided or not".to_owned(),
-        HeldCount::Users(users) => format!("{} people with something held, decided or not", count(users)),
+        HeldCount::Users(users) => {
+            format!("{} with something held, decided or not", count_of(users, "person", "people"))
+        }
         HeldCount::UsersOrMore(users) => {
             format!("{} or more people with something held, decided or not", count(users))
         }

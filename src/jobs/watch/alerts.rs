@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use photorelay_core::contract::{Heartbeat, NotificationActivity};
+use photorelay_core::wording::counted;
 
 use super::status::{Alert, GraphState, Status, SubscriptionState, TargetState, words};
 
@@ -104,10 +105,10 @@ fn checks(status: &Status) -> Option<String> {
     let wait = status.at.duration_since(status.checks.oldest?);
     (wait > CHECKS_WAIT_AT_MOST).then(|| {
         format!(
-            "the oldest check has waited for {} and {} messages are in the queue. Check that the function `propagate` \
+            "the oldest check has waited for {} and {} in the queue. Check that the function `propagate` \
              runs and is not disabled, and read its log",
             words(wait),
-            status.checks.waiting
+            counted(status.checks.waiting, "message is", "messages are")
         )
     })
 }
@@ -159,9 +160,9 @@ fn receipt(status: &Status) -> Option<String> {
     let age = status.at.duration_since(status.trail.oldest_unacknowledged?);
     (age > RECEIPT_DUE_AFTER).then(|| {
         format!(
-            "{} users have an entry that no agent has acknowledged, the oldest for {}. It is announced again \
+            "{} an entry that no agent has acknowledged, the oldest for {}. It is announced again \
              automatically; read the agent's log, and check its poison queue",
-            status.trail.unacknowledged,
+            counted(status.trail.unacknowledged, "user has", "users have"),
             words(age)
         )
     })
@@ -200,9 +201,10 @@ fn contested(status: &Status) -> Option<String> {
     let pairs = status.trail.contested;
     (pairs > 0).then(|| {
         format!(
-            "{pairs} pairs of users are one object of a target (same anchor or SID), and both users of a pair live: \
-             neither is written. `photorelay history <user>` names the other; correct the account that is wrong, or run \
-             `photorelay forget` for the user who is gone"
+            "{} one object of a target (same anchor or SID), and both users of a pair live: neither is written. \
+             `photorelay history <user>` names the other; correct the account that is wrong, or run \
+             `photorelay forget` for the user who is gone",
+            counted(pairs, "pair of users is", "pairs of users are")
         )
     })
 }
@@ -212,8 +214,9 @@ fn replaced(status: &Status) -> Option<String> {
     let replaced = status.trail.replaced;
     (replaced > 0).then(|| {
         format!(
-            "{replaced} users show a photo that another writer put over photorelay's. `photorelay-agent held` lists them, \
-             and `photorelay-agent doctor <user>` says when it was changed: find the other writer, then approve or reject"
+            "{} a photo that another writer put over photorelay's. `photorelay-agent held` lists them, \
+             and `photorelay-agent doctor <user>` says when it was changed: find the other writer, then approve or reject",
+            counted(replaced, "user shows", "users show")
         )
     })
 }

@@ -10,6 +10,7 @@ use photorelay_core::names::{self, CHECKS_QUEUE, Container, SUBSCRIPTIONS_QUEUE}
 use photorelay_core::storage::Storage;
 use photorelay_core::store::{Creation, Listing, StoreError};
 use photorelay_core::target::Targets;
+use photorelay_core::wording::counted;
 use uuid::Uuid;
 
 pub(super) async fn check(storage: &Storage, targets: &Targets, results: &mut Vec<CheckResult>) {
@@ -27,10 +28,14 @@ pub(super) async fn check(storage: &Storage, targets: &Targets, results: &mut Ve
         let check = format!("queue {queue}");
         results.push(match waiting(storage, &queue).await {
             Err(error) => refused(&check, &error),
-            Ok((waiting, 0)) => CheckResult::ok(&check, format!("{waiting} messages wait")),
+            Ok((waiting, 0)) => CheckResult::ok(&check, counted(waiting, "message waits", "messages wait")),
             Ok((waiting, dead_lettered)) => CheckResult::warning(
                 &check,
-                format!("{waiting} messages wait, {dead_lettered} are in the poison queue"),
+                format!(
+                    "{}, {} in the poison queue",
+                    counted(waiting, "message waits", "messages wait"),
+                    counted(dead_lettered, "is", "are")
+                ),
                 format!("read the reasons in `state/poison/{queue}/` or `agents/poison/{queue}/`"),
             ),
         });

@@ -5,7 +5,7 @@ use photorelay_core::audit;
 use photorelay_core::diagnosis::CheckResult;
 use photorelay_core::id::UserId;
 use photorelay_core::storage::Storage;
-use photorelay_core::wording::with_causes;
+use photorelay_core::wording::{counted, with_causes};
 
 use crate::graph::{FetchedPhoto, Graph, GraphError, PhotoSource, PhotoState, Priority};
 use crate::jobs::scope::Scope;
@@ -114,7 +114,10 @@ async fn trail(storage: &Storage, user: UserId) -> CheckResult {
     let walk = format!("run `photorelay check {user}`, which goes the whole way and explains every step");
     match audit::sequence_numbers(&*storage.blobs, user).await {
         Ok(sequence) => match sequence.last() {
-            Some(newest) => CheckResult::ok(check, format!("{} entries, the newest is {newest}", sequence.len())),
+            Some(newest) => {
+                let entries = counted(sequence.len() as u64, "entry", "entries");
+                CheckResult::ok(check, format!("{entries}, the newest is {newest}"))
+            }
             None => CheckResult::warning(check, "no entry yet", walk),
         },
         Err(error) => CheckResult::error(check, error.to_string(), walk),

@@ -16,6 +16,7 @@ use photorelay_core::id::UserId;
 use photorelay_core::names::{self, Container};
 use photorelay_core::storage::Storage;
 use photorelay_core::store::{Creation, Listing, StoreError};
+use photorelay_core::wording::counted;
 use uuid::Uuid;
 
 use crate::certificate::WARN_BEFORE;
@@ -107,7 +108,8 @@ fn check_folder(path: &Path) -> CheckResult {
 fn check_certificate(end: Timestamp) -> CheckResult {
     const FIX: &str = "make a new one and deploy it, as docs/deploy.md says";
     let left = end.duration_since(Timestamp::now());
-    let says = format!("the certificate expires in {} days", left.as_hours() / 24);
+    let days = u64::try_from(left.as_hours() / 24).unwrap_or_default();
+    let says = format!("the certificate expires in {}", counted(days, "day", "days"));
     match left {
         left if left.is_negative() => CheckResult::error("certificate", "it has expired", FIX),
         left if left < WARN_BEFORE => CheckResult::warning("certificate", says, FIX),
@@ -149,10 +151,10 @@ async fn check_other_writers(
 fn judge_change<'a>(change: LastChange, written: impl Iterator<Item = &'a Receipt>) -> CheckResult {
     let ours: Vec<Timestamp> = written.map(|receipt| receipt.at).collect();
     let says = format!(
-        "changed {} times, last at {}; photorelay has receipts of {} writes",
-        change.version,
+        "changed {}, last at {}; photorelay has receipts of {}",
+        counted(change.version.into(), "time", "times"),
         change.at,
-        ours.len()
+        counted(ours.len() as u64, "write", "writes")
     );
     match ours.iter().any(|at| change.at.duration_since(*at).unsigned_abs() <= ONE_WRITE) {
         true => CheckResult::ok("other writers", says),
@@ -180,7 +182,7 @@ async fn check_storage(storage: &Storage, config: &AgentConfig, results: &mut Ve
     }
     let check = format!("queue {}", config.identity.target.queue);
     results.push(match storage.queues.count(&config.identity.target.queue).await {
-        Ok(waiting) => CheckResult::ok(&check, format!("{waiting} items wait")),
+        Ok(waiting) => CheckResult::ok(&check, counted(waiting, "item waits", "items wait")),
         Err(error) => judged(&check, Err(error), "Storage Queue Data Contributor"),
     });
     match storage.queues.count(&names::poison_queue(&config.identity.target.queue)).await {
@@ -188,7 +190,7 @@ async fn check_storage(storage: &Storage, config: &AgentConfig, results: &mut Ve
         Ok(0) | Err(StoreError::Missing { .. } | StoreError::Invalid { .. }) => {}
         Ok(count) => results.push(CheckResult::warning(
             "poison queue",
-            format!("{count} items could not be handled"),
+            format!("{} could not be handled", counted(count, "item", "items")),
             format!(
                 "read the reasons in agents/poison/{}, fix them, then delete the messages",
                 config.identity.target.queue

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 use photorelay_core::diagnosis::CheckResult;
+use photorelay_core::wording::counted;
 
 use crate::connectors::mim::{FeedReader, MimSettings};
 
@@ -52,9 +53,11 @@ fn check_publication(settings: &MimSettings, now: Timestamp) -> CheckResult {
         Ok(None) => return CheckResult::ok(CHECK, "nothing is published yet"),
         Err(error) => return CheckResult::error(CHECK, error.to_string(), "see above"),
     };
-    let says = format!("change {}: {} people, {} with a photo", head.sequence, report.people, report.photos);
+    let people = counted(report.people, "person", "people");
+    let says = format!("change {}: {people}, {} with a photo", head.sequence, report.photos);
     if let Some(first) = report.damaged.first() {
-        let says = format!("{says}; {} photo files are missing or damaged, such as {first}", report.damaged.len());
+        let files = counted(report.damaged.len() as u64, "photo file is", "photo files are");
+        let says = format!("{says}; {files} missing or damaged, such as {first}");
         return CheckResult::error(CHECK, says, "let the agent run: a full reconciliation writes them again");
     }
     let is_old = Timestamp::from_second(head.published).is_ok_and(|published| now.duration_since(published) > OLD);

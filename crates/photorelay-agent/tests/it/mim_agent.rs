@@ -190,7 +190,7 @@ async fn the_commands_of_the_feed_say_what_is_published_and_what_a_change_of_set
     let (code, status) = ran(&["mim", "status"], &[]).await;
     assert!(code == Some(0) && status.contains("people         1, 1 with a photo"), "{status}");
     let (code, doctor) = ran(&["doctor"], &[]).await;
-    assert!(code == Some(0) && doctor.contains("1 people, 1 with a photo"), "{doctor}");
+    assert!(code == Some(0) && doctor.contains("1 person, 1 with a photo"), "{doctor}");
     let (_, drift) = ran(&["drift"], &[]).await;
     assert!(drift.contains("0 differ"), "{drift}");
 

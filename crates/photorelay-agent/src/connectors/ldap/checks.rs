@@ -8,6 +8,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use ldap3::Scope;
 use photorelay_core::diagnosis::CheckResult;
+use photorelay_core::wording::counted;
 
 use super::connection::NO_CHANNEL_BINDING;
 use super::connector::LdapConnector;
@@ -143,28 +144,23 @@ impl LdapConnector {
             }
             Ok(sample) => sample,
         };
+        let users = counted(tried as u64, "user", "users");
         let write = match writable {
             0 => CheckResult::error(
                 "rights",
-                format!("the account may not write {attribute} of any of {tried} users tried"),
+                format!("the account may not write {attribute} of any of {users} tried"),
                 "delegate it as infra/agent/README.md says",
             ),
-            writable => {
-                CheckResult::ok("rights", format!("may write {attribute} of {writable} of {tried} users tried"))
-            }
+            writable => CheckResult::ok("rights", format!("may write {attribute} of {writable} of {users} tried")),
         };
         // The directory says what the account may write, and hides what it may not read.
         let read = match readable {
             0 => CheckResult::warning(
                 "right to read",
-                format!(
-                    "no {attribute} is seen of {tried} users tried: none has one yet, or the account may not read it"
-                ),
+                format!("no {attribute} is seen of {users} tried: none has one yet, or the account may not read it"),
                 "see that the delegation grants reading as well (RPWP), as infra/agent/README.md says",
             ),
-            readable => {
-                CheckResult::ok("right to read", format!("sees {attribute} of {readable} of {tried} users tried"))
-            }
+            readable => CheckResult::ok("right to read", format!("sees {attribute} of {readable} of {users} tried")),
         };
         vec![write, read]
     }

@@ -5,6 +5,8 @@
 
 use std::sync::atomic::Ordering;
 
+use photorelay_core::wording::counted;
+
 use super::attributes::{GUID, USERS};
 use super::connector::LdapConnector;
 use super::search::DirectoryEntry;
@@ -61,9 +63,10 @@ impl LdapConnector {
         }
         match self.sample_rights().await {
             Ok(RightsSample { tried, writable: 0, .. }) if tried > 0 => ConnectorError::Down(format!(
-                "{reason}; the account may not write {} of any of {tried} users tried: delegate it as \
+                "{reason}; the account may not write {} of any of {} tried: delegate it as \
                  infra/agent/README.md says",
-                self.settings.attribute
+                self.settings.attribute,
+                counted(tried as u64, "user", "users")
             )),
             Ok(_) => ConnectorError::Refused(reason),
             Err(error) => error,
