@@ -69,7 +69,7 @@ enum Command {
     Probe(subscription::ProbeArgs),
     /// Create, renew or replace the Graph subscription as needed, and report what was found and done.
     #[command(after_help = "Example: photorelay subscribe")]
-    Subscribe,
+    Subscribe(subscription::SubscribeArgs),
     /// Delete this deployment's subscriptions, so that Graph stops notifying.
     #[command(after_help = "Example: photorelay unsubscribe")]
     Unsubscribe(subscription::UnsubscribeArgs),
@@ -112,7 +112,7 @@ impl Cli {
             Command::Forget(args) => args.run(process).await,
             Command::Doctor(args) => args.run(process).await,
             Command::Probe(args) => args.run(process).await,
-            Command::Subscribe => subscription::subscribe(process).await,
+            Command::Subscribe(args) => args.run(process).await,
             Command::Unsubscribe(args) => args.run(process).await,
             Command::Sweep(args) => args.run(process).await,
             Command::Status(args) => args.run(process).await,

@@ -5,6 +5,7 @@ use clap::Args;
 use jiff::Timestamp;
 use photorelay::operate;
 use photorelay_core::answer;
+use photorelay_core::answer::{CommandAnswer, print_json};
 use photorelay_core::process::{CommandOutcome, Process, stop_on_signal};
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +16,9 @@ pub(super) struct SweepArgs {
     /// Fill a new tenant: estimate the effort, then fetch the photos in this process, beside the function app.
     #[arg(long)]
     first: bool,
+    /// Print JSON, with the forecast of --first as its own member.
+    #[arg(long)]
+    json: bool,
 }
 
 impl SweepArgs {
@@ -24,14 +28,22 @@ impl SweepArgs {
         if self.first {
             let no_more = CancellationToken::new();
             let helping = app.pump.help(&no_more, &stop);
-            let filled =
-                operate::sweep::first(&app.sweep, &app.storage, helping, no_more.clone(), stop.clone()).await?;
+            let forecast = operate::sweep::forecast(&app.sweep).await?;
+            if !self.json {
+                answer!("{}", operate::sweep::describe(&forecast))?;
+            }
+            let filling =
+                operate::sweep::first(&app.sweep, &app.storage, forecast, helping, no_more.clone(), stop.clone());
+            let filled = filling.await?;
             app.watch.after_sweep(&filled.report, Timestamp::now()).await;
-            answer!("{filled}")?;
+            match self.json {
+                true => print_json(&mut CommandAnswer, &filled.as_json())?,
+                false => answer!("{filled}")?,
+            }
         } else {
             let report = operate::sweep::sweep(&app.sweep, stop).await?;
             app.watch.after_sweep(&report, Timestamp::now()).await;
-            answer!("{report}")?;
+            answer::print(&mut CommandAnswer, &report, self.json)?;
         }
         Ok(CommandOutcome::Success)
     }

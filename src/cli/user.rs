@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
+use clap::error::ErrorKind;
 use photorelay::operate;
 use photorelay::operate::forget::Forget;
 use photorelay::operate::restore::Restore;
 use photorelay_core::answer;
-use photorelay_core::answer::CommandAnswer;
+use photorelay_core::answer::{CommandAnswer, print_json};
 use photorelay_core::operator::{OperatorName, OperatorReason, OperatorSignature};
 use photorelay_core::process::{CommandOutcome, Process};
 
@@ -18,13 +19,16 @@ use super::start::{self, UserArg};
 pub(super) struct CheckArgs {
     #[command(flatten)]
     user: UserArg,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 impl CheckArgs {
     pub(super) async fn run(self, process: &mut Process) -> Result<CommandOutcome> {
         let (_, app) = start::app(process).await?;
         let user = self.user.find(&app).await?;
-        operate::check::check(&app.propagate, user, &mut CommandAnswer).await?;
+        operate::check::check(&app.propagate, user, self.json, &mut CommandAnswer).await?;
         Ok(CommandOutcome::Success)
     }
 }
@@ -35,16 +39,22 @@ pub(super) struct ExportArgs {
     user: UserArg,
     /// Where to write the photo; `-` for stdout.
     file: PathBuf,
+    /// Print JSON. Not where the photo goes to stdout.
+    #[arg(long)]
+    json: bool,
 }
 
 impl ExportArgs {
     pub(super) async fn run(self, process: &mut Process) -> Result<CommandOutcome> {
+        let is_stdout = self.file == Path::new("-");
+        if self.json && is_stdout {
+            clap::Error::raw(ErrorKind::ArgumentConflict, "the argument '--json' cannot be used with '-'\n").exit();
+        }
         let (storage, user) = self.user.find_in_storage(process).await?;
-        let says = operate::export::export(&storage, user, &self.file).await?;
-        if self.file == Path::new("-") {
-            eprintln!("{says}");
-        } else {
-            answer!("{says}")?;
+        let exported = operate::export::export(&storage, user, &self.file).await?;
+        match is_stdout {
+            true => eprintln!("{exported}"),
+            false => answer::print(&mut CommandAnswer, &exported, self.json)?,
         }
         Ok(CommandOutcome::Success)
     }
@@ -96,6 +106,9 @@ pub(super) struct RestoreArgs {
     seq: u32,
     #[command(flatten)]
     signature: SignatureArgs,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 impl RestoreArgs {
@@ -104,7 +117,8 @@ impl RestoreArgs {
         let (config, app) = start::app(process).await?;
         let user = self.user.find(&app).await?;
         let wanted = Restore { tenant: config.graph.tenant_id, user, seq: self.seq, signature };
-        answer!("{}", operate::restore::restore(&app.storage, &config.targets, wanted).await?)?;
+        let restored = operate::restore::restore(&app.storage, &config.targets, wanted).await?;
+        answer::print(&mut CommandAnswer, &restored, self.json)?;
         Ok(CommandOutcome::Success)
     }
 }
@@ -118,19 +132,28 @@ pub(super) struct ForgetArgs {
     yes: bool,
     #[command(flatten)]
     signature: SignatureArgs,
+    /// Print JSON, also of what would be deleted.
+    #[arg(long)]
+    json: bool,
 }
 
 impl ForgetArgs {
     pub(super) async fn run(self, process: &mut Process) -> Result<CommandOutcome> {
         if !self.yes {
             let (storage, user) = self.user.find_in_storage(process).await?;
-            operate::forget::unconfirmed(&storage, user).await?;
+            let preview = operate::forget::preview(&storage, user).await?;
+            if self.json {
+                print_json(&mut CommandAnswer, &preview)?;
+            }
+            bail!(preview);
         }
         let signature = self.signature.of(process)?;
         let (config, app) = start::app(process).await?;
         let user = self.user.find(&app).await?;
-        let wanted = Forget { tenant: config.graph.tenant_id, user, signature, yes: self.yes };
-        operate::forget::forget(&app.storage, &config.targets, wanted, &mut CommandAnswer).await?;
+        let wanted = Forget { tenant: config.graph.tenant_id, user, signature };
+        let forgotten = operate::forget::forget(&app.storage, &config.targets, wanted).await?;
+        answer::print(&mut CommandAnswer, &forgotten, self.json)?;
+        forgotten.complete()?;
         Ok(CommandOutcome::Success)
     }
 }

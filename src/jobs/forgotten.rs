@@ -7,9 +7,11 @@
 use photorelay_core::id::UserId;
 use photorelay_core::names::{self, Container};
 use photorelay_core::store::{BlobStore, Pager, StoreError};
+use serde::Serialize;
 
-/// How many blobs were deleted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// How many blobs were deleted, or would be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Erasure {
     /// Below `photos/{userId}/`: photos and renditions.
     pub photos: usize,
@@ -17,15 +19,21 @@ pub struct Erasure {
     pub saved_values: usize,
 }
 
+impl Erasure {
+    pub fn count(&mut self, container: Container) {
+        match container {
+            Container::Photos => self.photos += 1,
+            _ => self.saved_values += 1,
+        }
+    }
+}
+
 /// Deletes every likeness of this user.
 pub async fn erase(blobs: &dyn BlobStore, user: UserId) -> Result<Erasure, StoreError> {
     let mut erasure = Erasure::default();
     for (container, name) in likenesses(blobs, user).await? {
         blobs.delete(container, &name).await?;
-        match container {
-            Container::Photos => erasure.photos += 1,
-            _ => erasure.saved_values += 1,
-        }
+        erasure.count(container);
     }
     Ok(erasure)
 }

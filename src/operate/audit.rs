@@ -1,20 +1,15 @@
 //! `photorelay audit verify`: walks the trail and reports the first broken link of every user.
 
-use std::io::{self, IsTerminal as _, Write};
-use std::time::Duration;
+use std::io::{self, Write};
 
 use anyhow::Result;
-use indicatif::ProgressBar;
+use photorelay_core::answer::print_json;
 use photorelay_core::audit::{self, Report, VerifyProgress};
 use photorelay_core::id::UserId;
+use photorelay_core::progress::ProgressLine;
 use photorelay_core::storage::Storage;
 use photorelay_core::wording::counted;
 use serde_json::{Value, json};
-use tokio::time::Instant;
-
-/// What takes longer shows how far it has come.
-const PATIENCE: Duration = Duration::from_secs(2);
-const REFRESH: Duration = Duration::from_millis(200);
 
 /// Verifies one user's trail or all trails, and prints the findings. The report says whether the trail is intact.
 pub async fn verify(storage: &Storage, user: Option<UserId>, json: bool, out: &mut dyn Write) -> Result<Report> {
@@ -23,38 +18,22 @@ pub async fn verify(storage: &Storage, user: Option<UserId>, json: bool, out: &m
         None => watched(storage).await?,
     };
     if json {
-        writeln!(out, "{:#}", as_json(&report))?;
+        print_json(out, &as_json(&report))?;
     } else {
         print(&report, user.is_none(), out)?;
     }
     Ok(report)
 }
 
-/// Shows on a terminal how far it has come, if it takes longer than a moment.
+/// Shows how far it has come.
 async fn watched(storage: &Storage) -> Result<Report> {
     let progress = VerifyProgress::default();
-    let verifying = audit::verify_all_watched(&*storage.blobs, &progress);
-    if !io::stderr().is_terminal() {
-        return Ok(verifying.await?);
-    }
-    let mut verifying = std::pin::pin!(verifying);
-    let mut refresh = tokio::time::interval_at(Instant::now() + PATIENCE, REFRESH);
-    let mut line = None;
-    let report = loop {
-        tokio::select! {
-            report = &mut verifying => break report?,
-            _ = refresh.tick() => {
-                let spinner = line.get_or_insert_with(ProgressBar::new_spinner);
-                let people = counted(progress.people(), "person", "people");
-                spinner.set_message(format!("{people} verified, {}", findings(progress.findings())));
-                spinner.tick();
-            }
-        }
+    let says = |_| {
+        let people = counted(progress.people(), "person", "people");
+        format!("{people} verified, {}", findings(progress.findings()))
     };
-    if let Some(line) = line {
-        line.finish_and_clear();
-    }
-    Ok(report)
+    let verifying = audit::verify_all_watched(&*storage.blobs, &progress);
+    Ok(ProgressLine::default().beside(verifying, says).await?)
 }
 
 fn findings(number: u64) -> String {

@@ -3,9 +3,11 @@
 use std::io::Write;
 
 use anyhow::{Context, Result};
+use photorelay_core::answer::print_json;
 use photorelay_core::contract::{Cause, CauseKind, CheckMessage, FetchPolicy, V1};
 use photorelay_core::id::UserId;
 use photorelay_core::trace::TraceContext;
+use serde_json::{Value, json};
 
 use crate::graph::Graph;
 use crate::jobs::propagate::{Journal, Propagate};
@@ -18,8 +20,8 @@ pub async fn find(graph: &Graph, name: &str) -> Result<UserId> {
     graph.find_user(name).await?.context("no user has that object id or user principal name")
 }
 
-/// Reconciles the user, whatever the ETag says, and prints the journal.
-pub async fn check(propagate: &Propagate, user: UserId, out: &mut dyn Write) -> Result<()> {
+/// Reconciles the user, whatever the ETag says, and prints the journal. As text, that of a check that failed, too.
+pub async fn check(propagate: &Propagate, user: UserId, is_json: bool, out: &mut dyn Write) -> Result<()> {
     let trace = TraceContext::start();
     let message = CheckMessage {
         v: V1,
@@ -32,8 +34,14 @@ pub async fn check(propagate: &Propagate, user: UserId, out: &mut dyn Write) -> 
     };
     let mut journal = Journal::keeping();
     let result = propagate.check(user, &message, &mut journal).await;
-    write!(out, "{journal}")?;
+    if !is_json {
+        write!(out, "{journal}")?;
+    }
     let found = result.with_context(|| format!("the check of {user} could not be finished"))?;
-    writeln!(out, "{user}: {found}")?;
-    Ok(())
+    if !is_json {
+        return Ok(writeln!(out, "{user}: {found}")?);
+    }
+    let steps: Vec<Value> = journal.lines().map(|(step, says)| json!({ "step": step, "says": says })).collect();
+    let answer = json!({ "userId": user, "steps": steps, "outcome": found, "says": found.to_string() });
+    Ok(print_json(out, &answer)?)
 }

@@ -4,6 +4,7 @@
 //! It changes the photo of a test account and watches what the deployed photorelay makes of it: an entry of the trail
 //! says how it was found. Whatever happens, the previous photo is put back.
 
+use std::fmt;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,8 @@ use photorelay_core::contract::{CauseKind, EntryKind};
 use photorelay_core::id::UserId;
 use photorelay_core::photo;
 use photorelay_core::storage::Storage;
+use serde::Serialize;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -23,13 +26,61 @@ use crate::graph::{FetchedPhoto, Graph, GraphError};
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// How the change was found.
-enum ProbeOutcome {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(tag = "is", rename_all = "camelCase")]
+pub enum ProbeOutcome {
     Notified,
-    FoundBy(CauseKind),
+    FoundBy {
+        cause: CauseKind,
+    },
     NotFound,
+    /// Stopped before it was found.
+    Interrupted,
 }
 
-/// Whether a notification came. An `Err` says what happened, and always whether the photo of before is back.
+/// What a probe found. The photo of before is back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProbeReport {
+    pub user: UserId,
+    pub outcome: ProbeOutcome,
+    /// From the change to the end of the wait.
+    pub took: Duration,
+}
+
+impl ProbeReport {
+    pub fn is_notified(&self) -> bool {
+        self.outcome == ProbeOutcome::Notified
+    }
+
+    /// docs/commands.md names these members.
+    pub fn as_json(&self) -> Value {
+        json!({ "userId": self.user, "outcome": self.outcome, "afterMs": self.took.as_millis() as u64 })
+    }
+}
+
+impl fmt::Display for ProbeReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.took.as_secs_f64();
+        match self.outcome {
+            ProbeOutcome::Notified => {
+                write!(f, "notified        within {seconds:.1} s, from the change to the entry in the trail")
+            }
+            ProbeOutcome::FoundBy { cause } => {
+                write!(f, "NOT NOTIFIED    after {seconds:.0} s the change was found by another way: {cause:?}")
+            }
+            ProbeOutcome::Interrupted => write!(f, "interrupted     after {seconds:.0} s"),
+            ProbeOutcome::NotFound => write!(
+                f,
+                "NOT NOTIFIED    within {seconds:.0} s. Check with `photorelay doctor` that there is a subscription and \
+                 that the function runs; if both are right, this tenant does not notify of photos, and the sweep's \
+                 interval is the latency"
+            ),
+        }
+    }
+}
+
+/// Whether a notification came; what is done to the photo is printed meanwhile. An `Err` says what happened, and always
+/// whether the photo of before is back.
 pub async fn probe(
     graph: &Graph,
     storage: &Storage,
@@ -37,7 +88,7 @@ pub async fn probe(
     wait: Duration,
     stop: CancellationToken,
     out: &mut dyn Write,
-) -> Result<bool> {
+) -> Result<ProbeReport> {
     let before = match graph.photo(user).await? {
         FetchedPhoto::Photo { bytes, .. } => Some(bytes),
         FetchedPhoto::Absent { .. } => None,
@@ -64,24 +115,7 @@ pub async fn probe(
     // Also after a failed change: Graph may have carried it out.
     restore(graph, user, before).await?;
     writeln!(out, "put back        the photo of before")?;
-    let seconds = took.as_secs_f64();
-    match watched? {
-        ProbeOutcome::Notified => {
-            writeln!(out, "notified        within {seconds:.1} s, from the change to the entry in the trail")?;
-            return Ok(true);
-        }
-        ProbeOutcome::FoundBy(cause) => {
-            writeln!(out, "NOT NOTIFIED    after {seconds:.0} s the change was found by another way: {cause:?}")?
-        }
-        ProbeOutcome::NotFound if stop.is_cancelled() => writeln!(out, "interrupted     after {seconds:.0} s")?,
-        ProbeOutcome::NotFound => writeln!(
-            out,
-            "NOT NOTIFIED    within {seconds:.0} s. Check with `photorelay doctor` that there is a subscription and that \
-             the function runs; if both are right, this tenant does not notify of photos, and the sweep's interval is \
-             the latency"
-        )?,
-    }
-    Ok(false)
+    Ok(ProbeReport { user, outcome: watched?, took })
 }
 
 /// Waits for an entry after the one that was known.
@@ -102,7 +136,7 @@ async fn watch(
             }
             return Ok(match entry.cause.kind {
                 CauseKind::Notification => ProbeOutcome::Notified,
-                other => ProbeOutcome::FoundBy(other),
+                cause => ProbeOutcome::FoundBy { cause },
             });
         }
         tokio::select! {
@@ -110,7 +144,7 @@ async fn watch(
             () = stop.cancelled() => {}
         }
     }
-    Ok(ProbeOutcome::NotFound)
+    Ok(if stop.is_cancelled() { ProbeOutcome::Interrupted } else { ProbeOutcome::NotFound })
 }
 
 async fn newest(storage: &Storage, user: UserId) -> Result<u32> {

@@ -14,6 +14,7 @@ use photorelay_core::operator::OperatorSignature;
 use photorelay_core::storage::Storage;
 use photorelay_core::target::Targets;
 use photorelay_core::vault;
+use serde::Serialize;
 
 use super::append::append;
 use crate::jobs::announce::announce;
@@ -31,8 +32,10 @@ pub struct Restore {
 }
 
 /// A photo that is back in the trail, and on its way to the targets.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct RestoredPhoto {
+    #[serde(rename = "userId")]
     pub user: UserId,
     /// The entry whose photo it is.
     pub of: u32,

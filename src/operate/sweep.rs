@@ -7,10 +7,10 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use photorelay_core::answer;
 use photorelay_core::names::CHECKS_QUEUE;
 use photorelay_core::storage::Storage;
 use photorelay_core::wording::counted;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::sweep_display::{Display, duration};
@@ -59,10 +59,23 @@ async fn watched(sweep: &Sweep, run: &Run) -> Result<SweepReport, SweepError> {
 /// What a first fill came to.
 #[derive(Debug)]
 pub struct FirstFill {
+    pub forecast: Forecast,
     pub report: SweepReport,
     /// Whether all checks are done too.
     pub is_complete: bool,
     pub took: Duration,
+}
+
+impl FirstFill {
+    /// docs/commands.md names these members.
+    pub fn as_json(&self) -> Value {
+        json!({
+            "forecast": self.forecast,
+            "sweep": self.report,
+            "isFilled": self.is_complete,
+            "tookMs": self.took.as_millis() as u64,
+        })
+    }
 }
 
 impl fmt::Display for FirstFill {
@@ -76,11 +89,17 @@ impl fmt::Display for FirstFill {
     }
 }
 
-/// Forecasts, sweeps, and handles the checks with `helping`, which ends once `no_more` is cancelled and the queue is
+/// Estimates what is left to do.
+pub async fn forecast(job: &Sweep) -> Result<Forecast> {
+    job.forecast().await.context("the sweep could not be forecast")
+}
+
+/// Sweeps, and handles the checks with `helping`, which ends once `no_more` is cancelled and the queue is
 /// empty.
 pub async fn first<E>(
     job: &Sweep,
     storage: &Storage,
+    forecast: Forecast,
     helping: impl Future<Output = Result<(), E>>,
     no_more: CancellationToken,
     stop: CancellationToken,
@@ -88,8 +107,6 @@ pub async fn first<E>(
 where
     E: std::error::Error + Send + Sync + 'static,
 {
-    let forecast = job.forecast().await.context("the sweep could not be forecast")?;
-    answer!("{}", describe(&forecast))?;
     let started = Instant::now();
     let sweeping = async {
         // However the sweep ends, it sends no more checks.
@@ -102,7 +119,8 @@ where
     let filling = async { tokio::try_join!(sweeping, watched_queue(count, &no_more, &stop, helping)) };
     let (report, ()) = filling.await?;
     let report = report.without_listing();
-    Ok(FirstFill { is_complete: report.is_complete && !stop.is_cancelled(), report, took: started.elapsed() })
+    let is_complete = report.is_complete && !stop.is_cancelled();
+    Ok(FirstFill { forecast, report, is_complete, took: started.elapsed() })
 }
 
 /// Shows how many checks are waiting, once they are all that is left to do. Counting runs beside the work.
@@ -131,7 +149,8 @@ async fn watched_queue(
     }
 }
 
-fn describe(forecast: &Forecast) -> String {
+/// The forecast as people read it.
+pub fn describe(forecast: &Forecast) -> String {
     let Forecast { people, remaining, photos, requests, takes, .. } = forecast;
     let resumed = match people - remaining {
         0 => String::new(),

@@ -62,8 +62,8 @@ async fn state_that_was_lost_is_rebuilt_from_the_trail_and_from_graph(store: Sto
     let world = silent(store, 4).await;
     settled(&world).await;
     let forgotten = world.user(3);
-    let wanted = Forget { tenant: world.tenant_id(), user: forgotten, signature: operator(), yes: true };
-    forget(world.storage(), &Targets::default(), wanted, &mut Vec::new()).await.unwrap();
+    let wanted = Forget { tenant: world.tenant_id(), user: forgotten, signature: operator() };
+    forget(world.storage(), &Targets::default(), wanted).await.unwrap();
     world.settle().await;
     let before = list_all(&*world.storage().blobs, Container::State, "").await.unwrap().len();
     assert!(lose(&world, Container::State).await >= before);
@@ -162,7 +162,7 @@ async fn photos_that_were_lost_are_named_and_keep_no_later_photo_back(store: Sto
     }
 
     // An operator's check stores again what Graph still shows.
-    check(&world.app.propagate, world.user(0), &mut Vec::new()).await.unwrap();
+    check(&world.app.propagate, world.user(0), false, &mut Vec::new()).await.unwrap();
     assert_eq!(lengths(&world, 2).await, [1, 1]);
     let report = audit::verify_all(&*world.storage().blobs).await.unwrap();
     assert!(report.findings.iter().all(|finding| finding.user == Some(world.user(1))), "{:#?}", report.findings);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use graph_sim::{NotificationMode, SimConfig, SimPhotoSettings, SimPhotoSource, roles};
 use photorelay_core::contract::EntryKind;
 use serde_json::Value;
+use testkit::answers::assert_documented;
 use testkit::process::text;
 use testkit::world::{Setup, World, fixture, guid};
 
@@ -97,6 +98,9 @@ async fn a_probe_says_that_nothing_notified_and_that_a_missing_role_changed_noth
     let output = probe(&world, &world.user(0).to_string(), "1").await;
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stdout).contains("NOT NOTIFIED"), "{}", text(&output.stdout));
+    let output = photorelay(&world, &["probe", &world.user(0).to_string(), "--wait", "0", "--json"], &[]).await;
+    let answer = assert_documented("photorelay probe", &output.stdout);
+    assert_eq!((output.status.code(), &answer["outcome"]["is"]), (Some(2), &"notFound".into()));
     world.end_with_leftovers().await;
 
     let world = World::start().await;

@@ -16,6 +16,7 @@ mod events;
 mod figures;
 mod host;
 mod infra;
+mod json_answers;
 mod kills;
 mod missing_store;
 mod monitoring;

@@ -24,6 +24,7 @@ pub mod operator;
 pub mod photo;
 pub mod population;
 pub mod process;
+pub mod progress;
 pub mod queue;
 pub mod receipts;
 pub mod retry;

@@ -6,6 +6,7 @@
 #![expect(missing_debug_implementations, reason = "tests print what they compare, never a whole system")]
 
 pub mod agent;
+pub mod answers;
 pub mod azurite;
 pub mod chaos;
 pub mod hosted;

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use photorelay_core::audit::AuditError;
 use photorelay_core::contract::AuditEntry;
 use photorelay_core::store::StoreError;
+use serde::Serialize;
 
 use crate::graph::GraphError;
 
@@ -18,7 +19,8 @@ pub(super) enum Round {
 }
 
 /// What a reconciliation found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "is", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum ReconcileOutcome {
     /// The ETag or the bytes are what they were.
     Nothing,

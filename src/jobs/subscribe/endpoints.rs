@@ -8,6 +8,7 @@ use std::fmt;
 
 use photorelay_core::id::Digest;
 use secrecy::{ExposeSecret as _, SecretString};
+use serde::Serialize;
 use url::Url;
 
 use crate::graph::{SecretUrl, Subscription};
@@ -45,7 +46,8 @@ pub(super) struct Webhook {
 }
 
 /// How a subscription relates to this deployment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub enum SubscriptionMatch {
     /// Ours, as it should be.
     Current,

@@ -3,6 +3,8 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::endpoints::SubscriptionMatch;
@@ -15,8 +17,18 @@ pub struct MatchedSubscription {
     pub matched: SubscriptionMatch,
 }
 
+impl Serialize for MatchedSubscription {
+    /// Without the URLs: they carry secrets.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Subscription { id, change_type, expires_at, .. } = &self.subscription;
+        let shown = json!({ "id": id, "changeType": change_type, "until": expires_at, "is": self.matched });
+        shown.serialize(serializer)
+    }
+}
+
 /// One thing that a run did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(tag = "is", rename_all = "camelCase")]
 pub enum Action {
     Created {
         id: Uuid,
@@ -36,14 +48,20 @@ pub enum Action {
 }
 
 /// The state after a run.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct SyncReport {
     /// Whether there is an endpoint that Graph could notify.
     pub is_configured: bool,
     pub found: Vec<MatchedSubscription>,
     pub actions: Vec<Action>,
     /// The subscription that lives now, and until when.
+    #[serde(serialize_with = "alive")]
     pub alive: Option<(Uuid, Timestamp)>,
+}
+
+fn alive<S: Serializer>(alive: &Option<(Uuid, Timestamp)>, serializer: S) -> Result<S::Ok, S::Error> {
+    alive.map(|(id, until)| json!({ "id": id, "until": until })).serialize(serializer)
 }
 
 impl SyncReport {

@@ -10,10 +10,11 @@ use photorelay_core::heads::{self, etag_metadata};
 use photorelay_core::id::UserId;
 use photorelay_core::storage::Storage;
 use photorelay_core::store::BlobStore;
+use serde::Serialize;
 
 use super::error::SweepError;
 use super::settings::SweepSettings;
-use super::{cursor, population};
+use super::{cursor, population, report};
 use crate::graph::{Graph, MAX_BATCH, PhotoState, Priority};
 
 /// Batches of the sample.
@@ -27,7 +28,8 @@ const PEOPLE_AT_ONCE: u32 = 4;
 const REQUESTS_PER_PHOTO: usize = 2;
 
 /// Estimates; only the numbers of users are exact.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Forecast {
     pub people: usize,
     /// Users that the sweep under way has not reached yet; all if there is none.
@@ -35,6 +37,7 @@ pub struct Forecast {
     /// Photos that have to be fetched.
     pub photos: usize,
     pub requests: usize,
+    #[serde(rename = "takesMs", serialize_with = "report::milliseconds")]
     pub takes: Duration,
 }
 

@@ -4,13 +4,15 @@ use std::fmt;
 use std::time::Duration;
 
 use photorelay_core::wording::counted;
+use serde::{Serialize, Serializer};
 
 use super::decide::CheckReason;
 use super::population::RefreshedPopulation;
 use super::user_merge::ListedUsers;
 
 /// Counts of one run.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct SweepReport {
     /// Users whose photos are carried.
     pub population: usize,
@@ -45,9 +47,14 @@ pub struct SweepReport {
     /// `$batch` requests.
     pub requests: u64,
     pub throttled: u64,
+    #[serde(rename = "tookMs", serialize_with = "milliseconds")]
     pub took: Duration,
     /// All users as the run's listing showed them, for the watchdog; none if it was not listed to the end.
     pub(in crate::jobs) listed: Option<Box<ListedUsers>>,
+}
+
+pub(super) fn milliseconds<S: Serializer>(took: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(took.as_millis() as u64)
 }
 
 impl SweepReport {

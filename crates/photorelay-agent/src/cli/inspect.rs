@@ -10,11 +10,13 @@ use photorelay_agent::operate::drift::{DriftFix, DriftPrint, drift_as, with_name
 use photorelay_agent::operate::preview::PreviewSource;
 use photorelay_agent::operate::report::{ReportedUsers, preview_report};
 use photorelay_core::answer;
-use photorelay_core::answer::CommandAnswer;
+use photorelay_core::answer::{CommandAnswer, print_json};
 use photorelay_core::diagnosis::Diagnosis;
 use photorelay_core::process::{Audience, CommandOutcome, Process};
+use photorelay_core::progress::ProgressLine;
 use photorelay_core::wording::with_causes;
 
+use super::preview::compared;
 use super::start::{self, AgentUserArg, NamesArg, Started};
 
 #[derive(Args)]
@@ -54,11 +56,7 @@ impl AgentDoctorArgs {
     }
 
     fn report(&self, diagnosis: &Diagnosis) -> Result<CommandOutcome> {
-        match self.json {
-            true => answer!("{}", serde_json::to_string_pretty(&diagnosis.0)?)?,
-            false if answer::has_colours() => answer!("{diagnosis:#}")?,
-            false => answer!("{diagnosis}")?,
-        }
+        diagnosis.print(self.json)?;
         Ok(CommandOutcome::healthy_if(diagnosis.is_healthy()))
     }
 }
@@ -85,7 +83,7 @@ impl PlanArgs {
         };
         if self.json {
             let plan = plan.map(|plan| with_names(plan.as_json(), names.as_ref()));
-            answer!("{}", serde_json::to_string_pretty(&plan)?)?;
+            print_json(&mut CommandAnswer, &plan)?;
             return Ok(CommandOutcome::Success);
         }
         if let Some(names) = names {
@@ -117,21 +115,28 @@ pub(super) struct DriftArgs {
 impl DriftArgs {
     pub(super) async fn run(self, process: &mut Process) -> Result<CommandOutcome> {
         let started = Started::new(process, Audience::Operator)?;
-        let serving = &started.config.identity.target;
+        let (serving, progress) = (&started.config.identity.target, ProgressLine::default());
         if let Some(folder) = &self.html {
             let (limits, which) = (started.config.quota, ReportedUsers::Differing);
             let (reconciler, folder) = (started.dry_run()?, Some(folder.as_path()));
             let source = PreviewSource { reconciler: &reconciler, storage: &started.storage, serving };
-            let (totals, index) = preview_report(source, which, folder, None, limits).await?;
-            answer!("{}", index.unwrap_or_default().display())?;
+            let work = preview_report(source, which, folder, None, limits, &progress);
+            let (totals, index) = progress.beside(work, compared).await?;
+            match self.json {
+                true => print_json(&mut CommandAnswer, &totals.as_json(&serving.name, limits, index.as_deref()))?,
+                false => answer!("{}", index.unwrap_or_default().display())?,
+            }
             return Ok(CommandOutcome::healthy_if(totals.differing() == 0));
         }
         let (queues, queue) = (&*started.storage.queues, &serving.queue);
         let fix = self.fix.then_some(DriftFix { queues, queue });
         let mut out = CommandAnswer;
         let people = self.names.people(&started, self.json)?;
-        let print = DriftPrint { people: people.as_ref(), json: self.json };
-        let drift = drift_as(&started.dry_run()?, Some(serving), fix, print, &mut out).await?;
+        let print = DriftPrint { people: people.as_ref(), json: self.json, progress: Some(&progress) };
+        let (reconciler, mut above) = (started.dry_run()?, progress.above(&mut out));
+        let work = Box::pin(drift_as(&reconciler, Some(serving), fix, print, &mut above));
+        let drift = progress.beside(work, compared).await?;
+        drop(above);
         match self.json {
             true => answer!("{}", drift.as_json())?,
             false => drift.summarize(started.config.quota, &mut out)?,

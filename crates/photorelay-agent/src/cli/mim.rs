@@ -1,9 +1,10 @@
 //! `mim`: the feed for Microsoft Identity Manager, as an operator sees it.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Args, Subcommand};
 use photorelay_agent::config::ConnectorSettings;
 use photorelay_agent::connectors::ldap::AttributeName;
@@ -12,8 +13,10 @@ use photorelay_agent::connectors::mim::{
 };
 use photorelay_agent::publisher::FeedPublisher;
 use photorelay_core::answer;
+use photorelay_core::answer::{CommandAnswer, print_json};
 use photorelay_core::id::UserId;
 use photorelay_core::process::{Audience, CommandOutcome, Process};
+use photorelay_core::wording::counted;
 use serde_json::json;
 
 use super::start::Started;
@@ -32,7 +35,7 @@ pub(super) enum MimCommand {
     Remove(RemoveArgs),
     /// Begin the feed anew, with the present settings: a full import must follow.
     #[command(after_help = "Example: photorelay-agent mim rebuild")]
-    Rebuild,
+    Rebuild(RebuildArgs),
     /// Write the published feed as LDIF, for importers that need no script.
     #[command(after_help = "Example: photorelay-agent mim ldif people.ldif --delta")]
     Ldif(LdifArgs),
@@ -53,12 +56,25 @@ pub(super) struct PublishArgs {
     /// Publish although people or photos are missing that no decision removed, or the feed was never filled.
     #[arg(long)]
     allow_shrink: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args)]
 pub(super) struct RemoveArgs {
     /// The user's object ID.
     user: UserId,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+pub(super) struct RebuildArgs {
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args)]
@@ -79,12 +95,18 @@ pub(super) struct LdifArgs {
     photo_attribute: AttributeName,
     #[arg(long, default_value = "EXOPhotoChecksum")]
     checksum_attribute: AttributeName,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args)]
 pub(super) struct HashArgs {
     /// A photo file.
     file: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 impl MimCommand {
@@ -101,7 +123,7 @@ impl MimCommand {
             Self::Status(args) => args.run(&settings),
             Self::Publish(args) => args.run(&started, settings).await,
             Self::Remove(args) => args.run(settings),
-            Self::Rebuild => rebuild(settings),
+            Self::Rebuild(args) => args.run(settings),
             Self::Ldif(args) => args.run(settings),
             Self::Hash(args) => args.run(),
         }
@@ -119,11 +141,12 @@ impl FeedStatusArgs {
             let (epoch, sequence, floor) = (head.epoch.to_string(), head.sequence, head.floor);
             let status =
                 json!({ "epoch": epoch, "sequence": sequence, "floor": floor, "published": published, "feed": report });
-            answer!("{}", serde_json::to_string_pretty(&status)?)?;
+            print_json(&mut CommandAnswer, &status)?;
         } else {
             answer!("feed           {}", settings.feed.display())?;
             answer!("published      {published}, change {} of epoch {}", head.sequence, head.epoch)?;
-            answer!("people         {}, {} with a photo ({} bytes)", report.people, report.photos, report.bytes)?;
+            let bytes = counted(report.bytes, "byte", "bytes");
+            answer!("people         {}, {} with a photo ({bytes})", report.people, report.photos)?;
             answer!("tombstones     {}; deltas can begin at change {} or later", report.tombstones, head.floor)?;
             for damaged in &report.damaged {
                 answer!("damaged        {damaged}")?;
@@ -139,9 +162,16 @@ impl PublishArgs {
         let store = Arc::new(FeedStore::open(settings)?);
         let publisher = FeedPublisher::new(&started.storage, store, &started.config.identity.target.name, every);
         match publisher.publish(self.allow_shrink).await? {
+            Publication::Unchanged if self.json => print_json(&mut CommandAnswer, &json!({ "published": null }))?,
             Publication::Unchanged => answer!("nothing has changed since the last publication")?,
+            Publication::Published { head, photos } if self.json => {
+                let (epoch, sequence, people) = (head.epoch.to_string(), head.sequence, head.people);
+                let published = json!({ "epoch": epoch, "sequence": sequence, "people": people, "photos": photos });
+                print_json(&mut CommandAnswer, &json!({ "published": published }))?;
+            }
             Publication::Published { head, photos } => {
-                answer!("published change {}: {} people, {photos} with a photo", head.sequence, head.people)?;
+                let people = counted(head.people, "person", "people");
+                answer!("published change {}: {people}, {photos} with a photo", head.sequence)?;
             }
             Publication::Filling => bail!(
                 "not published: no full reconciliation has filled the feed yet, and a full import would delete the \
@@ -155,9 +185,10 @@ impl PublishArgs {
 
 impl RemoveArgs {
     fn run(&self, settings: MimSettings) -> Result<CommandOutcome> {
-        match FeedStore::open(settings)?.remove(self.user)? {
-            true => answer!("user {} leaves the feed with the next publication", self.user)?,
-            false => bail!("user {} is not in the feed", self.user),
+        ensure!(FeedStore::open(settings)?.remove(self.user)?, "user {} is not in the feed", self.user);
+        match self.json {
+            true => print_json(&mut CommandAnswer, &json!({ "userId": self.user }))?,
+            false => answer!("user {} leaves the feed with the next publication", self.user)?,
         }
         Ok(CommandOutcome::Success)
     }
@@ -175,22 +206,40 @@ impl LdifArgs {
         let kind = if self.delta { LdifKind::Delta } else { LdifKind::Full };
         let LdifExport { written, deleted, sequence } =
             FeedStore::open(settings)?.export_ldif(kind, &names, &self.file)?;
-        answer!("{}: {written} people, {deleted} deleted, up to change {sequence}", self.file.display())?;
+        if self.json {
+            let (file, is_delta) = (&self.file, self.delta);
+            let exported = json!({
+                "file": file, "isDelta": is_delta, "written": written, "deleted": deleted, "sequence": sequence,
+            });
+            print_json(&mut CommandAnswer, &exported)?;
+            return Ok(CommandOutcome::Success);
+        }
+        let people = counted(written, "person", "people");
+        answer!("{}: {people}, {deleted} deleted, up to change {sequence}", self.file.display())?;
         Ok(CommandOutcome::Success)
     }
 }
 
-fn rebuild(settings: MimSettings) -> Result<CommandOutcome> {
-    let people = FeedStore::rebuild(settings)?;
-    answer!("a new epoch begins with {people} people: run `photorelay-agent mim publish`, then a full import")?;
-    Ok(CommandOutcome::Success)
+impl RebuildArgs {
+    fn run(&self, settings: MimSettings) -> Result<CommandOutcome> {
+        let people = FeedStore::rebuild(settings)?;
+        if self.json {
+            print_json(&mut CommandAnswer, &json!({ "people": people }))?;
+            return Ok(CommandOutcome::Success);
+        }
+        let people = counted(people, "person", "people");
+        answer!("a new epoch begins with {people}: run `photorelay-agent mim publish`, then a full import")?;
+        Ok(CommandOutcome::Success)
+    }
 }
 
 impl HashArgs {
     fn run(&self) -> Result<CommandOutcome> {
         let photo = std::fs::read(&self.file).with_context(|| self.file.display().to_string())?;
-        for checksum in [Checksum::Sha256, Checksum::Md5] {
-            answer!("{checksum:<8} {}", checksum.of(&photo))?;
+        let checksums = [Checksum::Sha256, Checksum::Md5].map(|checksum| (checksum.to_string(), checksum.of(&photo)));
+        match self.json {
+            true => print_json(&mut CommandAnswer, &BTreeMap::from(checksums))?,
+            false => checksums.iter().try_for_each(|(name, of)| answer!("{name:<8} {of}"))?,
         }
         Ok(CommandOutcome::Success)
     }

@@ -7,8 +7,10 @@ use clap::Args;
 use photorelay_agent::operate::preview::{PreviewPublisher, PreviewSource};
 use photorelay_agent::operate::report::{ReportedUsers, preview_report};
 use photorelay_core::answer;
+use photorelay_core::answer::{CommandAnswer, print_json};
 use photorelay_core::process::{Audience, CommandOutcome, Process};
-use serde_json::json;
+use photorelay_core::progress::ProgressLine;
+use photorelay_core::wording::counted;
 
 use super::start::Started;
 
@@ -33,13 +35,11 @@ impl PreviewArgs {
             self.publish.then(|| PreviewPublisher::new(&started.storage.blobs, &identity.target.name, &identity.name));
         let (reconciler, folder) = (started.dry_run()?, self.html.as_deref());
         let source = PreviewSource { reconciler: &reconciler, storage: &started.storage, serving: &identity.target };
-        let (totals, index) = preview_report(source, ReportedUsers::All, folder, publisher, limits).await?;
+        let progress = ProgressLine::default();
+        let work = preview_report(source, ReportedUsers::All, folder, publisher, limits, &progress);
+        let (totals, index) = progress.beside(work, compared).await?;
         if self.json {
-            let report = json!({
-                "target": identity.target.name, "people": totals.people, "states": totals.states,
-                "leftOut": totals.left_out, "bytes": totals.bytes, "minutes": totals.minutes(limits), "html": index,
-            });
-            answer!("{}", serde_json::to_string_pretty(&report)?)?;
+            print_json(&mut CommandAnswer, &totals.as_json(&identity.target.name, limits, index.as_deref()))?;
             return Ok(CommandOutcome::Success);
         }
         for (label, text) in totals.lines(limits) {
@@ -50,4 +50,9 @@ impl PreviewArgs {
         }
         Ok(CommandOutcome::Success)
     }
+}
+
+/// How far a command has come that compares every user with the target.
+pub(super) fn compared(people: u64) -> String {
+    format!("{} compared", counted(people, "person", "people"))
 }

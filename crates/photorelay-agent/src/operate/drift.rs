@@ -8,6 +8,7 @@ use anyhow::Result;
 use futures::{StreamExt as _, stream};
 use photorelay_core::contract;
 use photorelay_core::id::UserId;
+use photorelay_core::progress::ProgressLine;
 use photorelay_core::queue::{Outgoing, QueueStore};
 use photorelay_core::target::Target;
 use photorelay_core::wording::counted;
@@ -52,6 +53,8 @@ pub struct DriftPrint<'a> {
     pub people: Option<&'a People>,
     /// A JSON object for each user.
     pub json: bool,
+    /// Where those are counted who were compared.
+    pub progress: Option<&'a ProgressLine>,
 }
 
 /// Prints a line for every user that differs. An `Err` says that storage or target do not work.
@@ -73,6 +76,9 @@ pub async fn drift_as(
         let plans = users.into_iter().map(|user| async move { (user, plan(reconciler, serving, user).await) });
         let mut plans = stream::iter(plans).buffered(CONCURRENCY);
         while let Some((user, plan)) = plans.next().await {
+            if let Some(progress) = print.progress {
+                progress.advance();
+            }
             let before = drift.differing + drift.failed;
             let mut line = Vec::new();
             let summary = plan.as_ref().ok().and_then(Option::as_ref).map(Plan::as_json);

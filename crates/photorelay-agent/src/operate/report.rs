@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use photorelay_core::contract::PreviewState;
 use photorelay_core::id::UserId;
+use photorelay_core::progress::ProgressLine;
 use photorelay_core::storage::Storage;
 
 use super::preview::{PreviewPublisher, PreviewSource, PreviewTotals, PreviewedUser, preview, preview_of, word};
@@ -22,13 +23,15 @@ pub enum ReportedUsers {
     Differing,
 }
 
-/// Previews every user, into the folder and for the console if they are given. Returns the totals, and the index.
+/// Previews every user, into the folder and for the console if they are given, and counts them. Returns the totals, and the
+/// index.
 pub async fn preview_report(
     source: PreviewSource<'_>,
     which: ReportedUsers,
     folder: Option<&Path>,
     mut publisher: Option<PreviewPublisher>,
     limits: QuotaLimits,
+    progress: &ProgressLine,
 ) -> Result<(PreviewTotals, Option<PathBuf>)> {
     let title = match which {
         ReportedUsers::All => "Preview of what would be written",
@@ -36,6 +39,7 @@ pub async fn preview_report(
     };
     let mut report = folder.map(|folder| create(folder, title, source.reconciler)).transpose()?;
     let totals = preview(source, report.is_some(), async |user| {
+        progress.advance();
         if let Some(publisher) = &mut publisher {
             publisher.add(user.row.clone()).await?;
         }

@@ -2,26 +2,55 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::Write;
+use std::io;
 
 use anyhow::{Result, bail, ensure};
-use photorelay_core::id::UserId;
+use photorelay_core::id::{Digest, UserId};
 use photorelay_core::operator::OperatorSignature;
+use photorelay_core::progress::ProgressLine;
+use photorelay_core::wording::counted;
+use serde::Serialize;
 
 use crate::writeback::{ClearingLimit, Reconciler, UndoOutcome, UndoStep};
 
 /// What undoing would do for each of these users.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct UndoSurvey {
+    #[serde(skip)]
     pub steps: Vec<(UserId, UndoStep)>,
     put_back: u32,
     clear: u32,
+    /// Users by reason.
     leave: BTreeMap<String, u32>,
+}
+
+/// What became of one user, or would become.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UndoneUser {
+    user_id: UserId,
+    outcome: UndoWord,
+    /// What is put back or cleared; none where nothing is.
+    value: Option<Digest>,
+    /// Why nothing is.
+    reason: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+enum UndoWord {
+    WouldPutBack,
+    WouldClear,
+    PutBack,
+    Cleared,
+    Left,
+    Failed,
 }
 
 impl UndoSurvey {
     /// Reads the target for this user, or for every user for whom there may be something to undo. Writes nothing.
-    pub async fn of(reconciler: &Reconciler, user: Option<UserId>) -> Result<Self> {
+    pub async fn of(reconciler: &Reconciler, user: Option<UserId>, progress: &ProgressLine) -> Result<Self> {
         let users = match user {
             Some(user) => [user].into(),
             None => reconciler.users_to_undo().await?,
@@ -39,62 +68,74 @@ impl UndoSurvey {
                 UndoStep::Leave(reason) => *survey.leave.entry(reason.clone()).or_default() += 1,
             }
             survey.steps.push((user, step));
+            progress.advance();
         }
         Ok(survey)
     }
 
     pub fn is_empty(&self) -> bool {
-        self.put_back + self.clear == 0
+        self.changes() == 0
+    }
+
+    /// How many users there are for whom something can be undone.
+    pub fn changes(&self) -> u32 {
+        self.put_back + self.clear
     }
 
     /// How the photos may be cleared that the survey counted; `Err` says what the operator has to confirm.
     pub async fn clearing(&self, reconciler: &Reconciler, confirmed: Option<u32>) -> Result<ClearingLimit> {
+        let photos = counted(self.clear.into(), "photo", "photos");
         if let Some(confirmed) = confirmed {
-            let clear = self.clear;
-            ensure!(confirmed == clear, "{clear} photos would be cleared, not {confirmed}: nothing was changed");
+            ensure!(confirmed == self.clear, "{photos} would be cleared, not {confirmed}: nothing was changed");
             return Ok(ClearingLimit::Confirmed);
         }
         let limit = reconciler.removals_per_day().await?;
         if self.clear > limit {
             bail!(
-                "{0} photos would be cleared, and the deletion threshold is {limit} a day: \
-                 confirm the number with --clear {0}",
+                "{photos} would be cleared, and the deletion threshold is {limit} a day: \
+                 confirm the number with --clear {}",
                 self.clear
             );
         }
         Ok(ClearingLimit::Threshold)
     }
 
-    /// Undoes what the survey found, as it is now. Goes on after a user who fails, and fails in the end.
+    /// Undoes what the survey found, as it is now, and hands on what became of each user. Goes on after a user who fails,
+    /// and returns how many failed.
     pub async fn carry_out(
         &self,
         reconciler: &Reconciler,
         signature: &OperatorSignature,
         clearing: ClearingLimit,
-        out: &mut dyn Write,
-    ) -> Result<()> {
-        let mut failed = 0_u32;
+        mut each: impl FnMut(UndoneUser) -> io::Result<()>,
+    ) -> Result<u64> {
+        let mut failed = 0;
         for (user, _) in self.steps.iter().filter(|(_, step)| !matches!(step, UndoStep::Leave(_))) {
-            match reconciler.undo(*user, signature, clearing).await {
-                Ok(UndoOutcome::Undone(UndoStep::Clear(value))) => writeln!(out, "{user}  cleared {value}")?,
-                Ok(UndoOutcome::Undone(UndoStep::PutBack(value))) => writeln!(out, "{user}  put back {value}")?,
-                Ok(UndoOutcome::Would(step)) => writeln!(out, "{user}  {}", Would(&step))?,
+            let undone = match reconciler.undo(*user, signature, clearing).await {
+                Ok(UndoOutcome::Undone(UndoStep::PutBack(value))) => UndoneUser::shown(*user, UndoWord::PutBack, value),
+                Ok(UndoOutcome::Undone(UndoStep::Clear(value))) => UndoneUser::shown(*user, UndoWord::Cleared, value),
+                Ok(UndoOutcome::Would(step)) => UndoneUser::would(*user, &step),
                 Ok(UndoOutcome::Undone(UndoStep::Leave(reason)) | UndoOutcome::Left(reason)) => {
-                    writeln!(out, "{user}  {reason}")?;
+                    UndoneUser::unchanged(*user, UndoWord::Left, reason)
                 }
                 Err(error) => {
-                    writeln!(out, "{user}  failed: {error}")?;
                     failed += 1;
+                    UndoneUser::unchanged(*user, UndoWord::Failed, error.to_string())
                 }
-            }
+            };
+            each(undone)?;
         }
-        ensure!(failed == 0, "{failed} users could not be undone");
-        Ok(())
+        Ok(failed)
     }
 
-    /// One line for each user.
-    pub fn list(&self, out: &mut dyn Write) -> std::io::Result<()> {
-        self.steps.iter().try_for_each(|(user, step)| writeln!(out, "{user}  {}", Would(step)))
+    /// What would become of each user.
+    pub fn list(&self) -> impl Iterator<Item = UndoneUser> {
+        self.steps.iter().map(|(user, step)| UndoneUser::would(*user, step))
+    }
+
+    /// What became of those whom the survey left alone.
+    pub fn left(&self) -> impl Iterator<Item = UndoneUser> {
+        self.list().filter(|user| user.outcome == UndoWord::Left)
     }
 }
 
@@ -106,15 +147,36 @@ impl fmt::Display for UndoSurvey {
     }
 }
 
-/// A step in the words of a dry run.
-struct Would<'a>(&'a UndoStep);
-
-impl fmt::Display for Would<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            UndoStep::PutBack(value) => write!(f, "would put back {value}"),
-            UndoStep::Clear(value) => write!(f, "would clear {value}"),
-            UndoStep::Leave(reason) => f.write_str(reason),
+impl UndoneUser {
+    fn would(user_id: UserId, step: &UndoStep) -> Self {
+        match step {
+            UndoStep::PutBack(value) => Self::shown(user_id, UndoWord::WouldPutBack, *value),
+            UndoStep::Clear(value) => Self::shown(user_id, UndoWord::WouldClear, *value),
+            UndoStep::Leave(reason) => Self::unchanged(user_id, UndoWord::Left, reason.clone()),
         }
+    }
+
+    fn shown(user_id: UserId, outcome: UndoWord, value: Digest) -> Self {
+        Self { user_id, outcome, value: Some(value), reason: None }
+    }
+
+    fn unchanged(user_id: UserId, outcome: UndoWord, reason: String) -> Self {
+        Self { user_id, outcome, value: None, reason: Some(reason) }
+    }
+}
+
+impl fmt::Display for UndoneUser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let does = match self.outcome {
+            UndoWord::WouldPutBack => "would put back ",
+            UndoWord::WouldClear => "would clear ",
+            UndoWord::PutBack => "put back ",
+            UndoWord::Cleared => "cleared ",
+            UndoWord::Left => "",
+            UndoWord::Failed => "failed: ",
+        };
+        let value = self.value.map(|value| value.to_string());
+        let what = value.as_deref().or(self.reason.as_deref()).unwrap_or_default();
+        write!(f, "{}  {does}{what}", self.user_id)
     }
 }

@@ -2,6 +2,8 @@
 
 use photorelay_agent::policy::WritePolicy;
 use photorelay_core::contract::{ApprovalReason, Outcome, Verdict};
+use serde_json::Value;
+use testkit::answers::assert_documented;
 use testkit::process::text;
 use testkit::samba::Samba;
 use testkit::world::{Store, World, guid};
@@ -121,5 +123,30 @@ async fn a_first_fill_of_a_directory_is_cleared_again() {
         look_again(&world, user).await;
     }
     assert!(samba.photo(&one).await.is_none() && samba.photo(&other).await.is_none());
+    world.end().await;
+}
+
+#[tokio::test]
+async fn undo_answers_as_json_once_it_is_done() {
+    let world = filled(3).await;
+    let answer = async |arguments: &[&str]| {
+        let done = run(&world, &[&["undo", "--all", "--json"], arguments].concat()).await;
+        assert!(done.status.success(), "{}{}", text(&done.stdout), text(&done.stderr));
+        assert_documented("photorelay-agent undo", &done.stdout)
+    };
+    let outcomes = |answer: &Value| -> Vec<String> {
+        let people = answer["people"].as_array().unwrap().iter();
+        people.map(|person| person["outcome"].as_str().unwrap().to_owned()).collect()
+    };
+    let dry = answer(&["--dry-run"]).await;
+    assert_eq!((&dry["survey"]["clear"], outcomes(&dry)), (&3.into(), vec!["wouldClear".to_owned(); 3]));
+    let unasked = run(&world, &["undo", "--all", "--json"]).await;
+    assert_eq!((unasked.status.code(), text(&unasked.stdout).as_str()), (Some(1), ""));
+    assert!(text(&unasked.stderr).contains("put back 0, clear 3"), "{}", text(&unasked.stderr));
+    let done = answer(&["--yes"]).await;
+    assert_eq!((shown(&world, 3), outcomes(&done)), (0, vec!["cleared".to_owned(); 3]));
+    let again = answer(&["--yes"]).await;
+    assert_eq!(outcomes(&again), ["left", "left", "left"]);
+    assert_eq!(again["people"][0]["reason"], "the target shows no photo already");
     world.end().await;
 }

@@ -18,10 +18,8 @@ use testkit::world::{World, fixture, guid};
 use crate::agent_policy::*;
 
 pub(crate) async fn forgotten(world: &World, user: UserId) -> String {
-    let wanted = Forget { tenant: world.tenant_id(), user, signature: operator(), yes: true };
-    let mut out = Vec::new();
-    forget(world.storage(), &Targets::default(), wanted, &mut out).await.unwrap();
-    String::from_utf8(out).unwrap()
+    let wanted = Forget { tenant: world.tenant_id(), user, signature: operator() };
+    forget(world.storage(), &Targets::default(), wanted).await.unwrap().to_string()
 }
 
 /// Every file below this folder.

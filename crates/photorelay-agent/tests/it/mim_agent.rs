@@ -14,6 +14,7 @@ use photorelay_agent::publisher::FeedPublisher;
 use photorelay_core::contract::Verdict;
 use photorelay_core::id::UserId;
 use testkit::agent::{AgentBuilder, TARGET};
+use testkit::answers::assert_documented;
 use testkit::process::{agent_command, text};
 use testkit::world::{Setup, World, fixture, guid};
 
@@ -197,8 +198,8 @@ async fn the_commands_of_the_feed_say_what_is_published_and_what_a_change_of_set
     let md5 = [("PHOTORELAY_MIM_CHECKSUM", "md5".to_owned())];
     let (code, refused) = ran(&["once"], &md5).await;
     assert!(code != Some(0) && refused.contains("mim rebuild"), "{refused}");
-    assert!(ran(&["mim", "rebuild"], &md5).await.1.contains("then a full import"));
-    assert!(ran(&["mim", "publish"], &md5).await.1.contains("1 people"));
+    assert!(ran(&["mim", "rebuild"], &md5).await.1.contains("with 1 person: run"));
+    assert!(ran(&["mim", "publish"], &md5).await.1.contains("1 person, 1 with a photo"));
     let photo = line(&world, user).unwrap().photo.unwrap();
     let name = photo.digest.to_string();
     let file = feed(&world).join("photos").join(&name[..2]).join(format!("{name}.jpg"));
@@ -208,5 +209,33 @@ async fn the_commands_of_the_feed_say_what_is_published_and_what_a_change_of_set
     assert!(ran(&["mim", "remove", &user.to_string()], &md5).await.1.contains("leaves the feed"));
     assert!(ran(&["mim", "publish"], &md5).await.1.contains("0 people"));
     assert_eq!(line(&world, user).unwrap().state, LineState::Gone);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn the_commands_of_the_feed_answer_as_json() {
+    let world = world(2).await;
+    let user = world.user(0);
+    world.sim.tenant().set_photo(guid(user), &fixture("astronaut-648.jpg")).unwrap();
+    settle(&world).await;
+    let mim = vec![("PHOTORELAY_MIM_PATH", feed(&world).display().to_string())];
+    let answer = async |arguments: &[&str]| {
+        let done = agent_command(&world, &mim, &[&["mim"], arguments, &["--json"]].concat()).await;
+        assert!(done.status.success(), "{arguments:?}: {}{}", text(&done.stdout), text(&done.stderr));
+        assert_documented(&format!("photorelay-agent mim {}", arguments[0]), &done.stdout)
+    };
+    assert_eq!(answer(&["status"]).await["feed"]["people"], 1);
+    assert!(answer(&["publish"]).await["published"].is_null(), "nothing has changed");
+    let file = world.dir().join("people.ldif").display().to_string();
+    let exported = answer(&["ldif", &file]).await;
+    assert_eq!((&exported["written"], &exported["isDelta"]), (&1.into(), &false.into()));
+    let name = line(&world, user).unwrap().photo.unwrap().digest.to_string();
+    let photo = feed(&world).join("photos").join(&name[..2]).join(format!("{name}.jpg"));
+    assert_eq!(answer(&["hash", photo.to_str().unwrap()]).await["sha256"], name);
+    assert_eq!(answer(&["remove", &user.to_string()]).await["userId"], user.to_string());
+    let gone = agent_command(&world, &mim, &["mim", "remove", &world.user(1).to_string(), "--json"]).await;
+    assert_eq!((gone.status.code(), text(&gone.stdout).as_str()), (Some(1), ""));
+    assert_eq!(answer(&["publish"]).await["published"]["people"], 0);
+    assert_eq!(answer(&["rebuild"]).await["people"], 0);
     world.end().await;
 }

@@ -9,6 +9,7 @@ use photorelay_core::contract::{FetchPolicy, Preview, PreviewPage, PreviewState}
 use photorelay_core::documents;
 use photorelay_core::id::UserId;
 use photorelay_core::names::{self, Container};
+use photorelay_core::progress::ProgressLine;
 use photorelay_core::store::list_all;
 use photorelay_core::target::Targets;
 use serde_json::Value;
@@ -61,7 +62,9 @@ async fn a_preview_counts_and_shows_what_would_be_written_and_writes_nothing() {
     let (reconciler, all) = (agent.reconciler(), Targets::default());
     let source = source(&reconciler, &world, &all);
     let (totals, index) =
-        preview_report(source, ReportedUsers::All, Some(&folder), Some(publisher), limits).await.unwrap();
+        preview_report(source, ReportedUsers::All, Some(&folder), Some(publisher), limits, &ProgressLine::default())
+            .await
+            .unwrap();
     assert_eq!((totals.people, totals.states[&PreviewState::Add], totals.states[&PreviewState::Waits]), (4, 2, 2));
     assert_eq!((totals.minutes(limits), totals.left_out.values().sum::<u64>()), (Some(2), 2));
 
@@ -99,7 +102,9 @@ async fn a_published_preview_replaces_the_one_before_as_a_whole() {
         let none = QuotaLimits::default();
         let (reconciler, all) = (agent.reconciler(), Targets::default());
         let source = source(&reconciler, &world, &all);
-        preview_report(source, ReportedUsers::All, None, Some(publisher), none).await.unwrap();
+        preview_report(source, ReportedUsers::All, None, Some(publisher), none, &ProgressLine::default())
+            .await
+            .unwrap();
     }
     let blobs = &*world.storage().blobs;
     let pages = list_all(blobs, Container::Agents, &names::preview_pages_prefix("ad")).await.unwrap();
@@ -124,7 +129,8 @@ async fn reports_of_drift_and_of_what_is_held_show_those_users_and_no_others() {
     let differing = ReportedUsers::Differing;
     let all = Targets::default();
     let source = source(&reconciler, &world, &all);
-    let (totals, _) = preview_report(source, differing, Some(&folder), None, none).await.unwrap();
+    let (totals, _) =
+        preview_report(source, differing, Some(&folder), None, none, &ProgressLine::default()).await.unwrap();
     assert_eq!(totals.differing(), 1);
     assert_eq!(page(&folder).matches("<li>").count(), 1);
     assert!(page(&folder).contains(&changed.to_string()));

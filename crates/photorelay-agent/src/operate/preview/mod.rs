@@ -6,6 +6,7 @@
 mod published;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use anyhow::{Result, bail};
 use bytes::Bytes;
@@ -15,6 +16,8 @@ use photorelay_core::id::UserId;
 use photorelay_core::storage::Storage;
 use photorelay_core::target::Target;
 use photorelay_core::vault;
+use photorelay_core::wording::counted;
+use serde_json::{Value, json};
 
 use crate::quota::QuotaLimits;
 use crate::writeback::{Plan, PlannedStep, PlannedUser, Reconciler, WriteBackError};
@@ -81,12 +84,23 @@ impl PreviewTotals {
     pub fn lines(&self, limits: QuotaLimits) -> Vec<(String, String)> {
         let mut lines = vec![("people".to_owned(), self.people.to_string())];
         lines.extend(self.states.iter().map(|(state, count)| (word(*state).to_owned(), count.to_string())));
-        lines.push(("to write".to_owned(), format!("{} bytes, to every domain controller", self.bytes)));
+        lines.push((
+            "to write".to_owned(),
+            format!("{}, to every domain controller", counted(self.bytes, "byte", "bytes")),
+        ));
         if let Some(minutes) = self.minutes(limits) {
             lines.push(("time".to_owned(), format!("{minutes} min at the write quota")));
         }
         lines.extend(self.left_out.iter().map(|(reason, count)| (format!("not written: {count}"), reason.clone())));
         lines
+    }
+
+    /// docs/commands.md names these members.
+    pub fn as_json(&self, target: &str, limits: QuotaLimits, html: Option<&Path>) -> Value {
+        json!({
+            "target": target, "people": self.people, "states": self.states, "leftOut": self.left_out,
+            "bytes": self.bytes, "minutes": self.minutes(limits), "html": html,
+        })
     }
 
     /// How long the writes take within these limits; none without a limit.
