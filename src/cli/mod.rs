@@ -5,6 +5,7 @@
 mod audit;
 mod console;
 mod health;
+mod poison;
 mod services;
 mod shell;
 mod start;
@@ -79,6 +80,9 @@ enum Command {
     /// Show the state of the deployment on one screen; exits with 2 if something needs to be fixed.
     #[command(after_help = "Example: photorelay status --json")]
     Status(health::StatusArgs),
+    /// List the messages that could not be handled, with the reasons; exits with 2 if there are any.
+    #[command(after_help = "Example: photorelay poison --clear")]
+    Poison(poison::PoisonArgs),
     /// Write one JSON file for a support case: versions, settings, doctor and status, without secrets or personal data.
     #[command(after_help = "Example: photorelay support-bundle case-4711.json")]
     SupportBundle(health::SupportBundleArgs),
@@ -116,6 +120,7 @@ impl Cli {
             Command::Unsubscribe(args) => args.run(process).await,
             Command::Sweep(args) => args.run(process).await,
             Command::Status(args) => args.run(process).await,
+            Command::Poison(args) => args.run(process).await,
             Command::SupportBundle(args) => args.run(process).await,
             Command::Console(args) => args.run(process).await,
             Command::Audit(command) => command.run(process).await,

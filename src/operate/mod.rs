@@ -7,6 +7,7 @@ pub mod doctor;
 pub mod export;
 pub mod forget;
 pub mod history;
+pub mod poison;
 pub mod probe;
 pub mod restore;
 pub mod status;

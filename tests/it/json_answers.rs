@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::process::{Command, Output};
 
+use photorelay_core::names;
+use photorelay_core::queue::Outgoing;
 use serde_json::Value;
 use testkit::answers::{assert_documented, documented};
 use testkit::process::{program, text};
@@ -95,5 +97,30 @@ async fn sweeps_and_subscriptions_are_answered_as_json() {
     let ended = answer(&world, "photorelay unsubscribe", &["unsubscribe"]).await;
     let (found, did) = (&ended["found"][0], &ended["actions"][0]);
     assert_eq!((&found["is"], &did["is"], &ended["alive"]), (&"current".into(), &"deleted".into(), &Value::Null));
+    world.end_with_leftovers().await;
+}
+
+#[tokio::test]
+async fn a_poison_queue_is_listed_with_its_reasons_and_cleared_when_it_is_asked_for() {
+    let world = World::start().await;
+    let queue = names::CHECKS_QUEUE;
+    world.storage().queues.send(queue, vec![Outgoing::now("no message of ours")]).await.unwrap();
+    world.settle().await;
+    for _ in 0..2 {
+        let listed = ask(&world, &["poison"]).await;
+        let found = assert_documented("photorelay poison", &listed.stdout);
+        assert_eq!(
+            (listed.status.code(), &found[0]["queue"], &found[0]["messages"]),
+            (Some(2), &queue.into(), &1.into())
+        );
+        assert_eq!(found[0]["reasons"][0]["messages"], 1, "{found}");
+    }
+    let printed = text(&photorelay(&world, &["poison"], &[]).await.stdout);
+    assert!(printed.starts_with("photo-checks-poison  1 message\n      1 blob until "), "{printed}");
+    let cleared = answer(&world, "photorelay poison --clear", &["poison", "--clear"]).await;
+    assert_eq!(cleared[0]["deleted"], 1);
+    assert_eq!(world.storage().queues.count(&names::poison_queue(queue)).await.unwrap(), 0);
+    let empty = answer(&world, "photorelay poison", &["poison"]).await;
+    assert_eq!((&empty[0]["messages"], &empty[0]["reasons"][0]["messages"]), (&0.into(), &1.into()), "the blob stays");
     world.end_with_leftovers().await;
 }

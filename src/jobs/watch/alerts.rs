@@ -176,7 +176,8 @@ fn poison(status: &Status) -> Option<String> {
     (!full.is_empty()).then(|| {
         format!(
             "poison queues hold messages that could not be handled: {}. The blobs below `poison/` in the containers \
-             `state` and `agents` say why; fix the cause, then delete the messages: the sweep finds their users again",
+             `state` and `agents` say why, and so does `photorelay poison`; fix the cause, then delete the messages with \
+             `photorelay poison --clear`: the sweep finds their users again",
             full.join(", ")
         )
     })

@@ -36,7 +36,7 @@ pub(super) async fn check(storage: &Storage, targets: &Targets, results: &mut Ve
                     counted(waiting, "message waits", "messages wait"),
                     counted(dead_lettered, "is", "are")
                 ),
-                format!("read the reasons in `state/poison/{queue}/` or `agents/poison/{queue}/`"),
+                "read the reasons that `photorelay poison` lists, fix them, then delete the messages with --clear",
             ),
         });
     }

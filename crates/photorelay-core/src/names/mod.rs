@@ -387,9 +387,14 @@ pub fn writeback_figures(day: Date, target: &str, agent: &str) -> String {
 /// In `state` and `agents`: the prefix of all figures, in the order of days.
 pub const FIGURES_PREFIX: &str = "figures/";
 
+/// In `state` and `agents`: the prefix of the dead-lettered messages of a queue.
+pub fn dead_lettered_prefix(queue: &str) -> String {
+    format!("poison/{queue}/")
+}
+
 /// In `state` or `agents`: a dead-lettered message with its reason.
 pub fn dead_lettered(queue: &str, message_id: &str) -> String {
-    format!("poison/{queue}/{message_id}.json")
+    format!("{}{message_id}.json", dead_lettered_prefix(queue))
 }
 
 #[cfg(test)]

@@ -1,0 +1,111 @@
+//! `photorelay poison`: how many messages could not be handled, by queue and with the reasons, and deletes them.
+//!
+//! It deletes nothing but messages of the poison queues. The blobs that keep each message with its reason stay.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use anyhow::Result;
+use jiff::Timestamp;
+use photorelay_core::contract::DeadLetter;
+use photorelay_core::documents;
+use photorelay_core::names::{self, CHECKS_QUEUE, Container, SUBSCRIPTIONS_QUEUE};
+use photorelay_core::queue::QueueStore;
+use photorelay_core::storage::Storage;
+use photorelay_core::store::{StoreError, list_all};
+use photorelay_core::target::Targets;
+use photorelay_core::wording::counted;
+use serde::Serialize;
+
+/// A message that is read and not deleted after all is visible again after this time.
+const LEASE: Duration = Duration::from_secs(60);
+/// Messages of one read.
+const AT_ONCE: u32 = 32;
+
+/// The messages of a queue that could not be handled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PoisonedQueue {
+    pub queue: String,
+    /// In the poison queue, before any was deleted.
+    pub messages: u64,
+    pub deleted: u64,
+    /// Of every dead letter that is kept as a blob, also of those whose message was deleted.
+    pub reasons: Vec<KeptReason>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeptReason {
+    pub reason: String,
+    pub messages: u64,
+    pub newest: Timestamp,
+}
+
+impl PoisonedQueue {
+    pub fn is_empty(&self) -> bool {
+        self.messages <= self.deleted
+    }
+}
+
+impl fmt::Display for PoisonedQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}  {}", names::poison_queue(&self.queue), counted(self.messages, "message", "messages"))?;
+        if self.deleted > 0 {
+            write!(f, ", {} deleted", self.deleted)?;
+        }
+        self.reasons.iter().try_for_each(|KeptReason { reason, messages, newest }| {
+            write!(f, "\n      {} until {newest:.0}: {reason}", counted(*messages, "blob", "blobs"))
+        })
+    }
+}
+
+/// Every poison queue of the function and of these targets, with its reasons.
+pub async fn inspect(storage: &Storage, targets: &Targets) -> Result<Vec<PoisonedQueue>> {
+    let own = [CHECKS_QUEUE, SUBSCRIPTIONS_QUEUE].map(str::to_owned);
+    let mut found = Vec::new();
+    for queue in own.into_iter().chain(targets.all().iter().map(|target| target.queue.clone())) {
+        let messages = match storage.queues.count(&names::poison_queue(&queue)).await {
+            Ok(messages) => messages,
+            // Made when the first message is dead-lettered.
+            Err(StoreError::Missing { .. }) => 0,
+            Err(error) => return Err(error.into()),
+        };
+        let reasons = reasons(storage, &queue).await?;
+        found.push(PoisonedQueue { queue, messages, deleted: 0, reasons });
+    }
+    Ok(found)
+}
+
+/// Deletes the messages of these poison queues, and counts them.
+pub async fn clear(queues: &dyn QueueStore, poisoned: &mut [PoisonedQueue]) -> Result<(), StoreError> {
+    for found in poisoned.iter_mut().filter(|found| found.messages > 0) {
+        let queue = names::poison_queue(&found.queue);
+        loop {
+            let messages = queues.receive(&queue, AT_ONCE, LEASE).await?;
+            for message in &messages {
+                queues.delete(&queue, message).await?;
+                found.deleted += 1;
+            }
+            if messages.is_empty() {
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn reasons(storage: &Storage, queue: &str) -> Result<Vec<KeptReason>, StoreError> {
+    let mut reasons: BTreeMap<String, KeptReason> = BTreeMap::new();
+    for container in [Container::State, Container::Agents] {
+        for blob in list_all(&*storage.blobs, container, &names::dead_lettered_prefix(queue)).await? {
+            let kept: Option<DeadLetter> = documents::read(&*storage.blobs, container, &blob.name).await?;
+            let Some(DeadLetter { reason, at, .. }) = kept else { continue };
+            let known = reasons.entry(reason.clone()).or_insert(KeptReason { reason, messages: 0, newest: at });
+            known.messages += 1;
+            known.newest = known.newest.max(at);
+        }
+    }
+    Ok(reasons.into_values().collect())
+}
