@@ -2,6 +2,7 @@
 //!
 //! The store is written as files, because the embedded store makes each of them durable, which is not what is measured.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -15,7 +16,8 @@ use photorelay::console::Console;
 use photorelay_bench::app_settings;
 use photorelay_core::contract::{
     self, ApprovalReason, AuditEntry, Cause, CauseKind, Contract, EntryKind, EntryVersion, Head, Identity, Outcome,
-    PendingApproval, PhotoFacts, Receipt, RenditionFacts, Seen, V1,
+    PendingApproval, PhotoFacts, Preview, PreviewPage, PreviewRow, PreviewState, ROWS_PER_PREVIEW_PAGE, Receipt,
+    RenditionFacts, Seen, V1,
 };
 use photorelay_core::id::{Digest, TenantId, UserId};
 use photorelay_core::names::{self, Container};
@@ -48,12 +50,14 @@ async fn main() -> Result<()> {
     for at in 0..people {
         fill(&dir, config.graph.tenant_id, at, at < held)?;
     }
+    publish_preview(&dir, people)?;
     let middle = user(people / 2);
     let pages = [
         ("now", "/".to_owned()),
         ("people", "/people?q=a".to_owned()),
         ("person", format!("/people/{middle}")),
         ("approvals", "/approvals".to_owned()),
+        ("first fill", "/preview".to_owned()),
         ("trail", "/trail".to_owned()),
     ];
     let mut measured = Map::new();
@@ -134,6 +138,45 @@ fn fill(dir: &Path, tenant_id: TenantId, at: u32, is_held: bool) -> Result<()> {
         traceparent: None,
     };
     write(dir, Container::Receipts, &names::receipt(user_id, 1, TARGET), &receipt)
+}
+
+/// What an agent publishes of a target that shows no photo yet.
+fn publish_preview(dir: &Path, people: u32) -> Result<()> {
+    let mut users: Vec<u32> = (0..people).collect();
+    users.sort_by_key(|at| user(*at));
+    let (target, run, mut pages) = (TARGET.to_owned(), Timestamp::now(), 0);
+    for users in users.chunks(ROWS_PER_PREVIEW_PAGE) {
+        pages += 1;
+        let row = |at: &u32| {
+            let value = Digest::of(&at.to_le_bytes());
+            PreviewRow {
+                user_id: user(*at),
+                seq: 1,
+                state: PreviewState::Add,
+                would: format!("write 2900 bytes, SHA-256 {value}"),
+                shows: None,
+                photo: Some(value),
+                wants: Some(value),
+                rendition: "thumbnailPhoto".to_owned(),
+            }
+        };
+        let page = PreviewPage { v: V1, target: target.clone(), rows: users.iter().map(row).collect() };
+        write(dir, Container::Agents, &names::preview_page(TARGET, run, pages), &page)?;
+    }
+    let preview = Preview {
+        v: V1,
+        target,
+        agent: "bench".to_owned(),
+        run,
+        finished_at: run,
+        people: people.into(),
+        states: [(PreviewState::Add, people.into())].into(),
+        left_out: BTreeMap::new(),
+        bytes: u64::from(people) * 2_900,
+        minutes: None,
+        pages,
+    };
+    write(dir, Container::Agents, &names::preview(TARGET), &preview)
 }
 
 fn entry(tenant_id: TenantId, at: u32) -> AuditEntry {
