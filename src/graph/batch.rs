@@ -19,7 +19,6 @@ use super::log_text::token_like;
 use super::request::{PRIORITY_HEADER, PRIORITY_LOW, Priority, Request};
 use super::response::{ItemBody, ItemResponse, is_granted};
 use super::retry_after;
-use super::throttle_gauge::LIMIT_HEADER;
 
 /// The most requests that Graph takes in one batch.
 pub const MAX_BATCH: usize = 20;
@@ -58,27 +57,45 @@ struct WireRequests {
 
 /// Each item is parsed by itself, so that one that cannot be read takes no other with it.
 #[derive(Deserialize)]
-struct WireBatch<'a> {
+pub(super) struct WireBatch<'a> {
     #[serde(borrow)]
     responses: Vec<&'a RawValue>,
 }
 
 /// A sweep reads one for every user, so its parts stay as they came until they are wanted.
 #[derive(Deserialize)]
-struct WireItem<'a> {
+pub(super) struct WireItem<'a> {
     #[serde(borrow)]
     id: &'a RawValue,
-    status: u16,
+    pub(super) status: u16,
     #[serde(borrow, default)]
     headers: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    body: Option<&'a RawValue>,
+    pub(super) body: Option<&'a RawValue>,
+}
+
+impl<'a> WireBatch<'a> {
+    /// The items of a batch whose ids are those of users, in the order of `users`. None if one cannot be read, bears
+    /// another id, or comes twice.
+    pub(super) fn named(&self, users: &[UserId]) -> Option<Vec<Option<WireItem<'a>>>> {
+        let mut items: Vec<Option<WireItem<'a>>> = users.iter().map(|_| None).collect();
+        for item in &self.responses {
+            let item: WireItem<'a> = serde_json::from_str(item.get()).ok()?;
+            let id: String = serde_json::from_str(item.id.get()).ok()?;
+            let index = users.iter().position(|user| user.to_string() == id)?;
+            let slot = items.get_mut(index)?;
+            if slot.replace(item).is_some() {
+                return None;
+            }
+        }
+        Some(items)
+    }
 }
 
 impl WireItem<'_> {
     /// The case of header names varies, and numbers come as text or as numbers. Parsed on demand and only if the name
     /// occurs at all: most items' headers are never read.
-    fn header(&self, name: &str) -> Option<String> {
+    pub(super) fn header(&self, name: &str) -> Option<String> {
         let headers = self.headers?.get();
         if !headers.as_bytes().windows(name.len()).any(|part| part.eq_ignore_ascii_case(name.as_bytes())) {
             return None;
@@ -192,9 +209,7 @@ impl<F: Fn(UserId) -> BatchEntry> BatchRequest<'_, F> {
                 *slot = Some(item);
             }
         }
-        for used in items.iter().flatten().filter_map(|item| item.header(LIMIT_HEADER)) {
-            transport.throttle().record(&used);
-        }
+        transport.note_throttling(items.iter().flatten());
         let now = Timestamp::now();
         Ok(users
             .iter()
@@ -214,7 +229,7 @@ fn index_of(id: &RawValue) -> Option<usize> {
     id.strip_prefix('"').and_then(|id| id.strip_suffix('"')).unwrap_or(id).parse().ok()
 }
 
-fn item_response(
+pub(super) fn item_response(
     item: Option<WireItem<'_>>,
     user: UserId,
     needs: &'static str,

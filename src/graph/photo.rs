@@ -18,7 +18,8 @@ use super::response::{ItemBody, ItemResponse, ResponseBody};
 /// What Graph itself accepts as an upload.
 pub const MAX_PHOTO_BYTES: u64 = 4 * 1024 * 1024;
 
-const NEEDS: &str = "ProfilePhoto.Read.All or User.Read.All";
+pub(super) const NEEDS: &str = "ProfilePhoto.Read.All or User.Read.All";
+pub(super) const FETCH_PHOTO: &str = "fetch the photo";
 /// The name of the request that [`Graph::photo_states`] makes, in errors.
 pub const READ_PHOTO_METADATA: &str = "read photo metadata";
 /// It becomes a metadata value of a blob.
@@ -89,7 +90,7 @@ impl Graph {
     /// The largest photo that Graph has, never more than [`MAX_PHOTO_BYTES`].
     pub async fn photo(&self, user: UserId) -> Result<FetchedPhoto, GraphError> {
         let url = self.transport.url(&["users", &user.to_string(), "photo", "$value"]);
-        let request = Request::new("fetch the photo", NEEDS, Method::GET, url).about(user).media(MAX_PHOTO_BYTES);
+        let request = Request::new(FETCH_PHOTO, NEEDS, Method::GET, url).about(user).media(MAX_PHOTO_BYTES);
         let answer = self.transport.send(request).await?;
         if !answer.status.is_success() {
             return Ok(match missing(answer.into_item())? {
@@ -158,11 +159,11 @@ fn missing(item: ItemResponse) -> Result<Missing, GraphError> {
 }
 
 /// Without parameters, lower case.
-fn media_type(content_type: &str) -> String {
+pub(super) fn media_type(content_type: &str) -> String {
     content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 /// Whether bytes of this declared type may be a photo; the decoder finds out what they really are.
-fn may_be_photo(media_type: &str) -> bool {
+pub(super) fn may_be_photo(media_type: &str) -> bool {
     media_type.starts_with("image/") || matches!(media_type, "" | "application/octet-stream" | "binary/octet-stream")
 }

@@ -10,13 +10,15 @@ use photorelay_core::retry::RetrySchedule;
 use reqwest::{Client, StatusCode};
 use url::Url;
 
+use super::batch::WireItem;
 use super::config::{GraphConfig, SetupError};
 use super::error::{GraphError, RequestContext};
 use super::exchange;
 use super::identity_extra::IdentityExtra;
 use super::request::Request;
+use super::request_limit::ConcurrencyLimit;
 use super::response::{Response, retry_after_of};
-use super::throttle_gauge::ThrottleGauge;
+use super::throttle_gauge::{LIMIT_HEADER, ThrottleGauge};
 use super::token::{Token, TokenSource};
 
 pub(super) struct Transport {
@@ -26,6 +28,7 @@ pub(super) struct Transport {
     fresh: OnceLock<Client>,
     tokens: Arc<dyn TokenSource>,
     throttle: ThrottleGauge,
+    limit: ConcurrencyLimit,
 }
 
 impl Transport {
@@ -37,7 +40,8 @@ impl Transport {
             return Err(SetupError::Decorated);
         }
         let pooled = exchange::client(&config).build()?;
-        Ok(Self { config, pooled, fresh: OnceLock::new(), tokens, throttle: ThrottleGauge::default() })
+        let (throttle, limit) = (ThrottleGauge::default(), ConcurrencyLimit::default());
+        Ok(Self { config, pooled, fresh: OnceLock::new(), tokens, throttle, limit })
     }
 
     /// Opens a connection for every request: after a 503, Graph wants requests to come through another one.
@@ -138,12 +142,33 @@ impl Transport {
     }
 
     async fn exchange(&self, client: &Client, request: &Request, token: &Token) -> Result<Response, GraphError> {
+        let _permit = self.limit.permit().await;
         let timeout = request.handshake.then_some(self.config.handshake_timeout);
         let response = exchange::exchange(client, request, token, timeout).await?;
         if let Some(used) = response.limit_percentage() {
             self.throttle.record(used);
         }
+        match response.status {
+            StatusCode::TOO_MANY_REQUESTS => self.limit.throttled(),
+            _ if self.throttle.current().is_none() => self.limit.answered(),
+            // Near a limit already.
+            _ => {}
+        }
         Ok(response)
+    }
+
+    /// What the items of a batch say about limits. One user alone is throttled by their own mailbox.
+    pub(super) fn note_throttling<'a>(&self, items: impl Iterator<Item = &'a WireItem>) {
+        let mut throttled = 0;
+        for item in items {
+            throttled += usize::from(item.status == 429);
+            if let Some(used) = item.header(LIMIT_HEADER) {
+                self.throttle.record(&used);
+            }
+        }
+        if throttled > 1 {
+            self.limit.throttled();
+        }
     }
 }
 

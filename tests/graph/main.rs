@@ -2,6 +2,7 @@
 
 mod credentials;
 mod people;
+mod photo_batches;
 mod photos;
 mod requests;
 mod server;

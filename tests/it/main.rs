@@ -37,6 +37,7 @@ mod sweep_population;
 mod sweep_repairs;
 mod sweep_scope;
 mod telemetry;
+mod together;
 mod trace;
 mod unreadable;
 mod watch;

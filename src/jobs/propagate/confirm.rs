@@ -16,7 +16,7 @@ use super::context::Reconciliation;
 use super::examine::Examined;
 use super::journal::Step;
 use super::outcome::ReconcileError;
-use crate::graph::PhotoState;
+use crate::graph::{BatchedAnswer, PhotoState};
 
 /// How long the sweep keeps fetching a refused photo again.
 const REFUSED_SETTLES_AFTER: Duration = Duration::from_secs(24 * 3600);
@@ -41,6 +41,15 @@ pub(super) fn settles_after(hold: Duration, examined: &Examined, newest: Option<
     }
 }
 
+/// What Graph shows now: read together with others of the message if they come to this step at the same time.
+async fn read_again(cx: &mut Reconciliation<'_>) -> Result<PhotoState, ReconcileError> {
+    match cx.seats.state.read(cx.user).await {
+        BatchedAnswer::Known(state) => Ok(state),
+        BatchedAnswer::Failed(error) => Err(error.into()),
+        BatchedAnswer::Unclear => Ok(cx.graph.photo_state(cx.user).await?),
+    }
+}
+
 /// Whether the ETag still holds; the head is written then. `before` is the head as step 1 found it.
 pub(super) async fn confirm(
     cx: &mut Reconciliation<'_>,
@@ -49,7 +58,7 @@ pub(super) async fn confirm(
     fetched: FetchedState<'_>,
 ) -> Result<bool, ReconcileError> {
     let media_etag = fetched.media_etag;
-    match cx.graph.photo_state(cx.user).await? {
+    match read_again(cx).await? {
         PhotoState::Present { media_etag: after } if after == media_etag => {}
         _ => {
             cx.journal.note(Step::Confirm, || "Graph shows something else by now: starting again".to_owned());

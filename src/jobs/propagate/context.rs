@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use photorelay_core::contract::CheckMessage;
 use photorelay_core::id::UserId;
@@ -9,11 +10,25 @@ use photorelay_core::queue::QueueStore;
 use photorelay_core::storage::Storage;
 use photorelay_core::store::BlobStore;
 use photorelay_core::trace::TraceContext;
+use tokio::sync::Semaphore;
 
 use super::journal::Journal;
 use super::settings::PropagateSettings;
+use super::shared_reads::Seat;
 use super::user_batch::UserBatch;
-use crate::graph::Graph;
+use crate::graph::{Graph, PhotoState};
+
+/// Where the user meets others of the message for shared reads.
+pub(super) struct Seats {
+    pub(super) photo: Seat<Bytes>,
+    pub(super) state: Seat<PhotoState>,
+}
+
+impl Seats {
+    pub(super) fn none() -> Self {
+        Self { photo: Seat::none(), state: Seat::none() }
+    }
+}
 
 /// One user to reconcile.
 pub(super) struct Reconciliation<'a> {
@@ -23,6 +38,9 @@ pub(super) struct Reconciliation<'a> {
     pub(super) message: &'a CheckMessage,
     pub(super) user: UserId,
     pub(super) batch: &'a UserBatch,
+    pub(super) seats: Seats,
+    /// A permit for each photo that is held in memory, in the whole process.
+    pub(super) photos: &'a Semaphore,
     /// When the work on the message began.
     pub(super) begun_at: Timestamp,
     /// The message was delivered before: its worker failed or died, perhaps of the photo.

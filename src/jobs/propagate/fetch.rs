@@ -1,4 +1,5 @@
-//! Step 3: fetches the photo and takes its digest. The bytes stay as Graph returned them.
+//! Step 3: fetches the photo, together with others of the message if they come to this step at the same time, and takes
+//! its digest. The bytes stay as Graph returned them.
 
 use bytes::Bytes;
 use photorelay_core::contract::Seen;
@@ -7,7 +8,7 @@ use photorelay_core::id::Digest;
 use super::context::Reconciliation;
 use super::journal::Step;
 use super::outcome::ReconcileError;
-use crate::graph::FetchedPhoto;
+use crate::graph::{BatchedAnswer, FetchedPhoto};
 
 /// What the photo request returned.
 pub(super) enum Fetched {
@@ -40,7 +41,12 @@ impl PhotoContent {
 }
 
 pub(super) async fn fetch(cx: &mut Reconciliation<'_>) -> Result<Fetched, ReconcileError> {
-    Ok(match cx.graph.photo(cx.user).await? {
+    let fetched = match cx.seats.photo.read(cx.user).await {
+        BatchedAnswer::Known(bytes) => FetchedPhoto::Photo { bytes, content_type: None },
+        BatchedAnswer::Failed(error) => return Err(error.into()),
+        BatchedAnswer::Unclear => cx.graph.photo(cx.user).await?,
+    };
+    Ok(match fetched {
         FetchedPhoto::Photo { bytes, .. } => {
             let sha256 = Digest::of(&bytes);
             cx.journal.note(Step::Fetch, || format!("fetched {} bytes, SHA-256 {sha256}", bytes.len()));

@@ -22,6 +22,7 @@ mod outcome;
 mod photo;
 mod read_trail;
 mod settings;
+mod shared_reads;
 mod steps;
 mod store;
 mod user_batch;
@@ -31,7 +32,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures::stream::{self, StreamExt};
+use futures::future::join_all;
 use jiff::Timestamp;
 use photorelay_core::contract::{self, CauseKind, CheckMessage, MAX_PEOPLE_PER_CHECK};
 use photorelay_core::dead_letter::dead_letter;
@@ -41,20 +42,26 @@ use photorelay_core::queue::Outgoing;
 use photorelay_core::storage::Storage;
 use photorelay_core::store::StoreError;
 use photorelay_core::telemetry::{self, metrics};
+use tokio::sync::Semaphore;
 use tracing::Instrument;
 
 pub use journal::Journal;
 pub use outcome::{ReconcileError, ReconcileOutcome};
 pub use settings::PropagateSettings;
 
-use context::Reconciliation;
+use context::{Reconciliation, Seats};
 use failure::{NextCheck, common_delay, next_check};
+use shared_reads::{Gathering, Meeting};
 use user_batch::UserBatch;
 
-use crate::graph::{Graph, GraphError, PhotoState, Priority};
+use crate::graph::{Graph, GraphError, MAX_BATCH, MAX_PHOTOS_IN_BATCH, PhotoState, Priority};
 use crate::jobs::notification_activity::ActivityRecorder;
 use crate::jobs::unreadable;
 
+/// Photos of users who come to the fetch at about the same time share a request.
+const FETCHING: Gathering = Gathering { most: MAX_PHOTOS_IN_BATCH, patience: Duration::from_millis(50) };
+/// By then everything is announced, and only the head waits.
+const CONFIRMING: Gathering = Gathering { most: MAX_BATCH, patience: Duration::from_secs(1) };
 /// Users who failed together this often are checked in ever smaller messages, because one of them may be the reason.
 const TOGETHER_UNTIL: u32 = 4;
 
@@ -64,6 +71,8 @@ pub struct Propagate {
     storage: Storage,
     settings: Arc<PropagateSettings>,
     activity: Arc<ActivityRecorder>,
+    /// A permit for each photo that is held in memory.
+    photos: Arc<Semaphore>,
 }
 
 /// What became of a message.
@@ -92,7 +101,8 @@ struct FailedCheck {
 
 impl Propagate {
     pub fn new(graph: Arc<Graph>, storage: Storage, settings: PropagateSettings) -> Self {
-        Self { graph, storage, settings: Arc::new(settings), activity: Arc::default() }
+        let photos = Arc::new(Semaphore::new(settings.photos_at_once.max(1)));
+        Self { graph, storage, settings: Arc::new(settings), activity: Arc::default(), photos }
     }
 
     /// Handles one message. An `Err` means that its outcome could not even be sent to the queue: the message has to be
@@ -130,7 +140,7 @@ impl Propagate {
         let state = self.graph.photo_state(user).await?;
         let batch = UserBatch::of(&[user], Priority::Normal);
         let check = Check { message, batch, begun_at, is_redelivered: false };
-        self.reconcile(&check, user, state, journal).await
+        self.reconcile(&check, user, state, Seats::none(), journal).await
     }
 
     /// A message that was delivered before has failed its worker. One message each, so that one deadly photo cannot
@@ -167,11 +177,17 @@ impl Propagate {
             }
         };
         let check = &Check { message, batch: UserBatch::of(&message.users, priority), begun_at, is_redelivered };
-        let results: Vec<(UserId, Result<ReconcileOutcome, ReconcileError>)> = stream::iter(states)
-            .map(|(user, state)| async move { (user, self.reconcile_silently(check, user, state).await) })
-            .buffer_unordered(self.settings.people_at_once.max(1))
-            .collect()
-            .await;
+        let (photos, photo_seats) = Meeting::of(states.len(), FETCHING);
+        let (confirmations, state_seats) = Meeting::of(states.len(), CONFIRMING);
+        let seats = photo_seats.into_iter().zip(state_seats).map(|(photo, state)| Seats { photo, state });
+        let reconciled = states.into_iter().zip(seats).map(|((user, state), seats)| async move {
+            (user, self.reconcile_silently(check, user, state, seats).await)
+        });
+        let graph = &*self.graph;
+        let fetch = |users: Vec<UserId>| async move { graph.photos(&users, priority).await };
+        let read_again = |users: Vec<UserId>| async move { graph.photo_states_again(&users, priority).await };
+        let (results, (), ()) =
+            tokio::join!(join_all(reconciled), photos.serve(fetch), confirmations.serve(read_again));
         self.settle(message, results).await
     }
 
@@ -215,9 +231,10 @@ impl Propagate {
         check: &Check<'_>,
         user: UserId,
         state: Result<PhotoState, GraphError>,
+        seats: Seats,
     ) -> Result<ReconcileOutcome, ReconcileError> {
         // Boxed: the future of all eight steps is large, and most reconciliations end after one storage read.
-        Box::pin(self.reconcile(check, user, state?, &mut Journal::silent())).await
+        Box::pin(self.reconcile(check, user, state?, seats, &mut Journal::silent())).await
     }
 
     async fn reconcile(
@@ -225,6 +242,7 @@ impl Propagate {
         check: &Check<'_>,
         user: UserId,
         state: PhotoState,
+        seats: Seats,
         journal: &mut Journal,
     ) -> Result<ReconcileOutcome, ReconcileError> {
         let started = Instant::now();
@@ -237,6 +255,8 @@ impl Propagate {
             message: check.message,
             user,
             batch: &check.batch,
+            seats,
+            photos: &self.photos,
             begun_at: check.begun_at,
             is_redelivered: check.is_redelivered,
             trace,

@@ -19,8 +19,8 @@ pub struct PropagateSettings {
     pub hold: Duration,
     /// Captures per user within 24 hours; more than that is a loop or a game.
     pub captures_per_day: u32,
-    /// Users of one message that are reconciled concurrently.
-    pub people_at_once: usize,
+    /// Photos that are held in memory and decoded at once, in the whole process.
+    pub photos_at_once: usize,
     /// How often failed users are retried before their message is dead-lettered. The sweep finds them again.
     pub max_attempts: u32,
 }
