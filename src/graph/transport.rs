@@ -158,7 +158,7 @@ impl Transport {
     }
 
     /// What the items of a batch say about limits. One user alone is throttled by their own mailbox.
-    pub(super) fn note_throttling<'a>(&self, items: impl Iterator<Item = &'a WireItem>) {
+    pub(super) fn note_throttling<'a>(&self, items: impl Iterator<Item = &'a WireItem<'a>>) {
         let mut throttled = 0;
         for item in items {
             throttled += usize::from(item.status == 429);

@@ -27,9 +27,8 @@ use tower::ServiceExt;
 use super::envelope;
 use super::manifest::{Function, Manifest, QueueSettings, Trigger};
 
-/// Batches that are handled side by side for a command, and how long each waits when there is nothing.
-const HELPERS: usize = 3;
-const HELPERS_PAUSE: Duration = Duration::from_millis(250);
+/// Messages of a queue that are handled side by side for a command. What they ask of Graph is limited by the client.
+const MESSAGES_AT_ONCE: usize = 48;
 
 #[derive(Debug, Clone)]
 pub struct Pump {
@@ -91,23 +90,9 @@ impl Pump {
     /// Handles messages as they come, beside other consumers, until `no_more` says that the last ones were sent and
     /// none is visible, or until stopped. For commands that have work done.
     pub async fn help(&self, no_more: &CancellationToken, stop: &CancellationToken) -> Result<(), StoreError> {
-        let helper = || async {
-            while !stop.is_cancelled() {
-                let is_last_poll = no_more.is_cancelled();
-                if self.process_batches().await? > 0 {
-                    continue;
-                }
-                if is_last_poll {
-                    break;
-                }
-                tokio::select! {
-                    () = no_more.cancelled() => {}
-                    () = until(stop, HELPERS_PAUSE) => {}
-                }
-            }
-            Ok(())
-        };
-        futures::future::try_join_all((0..HELPERS).map(|_| helper())).await.map(drop)
+        let consumers = self.consumers.iter();
+        let working = consumers.map(|consumer| consumer.work_off(MESSAGES_AT_ONCE, no_more, stop));
+        futures::future::try_join_all(working).await.map(drop)
     }
 
     /// One batch of every queue; how many messages there were.

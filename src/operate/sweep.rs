@@ -7,6 +7,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use jiff::Timestamp;
 use photorelay_core::names::CHECKS_QUEUE;
 use photorelay_core::storage::Storage;
 use photorelay_core::wording::counted;
@@ -23,9 +24,14 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// Sweeps to the end, or until stopped. Waits for a sweep that is under way elsewhere.
 pub async fn sweep(sweep: &Sweep, stop: CancellationToken) -> Result<SweepReport> {
+    sweep_as(sweep, Run { stop, ..Run::default() }).await
+}
+
+async fn sweep_as(sweep: &Sweep, run: Run) -> Result<SweepReport> {
+    let stop = &run.stop;
     let mut is_announced = false;
     loop {
-        let run = Run { stop: stop.clone(), ..Run::default() };
+        let run = Run { now: Timestamp::now(), ..run.clone() };
         match watched(sweep, &run).await {
             Err(SweepError::UnderWay { .. }) if !stop.is_cancelled() => {
                 if !is_announced {
@@ -111,14 +117,17 @@ where
     let sweeping = async {
         // However the sweep ends, it sends no more checks.
         let _guard = no_more.clone().drop_guard();
-        let report = sweep(job, stop.clone()).await?;
+        let run = Run { stop: stop.clone(), checks_unknown: true, ..Run::default() };
+        let report = sweep_as(job, run).await?;
         Ok::<_, anyhow::Error>(report)
     };
     let helping = async { helping.await.context("the checks could not be handled") };
     let count = async || Ok(storage.queues.count(CHECKS_QUEUE).await?);
     let filling = async { tokio::try_join!(sweeping, watched_queue(count, &no_more, &stop, helping)) };
     let (report, ()) = filling.await?;
-    let report = report.without_listing();
+    let mut report = report.without_listing();
+    // The checks have found out what the sweep did not ask.
+    report.with_photo = job.with_photo().await.context("the photos could not be counted")?;
     let is_complete = report.is_complete && !stop.is_cancelled();
     Ok(FirstFill { forecast, report, is_complete, took: started.elapsed() })
 }

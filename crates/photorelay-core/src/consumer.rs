@@ -14,6 +14,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -27,6 +28,8 @@ use crate::store::StoreError;
 /// The pause grows between these bounds while receiving or handling keeps failing.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// Between two polls of an empty queue that is worked off.
+const WORK_OFF_POLL: Duration = Duration::from_millis(250);
 
 /// How a message is settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -197,6 +200,44 @@ impl<H: MessageHandler> Consumer<H> {
                 Batch { .. } => {}
             }
         }
+    }
+
+    /// Handles messages as they come, at most so many at once and beside other consumers, until `no_more` says that the
+    /// last ones were sent and none is visible or in flight; or until stopped.
+    pub async fn work_off(
+        &self,
+        at_once: usize,
+        no_more: &CancellationToken,
+        stop: &CancellationToken,
+    ) -> Result<(), StoreError> {
+        let poll = self.settings.first_poll.min(WORK_OFF_POLL);
+        let mut in_flight = JoinSet::new();
+        while !stop.is_cancelled() {
+            let is_last_poll = no_more.is_cancelled() && in_flight.is_empty();
+            let room = at_once.max(1) - in_flight.len();
+            let batch = self.receive(room).await?;
+            if batch.is_empty() && is_last_poll {
+                break;
+            }
+            let is_idle = batch.is_empty();
+            for delivery in batch {
+                let consumer = self.clone();
+                in_flight.spawn(async move { consumer.process(delivery).await });
+            }
+            let is_full = in_flight.len() >= at_once;
+            if !is_idle && !is_full {
+                continue;
+            }
+            let is_more_expected = !no_more.is_cancelled();
+            tokio::select! {
+                Some(_) = in_flight.join_next() => {}
+                () = self.storage.queues.wait(&self.queue, poll), if !is_full => {}
+                () = no_more.cancelled(), if is_more_expected => {}
+                () = stop.cancelled() => {}
+            }
+        }
+        while in_flight.join_next().await.is_some() {}
+        Ok(())
     }
 
     /// Receives one batch and settles all its messages.

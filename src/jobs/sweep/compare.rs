@@ -20,6 +20,7 @@ use super::settings::SweepSettings;
 use super::user_merge::SweptUser;
 use super::window::Window;
 use crate::graph::READ_PHOTO_METADATA;
+use crate::jobs::state_listing::UserRecord;
 use crate::jobs::unreadable::{self, UnreadableSummary};
 
 /// Users whose blobs are read concurrently.
@@ -55,6 +56,11 @@ enum AfterFailure {
 }
 
 impl Comparison<'_> {
+    /// Whether nothing is stored about the user, neither that Graph has failed for them.
+    pub(super) fn knows_nothing_of(&self, user: &SweptUser) -> bool {
+        user.record == UserRecord::default() && !self.unreadable.contains_key(&user.user)
+    }
+
     /// The observation is none for users that are not in the population.
     pub(super) async fn compare_all(
         self,

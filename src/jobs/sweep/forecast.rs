@@ -15,17 +15,16 @@ use serde::Serialize;
 use super::error::SweepError;
 use super::settings::SweepSettings;
 use super::{cursor, population, report};
-use crate::graph::{Graph, MAX_BATCH, PhotoState, Priority};
+use crate::graph::{Graph, MAX_BATCH, MAX_PHOTOS_IN_BATCH, PhotoState, Priority};
 
-/// Batches of the sample.
-const SAMPLE: usize = 5;
-/// Graph serves a batch four requests at a time, so that a single request takes a fifth of its time.
-const WAVES: u32 = 5;
-/// Messages of changed users that are handled concurrently, and users of each.
-const MESSAGES_AT_ONCE: u32 = 24;
-const PEOPLE_AT_ONCE: u32 = 4;
-/// A changed user costs one fetch and one read of the metadata.
-const REQUESTS_PER_PHOTO: usize = 2;
+/// Requests of the sample.
+const SAMPLE: usize = 25;
+/// Graph serves this many users of a batch at once: the time of such a request is that of a single one.
+const AT_ONCE: usize = 4;
+/// Messages that are handled concurrently.
+const MESSAGES_AT_ONCE: usize = 48;
+/// Requests of a message for the metadata and the properties of its users, and for the metadata once more.
+const REQUESTS_PER_MESSAGE: usize = 3;
 
 /// Estimates; only the numbers of users are exact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -41,7 +40,7 @@ pub struct Forecast {
     pub takes: Duration,
 }
 
-/// Compares a sample and estimates the whole sweep, with the checks that it asks for.
+/// Compares a sample and estimates the whole first fill: every user is checked, and those with a photo are captured.
 pub(super) async fn forecast(
     graph: &Graph,
     storage: &Storage,
@@ -53,36 +52,34 @@ pub(super) async fn forecast(
     let population = population::refresh(graph, &settings.scope, blobs, now, &|| false).await?;
     let members = population.ok_or(SweepError::EndlessPopulation)?.members;
     let rest = &members[members.partition_point(|member| Some(*member) <= done_to)..];
-    let step = rest.len().div_ceil(SAMPLE * MAX_BATCH).max(1);
+    let step = rest.len().div_ceil(SAMPLE * AT_ONCE).max(1);
     let sample: Vec<UserId> = rest.iter().step_by(step).copied().collect();
     let Sample { differing, longest } = compare(graph, blobs, &sample).await?;
     let photos = (rest.len() * differing).div_ceil(sample.len().max(1));
-    let batches = rest.len().div_ceil(MAX_BATCH);
-    let messages = photos.div_ceil(MAX_BATCH);
-    let sweeping = longest * u32::try_from(batches.div_ceil(settings.batches_at_once)).unwrap_or(u32::MAX);
-    let single = longest / WAVES;
-    let turns = (MAX_BATCH as u32).div_ceil(PEOPLE_AT_ONCE);
-    let message = longest + single + single * turns * REQUESTS_PER_PHOTO as u32;
-    let fetching = message * u32::try_from(messages).unwrap_or(u32::MAX).div_ceil(MESSAGES_AT_ONCE);
+    let messages = rest.len().div_ceil(MAX_BATCH);
+    let photos_of_message = photos.div_ceil(messages.max(1));
+    // One user after the other in groups: the metadata of all, their properties, the photos side by side, and the
+    // metadata of those with a photo.
+    let waves = MAX_BATCH.div_ceil(AT_ONCE) + 2 + photos_of_message.div_ceil(AT_ONCE);
+    let turns = messages.div_ceil(MESSAGES_AT_ONCE);
     Ok(Forecast {
         people: members.len(),
         remaining: rest.len(),
         photos,
-        requests: batches + 2 * messages + REQUESTS_PER_PHOTO * photos,
-        // Photos are fetched while the sweep goes on, and the last ones after it.
-        takes: sweeping.max(fetching) + message,
+        requests: messages * (REQUESTS_PER_MESSAGE + photos_of_message.div_ceil(MAX_PHOTOS_IN_BATCH)),
+        takes: longest * u32::try_from(waves * turns).unwrap_or(u32::MAX),
     })
 }
 
 struct Sample {
     /// Users whose ETag is not the head's.
     differing: usize,
-    /// The slowest batch.
+    /// The slowest request.
     longest: Duration,
 }
 
 async fn compare(graph: &Graph, blobs: &dyn BlobStore, users: &[UserId]) -> Result<Sample, SweepError> {
-    let answers = users.chunks(MAX_BATCH).map(|users| async move {
+    let answers = users.chunks(AT_ONCE).map(|users| async move {
         let asked = Instant::now();
         let states = Box::pin(graph.photo_states(users, Priority::Low)).await?;
         Ok::<_, SweepError>((states, asked.elapsed()))

@@ -46,6 +46,7 @@ pub use settings::{DEFAULT_TIME_LIMIT, SweepSettings};
 use lease::Lease;
 
 use crate::graph::Graph;
+use crate::jobs::state_listing::StateListing;
 
 /// If Graph asks to wait longer, the timer is soon enough.
 const LONGEST_HANDED_OVER: Duration = Duration::from_secs(30 * 60);
@@ -128,6 +129,17 @@ impl Sweep {
     /// Compares a sample and estimates what a complete sweep, with the checks that it asks for, will take.
     pub async fn forecast(&self) -> Result<Forecast, SweepError> {
         forecast::forecast(&self.graph, &self.storage, &self.settings).await
+    }
+
+    /// How many users have shown a photo, as their heads say.
+    pub async fn with_photo(&self) -> Result<usize, StoreError> {
+        let mut listing = StateListing::open(&*self.storage.blobs);
+        let mut with_photo = 0;
+        while let Some(user) = listing.peek().await? {
+            let record = listing.take(user).await?;
+            with_photo += usize::from(record.head.is_some_and(|head| head.etag.is_some()));
+        }
+        Ok(with_photo)
     }
 
     async fn run_leased(&self, run: &Run, trace: &TraceContext) -> Result<SweepReport, SweepError> {

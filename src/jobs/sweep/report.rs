@@ -26,7 +26,7 @@ pub struct SweepReport {
     pub is_resumed: bool,
     /// All users were compared; otherwise the next run continues.
     pub is_complete: bool,
-    /// Users whose ETag was read in this run.
+    /// Users whose ETag was read in this run, or left to their check.
     pub people: usize,
     pub with_photo: usize,
     /// Users whose ETag is not the head's: changes without a notification, or with a check that is not done yet.
@@ -39,6 +39,8 @@ pub struct SweepReport {
     pub missing: usize,
     /// Users whose ETag Graph did not return.
     pub unreadable: usize,
+    /// Users of whom the storage knew nothing, and whom the run left to their check.
+    pub unknown: usize,
     /// Users for whom Graph has failed before, and whose next check waits or is not due.
     pub waiting: usize,
     /// Users for whom a check was sent.
@@ -86,6 +88,13 @@ impl SweepReport {
         };
         *counter += 1;
     }
+
+    /// Users who are left to their checks.
+    pub(super) fn count_unknown(&mut self, users: usize) {
+        self.people += users;
+        self.checks += users;
+        self.unknown += users;
+    }
 }
 
 impl fmt::Display for SweepReport {
@@ -107,6 +116,7 @@ impl fmt::Display for SweepReport {
             ("out of scope when last looked at", self.out_of_scope),
             ("photo not found", self.missing),
             ("not readable", self.unreadable),
+            ("not known before", self.unknown),
         ];
         for (what, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
             writeln!(f, "  {count:>6} {what}")?;

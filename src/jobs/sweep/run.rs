@@ -15,6 +15,9 @@ pub struct Run {
     pub time_limit: Option<Duration>,
     /// Ends the run soon; the next one continues.
     pub stop: CancellationToken,
+    /// Users of whom the storage knows nothing are checked without being asked about before: in a tenant that was never
+    /// swept, the check is what finds out whether they have a photo.
+    pub checks_unknown: bool,
     pub progress: watch::Sender<Progress>,
 }
 
@@ -25,6 +28,7 @@ impl Default for Run {
             now: Timestamp::now(),
             time_limit: None,
             stop: CancellationToken::new(),
+            checks_unknown: false,
             progress: watch::Sender::default(),
         }
     }
@@ -35,7 +39,7 @@ impl Default for Run {
 pub struct Progress {
     /// Users whose photos are carried; 0 while that is not known.
     pub of: usize,
-    /// Users whose ETag was read, in this run or in the one that it continues.
+    /// Users whose ETag was read or is left to a check, in this run or in the one that it continues.
     pub done: usize,
     pub with_photo: usize,
     pub checks: usize,

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-use photorelay_core::contract::{SweepCursor, SweepUnderWay};
+use photorelay_core::contract::{FetchPolicy, SweepCursor, SweepUnderWay};
 use photorelay_core::id::UserId;
 use photorelay_core::storage::Storage;
 use photorelay_core::store::{BlobStore, StoreError};
@@ -143,12 +143,20 @@ impl Walk<'_> {
         let order: Vec<UserId> = stretch.iter().map(|user| user.user).collect();
         let (members, others): (Vec<SweptUser>, Vec<SweptUser>) =
             stretch.into_iter().partition(|user| user.is_member && !user.record.is_forgotten());
+        let leaves = |user: &SweptUser| run.checks_unknown && comparison.knows_nothing_of(user);
+        let (unknown, members): (Vec<SweptUser>, Vec<SweptUser>) = members.into_iter().partition(leaves);
         let ids: Vec<UserId> = members.iter().map(|user| user.user).collect();
         let mut members: HashMap<UserId, SweptUser> = members.into_iter().map(|user| (user.user, user)).collect();
         let (observed, mut observations) = mpsc::unbounded_channel();
         let read = Box::pin(concurrency.read(graph, &ids, deadline, observed, &run.progress));
         let compare = async {
             let mut checks = PendingChecks::default();
+            report.count_unknown(unknown.len());
+            unknown.iter().for_each(|user| checks.add(user.user, FetchPolicy::IfChanged));
+            run.progress.send_modify(|progress| {
+                (progress.done, progress.checks) = (progress.done + unknown.len(), report.checks);
+            });
+            checks.send_full(queues, trace).await?;
             comparison.compare_all(others.into_iter().map(|user| (user, None)), &mut checks, report).await?;
             while let Some(batch) = observations.recv().await {
                 let with_photo = batch.iter().filter(|(_, observation)| Observation::is_photo(observation)).count();
