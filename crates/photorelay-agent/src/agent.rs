@@ -19,7 +19,7 @@ use crate::stop_switch::StopCheck;
 use crate::writeback::Reconciler;
 
 /// Messages in flight at once.
-const CONCURRENCY: u32 = 8;
+const CONCURRENCY: u32 = 32;
 /// How long a message is hidden before its lease is renewed.
 pub(crate) const DEFAULT_LEASE: Duration = Duration::from_secs(60);
 /// The wait between two polls of an empty queue grows from the first to the longest.

@@ -124,6 +124,7 @@ impl Samba {
             anchor_attribute: None,
             scope: Default::default(),
             timeout: DEFAULT_TIMEOUT,
+            connections: 1,
         }
     }
 

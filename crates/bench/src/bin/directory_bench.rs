@@ -1,5 +1,6 @@
 //! The way to a real directory: how long one change takes from Graph to Active Directory, and how many photos a first
-//! fill writes in a second, compared with the same modifications without anything around them.
+//! fill writes in a second, by one connection and by four, both compared with the same modifications without anything
+//! around them.
 //!
 //! Graph is simulated and answers at once, the store is embedded, the domain controller is real and empty but for the
 //! people that this makes. Prints one JSON object.
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use clap::Parser;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use graph_sim::Sim;
@@ -19,8 +21,9 @@ use photorelay::config::NotificationDelivery;
 use photorelay_agent::connectors::ldap::{DEFAULT_TIMEOUT, LdapConnector, LdapSettings, SignIn};
 use photorelay_agent::connectors::{Connector as _, EntryRef};
 use photorelay_bench::{agent, app_settings, finish};
+use photorelay_core::hops::{self, TracedEntries};
 use photorelay_core::id::UserId;
-use photorelay_core::names::{self, Container};
+use photorelay_core::names::{self, Container, WRITEBACKS_QUEUE};
 use photorelay_core::photo;
 use photorelay_core::process::install_crypto_provider;
 use photorelay_core::settings::StorageSettings;
@@ -32,7 +35,9 @@ use tokio_util::task::TaskTracker;
 use url::Url;
 
 /// As many as the agent works on side by side.
-const SIDE_BY_SIDE: usize = 8;
+const SIDE_BY_SIDE: usize = 32;
+/// Half of the people are written by one connection, the others by so many.
+const CONNECTIONS: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Parser)]
@@ -69,13 +74,19 @@ struct Person {
     account: String,
 }
 
+/// A first fill, and the modifications alone before and after it, because a domain controller does not stay as quick as it
+/// was.
+#[derive(Debug, Clone, Copy)]
+struct Fill {
+    raw: f64,
+    rate: f64,
+}
+
 #[tokio::main]
 async fn main() -> Result<()> {
     let cli = Cli::parse();
     install_crypto_provider();
     let people = people(&cli).await?;
-    let before = raw(&cli, &people).await?;
-
     let sim = Sim::start(graph_sim::SimConfig { users: cli.people, with_photo: 0.0, ..Default::default() }).await?;
     let users = synchronised(&sim, &people)?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -84,40 +95,106 @@ async fn main() -> Result<()> {
     settings.notifications.delivery = Some(NotificationDelivery::Webhook(public_url));
     settings.capture.captures_per_day = 1_000;
     let app = App::build(&settings).await?;
-    let agent = agent(&sim, &app.storage, LdapConnector::new(ldap_settings(&cli)));
 
-    for user in &users {
-        sim.tenant().change_photo(user.to_string().parse()?)?;
-    }
-    app.sweep.run(&photorelay::jobs::sweep::Run::default()).await?;
-    app.pump.drain().await?;
-    let began = Instant::now();
-    agent.drain().await?;
-    let filled = began.elapsed().as_secs_f64();
-    let rate = cli.people as f64 / filled;
-    // A domain controller does not stay as quick as it was: measured on both sides of the fill.
-    let raw = (before + raw(&cli, &people).await?) / 2.0;
+    let half = cli.people / 2;
+    let one = fill(&cli, (&sim, &app), (&users[..half], &people[..half]), 1).await?;
+    let four = fill(&cli, (&sim, &app), (&users[half..], &people[half..]), CONNECTIONS).await?;
 
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
     tasks.spawn(app.clone().run(listener, stop.clone()));
-    tasks.spawn(agent.run(stop.clone()));
+    tasks.spawn(agent(&sim, &app.storage, target(&cli, 1)).run(stop.clone()));
     app.subscribe.sync().await?;
-    let mut times = Vec::new();
-    for user in users.iter().cycle().take(cli.changes) {
-        times.push(one_change(&sim, &app, *user).await?);
+    let mut changes = Vec::new();
+    let mut slowest = (0.0, String::new());
+    for (at, user) in users.iter().cycle().take(cli.changes).enumerate() {
+        let took = one_change(&sim, &app, *user).await?;
+        if took > slowest.0 {
+            slowest = (took, format!("change {at}: {}", way(&app, *user).await?));
+        }
+        changes.push(took);
     }
     stop.cancel();
-    times.sort_by(f64::total_cmp);
-    let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
+    let alone = alone(&target(&cli, 1), &people[..cli.changes.min(half)]).await?;
+    let fills = |fill: Fill| {
+        serde_json::json!({
+            "raw_per_second": fill.raw, "fill_per_second": fill.rate, "share": fill.rate / fill.raw,
+        })
+    };
     println!(
         "{}",
         serde_json::json!({
-            "people": cli.people, "raw_per_second": raw, "fill_per_second": rate, "share": rate / raw,
-            "changes": cli.changes, "p50_ms": at(0.5), "p99_ms": at(0.99),
+            "people": half, "one": fills(one), "four": fills(four), "changes": cli.changes,
+            "p50_ms": share_of(&mut changes, 0.5), "p99_ms": share_of(&mut changes, 0.99), "slowest": slowest,
+            "alone": {"p50_ms": share_of(&mut alone.clone(), 0.5), "p99_ms": share_of(&mut alone.clone(), 0.99)},
         })
     );
     finish(&sim).await
+}
+
+/// How long each hop of the newest change took, in milliseconds.
+async fn way(app: &App, user: UserId) -> Result<String> {
+    let traced = hops::of_user(&*app.storage.blobs, user, TracedEntries::Newest, |_| Vec::new()).await?;
+    let all = traced.iter().flat_map(|entry| entry.hops.iter().chain(entry.targets.iter().flat_map(|t| &t.hops)));
+    let shown = all.map(|hop| format!("{:?} {:.0}", hop.kind, hop.after_ms.unwrap_or_default()));
+    Ok(shown.collect::<Vec<_>>().join(", "))
+}
+
+/// The value below which this share of them is.
+fn share_of(times: &mut [f64], share: f64) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[((times.len() - 1) as f64 * share) as usize]
+}
+
+/// The photos of these users are stored, and wait in the queue; then the agent brings them up as it does in operation.
+async fn fill(
+    cli: &Cli,
+    (sim, app): (&Sim, &App),
+    (users, people): (&[UserId], &[Person]),
+    connections: usize,
+) -> Result<Fill> {
+    let before = raw(cli, people, connections).await?;
+    for user in users {
+        sim.tenant().change_photo(user.to_string().parse()?)?;
+    }
+    app.sweep.run(&photorelay::jobs::sweep::Run::default()).await?;
+    app.pump.drain().await?;
+    let agent = agent(sim, &app.storage, target(cli, connections));
+    let stop = CancellationToken::new();
+    let began = Instant::now();
+    let filled = async {
+        while app.storage.queues.count(WRITEBACKS_QUEUE).await? > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let took = began.elapsed().as_secs_f64();
+        stop.cancel();
+        anyhow::Ok(took)
+    };
+    let ((), took) = tokio::join!(agent.run(stop.clone()), filled);
+    let rate = people.len() as f64 / took?;
+    Ok(Fill { raw: (before + raw(cli, people, connections).await?) / 2.0, rate })
+}
+
+/// Milliseconds of one modification after the other, without anything around them.
+async fn alone(target: &LdapConnector, people: &[Person]) -> Result<Vec<f64>> {
+    let mut times = Vec::new();
+    for (at, person) in people.iter().enumerate() {
+        let value = value(at as u64 + 2)?;
+        let present = target.read(&person.place).await?;
+        let began = Instant::now();
+        target.replace(&person.place, present.as_ref(), Some(&value)).await?;
+        times.push(began.elapsed().as_secs_f64() * 1000.0);
+    }
+    Ok(times)
+}
+
+fn target(cli: &Cli, connections: usize) -> LdapConnector {
+    LdapConnector::new(LdapSettings { connections, ..ldap_settings(cli) })
+}
+
+fn value(number: u64) -> Result<Bytes> {
+    let photo = photo::decode(&photo::sample(number)?, &photo::PhotoLimits::default())?;
+    Ok(photo.render(&photo::RenditionSpec::thumbnail_photo())?.bytes)
 }
 
 /// Milliseconds from the change in Graph until there is a receipt, which comes after the value was read back.
@@ -134,13 +211,10 @@ async fn one_change(sim: &Sim, app: &App, user: UserId) -> Result<f64> {
     Ok(began.elapsed().as_secs_f64() * 1000.0)
 }
 
-/// The same values in the same attribute by the same connection, and nothing else: no look-up, no reading back.
+/// The same values in the same attribute by as many connections, and nothing else: no look-up, no reading back.
 /// Every photo is removed before and after.
-async fn raw(cli: &Cli, people: &[Person]) -> Result<f64> {
-    let target = LdapConnector::new(ldap_settings(cli));
-    let value = photo::decode(&photo::sample(1)?, &photo::PhotoLimits::default())?
-        .render(&photo::RenditionSpec::thumbnail_photo())?
-        .bytes;
+async fn raw(cli: &Cli, people: &[Person], connections: usize) -> Result<f64> {
+    let (target, value) = (target(cli, connections), value(1)?);
     clear(&target, people).await?;
     let began = Instant::now();
     let writes = stream::iter(people).map(|person| target.replace(&person.place, None, Some(&value)));
@@ -230,5 +304,6 @@ fn ldap_settings(cli: &Cli) -> LdapSettings {
         anchor_attribute: None,
         scope: Default::default(),
         timeout: DEFAULT_TIMEOUT,
+        connections: 1,
     }
 }

@@ -28,13 +28,16 @@ pub enum ConnectorSettings {
 const FOLDER: &str = "PHOTORELAY_FOLDER_PATH";
 const MIM: &str = "PHOTORELAY_MIM_PATH";
 
+const MOST_CONNECTIONS: usize = 16;
+
 /// Any of these selects the directory.
-const LDAP: [&str; 12] = [
+const LDAP: [&str; 13] = [
     "PHOTORELAY_LDAP_URLS",
     "PHOTORELAY_LDAP_BASE_DN",
     "PHOTORELAY_LDAP_BIND_DN",
     "PHOTORELAY_LDAP_PASSWORD_FILE",
     "PHOTORELAY_LDAP_CA_FILE",
+    "PHOTORELAY_LDAP_CONNECTIONS",
     "PHOTORELAY_LDAP_ATTRIBUTE",
     "PHOTORELAY_LDAP_ANCHOR_ATTRIBUTE",
     "PHOTORELAY_LDAP_SCOPE_UNITS",
@@ -112,6 +115,7 @@ fn directory(reader: &mut Reader<'_>) -> Option<LdapSettings> {
     let scope = DirectoryScope::new(units.as_deref(), group, reader.optional("PHOTORELAY_LDAP_SCOPE_FILTER"));
     let scope = scope.map_err(|error| reader.problem(&format!("PHOTORELAY_LDAP_SCOPE_FILTER: {error}"))).ok();
     let timeout = reader.positive_seconds("PHOTORELAY_LDAP_TIMEOUT_SECONDS", DEFAULT_TIMEOUT);
+    let connections = connections(reader);
     can_be_read(reader, "PHOTORELAY_LDAP_CA_FILE", ca_file.as_deref());
     Some(LdapSettings {
         servers: servers?.0,
@@ -122,7 +126,19 @@ fn directory(reader: &mut Reader<'_>) -> Option<LdapSettings> {
         anchor_attribute: anchor_attribute.map(|name| name.0),
         scope: scope?,
         timeout,
+        connections: connections?,
     })
+}
+
+/// To the one domain controller; more than this only take from it what other programs need.
+fn connections(reader: &mut Reader<'_>) -> Option<usize> {
+    const NAME: &str = "PHOTORELAY_LDAP_CONNECTIONS";
+    let wanted: usize = reader.or_default(NAME, "1")?;
+    if !(1..=MOST_CONNECTIONS).contains(&wanted) {
+        reader.problem(&format!("{NAME}: {wanted} is not between 1 and {MOST_CONNECTIONS}"));
+        return None;
+    }
+    Some(wanted)
 }
 
 fn sign_in(reader: &mut Reader<'_>) -> Option<SignIn> {

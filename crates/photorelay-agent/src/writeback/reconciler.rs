@@ -36,7 +36,7 @@ use crate::stop_switch::StopCheck;
 /// How often a user is started again because another writer interferes.
 const MAX_ROUNDS: u32 = 8;
 /// Locks that users share by the hash of their id: more than items can be in flight.
-const LOCKS: usize = 64;
+const LOCKS: usize = 1024;
 
 #[derive(Debug, Clone)]
 pub struct Reconciler {

@@ -62,6 +62,7 @@ impl Nonsense {
             anchor_attribute: None,
             scope: DirectoryScope::default(),
             timeout: DEFAULT_TIMEOUT,
+            connections: 1,
         });
         Self { target, answer, _password: password, _server: server }
     }

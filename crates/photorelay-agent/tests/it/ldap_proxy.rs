@@ -19,8 +19,21 @@ use testkit::samba::Samba;
 
 /// SearchResultEntry, [APPLICATION 4] (RFC 4511, 4.5.2).
 const ENTRY: u8 = 0x64;
+/// SearchRequest, [APPLICATION 3].
+const SEARCH: u8 = 0x63;
 /// ModifyRequest, [APPLICATION 6].
 const CHANGE: u8 = 0x66;
+
+/// How the entries of an answer are wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Mixed {
+    Right,
+    /// One that follows another is lost.
+    Lost,
+    /// Before each, the one that was sent before it, of whichever answer, is sent again if it is another.
+    Stray,
+}
 
 /// Dropping it ends every connection.
 #[derive(Debug)]
@@ -29,6 +42,8 @@ pub(crate) struct Repeating {
     times: Arc<AtomicUsize>,
     code: Arc<AtomicU8>,
     hidden: Arc<Mutex<Option<&'static str>>>,
+    mixed: Arc<AtomicU8>,
+    searches: Arc<AtomicUsize>,
     _server: JoinSet<()>,
 }
 
@@ -48,11 +63,13 @@ impl Repeating {
         let answer = Arc::clone(&code);
         let hidden: Arc<Mutex<Option<&'static str>>> = Arc::default();
         let hides = Arc::clone(&hidden);
+        let (mixed, searches): (Arc<AtomicU8>, Arc<AtomicUsize>) = Default::default();
+        let (mixes, counts) = (Arc::clone(&mixed), Arc::clone(&searches));
         server.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((from, _)) = listener.accept().await {
                 let (tls, to, repeat, answer) = (tls.clone(), to.clone(), Arc::clone(&repeat), Arc::clone(&answer));
-                let hides = Arc::clone(&hides);
+                let (hides, mixes, counts) = (Arc::clone(&hides), Arc::clone(&mixes), Arc::clone(&counts));
                 connections.spawn(async move {
                     let name = ServerName::try_from(to.clone()).unwrap();
                     let to = TcpStream::connect((to.as_str(), 636)).await.unwrap();
@@ -63,6 +80,7 @@ impl Repeating {
                         // Either side may end it in any way.
                         _ = async {
                             while let Some(message) = message(&mut requests).await {
+                                counts.fetch_add(usize::from(is(SEARCH, &message)), Ordering::SeqCst);
                                 match answer.load(Ordering::SeqCst) {
                                     code if code > 0 && is(CHANGE, &message) => {
                                         client.lock().await.write_all(&changed(&message, code)).await?;
@@ -74,7 +92,20 @@ impl Repeating {
                             std::io::Result::Ok(())
                         } => {}
                         _ = async {
+                            let (mut sent, mut follows) = (None, false);
                             while let Some(mut message) = message(&mut answers).await {
+                                let mixed = mixes.load(Ordering::SeqCst);
+                                let is_entry = is(ENTRY, &message);
+                                if std::mem::replace(&mut follows, is_entry) && is_entry && mixed == Mixed::Lost as u8 {
+                                    continue;
+                                }
+                                if is_entry
+                                    && let Some(stray) = sent.replace(message.clone())
+                                    && mixed == Mixed::Stray as u8
+                                    && operation(&stray) != operation(&message)
+                                {
+                                    client.lock().await.write_all(&under(&message, &stray)).await?;
+                                }
                                 if let Some(attribute) = hides.lock().await.filter(|_| is(ENTRY, &message)) {
                                     hide(attribute, &mut message);
                                 }
@@ -89,7 +120,7 @@ impl Repeating {
                 });
             }
         });
-        Self { url, times, code, hidden, _server: server }
+        Self { url, times, code, hidden, mixed, searches, _server: server }
     }
 
     /// From now on entries do not show this attribute, as to an account that may not read it; or they do again.
@@ -100,6 +131,16 @@ impl Repeating {
     /// From now on changes are answered with this result code and do not reach the domain controller; 0 ends that.
     pub(crate) fn answer_changes(&self, code: u8) {
         self.code.store(code, Ordering::SeqCst);
+    }
+
+    /// From now on.
+    pub(crate) fn mix_entries(&self, mixed: Mixed) {
+        self.mixed.store(mixed as u8, Ordering::SeqCst);
+    }
+
+    /// How many there were.
+    pub(crate) fn searches(&self) -> usize {
+        self.searches.load(Ordering::SeqCst)
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -138,6 +179,17 @@ fn is(operation: u8, message: &[u8]) -> bool {
 fn number(message: &[u8]) -> Range<usize> {
     let head = if message[1] < 0x80 { 2 } else { 2 + usize::from(message[1] - 0x80) };
     head..head + 2 + usize::from(message[head + 1])
+}
+
+fn operation(message: &[u8]) -> &[u8] {
+    &message[number(message).end..]
+}
+
+/// The operation of another message under the number of this one.
+fn under(message: &[u8], other: &[u8]) -> Vec<u8> {
+    let content = [&message[number(message)], operation(other)].concat();
+    let length = u32::try_from(content.len()).unwrap().to_be_bytes();
+    [&[0x30, 0x84][..], &length, &content].concat()
 }
 
 /// Gives the attribute a name of the same length that nobody asked for.

@@ -17,6 +17,7 @@ mod directory_chaos;
 mod directory_faults;
 mod directory_nonsense;
 mod directory_scope;
+mod directory_together;
 mod folder;
 mod forward;
 mod ldap_proxy;

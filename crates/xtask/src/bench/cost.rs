@@ -56,7 +56,7 @@ pub(super) fn measure(checkout: &Checkout, table: &mut FigureTable) -> Result<()
 }
 
 /// The row for the time from a change in Graph until it is written.
-pub(super) fn end_to_end(measure: &str, times: &Value) -> Result<FigureRow> {
+fn end_to_end(measure: &str, times: &Value) -> Result<FigureRow> {
     let (p50, p99) = (number(times, "/p50_ms")?, number(times, "/p99_ms")?);
     Ok(FigureRow {
         measure: measure.to_owned(),

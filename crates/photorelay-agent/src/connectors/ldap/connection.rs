@@ -1,7 +1,7 @@
-//! One bound connection to one domain controller, kept until it is lost.
+//! Bound connections to one domain controller, kept until they are lost.
 //!
-//! The server that answered stays pinned, so that what was written is read back; the next of the list is asked only when
-//! it cannot be reached. A password that was refused is not tried again until its file holds another or a long time has
+//! The server that answered stays pinned, and all connections lead to it, so that what was written is read back; the next
+//! of the list is asked only when it cannot be reached. A password that was refused is not tried again until its file holds another or a long time has
 //! passed: repeating it would lock the account.
 
 use std::fmt;
@@ -54,13 +54,16 @@ pub(super) struct Connections {
     limit: AtomicU64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct ConnectionState {
-    session: Option<Session>,
+    /// All of them with the pinned server.
+    sessions: Vec<Option<Session>>,
+    /// Which of them is used next.
+    turn: usize,
     /// Which server of the list is used.
     pinned: usize,
     cooldown: Option<Cooldown>,
-    sessions: u64,
+    opened: u64,
 }
 
 /// No attempt before this moment, and why.
@@ -76,7 +79,9 @@ impl Connections {
     pub(super) fn new(settings: &LdapSettings) -> Self {
         let server = settings.servers.first().map(|server| host(server).to_owned()).unwrap_or_default();
         let limit = AtomicU64::new(most(&settings.attribute));
-        Self { settings: settings.clone(), state: Default::default(), server: Mutex::new(server), limit }
+        let sessions = std::iter::repeat_with(|| None).take(settings.connections.max(1)).collect();
+        let state = ConnectionState { sessions, turn: 0, pinned: 0, cooldown: None, opened: 0 };
+        Self { settings: settings.clone(), state: state.into(), server: Mutex::new(server), limit }
     }
 
     pub(super) fn limit(&self) -> u64 {
@@ -87,16 +92,18 @@ impl Connections {
         self.server.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The connection, made if there is none. An `Err` is always [`ConnectorError::Down`].
+    /// The connections by turns, made if there is none. An `Err` is always [`ConnectorError::Down`].
     pub(super) async fn session(&self) -> Result<Session, ConnectorError> {
         // Other callers wait meanwhile, and do not bind once more.
         let mut state = self.state.lock().await;
-        if let Some(session) = &mut state.session
+        let at = state.turn;
+        state.turn = (at + 1) % state.sessions.len();
+        if let Some(session) = &mut state.sessions[at]
             && !session.ldap.is_closed()
         {
             return Ok(session.clone());
         }
-        state.session = None;
+        state.sessions[at] = None;
         let secret = Secret::of(&self.settings.sign_in).map_err(ConnectorError::Down)?;
         if let Some(cooldown) = &state.cooldown {
             let other = cooldown.refused.as_ref().is_some_and(|old| !old.is_same(&secret));
@@ -107,7 +114,7 @@ impl Connections {
         match self.connect(&mut state, &secret).await {
             Ok(session) => {
                 state.cooldown = None;
-                state.session = Some(session.clone());
+                state.sessions[at] = Some(session.clone());
                 Ok(session)
             }
             Err((reason, refused)) => {
@@ -127,9 +134,9 @@ impl Connections {
 
     pub(super) async fn forget(&self, session: &Session) {
         let mut state = self.state.lock().await;
-        if state.session.as_ref().is_some_and(|current| current.number == session.number) {
-            state.session = None;
-        }
+        let of_number =
+            |current: &&mut Option<Session>| current.as_ref().is_some_and(|current| current.number == session.number);
+        state.sessions.iter_mut().filter(of_number).for_each(|current| *current = None);
     }
 
     /// The pinned server first, then the others in order. An `Err` says whether the password was refused.
@@ -138,9 +145,13 @@ impl Connections {
         let mut reasons = Vec::new();
         for at in 0..servers.len() {
             let at = (state.pinned + at) % servers.len();
-            state.sessions += 1;
-            match self.open(&servers[at], state.sessions, secret).await {
+            state.opened += 1;
+            match self.open(&servers[at], state.opened, secret).await {
                 Ok(session) => {
+                    if state.pinned != at {
+                        // What one server was told, another one need not know yet.
+                        state.sessions.fill(None);
+                    }
                     state.pinned = at;
                     return Ok(session);
                 }

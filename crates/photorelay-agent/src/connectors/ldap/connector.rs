@@ -16,7 +16,8 @@ use uuid::Uuid;
 use super::anchor_index::AnchorIndex;
 use super::codes::{self, Meaning};
 use super::connection::Connections;
-use super::find::{self, DirectoryIdentity};
+use super::find::DirectoryIdentity;
+use super::gathering::LookUps;
 use super::identifiers::escaped;
 use super::search::{self, DirectoryEntry, SearchError};
 use super::session::{Session, contained};
@@ -28,6 +29,7 @@ use crate::connectors::{Connector, ConnectorError, EntryRef, Replacement};
 pub struct LdapConnector {
     pub(super) settings: LdapSettings,
     pub(super) connections: Connections,
+    pub(super) look_ups: LookUps,
     anchor_index: Mutex<Option<Arc<AnchorIndex>>>,
     /// Whether a write succeeded since the last one that was denied.
     pub(super) has_written: AtomicBool,
@@ -41,6 +43,7 @@ impl LdapConnector {
         Self {
             connections: Connections::new(&settings),
             settings,
+            look_ups: LookUps::default(),
             anchor_index: Mutex::default(),
             has_written: AtomicBool::default(),
             has_read: AtomicBool::default(),
@@ -63,21 +66,8 @@ impl LdapConnector {
         }
     }
 
-    /// Every object that may be the wanted user's.
-    async fn candidates(&self, wanted: &DirectoryIdentity) -> Result<Vec<DirectoryEntry>, ConnectorError> {
-        if let Some(filter) = wanted.filter_by_sid()
-            && !self.connections.session().await?.anchor_is_indexed
-        {
-            let with_sid = self.below_base(&filter).await?;
-            if wanted.is_plain(&with_sid, &*self.anchor_index().await?) {
-                return Ok(with_sid);
-            }
-        }
-        self.below_base(&wanted.filter()).await
-    }
-
     /// Counted now, if it was not within the last hour. Other callers wait meanwhile.
-    async fn anchor_index(&self) -> Result<Arc<AnchorIndex>, ConnectorError> {
+    pub(super) async fn anchor_index(&self) -> Result<Arc<AnchorIndex>, ConnectorError> {
         let mut known = self.anchor_index.lock().await;
         if let Some(anchor_index) = known.as_ref().filter(|anchor_index| !anchor_index.is_old()) {
             return Ok(Arc::clone(anchor_index));
@@ -86,16 +76,6 @@ impl LdapConnector {
         let anchor_index = Arc::new(self.checked(&session, AnchorIndex::take(&session, &self.settings).await).await?);
         *known = Some(Arc::clone(&anchor_index));
         Ok(anchor_index)
-    }
-
-    /// The first request for a user: a connection that died while it was idle is not that user's failure.
-    async fn below_base(&self, filter: &str) -> Result<Vec<DirectoryEntry>, ConnectorError> {
-        let attributes = find::attributes(&self.settings);
-        let base = &self.settings.base;
-        match self.search(base, ldap3::Scope::Subtree, filter, &attributes).await {
-            Err(ConnectorError::Down(_)) => self.search(base, ldap3::Scope::Subtree, filter, &attributes).await,
-            answer => answer,
-        }
     }
 
     pub(super) async fn search(
@@ -124,7 +104,11 @@ impl LdapConnector {
     }
 
     /// Drops a connection that cannot be used any more.
-    async fn checked<T>(&self, session: &Session, answer: Result<T, SearchError>) -> Result<T, ConnectorError> {
+    pub(super) async fn checked<T>(
+        &self,
+        session: &Session,
+        answer: Result<T, SearchError>,
+    ) -> Result<T, ConnectorError> {
         match answer {
             Ok(answer) => Ok(answer),
             Err(SearchError::Answered(error)) => {
@@ -151,7 +135,7 @@ impl LdapConnector {
         Ok(false)
     }
 
-    fn one_value(&self, of: &EntryRef, entry: &DirectoryEntry) -> Result<Option<Bytes>, ConnectorError> {
+    pub(super) fn one_value(&self, of: &EntryRef, entry: &DirectoryEntry) -> Result<Option<Bytes>, ConnectorError> {
         let attribute = &self.settings.attribute;
         match entry.values(attribute) {
             [] => Ok(None),
@@ -199,12 +183,7 @@ impl Connector for LdapConnector {
     }
 
     async fn read(&self, entry: &EntryRef) -> Result<Option<Bytes>, ConnectorError> {
-        let wanted = [self.settings.attribute.clone()];
-        let entries = self.search(&entry.0, ldap3::Scope::Base, "(objectClass=*)", &wanted).await?;
-        let [found] = entries.as_slice() else {
-            return Err(ConnectorError::Failed(format!("{} was deleted, or cannot be read any more", entry.0)));
-        };
-        self.one_value(entry, found)
+        self.shown(entry).await
     }
 
     async fn replace(

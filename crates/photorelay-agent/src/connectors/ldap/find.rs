@@ -23,6 +23,11 @@ pub(super) fn attributes(settings: &LdapSettings) -> Vec<String> {
     known.chain(settings.anchor_attribute.clone()).collect()
 }
 
+/// Users, enabled or disabled, whom one of these filters finds.
+pub(super) fn among_users(filters: &str) -> String {
+    format!("(&{USERS}(|{filters}))")
+}
+
 /// The identifiers of the user to find. They are personal data, so there is no Debug.
 pub(super) struct DirectoryIdentity {
     anchor: Option<Anchor>,
@@ -65,25 +70,27 @@ impl DirectoryIdentity {
         Ok(Self { anchor, sid, account })
     }
 
-    /// The user, enabled or disabled, with the SID: always by an index. None if the SID or the anchor is not known.
-    pub(super) fn filter_by_sid(&self) -> Option<String> {
+    /// Finds who has the SID, always by an index. None if the SID or the anchor is not known. Like [`Self::by_all`], it is
+    /// put into an "or" with those of other users.
+    pub(super) fn by_sid(&self) -> Option<String> {
         self.anchor.as_ref()?;
-        self.sid.as_ref().map(|sid| format!("(&{USERS}({SID}={}))", escaped(sid)))
+        self.sid.as_ref().map(|sid| format!("({SID}={})", escaped(sid)))
     }
 
     /// Whether exactly one user has the SID, and has the anchor, and no other user is known to have the anchor.
-    pub(super) fn is_plain(&self, with_sid: &[DirectoryEntry], anchor_index: &AnchorIndex) -> bool {
-        let (Some(anchor), [entry]) = (&self.anchor, with_sid) else { return false };
+    pub(super) fn is_plain(&self, entries: &[DirectoryEntry], anchor_index: &AnchorIndex) -> bool {
+        let mut with_sid = entries.iter().filter(|entry| entry.value(SID) == self.sid.as_deref());
+        let (Some(anchor), Some(entry), None) = (&self.anchor, with_sid.next(), with_sid.next()) else { return false };
         let own = usize::from(!entry.values(anchor.attribute()).is_empty());
         anchor.is_of(entry) && anchor_index.holders(&anchor.key()) <= own
     }
 
-    /// Users, enabled or disabled, with the anchor or the SID. The name of an account may be another user's by now, so it is
-    /// not searched for.
-    pub(super) fn filter(&self) -> String {
+    /// Finds who has the anchor or the SID. The name of an account may be another user's by now, so it is not searched
+    /// for.
+    pub(super) fn by_all(&self) -> String {
         let anchor = self.anchor.as_ref().map(Anchor::filter).unwrap_or_default();
         let sid = self.sid.as_ref().map(|sid| format!("({SID}={})", escaped(sid))).unwrap_or_default();
-        format!("(&{USERS}(|{anchor}{sid}))")
+        format!("{anchor}{sid}")
     }
 
     /// The one object on which everything agrees, and its objectGUID.
@@ -194,6 +201,7 @@ mod tests {
             anchor_attribute: anchor_attribute.map(str::to_owned),
             scope: DirectoryScope::default(),
             timeout: DEFAULT_TIMEOUT,
+            connections: 1,
         }
     }
 
@@ -253,7 +261,7 @@ mod tests {
         let entry = || DirectoryEntry::new([(GUID, &A), (ACCOUNT, b"jane*)(cn=")]);
         assert!(wanted("JANE*)(cn=").choose(&[entry()]).is_ok());
         assert!(refusal(wanted("jane").choose(&[entry()])).contains("sAMAccountName"));
-        assert!(!wanted("jane*)(cn=").filter().contains("jane"));
+        assert!(!wanted("jane*)(cn=").by_all().contains("jane"));
     }
 
     #[test]

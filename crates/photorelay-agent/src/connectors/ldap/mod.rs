@@ -1,7 +1,7 @@
 //! Active Directory by LDAP: one attribute of one user object.
 //!
-//! `find` identifies the user, `connection` keeps one domain controller, `codes` says what a result means. Nothing here
-//! prints the name of a user: objects are named by their objectGUID.
+//! `find` identifies the user, `look_ups` searches for many at once, `connection` keeps one domain controller, `codes` says
+//! what a result means. Nothing here prints the name of a user: objects are named by their objectGUID.
 
 mod anchor_index;
 mod attributes;
@@ -11,7 +11,9 @@ mod codes;
 mod connection;
 mod connector;
 mod find;
+mod gathering;
 mod identifiers;
+mod look_ups;
 pub(crate) mod names;
 mod people;
 mod rights;

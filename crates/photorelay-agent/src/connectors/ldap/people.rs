@@ -6,7 +6,7 @@ use photorelay_core::contract::Identity;
 
 use super::attributes::{ACCOUNT, SID, USERS};
 use super::connector::LdapConnector;
-use super::find::DirectoryIdentity;
+use super::find::{DirectoryIdentity, among_users};
 use super::identifiers::{escaped, sid_bytes};
 use crate::connectors::ConnectorError;
 
@@ -36,7 +36,7 @@ impl LdapConnector {
     /// The names of the user with this identity; none if it is not exactly one.
     pub async fn names_of(&self, identity: &Identity) -> Result<Option<AccountNames>, ConnectorError> {
         let wanted = DirectoryIdentity::of(identity, &self.settings)?;
-        let filter = wanted.filter_by_sid().unwrap_or_else(|| wanted.filter());
+        let filter = among_users(&wanted.by_sid().unwrap_or_else(|| wanted.by_all()));
         let attributes = [ACCOUNT, DISTINGUISHED].map(str::to_owned);
         let found = self.search(&self.settings.base, Scope::Subtree, &filter, &attributes).await?;
         let [found] = found.as_slice() else { return Ok(None) };

@@ -73,6 +73,22 @@ pub(super) enum SearchError {
     Lost(LdapError),
 }
 
+/// How much of an answer is read.
+#[derive(Clone, Copy)]
+struct SearchBounds {
+    entries: usize,
+    /// Whether the limit is also the size of the one page that is asked for: a server may keep to one of the two only. A
+    /// page can cost it as much as a search for each entry.
+    in_pages: bool,
+}
+
+/// What came of a search that is bounded.
+pub(super) struct Found {
+    pub(super) entries: Vec<DirectoryEntry>,
+    /// Whether the server has no more than these.
+    pub(super) is_whole: bool,
+}
+
 /// At most [`MOST_ENTRIES`] entries. An object that is not there is no entry, not an error.
 pub(super) async fn run(
     session: &Session,
@@ -81,7 +97,21 @@ pub(super) async fn run(
     filter: &str,
     attributes: &[String],
 ) -> Result<Vec<DirectoryEntry>, SearchError> {
-    in_time(session, entries(session, base, scope, filter, attributes, MOST_ENTRIES)).await
+    let bounds = SearchBounds { entries: MOST_ENTRIES, in_pages: scope != Scope::Base };
+    let found = in_time(session, entries(session, base, scope, filter, attributes, bounds)).await;
+    found.map(|found| found.entries)
+}
+
+/// At most so many entries below the base, fewer than a page holds, and whether these are all.
+pub(super) async fn whole(
+    session: &Session,
+    base: &str,
+    filter: &str,
+    attributes: &[String],
+    most: usize,
+) -> Result<Found, SearchError> {
+    let bounds = SearchBounds { entries: most, in_pages: false };
+    in_time(session, entries(session, base, Scope::Subtree, filter, attributes, bounds)).await
 }
 
 /// At most so many entries below the base.
@@ -95,7 +125,9 @@ pub(super) async fn some(
     if most == 0 {
         return Ok(Vec::new());
     }
-    in_time(session, entries(session, base, Scope::Subtree, filter, attributes, most)).await
+    let bounds = SearchBounds { entries: most, in_pages: true };
+    let found = in_time(session, entries(session, base, Scope::Subtree, filter, attributes, bounds)).await;
+    found.map(|found| found.entries)
 }
 
 async fn in_time<T>(session: &Session, answer: impl Future<Output = Result<T, SearchError>>) -> Result<T, SearchError> {
@@ -153,23 +185,22 @@ async fn next_page(result: &LdapResult) -> Result<Vec<u8>, LdapError> {
     contained(async { Ok(control.parse::<controls::PagedResults>().cookie) }).await
 }
 
-/// The number is a limit and the size of the one page that is asked for, because a server may keep to one of the two
-/// only. One that keeps to neither is asked to stop, and what was asked for is judged.
+/// A server that keeps to no limit is asked to stop, and what was asked for is judged.
 async fn entries(
     session: &Session,
     base: &str,
     scope: Scope,
     filter: &str,
     attributes: &[String],
-    most: usize,
-) -> Result<Vec<DirectoryEntry>, SearchError> {
+    bounds: SearchBounds,
+) -> Result<Found, SearchError> {
     const NO_SUCH_OBJECT: u32 = 32;
     const SIZE_LIMIT_EXCEEDED: u32 = 4;
-    let most_sent = i32::try_from(most).unwrap_or(i32::MAX);
+    let most_sent = i32::try_from(bounds.entries).unwrap_or(i32::MAX);
     let limits = SearchOptions::new().sizelimit(most_sent).timelimit(session.timeout.as_secs() as i32);
     let mut ldap = session.ldap.clone();
     ldap.with_search_options(limits).with_timeout(session.timeout);
-    if scope != Scope::Base {
+    if bounds.in_pages {
         ldap.with_controls(controls::PagedResults { size: most_sent, cookie: Vec::new() });
     }
     let mut stream = ldap.streaming_search(base, scope, filter, attributes).await.map_err(SearchError::Lost)?;
@@ -178,18 +209,22 @@ async fn entries(
         if entry.is_ref() || entry.is_intermediate() {
             continue;
         }
-        if entries.len() == most {
+        if entries.len() == bounds.entries {
             let search = stream.ldap_handle().last_id();
             stream.finish().await;
             session.ldap.clone().abandon(search).await.map_err(SearchError::Lost)?;
-            return Ok(entries);
+            return Ok(Found { entries, is_whole: false });
         }
         entries.push(DirectoryEntry::of(entry)?);
     }
     let result = stream.finish().await;
     match result.rc {
-        0 | SIZE_LIMIT_EXCEEDED => Ok(entries),
-        NO_SUCH_OBJECT => Ok(Vec::new()),
+        0 => {
+            let is_whole = next_page(&result).await.map_err(SearchError::Lost)?.is_empty();
+            Ok(Found { entries, is_whole })
+        }
+        SIZE_LIMIT_EXCEEDED => Ok(Found { entries, is_whole: false }),
+        NO_SUCH_OBJECT => Ok(Found { entries: Vec::new(), is_whole: false }),
         _ => Err(SearchError::Answered(codes::error(&result))),
     }
 }

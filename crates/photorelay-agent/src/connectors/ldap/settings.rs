@@ -32,6 +32,8 @@ pub struct LdapSettings {
     pub scope: DirectoryScope,
     /// For every request and its answer; a domain controller that takes longer is left.
     pub timeout: Duration,
+    /// To the one domain controller that is used; at least one.
+    pub connections: usize,
 }
 
 /// The account that reads and writes the directory.
