@@ -41,6 +41,8 @@ pub struct SimConfig {
     /// OpenID configuration and the scope of the simulator's own address have it.
     pub public_url: Option<Url>,
     pub seed: u64,
+    /// Synchronized members who follow from their number and are not stored, for a large tenant. Their ids are in order.
+    pub generated: usize,
     /// Synchronized members.
     pub users: usize,
     pub guests: usize,
@@ -67,6 +69,7 @@ impl Default for SimConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             public_url: None,
             seed: 1,
+            generated: 0,
             users: 20,
             guests: 0,
             cloud_only: 0,

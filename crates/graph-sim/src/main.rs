@@ -19,6 +19,9 @@ struct GraphSimArgs {
     /// The address that clients use, if a proxy in front ends TLS: `https://localhost:8443`.
     #[arg(long)]
     public_url: Option<Url>,
+    /// Synchronized members who are not stored, for a large tenant
+    #[arg(long, default_value_t = 0)]
+    generated: usize,
     /// Synchronized members.
     #[arg(long, default_value_t = 20)]
     users: usize,
@@ -59,6 +62,7 @@ async fn main() -> anyhow::Result<()> {
         listen: args.listen,
         public_url: args.public_url,
         seed: args.seed,
+        generated: args.generated,
         users: args.users,
         guests: args.guests,
         cloud_only: args.cloud_only,

@@ -267,6 +267,7 @@ impl Drop for Sim {
 fn new_state(config: SimConfig, url: String) -> anyhow::Result<ApiState> {
     let studio = Studio::open(config.photos.as_deref(), config.seed)?;
     let size = TenantSize {
+        generated: config.generated,
         synchronized: config.users,
         guests: config.guests,
         cloud_only: config.cloud_only,

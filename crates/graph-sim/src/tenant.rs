@@ -48,7 +48,7 @@ impl Tenant {
 
     pub fn user(&self, id: Uuid) -> Option<SimUser> {
         let directory = locked(&self.model().directory);
-        directory.index_of(id).map(|index| directory.user(index).clone())
+        directory.index_of(id).map(|index| directory.user(index))
     }
 
     /// Adds a synchronized member, with a photo according to `with_photo`.
@@ -164,7 +164,7 @@ impl Tenant {
     /// The person uploads the photo shown now once more: the same picture with new ETags.
     pub fn upload_again(&self, id: Uuid) -> anyhow::Result<()> {
         let index = self.index(id)?;
-        let photo = locked(&self.model().directory).photo(index).photo.clone();
+        let photo = locked(&self.model().directory).photo(index).photo;
         self.show(index, photo);
         Ok(())
     }
@@ -185,8 +185,16 @@ impl Tenant {
     /// What is shown now; the last entry of [`Self::history`].
     pub fn shown(&self, id: Uuid) -> Option<ShownPhoto> {
         let index = self.index(id).ok()?;
-        let mut directory = locked(&self.model().directory);
-        Some(ShownPhoto::new(directory.photo(index), &self.model().studio))
+        let shown = locked(&self.model().directory).photo(index);
+        Some(ShownPhoto::new(&shown, &self.model().studio))
+    }
+
+    /// Those of the next `count` people, in the order in which they were added, who are not deleted, and the ETags that
+    /// they show. Shows a large tenant page by page.
+    pub fn media_etags(&self, start: usize, count: usize) -> Vec<(Uuid, String)> {
+        let directory = locked(&self.model().directory);
+        let people = directory.people_from(start).take(count).filter(|(_, person)| person.deleted.is_none());
+        people.map(|(index, person)| (person.user.id, directory.photo(index).media_etag())).collect()
     }
 
     /// What `GET photo/$value` answers now, or `None` for no photo.
@@ -224,7 +232,8 @@ impl Tenant {
 
     fn current<T>(&self, of: impl Fn(&SimUser) -> T) -> Vec<T> {
         let directory = locked(&self.model().directory);
-        directory.people().iter().filter(|person| person.deleted.is_none()).map(|person| of(&person.user)).collect()
+        let people = directory.people_from(0).filter(|(_, person)| person.deleted.is_none());
+        people.map(|(_, person)| of(&person.user)).collect()
     }
 
     fn add(&self, make: fn(usize, &mut fastrand::Rng) -> SimUser) -> Uuid {

@@ -47,8 +47,12 @@ fn listed(state: &ApiState, round: &DeltaRound) -> (Vec<Value>, Option<usize>) {
     let is_replayed = || state.model.dice.chance(settings.delta_replays);
     let directory = locked(&state.model.directory);
     let (mut value, mut repeated, mut next) = (Vec::new(), Vec::new(), None);
-    for (index, person) in directory.people().iter().enumerate().skip(round.at) {
-        let is_shown = shows(round, person, settings.delta_shows_photo_changes)
+    let people: Box<dyn Iterator<Item = _>> = match round.since {
+        Some(_) if settings.delta_replays == 0.0 => Box::new(directory.kept_from(round.at)),
+        _ => Box::new(directory.people_from(round.at)),
+    };
+    for (index, person) in people {
+        let is_shown = shows(round, &person, settings.delta_shows_photo_changes)
             || (round.since.is_some() && person.deleted.is_none() && is_replayed());
         if !is_shown {
             continue;
@@ -57,7 +61,7 @@ fn listed(state: &ApiState, round: &DeltaRound) -> (Vec<Value>, Option<usize>) {
             next = Some(index);
             break;
         }
-        let item = item(person, round.select.as_deref());
+        let item = item(&person, round.select.as_deref());
         if is_replayed() {
             repeated.push(item.clone());
         }

@@ -89,8 +89,8 @@ impl<'a> PhotoView<'a> {
     fn of(state: &'a ApiState, call: &ApiCall, key: &str) -> ApiResult<Self> {
         let index = state.find_user(key)?;
         let (record, user_id) = {
-            let mut directory = locked(&state.model.directory);
-            (directory.photo(index).clone(), directory.user(index).id.to_string())
+            let directory = locked(&state.model.directory);
+            (directory.photo(index), directory.user(index).id.to_string())
         };
         if call.in_batch && state.model.dice.chance(state.settings().false_not_found_in_batch) {
             return Err(state.error("photo_image_not_found", &[]));
@@ -129,11 +129,7 @@ impl<'a> PhotoView<'a> {
     }
 
     fn count_fetch(&self) {
-        let mut directory = locked(&self.state.model.directory);
-        let current = directory.photo(self.index);
-        if current.header_seed == self.record.header_seed {
-            current.fetched += 1;
-        }
+        locked(&self.state.model.directory).count_fetch(self.index, &self.record);
     }
 }
 

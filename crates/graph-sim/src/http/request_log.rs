@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
+/// Requests, and items of batches.
 const MOST_ENTRIES: usize = 200_000;
 
 /// One request and its response.
@@ -48,6 +49,8 @@ pub struct RequestLog {
     pub entries: Vec<RecordedRequest>,
     /// `GET /v1.0/users/{id}/photo` and, for items of a batch, `batch GET /v1.0/users/{id}/photo`.
     pub counters: BTreeMap<String, u64>,
+    /// Requests and items among the entries.
+    kept: usize,
 }
 
 impl RequestLog {
@@ -63,9 +66,11 @@ impl RequestLog {
         for key in std::iter::once(own).chain(items) {
             *self.counters.entry(key).or_default() += 1;
         }
-        if self.entries.len() == MOST_ENTRIES {
-            self.entries.drain(..MOST_ENTRIES / 2);
+        if self.kept >= MOST_ENTRIES {
+            self.entries.drain(..self.entries.len() / 2);
+            self.kept = self.entries.iter().map(|request| 1 + request.items.len()).sum();
         }
+        self.kept += 1 + request.items.len();
         self.entries.push(request);
     }
 }

@@ -23,7 +23,7 @@ pub(crate) fn count(state: &ApiState, route: &Route, call: &ApiCall, caller: &Ca
     }
     let Some(units) = units(route, call) else { return Ok(None) };
     let is_low_priority = call.header("x-ms-throttle-priority").is_some_and(|value| value.eq_ignore_ascii_case("low"));
-    let by_size = || units_by_tenant_size(locked(&state.model.directory).people().len());
+    let by_size = || units_by_tenant_size(locked(&state.model.directory).len());
     let limit = settings.resource_units.unwrap_or_else(by_size);
     let usage = locked(&state.usage).count_units(app, UnitCost { units, is_low_priority }, limit, now);
     if usage.is_exceeded {

@@ -25,8 +25,8 @@ pub(crate) fn list(state: &ApiState, call: &ApiCall, caller: &Caller) -> ApiResu
     let filter = Filter::of(state, call)?;
     let PageRequest { start, top } = PageRequest::of(state, call)?;
     let directory = locked(&state.model.directory);
-    let people = directory.people().iter().enumerate().skip(start);
-    let listed = people.filter(|(_, person)| person.deleted.is_none() && filter.admits(&person.user));
+    let listed =
+        directory.people_from(start).filter(|(_, person)| person.deleted.is_none() && filter.admits(&person.user));
     let mut rest = listed.peekable();
     let page = rest.by_ref().take(top).map(|(_, person)| Value::Object(person.user.projected(select.as_deref())));
     let page: Vec<Value> = page.collect();

@@ -1,18 +1,21 @@
 //! The people of the tenant, what changed about them since which revision, and their photos.
 //!
-//! The first photo of a person is chosen when it is first asked for.
+//! The first photo of a person is chosen when it is first asked for. People who are generated come first and are kept
+//! only once something about them changes, so that a million of them cost nothing.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use uuid::Uuid;
 
 use crate::pictures::{Picture, Studio};
 
+use super::generated_people::GeneratedPeople;
 use super::photo::{PhotoLog, PhotoRecord, SimPhoto};
 use super::user::SimUser;
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct DirectoryUser {
     pub(crate) user: SimUser,
     pub(crate) deleted: Option<Deleted>,
@@ -25,6 +28,14 @@ pub(crate) struct DirectoryUser {
     photos: Option<Box<PhotoLog>>,
 }
 
+impl DirectoryUser {
+    fn generated(people: GeneratedPeople, index: usize) -> Self {
+        let revision = index as u64 + 1;
+        let user = people.user(index);
+        Self { user, deleted: None, listed: revision, edited: Vec::new(), revision, photos: None }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Deleted {
     /// An administrator can restore the person within 30 days.
@@ -34,7 +45,10 @@ pub(crate) enum Deleted {
 
 #[derive(Debug)]
 pub(crate) struct Directory {
-    people: Vec<DirectoryUser>,
+    generated: GeneratedPeople,
+    /// Everyone who was ever added, also those who were deleted since; generated people may be missing.
+    people: BTreeMap<usize, DirectoryUser>,
+    len: usize,
     by_id: HashMap<Uuid, usize>,
     by_name: HashMap<String, usize>,
     revision: u64,
@@ -45,13 +59,16 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
-    /// An empty directory. `with_photo` is the share of the people who have a photo at first.
-    pub(crate) fn new(seed: u64, with_photo: f64, studio: Arc<Studio>) -> Self {
+    /// A directory with so many generated people, and no others. `with_photo` is the share of all people who have a photo
+    /// at first.
+    pub(crate) fn new(seed: u64, generated: usize, with_photo: f64, studio: Arc<Studio>) -> Self {
         Self {
-            people: Vec::new(),
+            generated: GeneratedPeople::new(generated, seed),
+            people: BTreeMap::new(),
+            len: generated,
             by_id: HashMap::new(),
             by_name: HashMap::new(),
-            revision: 0,
+            revision: generated as u64,
             dice: fastrand::Rng::with_seed(seed),
             seed,
             with_photo,
@@ -59,13 +76,40 @@ impl Directory {
         }
     }
 
-    /// Everyone who was ever added, also those who were deleted since.
-    pub(crate) fn people(&self) -> &[DirectoryUser] {
-        &self.people
+    /// How many were ever added.
+    pub(crate) fn len(&self) -> usize {
+        self.len
     }
 
-    pub(crate) fn user(&self, index: usize) -> &SimUser {
-        &self.people[index].user
+    /// Everyone from this one on who was ever added, also those who were deleted since.
+    pub(crate) fn people_from(&self, start: usize) -> impl Iterator<Item = (usize, Cow<'_, DirectoryUser>)> {
+        (start..self.len).map(|index| (index, self.person(index)))
+    }
+
+    /// Those of them about whom something may have changed since the directory was new.
+    pub(crate) fn kept_from(&self, start: usize) -> impl Iterator<Item = (usize, Cow<'_, DirectoryUser>)> {
+        self.people.range(start..).map(|(index, person)| (*index, Cow::Borrowed(person)))
+    }
+
+    pub(crate) fn person(&self, index: usize) -> Cow<'_, DirectoryUser> {
+        match self.people.get(&index) {
+            Some(person) => Cow::Borrowed(person),
+            None => Cow::Owned(DirectoryUser::generated(self.generated, index)),
+        }
+    }
+
+    pub(crate) fn user(&self, index: usize) -> SimUser {
+        self.person(index).into_owned().user
+    }
+
+    /// The person, kept from now on.
+    fn kept(&mut self, index: usize) -> &mut DirectoryUser {
+        let generated = self.generated;
+        self.people.entry(index).or_insert_with(|| DirectoryUser::generated(generated, index))
+    }
+
+    fn position(&self, id: Uuid) -> Option<usize> {
+        self.by_id.get(&id).copied().or_else(|| self.generated.number_of(id))
     }
 
     /// Counts every write so far.
@@ -74,7 +118,7 @@ impl Directory {
     }
 
     pub(crate) fn add_with(&mut self, make: fn(usize, &mut fastrand::Rng) -> SimUser) -> Uuid {
-        let user = make(self.people.len(), &mut self.dice);
+        let user = make(self.len, &mut self.dice);
         let id = user.id;
         self.put(user);
         id
@@ -85,24 +129,27 @@ impl Directory {
         self.revision += 1;
         let revision = self.revision;
         let name = user.user_principal_name.to_lowercase();
-        let index = self.by_id.get(&user.id).copied().unwrap_or(self.people.len());
+        let index = self.position(user.id).unwrap_or(self.len);
         self.by_id.insert(user.id, index);
-        if let Some(person) = self.people.get_mut(index) {
+        if index < self.len {
             self.by_name.retain(|_, at| *at != index);
+            let person = self.kept(index);
             person.user = user;
             person.deleted = None;
             person.listed = revision;
             person.revision = revision;
         } else {
             let edited = Vec::new();
-            self.people.push(DirectoryUser { user, deleted: None, listed: revision, edited, revision, photos: None });
+            let person = DirectoryUser { user, deleted: None, listed: revision, edited, revision, photos: None };
+            self.people.insert(index, person);
+            self.len += 1;
         }
         self.by_name.insert(name, index);
     }
 
     /// Edits a person; the id stays what it is.
     pub(crate) fn edit(&mut self, index: usize, edit: impl FnOnce(&mut SimUser)) {
-        let before = self.people[index].user.clone();
+        let before = self.user(index);
         let mut after = before.clone();
         edit(&mut after);
         after.id = before.id;
@@ -125,8 +172,8 @@ impl Directory {
 
     /// Restores a person who was deleted, but not permanently; otherwise does nothing and returns `false`.
     pub(crate) fn restore(&mut self, id: Uuid) -> bool {
-        let index = self.by_id.get(&id).copied();
-        let Some(index) = index.filter(|index| self.people[*index].deleted == Some(Deleted::Restorable)) else {
+        let index = self.position(id);
+        let Some(index) = index.filter(|index| self.person(*index).deleted == Some(Deleted::Restorable)) else {
             return false;
         };
         let person = self.written(index);
@@ -140,23 +187,39 @@ impl Directory {
         match Uuid::try_parse(key) {
             Ok(id) => self.index_of(id),
             Err(_) => {
-                self.by_name.get(&key.to_lowercase()).copied().filter(|index| self.people[*index].deleted.is_none())
+                let name = key.to_lowercase();
+                let generated = || {
+                    let index = self.generated.number_of_name(&name)?;
+                    // One that was renamed is not called this any more.
+                    (self.user(index).user_principal_name.to_lowercase() == name).then_some(index)
+                };
+                let index = self.by_name.get(&name).copied().or_else(generated);
+                index.filter(|index| self.person(*index).deleted.is_none())
             }
         }
     }
 
     pub(crate) fn index_of(&self, id: Uuid) -> Option<usize> {
-        self.by_id.get(&id).copied().filter(|index| self.people[*index].deleted.is_none())
+        self.position(id).filter(|index| self.person(*index).deleted.is_none())
     }
 
     /// A person who is not deleted permanently.
     pub(crate) fn index_of_restorable(&self, id: Uuid) -> Option<usize> {
-        self.by_id.get(&id).copied().filter(|index| self.people[*index].deleted != Some(Deleted::Permanently))
+        self.position(id).filter(|index| self.person(*index).deleted != Some(Deleted::Permanently))
     }
 
     /// What the person shows now.
-    pub(crate) fn photo(&mut self, index: usize) -> &mut PhotoRecord {
-        self.photos(index).current()
+    pub(crate) fn photo(&self, index: usize) -> PhotoRecord {
+        let kept = self.people.get(&index).and_then(|person| person.photos.as_ref());
+        kept.map_or_else(|| self.first_photo(index), |photos| photos.current().clone())
+    }
+
+    /// What the person shows now was answered, if it is still this.
+    pub(crate) fn count_fetch(&mut self, index: usize, of: &PhotoRecord) {
+        let current = self.photos(index).current_mut();
+        if current.header_seed == of.header_seed {
+            current.fetched += 1;
+        }
     }
 
     pub(crate) fn photo_history(&mut self, index: usize) -> &[PhotoRecord] {
@@ -187,22 +250,25 @@ impl Directory {
 
     fn written(&mut self, index: usize) -> &mut DirectoryUser {
         self.revision += 1;
-        let person = &mut self.people[index];
-        person.revision = self.revision;
+        let revision = self.revision;
+        let person = self.kept(index);
+        person.revision = revision;
         person
     }
 
     fn photos(&mut self, index: usize) -> &mut PhotoLog {
-        let (seed, share, studio) = (self.seed, self.with_photo, &self.studio);
-        self.people[index].photos.get_or_insert_with(|| {
-            let mut dice = fastrand::Rng::with_seed(seed ^ (index as u64).wrapping_mul(0x2545_f491_4f6c_dd1d));
-            let has_photo = dice.f64() < share;
-            let photo = match has_photo {
-                true => SimPhoto::Present(studio.recipe(index as u64, 0, 0)),
-                false => SimPhoto::Absent(None),
-            };
-            let (tag, header_seed) = (dice.u32(..), dice.u64(..));
-            Box::new(PhotoLog::new(PhotoRecord { tag, header_seed, fetched: 0, photo }))
-        })
+        let first = self.first_photo(index);
+        self.kept(index).photos.get_or_insert_with(|| Box::new(PhotoLog::new(first)))
+    }
+
+    fn first_photo(&self, index: usize) -> PhotoRecord {
+        let mut dice = fastrand::Rng::with_seed(self.seed ^ (index as u64).wrapping_mul(0x2545_f491_4f6c_dd1d));
+        let has_photo = dice.f64() < self.with_photo;
+        let photo = match has_photo {
+            true => SimPhoto::Present(self.studio.recipe(index as u64, 0, 0)),
+            false => SimPhoto::Absent(None),
+        };
+        let (tag, header_seed) = (dice.u32(..), dice.u64(..));
+        PhotoRecord { tag, header_seed, fetched: 0, photo }
     }
 }

@@ -6,6 +6,7 @@
 mod clock;
 mod dice;
 mod directory;
+mod generated_people;
 mod group;
 mod no_photo;
 mod photo;

@@ -42,7 +42,7 @@ impl PhotoRecord {
 }
 
 /// The photos of one person.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct PhotoLog {
     /// Never empty; the last one is shown now.
     records: Vec<PhotoRecord>,
@@ -54,7 +54,11 @@ impl PhotoLog {
         Self { records: vec![first], library_version: 0 }
     }
 
-    pub(crate) fn current(&mut self) -> &mut PhotoRecord {
+    pub(crate) fn current(&self) -> &PhotoRecord {
+        &self.records[self.records.len() - 1]
+    }
+
+    pub(crate) fn current_mut(&mut self) -> &mut PhotoRecord {
         let last = self.records.len() - 1;
         &mut self.records[last]
     }

@@ -32,6 +32,8 @@ pub(crate) struct TenantModel {
 /// The people of a new tenant.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TenantSize {
+    /// Synchronized people who are not stored.
+    pub(crate) generated: usize,
     pub(crate) synchronized: usize,
     pub(crate) guests: usize,
     pub(crate) cloud_only: usize,
@@ -42,7 +44,7 @@ pub(crate) struct TenantSize {
 impl TenantModel {
     pub(crate) fn new(id: Uuid, seed: u64, size: TenantSize, studio: Studio) -> Self {
         let studio = Arc::new(studio);
-        let mut directory = Directory::new(seed, size.with_photo, studio.clone());
+        let mut directory = Directory::new(seed, size.generated, size.with_photo, studio.clone());
         for _ in 0..size.synchronized {
             directory.add_with(SimUser::synchronized);
         }

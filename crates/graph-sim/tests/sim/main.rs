@@ -6,6 +6,7 @@ mod delta;
 mod discovery;
 mod endpoints;
 mod faults;
+mod generated;
 mod helpers;
 mod lifecycle;
 mod limits;
