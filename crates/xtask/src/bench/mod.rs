@@ -29,6 +29,9 @@ pub(crate) struct BenchArgs {
     /// Only these parts
     #[arg(value_enum)]
     parts: Vec<Part>,
+    /// Also sweep a tenant of 1,000,000 people, which takes minutes
+    #[arg(long)]
+    large: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -62,7 +65,7 @@ pub(crate) fn run(checkout: &Checkout, phases: &mut Phases, options: &BenchArgs)
         phases.run("cost", || cost::measure(checkout, &mut table))?;
     }
     if wanted(Part::Sweep) {
-        phases.run("sweep", || sweep::measure(checkout, &mut table))?;
+        phases.run("sweep", || sweep::measure(checkout, &mut table, options.large))?;
     }
     if wanted(Part::Directory) {
         phases.run("directory", || directory::measure(checkout, &mut table))?;

@@ -1,10 +1,10 @@
 //! A storage account in which every user has a settled head, one entry and one receipt.
 //!
-//! None of them is stored: they are made up as they are listed, in the wire format of Azure. So a hundred thousand users
-//! cost no disk, and the program reads what it would read in production. Everything else that it writes is kept, and
-//! every operation is counted.
+//! None of them is stored: they are made up as they are listed, in the wire format of Azure, from the simulated tenant,
+//! whose people are generated. So a million users cost neither disk nor memory, and the program reads what it would read
+//! in production. Everything else that it writes is kept, and every operation is counted.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,6 +14,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use graph_sim::Tenant;
 use photorelay_core::heads::etag_metadata;
 use photorelay_core::id::UserId;
 use photorelay_core::names;
@@ -29,16 +30,23 @@ const SENT: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?><QueueMessagesList
 
 #[derive(Clone)]
 pub(crate) struct SyntheticAccount {
-    /// Users and the ETags of their photos, in the order of ids.
-    users: Arc<Vec<(UserId, String)>>,
+    /// Whose people come in the order of their ids.
+    tenant: Tenant,
+    people: usize,
     written: Arc<Mutex<BTreeMap<String, Bytes>>>,
+    /// The check messages, in base64, as the host receives them.
+    checks: Arc<Mutex<VecDeque<String>>>,
     counts: Arc<Mutex<BTreeMap<String, u64>>>,
 }
 
 impl SyntheticAccount {
-    pub(crate) fn new(mut users: Vec<(UserId, String)>) -> Self {
-        users.sort_unstable();
-        Self { users: Arc::new(users), written: Arc::default(), counts: Arc::default() }
+    pub(crate) fn new(tenant: Tenant, people: usize) -> Self {
+        Self { tenant, people, written: Arc::default(), checks: Arc::default(), counts: Arc::default() }
+    }
+
+    /// Receives the oldest check message.
+    pub(crate) fn next_check(&self) -> Option<String> {
+        lock(&self.checks).pop_front()
     }
 
     /// Starts the service; its URI, with a SAS that is not checked.
@@ -80,7 +88,7 @@ impl SyntheticAccount {
 
     /// The pages of one listing of all heads, entries and receipts.
     pub(crate) fn pages_of_a_listing(&self) -> usize {
-        3 * self.users.len().div_ceil(PAGE)
+        3 * self.people.div_ceil(PAGE)
     }
 
     fn list(&self, container: &str, query: &HashMap<String, String>) -> String {
@@ -89,11 +97,11 @@ impl SyntheticAccount {
         let start: usize = query.get("marker").and_then(|marker| marker.parse().ok()).unwrap_or_default();
         let (mut blobs, mut next) = (String::new(), String::new());
         if is_of_all_users(container, prefix) {
-            for (user, etag) in self.users.iter().skip(start).take(PAGE) {
-                let (name, metadata) = synthetic(container, *user, etag);
+            for (user, etag) in self.tenant.media_etags(start, PAGE) {
+                let (name, metadata) = synthetic(container, UserId::from_uuid(user), &etag);
                 push(&mut blobs, &name, if with_metadata { &metadata } else { "" });
             }
-            if start + PAGE < self.users.len() {
+            if start + PAGE < self.people {
                 next = (start + PAGE).to_string();
             }
         } else {
@@ -199,6 +207,9 @@ async fn answer(
         }
         (Method::POST, _) => {
             account.count("send");
+            if container == names::CHECKS_QUEUE {
+                lock(&account.checks).extend(message_text(&body));
+            }
             (StatusCode::CREATED, [("content-type", "application/xml")], SENT).into_response()
         }
         (method, _) => {
@@ -206,6 +217,13 @@ async fn answer(
             StatusCode::NOT_IMPLEMENTED.into_response()
         }
     }
+}
+
+/// The body of a message that is sent, in base64.
+fn message_text(sent: &[u8]) -> Option<String> {
+    let sent = std::str::from_utf8(sent).ok()?;
+    let (_, text) = sent.split_once("<MessageText>")?;
+    Some(text.split_once("</MessageText>")?.0.to_owned())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

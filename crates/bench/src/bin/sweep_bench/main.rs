@@ -3,9 +3,11 @@
 //! `unchanged` sweeps users who are all settled and show what they showed before, on the storage of [`account`]: the very
 //! first sweep with the first checkpoint, one as every hour, and one with the checkpoint of the day. All of them include
 //! the watchdog.
+//! `handed-over` sweeps them in runs of limited length, as the Functions host starts them.
 //! `fill` lets `photorelay sweep --first` fill an empty embedded store.
 
 mod account;
+mod handed_over;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -36,6 +38,16 @@ enum Measure {
         #[arg(long)]
         people: usize,
     },
+    HandedOver {
+        #[arg(long)]
+        people: usize,
+        /// `PHOTORELAY_SWEEP_SECONDS`.
+        #[arg(long, default_value_t = 240)]
+        limit_seconds: u64,
+        /// Of every call to Graph.
+        #[arg(long, default_value_t = 0)]
+        latency_ms: u64,
+    },
     Fill {
         #[arg(long)]
         people: usize,
@@ -55,6 +67,9 @@ async fn main() -> Result<()> {
     let cli = Cli::parse();
     let figures = match cli.measure {
         Measure::Unchanged { people } => unchanged(&cli.program, people).await?,
+        Measure::HandedOver { people, limit_seconds, latency_ms } => {
+            handed_over::measure(&cli.program, people, limit_seconds, latency_ms).await?
+        }
         Measure::Fill { people, photos, latency_ms, dir } => {
             fill(&cli.program, people, photos, latency_ms, &dir).await?
         }
@@ -64,15 +79,7 @@ async fn main() -> Result<()> {
 }
 
 async fn unchanged(program: &Path, people: usize) -> Result<Value> {
-    let sim = Sim::start(graph_sim::SimConfig { users: people, ..graph_sim::SimConfig::default() }).await?;
-    sim.set(|settings| (settings.notify, settings.delta_page) = (NotificationMode::Never, 200));
-    let tenant = sim.tenant();
-    let shown = tenant.user_ids().into_iter();
-    let shown = shown.filter_map(|id| Some((UserId::from_uuid(id), tenant.shown(id)?.media_etag)));
-    let account = SyntheticAccount::new(shown.collect());
-    let service = account.serve(&TaskTracker::new()).await?;
-    let settings = [("PhotoStorage__blobServiceUri", service.clone()), ("PhotoStorage__queueServiceUri", service)];
-
+    let (sim, account, settings) = settled_tenant(people).await?;
     let mut sweeps = json!({"people": people, "pages_of_a_listing": account.pages_of_a_listing()});
     // The very first sweep lists the tenant, and takes the first checkpoint.
     for kind in ["first", "steady", "with_checkpoint"] {
@@ -91,6 +98,17 @@ async fn unchanged(program: &Path, people: usize) -> Result<Value> {
     }
     finish(&sim).await?;
     Ok(sweeps)
+}
+
+/// A tenant, and the storage in which all of its people are settled.
+async fn settled_tenant(people: usize) -> Result<(Sim, SyntheticAccount, [(&'static str, String); 2])> {
+    let config = graph_sim::SimConfig { users: 0, generated: people, ..graph_sim::SimConfig::default() };
+    let sim = Sim::start(config).await?;
+    sim.set(|settings| (settings.notify, settings.delta_page) = (NotificationMode::Never, 200));
+    let account = SyntheticAccount::new(sim.tenant(), people);
+    let service = account.serve(&TaskTracker::new()).await?;
+    let settings = [("PhotoStorage__blobServiceUri", service.clone()), ("PhotoStorage__queueServiceUri", service)];
+    Ok((sim, account, settings))
 }
 
 async fn fill(program: &Path, people: usize, photos: usize, latency_ms: u64, dir: &Path) -> Result<Value> {
@@ -149,13 +167,7 @@ struct ProgramRun {
 fn run(program: &Path, arguments: &[&str], sim: &Sim, settings: &[(&str, String)]) -> Result<ProgramRun> {
     let before = children_cpu()?;
     let started = Instant::now();
-    let mut command = Command::new(program);
-    command.args(arguments).env_clear().envs(settings.iter().map(|(name, value)| (name, value)));
-    command.env("PHOTORELAY_TENANT_ID", sim.tenant_id().to_string());
-    command.env("PHOTORELAY_CLIENT_ID", sim.client_id().to_string());
-    command.env("PHOTORELAY_CLIENT_SECRET", sim.client_secret());
-    command.env("PHOTORELAY_CLIENT_STATE", CLIENT_STATE);
-    command.env("PHOTORELAY_GRAPH_URL", sim.graph_url()).env("PHOTORELAY_AUTHORITY_URL", sim.authority_url());
+    let mut command = command(program, arguments, sim, settings);
     let mut child = command.stdout(Stdio::piped()).spawn().context("the program does not start")?;
     let mut peak_mib = 0.0_f64;
     tokio::task::block_in_place(|| {
@@ -170,6 +182,17 @@ fn run(program: &Path, arguments: &[&str], sim: &Sim, settings: &[(&str, String)
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     ensure!(output.status.success(), "the program ended with {}:\n{printed}", output.status);
     Ok(ProgramRun { printed, took, cpu_seconds: children_cpu()? - before, peak_mib })
+}
+
+fn command(program: &Path, arguments: &[&str], sim: &Sim, settings: &[(&str, String)]) -> Command {
+    let mut command = Command::new(program);
+    command.args(arguments).env_clear().envs(settings.iter().map(|(name, value)| (name, value)));
+    command.env("PHOTORELAY_TENANT_ID", sim.tenant_id().to_string());
+    command.env("PHOTORELAY_CLIENT_ID", sim.client_id().to_string());
+    command.env("PHOTORELAY_CLIENT_SECRET", sim.client_secret());
+    command.env("PHOTORELAY_CLIENT_STATE", CLIENT_STATE);
+    command.env("PHOTORELAY_GRAPH_URL", sim.graph_url()).env("PHOTORELAY_AUTHORITY_URL", sim.authority_url());
+    command
 }
 
 /// Peak resident memory of a process, from proc_pid_status(5).
