@@ -4,6 +4,8 @@
 //! interleaving here is the one that is named, and none is left to chance.
 
 use axum::http::Method;
+use futures::FutureExt;
+use futures::future::LocalBoxFuture;
 use graph_sim::{HoldPoint, PatternScope, RequestHold, RequestPattern};
 use photorelay::app::App;
 use photorelay::config::AppConfig;
@@ -92,19 +94,23 @@ impl Race {
     }
 
     /// Looks once more, as the sweep does, and asserts that the trail then is just this and everything agrees with it.
-    async fn ends_with<const N: usize>(self, photos: [&str; N]) {
-        self.look(&self.other).await;
-        let Self { world, user, .. } = &self;
-        world.settle().await;
-        assert_eq!(self.seen().await, photos.map(|photo| Digest::of(&fixture(photo))));
-        let shown = world.sim.tenant().shown(guid(*user)).unwrap();
-        let head = world.head(*user).await.unwrap();
-        assert_eq!((head.seq as usize, head.media_etag.as_deref()), (N, Some(shown.media_etag.as_str())));
-        assert!(world.shows_newest(*user).await);
-        for seq in 1..=N as u32 {
-            assert!(world.receipt(*user, seq).await.is_some(), "entry {seq} has no receipt");
-        }
-        self.world.end().await;
+    /// Boxed, because it holds a whole system.
+    fn ends_with<const N: usize>(self, photos: [&'static str; N]) -> LocalBoxFuture<'static, ()> {
+        let ending = async move {
+            self.look(&self.other).await;
+            let Self { world, user, .. } = &self;
+            world.settle().await;
+            assert_eq!(self.seen().await, photos.map(|photo| Digest::of(&fixture(photo))));
+            let shown = world.sim.tenant().shown(guid(*user)).unwrap();
+            let head = world.head(*user).await.unwrap();
+            assert_eq!((head.seq as usize, head.media_etag.as_deref()), (N, Some(shown.media_etag.as_str())));
+            assert!(world.shows_newest(*user).await);
+            for seq in 1..=N as u32 {
+                assert!(world.receipt(*user, seq).await.is_some(), "entry {seq} has no receipt");
+            }
+            self.world.end().await;
+        };
+        ending.boxed_local()
     }
 }
 
@@ -211,7 +217,7 @@ async fn a_slow_worker_that_overwrites_the_head_last_costs_a_look_and_nothing_el
         assert_eq!(race.world.head(race.user).await.unwrap().seq, 2, "the head is the slow worker's by now");
         // An ETag that comes back is now just what that head says.
         race.show(B);
-        Box::pin(race.ends_with([A, B, C, B])).await;
+        race.ends_with([A, B, C, B]).await;
     }
 }
 

@@ -52,6 +52,7 @@ pub struct SweepReport {
     #[serde(rename = "tookMs", serialize_with = "milliseconds")]
     pub took: Duration,
     /// All users as the run's listing showed them, for the watchdog; none if it was not listed to the end.
+    #[serde(skip)]
     pub(in crate::jobs) listed: Option<Box<ListedUsers>>,
 }
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, split};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
@@ -35,112 +35,130 @@ pub(crate) enum Mixed {
     Stray,
 }
 
+/// What the proxy does to what it passes on.
+#[derive(Debug, Default)]
+struct Meddling {
+    /// How often each entry is sent.
+    times: AtomicUsize,
+    /// What changes are answered with; 0 if they reach the domain controller.
+    code: AtomicU8,
+    hidden: Mutex<Option<&'static str>>,
+    mixed: AtomicU8,
+    /// Searches so far.
+    searches: AtomicUsize,
+}
+
 /// Dropping it ends every connection.
 #[derive(Debug)]
 pub(crate) struct Repeating {
     url: String,
-    times: Arc<AtomicUsize>,
-    code: Arc<AtomicU8>,
-    hidden: Arc<Mutex<Option<&'static str>>>,
-    mixed: Arc<AtomicU8>,
-    searches: Arc<AtomicUsize>,
+    meddling: Arc<Meddling>,
     _server: JoinSet<()>,
+}
+
+impl Meddling {
+    async fn pass_requests(
+        &self,
+        mut requests: impl AsyncRead + Unpin,
+        mut server: impl AsyncWrite + Unpin,
+        client: &Mutex<impl AsyncWrite + Unpin>,
+    ) -> std::io::Result<()> {
+        while let Some(message) = message(&mut requests).await {
+            self.searches.fetch_add(usize::from(is(SEARCH, &message)), Ordering::SeqCst);
+            match self.code.load(Ordering::SeqCst) {
+                code if code > 0 && is(CHANGE, &message) => {
+                    client.lock().await.write_all(&changed(&message, code)).await?;
+                }
+                _ => server.write_all(&message).await?,
+            }
+            server.flush().await?;
+        }
+        Ok(())
+    }
+
+    async fn pass_answers(
+        &self,
+        mut answers: impl AsyncRead + Unpin,
+        client: &Mutex<impl AsyncWrite + Unpin>,
+    ) -> std::io::Result<()> {
+        let (mut sent, mut follows) = (None, false);
+        while let Some(mut message) = message(&mut answers).await {
+            let mixed = self.mixed.load(Ordering::SeqCst);
+            let is_entry = is(ENTRY, &message);
+            if std::mem::replace(&mut follows, is_entry) && is_entry && mixed == Mixed::Lost as u8 {
+                continue;
+            }
+            if is_entry
+                && let Some(stray) = sent.replace(message.clone())
+                && mixed == Mixed::Stray as u8
+                && operation(&stray) != operation(&message)
+            {
+                client.lock().await.write_all(&under(&message, &stray)).await?;
+            }
+            if let Some(attribute) = self.hidden.lock().await.filter(|_| is_entry) {
+                hide(attribute, &mut message);
+            }
+            let times = if is_entry { self.times.load(Ordering::SeqCst) } else { 1 };
+            for _ in 0..times {
+                client.lock().await.write_all(&message).await?;
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Repeating {
     pub(crate) async fn before(samba: &Samba) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("ldap+plain://{}", listener.local_addr().unwrap());
-        let times = Arc::new(AtomicUsize::new(1));
         let mut authorities = RootCertStore::empty();
         for certificate in CertificateDer::pem_file_iter(&samba.ca_file).unwrap() {
             authorities.add(certificate.unwrap()).unwrap();
         }
         let config = ClientConfig::builder().with_root_certificates(authorities).with_no_client_auth();
         let (tls, to) = (TlsConnector::from(Arc::new(config)), samba.address.clone());
+        let meddling = Arc::new(Meddling { times: AtomicUsize::new(1), ..Meddling::default() });
         let mut server = JoinSet::new();
-        let (repeat, code) = (Arc::clone(&times), Arc::new(AtomicU8::new(0)));
-        let answer = Arc::clone(&code);
-        let hidden: Arc<Mutex<Option<&'static str>>> = Arc::default();
-        let hides = Arc::clone(&hidden);
-        let (mixed, searches): (Arc<AtomicU8>, Arc<AtomicUsize>) = Default::default();
-        let (mixes, counts) = (Arc::clone(&mixed), Arc::clone(&searches));
+        let meddles = Arc::clone(&meddling);
         server.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((from, _)) = listener.accept().await {
-                let (tls, to, repeat, answer) = (tls.clone(), to.clone(), Arc::clone(&repeat), Arc::clone(&answer));
-                let (hides, mixes, counts) = (Arc::clone(&hides), Arc::clone(&mixes), Arc::clone(&counts));
+                let (tls, to, meddles) = (tls.clone(), to.clone(), Arc::clone(&meddles));
                 connections.spawn(async move {
                     let name = ServerName::try_from(to.clone()).unwrap();
                     let to = TcpStream::connect((to.as_str(), 636)).await.unwrap();
-                    let (mut answers, mut server) = split(tls.connect(name, to).await.unwrap());
-                    let (mut requests, client) = split(from);
+                    let (answers, server) = split(tls.connect(name, to).await.unwrap());
+                    let (requests, client) = split(from);
                     let client = Mutex::new(client);
                     tokio::select! {
                         // Either side may end it in any way.
-                        _ = async {
-                            while let Some(message) = message(&mut requests).await {
-                                counts.fetch_add(usize::from(is(SEARCH, &message)), Ordering::SeqCst);
-                                match answer.load(Ordering::SeqCst) {
-                                    code if code > 0 && is(CHANGE, &message) => {
-                                        client.lock().await.write_all(&changed(&message, code)).await?;
-                                    }
-                                    _ => server.write_all(&message).await?,
-                                }
-                                server.flush().await?;
-                            }
-                            std::io::Result::Ok(())
-                        } => {}
-                        _ = async {
-                            let (mut sent, mut follows) = (None, false);
-                            while let Some(mut message) = message(&mut answers).await {
-                                let mixed = mixes.load(Ordering::SeqCst);
-                                let is_entry = is(ENTRY, &message);
-                                if std::mem::replace(&mut follows, is_entry) && is_entry && mixed == Mixed::Lost as u8 {
-                                    continue;
-                                }
-                                if is_entry
-                                    && let Some(stray) = sent.replace(message.clone())
-                                    && mixed == Mixed::Stray as u8
-                                    && operation(&stray) != operation(&message)
-                                {
-                                    client.lock().await.write_all(&under(&message, &stray)).await?;
-                                }
-                                if let Some(attribute) = hides.lock().await.filter(|_| is(ENTRY, &message)) {
-                                    hide(attribute, &mut message);
-                                }
-                                let times = if is(ENTRY, &message) { repeat.load(Ordering::SeqCst) } else { 1 };
-                                for _ in 0..times {
-                                    client.lock().await.write_all(&message).await?;
-                                }
-                            }
-                            std::io::Result::Ok(())
-                        } => {}
+                        _ = meddles.pass_requests(requests, server, &client) => {}
+                        _ = meddles.pass_answers(answers, &client) => {}
                     }
                 });
             }
         });
-        Self { url, times, code, hidden, mixed, searches, _server: server }
+        Self { url, meddling, _server: server }
     }
 
     /// From now on entries do not show this attribute, as to an account that may not read it; or they do again.
     pub(crate) async fn hide(&self, attribute: &'static str, hidden: bool) {
-        *self.hidden.lock().await = hidden.then_some(attribute);
+        *self.meddling.hidden.lock().await = hidden.then_some(attribute);
     }
 
     /// From now on changes are answered with this result code and do not reach the domain controller; 0 ends that.
     pub(crate) fn answer_changes(&self, code: u8) {
-        self.code.store(code, Ordering::SeqCst);
+        self.meddling.code.store(code, Ordering::SeqCst);
     }
 
     /// From now on.
     pub(crate) fn mix_entries(&self, mixed: Mixed) {
-        self.mixed.store(mixed as u8, Ordering::SeqCst);
+        self.meddling.mixed.store(mixed as u8, Ordering::SeqCst);
     }
 
     /// How many there were.
     pub(crate) fn searches(&self) -> usize {
-        self.searches.load(Ordering::SeqCst)
+        self.meddling.searches.load(Ordering::SeqCst)
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -149,7 +167,7 @@ impl Repeating {
 
     /// From now on.
     pub(crate) fn repeat_entries(&self, times: usize) {
-        self.times.store(times, Ordering::SeqCst);
+        self.meddling.times.store(times, Ordering::SeqCst);
     }
 }
 

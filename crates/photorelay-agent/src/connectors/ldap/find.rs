@@ -299,7 +299,7 @@ mod tests {
     fn a_text_anchor_is_compared_in_its_attribute_and_escaped() {
         let given = identity(Some("E*7"), Some(SID_A), None);
         let wanted = DirectoryIdentity::of(&given, &settings(Some("employeeID"))).ok().unwrap();
-        assert!(wanted.filter().contains("(employeeID=\\45\\2a\\37)"));
+        assert!(wanted.by_all().contains("(employeeID=\\45\\2a\\37)"));
         let sid = sid_bytes(SID_A).unwrap();
         assert!(wanted.choose(&[DirectoryEntry::new([(GUID, &A), (SID, &sid), ("employeeId", b"e*7")])]).is_ok());
         assert!(wanted.choose(&[DirectoryEntry::new([(GUID, &A), (SID, &sid), ("employeeID", b"E77")])]).is_err());
