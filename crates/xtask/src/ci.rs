@@ -41,8 +41,8 @@ pub(crate) fn run(checkout: &Checkout, phases: &mut Phases) -> Result<()> {
     phases.run("demo", || {
         // With the whole workspace, as the tests were built: on its own it would need other features of the
         // dependencies, and all of them would be compiled a second time.
-        process::run(&mut cargo("build --release --workspace --locked --example demo"))?;
-        let mut demo = Command::new(checkout.target.join("release").join("examples").join("demo"));
+        process::run(&mut cargo("build --release --workspace --locked --bin demo"))?;
+        let mut demo = Command::new(checkout.target.join("release").join("demo"));
         process::run(demo.args(["--once", "--users", "20", "--changes", "60"]).current_dir(&checkout.root))
     })
 }

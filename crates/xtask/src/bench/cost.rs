@@ -49,7 +49,7 @@ pub(super) fn measure(checkout: &Checkout, table: &mut FigureTable) -> Result<()
         });
     }
 
-    let mut demo = program(checkout, "examples/demo");
+    let mut demo = program(checkout, "demo");
     demo.args(["--once", "--users", "20", "--changes", "200"]).arg("--dir").arg(folder.join("demo"));
     table.add(end_to_end("changed in Graph to written, embedded store, folder", &json(&mut demo)?)?);
     checkout::remove(&folder)

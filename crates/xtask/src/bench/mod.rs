@@ -91,5 +91,5 @@ fn warn_if_busy() {
 
 /// The whole workspace as the tests build it, so that nothing is compiled twice with other features.
 fn build(checkout: &Checkout) -> Result<()> {
-    process::run(checkout.cargo("build").args(["--release", "--locked", "--workspace", "--bins", "--examples"]))
+    process::run(checkout.cargo("build").args(["--release", "--locked", "--workspace", "--bins"]))
 }
