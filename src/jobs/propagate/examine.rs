@@ -160,10 +160,15 @@ async fn decode(
     Ok(photo)
 }
 
+/// Each rendition is made of what is decoded for its own size, so that its bytes do not depend on what else is configured.
 fn decode_and_render(bytes: &Bytes, sha256: Digest, settings: &PropagateSettings) -> Result<DecodedPhoto, Refusal> {
     // No echo of a rendition has more pixels than it, so the fingerprint needs no more than the largest does.
     let side = settings.renditions.iter().map(|spec| spec.side).max().unwrap_or(u32::MAX);
     let upright = decode_for(bytes, &settings.limits, side)?;
+    let render = |spec: &RenditionSpec| match spec.side == side {
+        true => upright.render(spec),
+        false => decode_for(bytes, &settings.limits, spec.side)?.render(spec),
+    };
     Ok(DecodedPhoto {
         bytes: bytes.clone(),
         sha256,
@@ -171,6 +176,6 @@ fn decode_and_render(bytes: &Bytes, sha256: Digest, settings: &PropagateSettings
         width: upright.width(),
         height: upright.height(),
         fingerprint: upright.fingerprint(),
-        renditions: settings.renditions.iter().map(|spec| upright.render(spec)).collect::<Result<_, _>>()?,
+        renditions: settings.renditions.iter().map(render).collect::<Result<_, _>>()?,
     })
 }

@@ -22,7 +22,7 @@ pub(super) enum Pixels {
     Planes(Vec<SamplePlane>),
 }
 
-/// One byte a sample. It may be larger than the photo, to the right and below.
+/// One byte a sample. The last sample of a row or column may stand for less than the others.
 pub(super) struct SamplePlane {
     pub(super) width: u32,
     pub(super) height: u32,
@@ -30,6 +30,20 @@ pub(super) struct SamplePlane {
     pub(super) across: u32,
     pub(super) down: u32,
     pub(super) samples: Vec<u8>,
+}
+
+impl SamplePlane {
+    /// Without the samples that stand for nothing of a photo of this size.
+    pub(super) fn cut_to(mut self, stored: (u32, u32)) -> Self {
+        let (width, height) =
+            (stored.0.div_ceil(self.across).min(self.width), stored.1.div_ceil(self.down).min(self.height));
+        let (stride, kept) = (self.width as usize, width as usize);
+        for row in 0..height as usize {
+            self.samples.copy_within(row * stride..row * stride + kept, row * kept);
+        }
+        self.samples.truncate(kept * height as usize);
+        Self { width, height, ..self }
+    }
 }
 
 /// A decoded photo. See [`super::decode()`] and [`super::decode_for()`]; what the latter returns shows no larger squares

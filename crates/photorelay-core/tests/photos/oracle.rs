@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use moxcms::ColorProfile;
-use photorelay_core::photo::{PhotoLimits, RenditionSpec, decode, decode_for};
+use photorelay_core::photo::{PhotoLimits, RenditionSpec, decode};
 
 use crate::sources::Picture;
 
@@ -36,41 +36,6 @@ fn make(folder: &Path) -> Vec<(String, String)> {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let index = String::from_utf8(output.stdout).unwrap();
     index.lines().map(|line| line.split_once(' ').unwrap()).map(|(name, kind)| (name.into(), kind.into())).collect()
-}
-
-/// A thumbnail is made of what was decoded in a reduced size, and differs no more from one of the whole picture.
-#[test]
-fn a_thumbnail_shows_what_one_of_all_pixels_shows() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("wide.icc"), ColorProfile::new_display_p3().encode().unwrap()).unwrap();
-    let kinds = make(folder.path());
-    let wrong: Vec<String> = kinds
-        .iter()
-        .flat_map(|(name, kind)| [4, 8, 16].map(|divisor| thumbnail_difference(folder.path(), name, kind, divisor)))
-        .flatten()
-        .collect();
-    assert!(wrong.is_empty(), "{} of {} files: {wrong:#?}", wrong.len(), kinds.len());
-}
-
-/// How the thumbnail differs from one that was made of all pixels of the reader, in words.
-fn thumbnail_difference(folder: &Path, name: &str, kind: &str, divisor: u32) -> Option<String> {
-    let expected = read_ppm(&std::fs::read(folder.join(name).with_extension("ppm")).unwrap());
-    let jpeg = std::fs::read(folder.join(name).with_extension("jpg")).unwrap();
-    let side = expected.width.min(expected.height) / divisor;
-    if side < CELL {
-        return None;
-    }
-    let spec = RenditionSpec { name: "small".to_owned(), side, max_bytes: 1 << 20 };
-    let limits = PhotoLimits::default();
-    let shown = match decode_for(&jpeg, &limits, side) {
-        Ok(photo) => Picture::of_jpeg(&photo.render(&spec).unwrap().bytes),
-        Err(refusal) => return Some(format!("{name} ({kind}): {refusal}")),
-    };
-    let cut = expected.width.min(expected.height);
-    let whole = expected.crop((expected.width - cut) / 2, (expected.height - cut) / 2, cut);
-    let expected = decode(&whole.jpeg(100), &limits).unwrap().render(&spec).unwrap();
-    let apart = shown.apart(&Picture::of_jpeg(&expected.bytes));
-    (apart > MEAN).then(|| format!("{name} ({kind}), 1/{divisor}: {apart:.1}"))
 }
 
 /// How the photo that we show differs from the reader's, in words.

@@ -1,7 +1,8 @@
 //! Renditions are square, small enough, as good as fits, and always the same.
 
+use jpeg_encoder::SamplingFactor;
 use photorelay_core::id::Digest;
-use photorelay_core::photo::{Format, Refusal, RenditionSpec, sniff};
+use photorelay_core::photo::{Format, PhotoLimits, Refusal, RenditionSpec, decode, decode_for, sniff};
 
 use crate::sources::{GOOD, Picture, fixture, upright};
 
@@ -27,6 +28,44 @@ fn the_same_photo_gives_the_same_bytes() {
     let bytes = fixture("cat-648.jpg");
     for spec in [RenditionSpec::thumbnail_photo(), RenditionSpec::jpeg_photo()] {
         assert_eq!(upright(&bytes).render(&spec).unwrap(), upright(&bytes).render(&spec).unwrap());
+    }
+}
+
+#[test]
+fn a_thumbnail_shows_what_one_of_all_pixels_shows() {
+    let odd = Picture::of_jpeg(&fixture("cat-648.jpg")).crop(3, 5, 501);
+    let half = odd.jpeg_with(90, |encoder| encoder.set_sampling_factor(SamplingFactor::F_2_1));
+    let mut photos: Vec<(&str, Vec<u8>)> = GOOD.iter().map(|name| (*name, fixture(name))).collect();
+    photos.extend([
+        ("odd, all colours", odd.jpeg(90)),
+        ("odd, a quarter of the colours", odd.jpeg_420(90)),
+        ("odd, half of the colours", half),
+    ]);
+    for (name, bytes) in photos {
+        let whole = upright(&bytes);
+        for side in [150, 96, 48, 24] {
+            let spec = RenditionSpec { name: "small".to_owned(), side, max_bytes: 1 << 20 };
+            let small = decode_for(&bytes, &PhotoLimits::default(), side).unwrap();
+            assert_eq!((small.width(), small.height()), (whole.width(), whole.height()), "{name}");
+            let [expected, shown] = [&whole, &small].map(|photo| Picture::of_jpeg(&photo.render(&spec).unwrap().bytes));
+            let apart = shown.apart(&expected);
+            // In so few pixels, what compression alone changes is more.
+            let most = if side < 48 { 5.0 } else { 3.0 };
+            assert!(apart <= most, "{name}, {side} pixels: {apart:.2}");
+        }
+    }
+}
+
+#[test]
+fn a_photo_is_refused_for_the_same_reason_however_small_it_is_wanted() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folders = [folder.join("tests/photos/files"), folder.join("../../tests/fixtures/photos")];
+    let files = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap()).map(|file| file.unwrap().path());
+    for file in files.filter(|file| file.is_file()) {
+        let (bytes, limits) = (std::fs::read(&file).unwrap(), PhotoLimits::default());
+        let whole = decode(&bytes, &limits).map(|photo| (photo.width(), photo.height()));
+        let small = decode_for(&bytes, &limits, 16).map(|photo| (photo.width(), photo.height()));
+        assert_eq!(whole, small, "{}", file.display());
     }
 }
 

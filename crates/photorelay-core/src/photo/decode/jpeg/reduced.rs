@@ -1,7 +1,8 @@
 //! A plain colour JPEG at a half, a quarter or an eighth of its size: each block of 8x8 samples is transformed to 4x4, 2x2
 //! or one, from the coefficients of the lowest frequencies. What it shows is what the whole picture shows, made smaller.
 //!
-//! Every block must be there, as for a whole picture, and nothing of a block is kept but its samples.
+//! Every block must be there, as for a whole picture, and nothing of a block is kept but its samples. What fills up the
+//! last blocks may show anything, so it is cut off before a filter looks at its neighbours.
 
 use super::bits::BitReader;
 use super::block::{BlockDecoder, ZIGZAG};
@@ -50,7 +51,8 @@ pub(super) fn planes(
             }
         }
     }
-    Ok(all.into_iter().map(|component| component.plane).collect())
+    let cut = |component: ReducedComponent| component.plane.cut_to((frame.width as u32, frame.height as u32));
+    Ok(all.into_iter().map(cut).collect())
 }
 
 impl ReducedComponent {
