@@ -207,7 +207,7 @@ fn propagate(config: &AppConfig, graph: &Arc<Graph>, storage: &Storage) -> Propa
         limits: PhotoLimits::default(),
         hold: config.capture.hold,
         captures_per_day: config.capture.captures_per_day,
-        photos_at_once: 96,
+        photos_at_once: 32,
         max_attempts: 20,
     };
     Propagate::new(Arc::clone(graph), storage.clone(), settings)

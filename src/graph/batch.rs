@@ -19,6 +19,7 @@ use super::log_text::token_like;
 use super::request::{PRIORITY_HEADER, PRIORITY_LOW, Priority, Request};
 use super::response::{ItemBody, ItemResponse, is_granted};
 use super::retry_after;
+use super::throttle_gauge::LIMIT_HEADER;
 
 /// The most requests that Graph takes in one batch.
 pub const MAX_BATCH: usize = 20;
@@ -93,6 +94,11 @@ impl<'a> WireBatch<'a> {
 }
 
 impl WireItem<'_> {
+    /// Its status, and how much of its limit the tenant has used.
+    pub(super) fn throttling(&self) -> (u16, Option<String>) {
+        (self.status, self.header(LIMIT_HEADER))
+    }
+
     /// The case of header names varies, and numbers come as text or as numbers. Parsed on demand and only if the name
     /// occurs at all: most items' headers are never read.
     pub(super) fn header(&self, name: &str) -> Option<String> {
@@ -209,7 +215,7 @@ impl<F: Fn(UserId) -> BatchEntry> BatchRequest<'_, F> {
                 *slot = Some(item);
             }
         }
-        transport.note_throttling(items.iter().flatten());
+        transport.note_throttling(items.iter().flatten().map(WireItem::throttling));
         let now = Timestamp::now();
         Ok(users
             .iter()

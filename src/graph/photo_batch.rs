@@ -52,7 +52,7 @@ impl Graph {
         };
         let believed = |state| match state {
             Ok(state @ PhotoState::Present { .. }) => BatchedAnswer::Known(state),
-            Err(error @ GraphError::Throttled { .. }) => BatchedAnswer::Failed(error),
+            Err(error) if asks_to_wait(&error) => BatchedAnswer::Failed(error),
             Ok(_) | Err(_) => BatchedAnswer::Unclear,
         };
         states.into_iter().map(|(user, state)| (user, believed(state))).collect()
@@ -89,7 +89,7 @@ impl Graph {
             tracing::warn!("a batch of photos was answered with items that were not asked for; none is believed");
             return Ok(all(users, || BatchedAnswer::Unclear));
         };
-        self.transport.note_throttling(items.iter().flatten());
+        self.transport.note_throttling(items.iter().flatten().map(WireItem::throttling));
         let now = Timestamp::now();
         Ok(users.iter().zip(items).map(|(user, item)| (*user, believed(item, *user, &answer.trace, now))).collect())
     }
@@ -113,9 +113,14 @@ fn believed(item: Option<WireItem<'_>>, user: UserId, outer: &RequestContext, no
         return photo(&item).map_or(BatchedAnswer::Unclear, BatchedAnswer::Known);
     }
     match item_response(Some(item), user, NEEDS, outer, now).map(|item| item.into_error()) {
-        Ok(error @ GraphError::Throttled { .. }) => BatchedAnswer::Failed(error),
+        Ok(error) if asks_to_wait(&error) => BatchedAnswer::Failed(error),
         _ => BatchedAnswer::Unclear,
     }
+}
+
+/// A request of the user's own would be refused as well, or must not be sent yet.
+fn asks_to_wait(error: &GraphError) -> bool {
+    matches!(error, GraphError::Throttled { .. }) || error.retry_after().is_some()
 }
 
 /// The bytes, if the item is of a photo's type and its body is base64, in either alphabet and padded or not.

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-const FIRST: usize = 24;
+const FIRST: usize = 16;
 const LEAST: usize = 4;
-const MOST: usize = 64;
+const MOST: usize = 32;
 /// The refusals of requests that were under way together count once.
 const ONE_REFUSAL: Duration = Duration::from_secs(1);
 

@@ -10,7 +10,6 @@ use photorelay_core::retry::RetrySchedule;
 use reqwest::{Client, StatusCode};
 use url::Url;
 
-use super::batch::WireItem;
 use super::config::{GraphConfig, SetupError};
 use super::error::{GraphError, RequestContext};
 use super::exchange;
@@ -18,7 +17,7 @@ use super::identity_extra::IdentityExtra;
 use super::request::Request;
 use super::request_limit::ConcurrencyLimit;
 use super::response::{Response, retry_after_of};
-use super::throttle_gauge::{LIMIT_HEADER, ThrottleGauge};
+use super::throttle_gauge::ThrottleGauge;
 use super::token::{Token, TokenSource};
 
 pub(super) struct Transport {
@@ -149,7 +148,8 @@ impl Transport {
             self.throttle.record(used);
         }
         match response.status {
-            StatusCode::TOO_MANY_REQUESTS => self.limit.throttled(),
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => self.limit.throttled(),
+            status if status.is_server_error() => {}
             _ if self.throttle.current().is_none() => self.limit.answered(),
             // Near a limit already.
             _ => {}
@@ -157,12 +157,13 @@ impl Transport {
         Ok(response)
     }
 
-    /// What the items of a batch say about limits. One user alone is throttled by their own mailbox.
-    pub(super) fn note_throttling<'a>(&self, items: impl Iterator<Item = &'a WireItem<'a>>) {
+    /// What the items of a batch say about limits: the status of each, and how much of the limit is used. One user alone is
+    /// throttled by their own mailbox.
+    pub(super) fn note_throttling(&self, items: impl Iterator<Item = (u16, Option<String>)>) {
         let mut throttled = 0;
-        for item in items {
-            throttled += usize::from(item.status == 429);
-            if let Some(used) = item.header(LIMIT_HEADER) {
+        for (status, used) in items {
+            throttled += usize::from(status == 429 || status == 503);
+            if let Some(used) = used {
                 self.throttle.record(&used);
             }
         }

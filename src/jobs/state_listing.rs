@@ -73,8 +73,9 @@ impl<'a> StateListing<'a> {
 
     /// The user that comes next.
     pub(super) async fn peek(&mut self) -> Result<Option<UserId>, StoreError> {
-        let all = [peek(&mut self.heads).await?, peek(&mut self.trail).await?, peek(&mut self.receipts).await?];
-        Ok(all.into_iter().flatten().min())
+        let (head, entry, receipt) =
+            futures::try_join!(peek(&mut self.heads), peek(&mut self.trail), peek(&mut self.receipts))?;
+        Ok([head, entry, receipt].into_iter().flatten().min())
     }
 
     /// Everything about the user that comes next.

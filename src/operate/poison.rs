@@ -1,6 +1,7 @@
 //! `photorelay poison`: how many messages could not be handled, by queue and with the reasons, and deletes them.
 //!
-//! It deletes nothing but messages of the poison queues. The blobs that keep each message with its reason stay.
+//! It deletes nothing but messages of the poison queues that were there when it looked. The blobs that keep a message with
+//! its reason stay; a message that the Functions host moved there by itself has none.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,7 +12,7 @@ use jiff::Timestamp;
 use photorelay_core::contract::DeadLetter;
 use photorelay_core::documents;
 use photorelay_core::names::{self, CHECKS_QUEUE, Container, SUBSCRIPTIONS_QUEUE};
-use photorelay_core::queue::QueueStore;
+use photorelay_core::queue::{Leased, QueueStore};
 use photorelay_core::storage::Storage;
 use photorelay_core::store::{StoreError, list_all};
 use photorelay_core::target::Targets;
@@ -31,6 +32,9 @@ pub struct PoisonedQueue {
     /// In the poison queue, before any was deleted.
     pub messages: u64,
     pub deleted: u64,
+    /// Later ones are not deleted.
+    #[serde(skip)]
+    pub listed_at: Timestamp,
     /// Of every dead letter that is kept as a blob, also of those whose message was deleted.
     pub reasons: Vec<KeptReason>,
 }
@@ -66,6 +70,7 @@ pub async fn inspect(storage: &Storage, targets: &Targets) -> Result<Vec<Poisone
     let own = [CHECKS_QUEUE, SUBSCRIPTIONS_QUEUE].map(str::to_owned);
     let mut found = Vec::new();
     for queue in own.into_iter().chain(targets.all().iter().map(|target| target.queue.clone())) {
+        let listed_at = Timestamp::now();
         let messages = match storage.queues.count(&names::poison_queue(&queue)).await {
             Ok(messages) => messages,
             // Made when the first message is dead-lettered.
@@ -73,22 +78,24 @@ pub async fn inspect(storage: &Storage, targets: &Targets) -> Result<Vec<Poisone
             Err(error) => return Err(error.into()),
         };
         let reasons = reasons(storage, &queue).await?;
-        found.push(PoisonedQueue { queue, messages, deleted: 0, reasons });
+        found.push(PoisonedQueue { queue, messages, deleted: 0, listed_at, reasons });
     }
     Ok(found)
 }
 
-/// Deletes the messages of these poison queues, and counts them.
+/// Deletes the messages of these poison queues that were there when they were inspected, and counts them.
 pub async fn clear(queues: &dyn QueueStore, poisoned: &mut [PoisonedQueue]) -> Result<(), StoreError> {
     for found in poisoned.iter_mut().filter(|found| found.messages > 0) {
         let queue = names::poison_queue(&found.queue);
         loop {
-            let messages = queues.receive(&queue, AT_ONCE, LEASE).await?;
-            for message in &messages {
-                queues.delete(&queue, message).await?;
-                found.deleted += 1;
+            let mut listed = queues.receive(&queue, AT_ONCE, LEASE).await?;
+            // Later ones are visible again after the lease.
+            listed.retain(|message| message.inserted_at <= found.listed_at);
+            for message in &listed {
+                let deleted = queues.delete(&queue, message).await?;
+                found.deleted += u64::from(matches!(deleted, Leased::Yes(())));
             }
-            if messages.is_empty() {
+            if listed.is_empty() {
                 break;
             }
         }

@@ -67,7 +67,9 @@ async fn an_empty_answer_and_a_placeholder_are_no_photo_and_remove_nothing() {
 #[tokio::test]
 async fn a_photo_that_came_in_half_is_asked_for_again_at_every_sweep_of_a_day() {
     let edit = |config: &mut AppConfig| config.capture.hold = Duration::ZERO;
-    let world = World::with(Setup { edit, subscribe: false, ..Setup::default() }).await;
+    // Alone in the message, so that the photo comes in an answer of its own.
+    let sim = graph_sim::SimConfig { users: 1, ..graph_sim::SimConfig::default() };
+    let world = World::with(Setup { edit, sim, subscribe: false, ..Setup::default() }).await;
     let user = world.user(0);
     let half = RequestPattern::new("GET", &format!("/v1.0/users/{user}/photo/$value"));
     let half = world.sim.add_fault(FaultRule::new(half, Fault::Truncated));

@@ -88,10 +88,12 @@ async fn segments_that_no_list_names_are_deleted_in_the_days_after() {
     for _ in 0..3 {
         world.sim.tenant().add_user();
         sweep(&world).await;
+        world.settle().await;
     }
     assert_eq!(count().await, 4, "those who read a list that was just replaced can go on");
     for day in 1..=3 {
         sweep_in_hours(&world, 25 * day).await;
+        world.settle().await;
     }
     assert_eq!(count().await, 1);
     assert_eq!(listed(&world).await, in_graph(&world));

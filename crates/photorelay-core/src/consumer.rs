@@ -214,8 +214,16 @@ impl<H: MessageHandler> Consumer<H> {
         let mut in_flight = JoinSet::new();
         while !stop.is_cancelled() {
             let is_last_poll = no_more.is_cancelled() && in_flight.is_empty();
-            let room = at_once.max(1) - in_flight.len();
-            let batch = self.receive(room).await?;
+            let room = at_once.max(1).saturating_sub(in_flight.len());
+            let received = if room == 0 { Ok(Vec::new()) } else { self.receive(room).await };
+            let batch = match received {
+                Ok(batch) => batch,
+                Err(error) => {
+                    // What is half done would be redelivered.
+                    while in_flight.join_next().await.is_some() {}
+                    return Err(error);
+                }
+            };
             if batch.is_empty() && is_last_poll {
                 break;
             }

@@ -27,7 +27,7 @@ mod steps;
 mod store;
 mod user_batch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -51,7 +51,7 @@ pub use settings::PropagateSettings;
 
 use context::{Reconciliation, Seats};
 use failure::{NextCheck, common_delay, next_check};
-use shared_reads::{Gathering, Meeting};
+use shared_reads::{Meeting, SharedReadTerms};
 use user_batch::UserBatch;
 
 use crate::graph::{Graph, GraphError, MAX_BATCH, MAX_PHOTOS_IN_BATCH, PhotoState, Priority};
@@ -59,9 +59,9 @@ use crate::jobs::notification_activity::ActivityRecorder;
 use crate::jobs::unreadable;
 
 /// Photos of users who come to the fetch at about the same time share a request.
-const FETCHING: Gathering = Gathering { most: MAX_PHOTOS_IN_BATCH, patience: Duration::from_millis(50) };
+const FETCHING: SharedReadTerms = SharedReadTerms { most: MAX_PHOTOS_IN_BATCH, patience: Duration::from_millis(50) };
 /// By then everything is announced, and only the head waits.
-const CONFIRMING: Gathering = Gathering { most: MAX_BATCH, patience: Duration::from_secs(1) };
+const CONFIRMING: SharedReadTerms = SharedReadTerms { most: MAX_BATCH, patience: Duration::from_secs(1) };
 /// Users who failed together this often are checked in ever smaller messages, because one of them may be the reason.
 const TOGETHER_UNTIL: u32 = 4;
 
@@ -115,6 +115,9 @@ impl Propagate {
                 return Ok(Handled::default());
             }
         };
+        // Graph refuses a batch that names a user twice.
+        let mut named = BTreeSet::new();
+        message.users.retain(|user| named.insert(*user));
         if dequeue_count > 1 {
             // Its worker failed or died, perhaps after it had recorded that another check waits: this one.
             message.attempt = message.attempt.max(1);

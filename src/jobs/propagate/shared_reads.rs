@@ -16,7 +16,7 @@ use crate::graph::BatchedAnswer;
 
 /// When the users who have come are read.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Gathering {
+pub(super) struct SharedReadTerms {
     /// As many at a time.
     pub(super) most: usize,
     /// The longest that the first one waits for others.
@@ -61,7 +61,7 @@ impl<T> Drop for Seat<T> {
 /// Where users come together for one kind of read.
 pub(super) struct Meeting<T> {
     arrivals: mpsc::UnboundedReceiver<Arrival<T>>,
-    gathering: Gathering,
+    terms: SharedReadTerms,
     expected: usize,
     waiting: Vec<(UserId, oneshot::Sender<BatchedAnswer<T>>)>,
     since: Instant,
@@ -69,10 +69,10 @@ pub(super) struct Meeting<T> {
 
 impl<T> Meeting<T> {
     /// A meeting, and the seats of so many users.
-    pub(super) fn of(users: usize, gathering: Gathering) -> (Self, Vec<Seat<T>>) {
+    pub(super) fn of(users: usize, terms: SharedReadTerms) -> (Self, Vec<Seat<T>>) {
         let (seat, arrivals) = mpsc::unbounded_channel();
         let seats = (0..users).map(|_| Seat(Some(seat.clone()))).collect();
-        (Self { arrivals, gathering, expected: users, waiting: Vec::new(), since: Instant::now() }, seats)
+        (Self { arrivals, terms, expected: users, waiting: Vec::new(), since: Instant::now() }, seats)
     }
 
     /// Reads for those who come, until all seats are taken or given up.
@@ -83,14 +83,14 @@ impl<T> Meeting<T> {
         let mut under_way = FuturesUnordered::new();
         loop {
             if self.is_due() {
-                let some = self.waiting.drain(..self.waiting.len().min(self.gathering.most)).collect();
+                let some = self.waiting.drain(..self.waiting.len().min(self.terms.most)).collect();
                 under_way.push(answered(some, &read));
                 continue;
             }
             tokio::select! {
                 Some(arrival) = self.arrivals.recv() => self.note(arrival),
                 Some(()) = under_way.next() => {}
-                () = tokio::time::sleep_until(self.since + self.gathering.patience), if !self.waiting.is_empty() => {}
+                () = tokio::time::sleep_until(self.since + self.terms.patience), if !self.waiting.is_empty() => {}
                 else => break,
             }
         }
@@ -106,9 +106,9 @@ impl<T> Meeting<T> {
     }
 
     fn is_due(&self) -> bool {
-        let is_late = || self.since.elapsed() >= self.gathering.patience;
+        let is_late = || self.since.elapsed() >= self.terms.patience;
         let come = self.waiting.len();
-        come >= self.gathering.most || (come > 0 && (self.expected == 0 || is_late()))
+        come >= self.terms.most || (come > 0 && (self.expected == 0 || is_late()))
     }
 }
 
@@ -138,8 +138,8 @@ mod tests {
     }
 
     /// The sizes of the reads that came of so many users, of whom these stay away.
-    async fn reads(users: u8, away: &[u8], gathering: Gathering) -> Vec<usize> {
-        let (meeting, seats) = Meeting::<UserId>::of(users.into(), gathering);
+    async fn reads(users: u8, away: &[u8], terms: SharedReadTerms) -> Vec<usize> {
+        let (meeting, seats) = Meeting::<UserId>::of(users.into(), terms);
         let sizes = Mutex::new(Vec::new());
         let read = |asked: Vec<UserId>| {
             sizes.lock().unwrap().push(asked.len());
@@ -159,7 +159,7 @@ mod tests {
         sizes.into_inner().unwrap()
     }
 
-    const PATIENT: Gathering = Gathering { most: 4, patience: Duration::from_secs(3600) };
+    const PATIENT: SharedReadTerms = SharedReadTerms { most: 4, patience: Duration::from_secs(3600) };
 
     #[tokio::test]
     async fn users_who_come_together_are_read_together_and_each_gets_their_own_answer() {
@@ -176,8 +176,8 @@ mod tests {
 
     #[tokio::test]
     async fn no_user_waits_for_ever_for_one_who_does_not_come() {
-        let gathering = Gathering { most: 4, patience: Duration::from_millis(1) };
-        let (meeting, mut seats) = Meeting::<()>::of(3, gathering);
+        let terms = SharedReadTerms { most: 4, patience: Duration::from_millis(1) };
+        let (meeting, mut seats) = Meeting::<()>::of(3, terms);
         let _slow = seats.pop();
         let come = seats.into_iter().zip(1..).map(|(mut seat, number)| async move { seat.read(user(number)).await });
         let read = |asked: Vec<UserId>| {

@@ -1,5 +1,6 @@
-//! The population and all users that the storage knows, merged in the order of ids. Whatever part of them a run compares,
-//! it lists all of them once, counts them for the watchdog, and drafts the checkpoint of the day if one is due.
+//! The population and all users that the storage knows, merged in the order of ids. A run that comes to the end has listed
+//! all of them once and counted them for the watchdog; one that began at the first user has also drafted the checkpoint of
+//! the day, if one is due.
 //!
 //! A draft that fails is given up: it must never fail the sweep.
 
@@ -38,20 +39,26 @@ pub(in crate::jobs) struct ListedUsers {
 }
 
 impl<'a> UserMerge<'a> {
-    /// The users after this one; the others are listed all the same.
+    /// The users after this one; the others are listed first all the same.
     pub(super) async fn begin(
         blobs: &'a dyn BlobStore,
         targets: &'a Targets,
         members: &'a [UserId],
         after: Option<UserId>,
         now: Timestamp,
-    ) -> Self {
+    ) -> Result<Self, StoreError> {
         let start = members.partition_point(|member| Some(*member) <= after);
-        let draft = CheckpointDraft::begin(blobs, now).await.unwrap_or_else(no_draft);
+        // One that goes on has not much time, and users before it may have changed since.
+        let draft = match after {
+            None => CheckpointDraft::begin(blobs, now).await.unwrap_or_else(no_draft),
+            Some(_) => None,
+        };
         let state = StateListing::open(blobs);
         let state = if draft.is_some() { state.with_digests() } else { state };
         let members = members[start..].iter().peekable();
-        Self { members, state, after, targets, tally: UserTally::default(), draft }
+        let mut users = Self { members, state, after, targets, tally: UserTally::default(), draft };
+        users.pass_done().await?;
+        Ok(users)
     }
 
     pub(super) async fn take(&mut self, most: usize) -> Result<Vec<SweptUser>, StoreError> {
@@ -64,7 +71,6 @@ impl<'a> UserMerge<'a> {
     }
 
     async fn next(&mut self) -> Result<Option<SweptUser>, StoreError> {
-        self.skip_done().await?;
         let member = self.members.peek().map(|member| **member);
         let recorded = self.state.peek().await?;
         let Some(user) = member.into_iter().chain(recorded).min() else { return Ok(None) };
@@ -77,11 +83,10 @@ impl<'a> UserMerge<'a> {
     }
 
     pub(super) async fn is_at_end(&mut self) -> Result<bool, StoreError> {
-        self.skip_done().await?;
         Ok(self.members.peek().is_none() && self.state.peek().await?.is_none())
     }
 
-    async fn skip_done(&mut self) -> Result<(), StoreError> {
+    async fn pass_done(&mut self) -> Result<(), StoreError> {
         while let Some(done) = self.state.peek().await?.filter(|user| Some(*user) <= self.after) {
             self.take_record(done).await?;
         }
@@ -99,13 +104,8 @@ impl<'a> UserMerge<'a> {
         Ok(record)
     }
 
-    /// All users that the storage knows, those that the run did not come to included.
-    /// A checkpoint is only taken after a complete sweep.
-    pub(super) async fn end(mut self, is_complete: bool) -> Result<ListedUsers, StoreError> {
-        self.draft = self.draft.filter(|_| is_complete);
-        while let Some(user) = self.state.peek().await? {
-            self.take_record(user).await?;
-        }
+    /// What was listed of all users, after the last one.
+    pub(super) async fn end(self) -> Result<ListedUsers, StoreError> {
         let checkpoint = match self.draft {
             Some(draft) => draft.end().await.map_or_else(no_draft, Some),
             None => None,

@@ -45,14 +45,13 @@ pub(super) async fn walk(
     run: &Run,
     trace: &TraceContext,
 ) -> Result<SweepReport, SweepError> {
-    let started = Instant::now();
-    let blobs = &*storage.blobs;
+    let (blobs, started) = (&*storage.blobs, Instant::now());
     let cursor = cursor::read(blobs).await?;
     let resumed = cursor::resumable(&cursor, run.now);
     let began_at = resumed.as_ref().map_or(run.now, |current| current.began_at);
     let mut done_to = resumed.and_then(|current| current.done_to);
     let deadline = run.time_limit.map(|limit| started + limit);
-    let must_end = || run.stop.is_cancelled() || deadline.is_some_and(|deadline| Instant::now() >= deadline);
+    let must_end = || run.stop.is_cancelled() || is_past(deadline);
     let Some(population) = population::refresh(graph, &settings.scope, blobs, run.now, &must_end).await? else {
         // What continues the sweep has to find it under way.
         cursor::write(blobs, &SweepCursor { current: Some(SweepUnderWay { began_at, done_to }), ..cursor }).await?;
@@ -61,7 +60,10 @@ pub(super) async fn walk(
     let members = &population.members;
     let done = members.partition_point(|member| Some(*member) <= done_to);
     run.progress.send_modify(|progress| (progress.of, progress.done) = (members.len(), done));
-    let mut users = UserMerge::begin(blobs, &settings.targets, members, done_to, run.now).await;
+    let listing = Instant::now();
+    let mut users = UserMerge::begin(blobs, &settings.targets, members, done_to, run.now).await?;
+    // Otherwise a run that goes on far behind would get no further.
+    let deadline = deadline.map(|deadline| deadline + listing.elapsed());
     let unreadable = unreadable::list(blobs).await?;
     let tried_again = decode_markers::all_due(blobs, run.now).await?;
     let window = Window { previous: cursor.previous, now: began_at };
@@ -85,8 +87,7 @@ pub(super) async fn walk(
             () = run.stop.cancelled() => break,
         };
         done_to = swept.done_to.or(done_to);
-        let is_out_of_time = deadline.is_some_and(|deadline| Instant::now() >= deadline);
-        is_cut = !swept.is_whole || (is_out_of_time && !users.is_at_end().await?);
+        is_cut = !swept.is_whole || (is_past(deadline) && !users.is_at_end().await?);
         let is_over = !is_cut && users.is_at_end().await?;
         if done_to.is_some() && !is_over {
             let current = Some(SweepUnderWay { began_at, done_to });
@@ -102,10 +103,14 @@ pub(super) async fn walk(
         forget_who_left(blobs, unreadable.keys(), members).await?;
         cursor::write(blobs, &SweepCursor { previous: Some(began_at), ..SweepCursor::default() }).await?;
     }
-    // What fails here fails again when the watchdog lists, which reports it.
-    let listed = if run.stop.is_cancelled() { None } else { users.end(is_complete).await.ok().map(Box::new) };
+    // What fails here fails again when the watchdog lists, which reports it. A run that is cut hands over first.
+    let listed = if is_complete { users.end().await.ok().map(Box::new) } else { None };
     let Walk { concurrency: AdaptiveConcurrency { requests, throttled, .. }, report, .. } = walk;
     Ok(SweepReport { is_complete, requests, throttled, took: started.elapsed(), listed, ..report })
+}
+
+fn is_past(deadline: Option<Instant>) -> bool {
+    deadline.is_some_and(|deadline| Instant::now() >= deadline)
 }
 
 /// Users who are members no more are not asked about again.

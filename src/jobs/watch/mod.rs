@@ -35,6 +35,8 @@ use super::unreadable;
 use super::user_tally::UserTally;
 use crate::graph::GraphError;
 
+/// What a sweep of a longer time has counted at its beginning is out of date at its end.
+const COUNTS_HOLD: Duration = Duration::from_secs(15 * 60);
 /// How long `status` waits for Graph.
 const GRAPH_ANSWERS_WITHIN: Duration = Duration::from_secs(40);
 
@@ -78,7 +80,8 @@ impl Watch {
             }
             self.record(report, taken.as_ref(), now).await?;
         }
-        let tally = match report.and_then(|report| report.listed.as_ref()) {
+        let is_recent = |report: &&SweepReport| report.took < COUNTS_HOLD;
+        let tally = match report.filter(is_recent).and_then(|report| report.listed.as_ref()) {
             Some(listed) => listed.tally.clone(),
             None => backlog::tally(blobs, &self.targets).await?,
         };

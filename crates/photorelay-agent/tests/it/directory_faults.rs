@@ -200,7 +200,7 @@ async fn an_account_that_may_write_nobody_pauses_the_agent_and_refuses_nobody() 
     let outside = agent(&world, LdapSettings { base: unit, ..samba.settings() }, false);
     match outside.once().await {
         Err(OnceError::Drain(DrainError::GivenBack { reason })) => {
-            assert!(reason.contains("may not write thumbnailPhoto of any of 1 users"), "{reason}");
+            assert!(reason.contains("may not write thumbnailPhoto of any of 1 user"), "{reason}");
         }
         other => panic!("{other:?}, {:?}", world.receipt(user, 1).await),
     }

@@ -1,10 +1,11 @@
 //! The digest of an entry or a receipt as metadata of its own blob, so that a listing shows what a checkpoint records and
 //! nothing has to be read for it.
 //!
-//! Metadata can be changed without the bytes, so it proves nothing by itself. A checkpoint that recorded a wrong digest
-//! disagrees with the bytes for ever after, and verification, which takes every digest from the bytes, reports it: wrong
-//! metadata raises a false alarm and never hides a change. Bytes that are changed under metadata that stays are found
-//! for the same reason. A blob without metadata (an older one, or one in a store that keeps none) is read instead.
+//! Metadata can be changed without the bytes, so it proves nothing by itself. A checkpoint therefore takes it only for a
+//! user who is in no checkpoint yet, which is where there are many; whatever comes new to a known user is read.
+//! Verification takes every digest from the bytes, and reports metadata that disagrees. So wrong metadata raises an alarm,
+//! unless the bytes that it names are put in place before anything is verified: a change that was planned before the
+//! user's first checkpoint. A blob without metadata (an older one, or one in a store that keeps none) is read instead.
 
 use crate::contract::CauseKind;
 use crate::id::{Digest, UserId};

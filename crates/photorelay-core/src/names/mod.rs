@@ -3,15 +3,16 @@
 mod decision;
 mod note;
 mod photo;
+mod preview;
 
 use std::fmt;
 
-use jiff::Timestamp;
 use jiff::civil::Date;
 
 pub use decision::{DECISIONS_PREFIX, DecisionName, DecisionSubject, decisions_prefix, parse_decision};
 pub use note::{NOTES_PREFIX, note, parse_recorded_note, recorded_note, recorded_notes_prefix};
 pub use photo::{parse_photo_blob, photo, rendition};
+pub use preview::{PREVIEWS_PREFIX, preview, preview_page, preview_pages_prefix};
 
 use crate::id::{Digest, UserId};
 
@@ -355,24 +356,6 @@ pub fn reconciliation_cursor(target: &str) -> String {
 pub fn daily_writes(target: &str, agent: &str) -> String {
     format!("writes/{target}.{agent}.json")
 }
-
-/// In `agents`: what would be written to a target.
-pub fn preview(target: &str) -> String {
-    format!("{PREVIEWS_PREFIX}{target}.json")
-}
-
-/// In `agents`: the prefix of the pages of all runs of a target's preview.
-pub fn preview_pages_prefix(target: &str) -> String {
-    format!("{PREVIEWS_PREFIX}{target}/")
-}
-
-/// In `agents`: a page of a run, counted from 1.
-pub fn preview_page(target: &str, run: Timestamp, page: u32) -> String {
-    format!("{}{}/{page:06}.json", preview_pages_prefix(target), run.as_millisecond())
-}
-
-/// In `agents`: the prefix of all previews.
-pub const PREVIEWS_PREFIX: &str = "previews/";
 
 /// In `state`: the figures of a day.
 pub fn capture_figures(day: Date) -> String {

@@ -127,8 +127,14 @@ impl Connections {
     }
 
     /// Drops the connection on which this happened, unless it was replaced already.
+    /// The others were as idle; work on them goes on with what it holds.
     pub(super) async fn lost(&self, session: &Session, error: &LdapError) -> ConnectorError {
-        self.forget(session).await;
+        let mut state = self.state.lock().await;
+        let is_current = |current: &Session| current.number == session.number;
+        if state.sessions.iter().flatten().any(is_current) {
+            state.sessions.fill(None);
+        }
+        drop(state);
         ConnectorError::Down(format!("the connection to {} was lost: {}", session.server, describe(error)))
     }
 
@@ -148,8 +154,9 @@ impl Connections {
             state.opened += 1;
             match self.open(&servers[at], state.opened, secret).await {
                 Ok(session) => {
-                    if state.pinned != at {
-                        // What one server was told, another one need not know yet.
+                    // What one server was told, another one need not know yet, and one name may lead to several.
+                    let is_other = |known: &Session| known.server != session.server;
+                    if state.pinned != at || state.sessions.iter().flatten().any(is_other) {
                         state.sessions.fill(None);
                     }
                     state.pinned = at;

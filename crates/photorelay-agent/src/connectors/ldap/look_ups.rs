@@ -2,7 +2,7 @@
 //! users it is for.
 //!
 //! Every entry of a shared answer is matched to its user by the identifiers that were asked for, and by nothing else. A
-//! shared answer only ever says that a user was found: whoever is missing in it, or is there twice, is searched for alone,
+//! shared answer only ever says that a user was found: one who is missing in it, or is there twice, is searched for alone,
 //! and so is everyone of a search whose answer is an error, is not whole, or holds more entries than can belong to them.
 
 use std::sync::Arc;

@@ -83,7 +83,7 @@ struct SearchBounds {
 }
 
 /// What came of a search that is bounded.
-pub(super) struct Found {
+pub(super) struct SearchAnswer {
     pub(super) entries: Vec<DirectoryEntry>,
     /// Whether the server has no more than these.
     pub(super) is_whole: bool,
@@ -109,7 +109,7 @@ pub(super) async fn whole(
     filter: &str,
     attributes: &[String],
     most: usize,
-) -> Result<Found, SearchError> {
+) -> Result<SearchAnswer, SearchError> {
     let bounds = SearchBounds { entries: most, in_pages: false };
     in_time(session, entries(session, base, Scope::Subtree, filter, attributes, bounds)).await
 }
@@ -193,7 +193,7 @@ async fn entries(
     filter: &str,
     attributes: &[String],
     bounds: SearchBounds,
-) -> Result<Found, SearchError> {
+) -> Result<SearchAnswer, SearchError> {
     const NO_SUCH_OBJECT: u32 = 32;
     const SIZE_LIMIT_EXCEEDED: u32 = 4;
     let most_sent = i32::try_from(bounds.entries).unwrap_or(i32::MAX);
@@ -213,7 +213,7 @@ async fn entries(
             let search = stream.ldap_handle().last_id();
             stream.finish().await;
             session.ldap.clone().abandon(search).await.map_err(SearchError::Lost)?;
-            return Ok(Found { entries, is_whole: false });
+            return Ok(SearchAnswer { entries, is_whole: false });
         }
         entries.push(DirectoryEntry::of(entry)?);
     }
@@ -221,10 +221,10 @@ async fn entries(
     match result.rc {
         0 => {
             let is_whole = next_page(&result).await.map_err(SearchError::Lost)?.is_empty();
-            Ok(Found { entries, is_whole })
+            Ok(SearchAnswer { entries, is_whole })
         }
-        SIZE_LIMIT_EXCEEDED => Ok(Found { entries, is_whole: false }),
-        NO_SUCH_OBJECT => Ok(Found { entries: Vec::new(), is_whole: false }),
+        SIZE_LIMIT_EXCEEDED => Ok(SearchAnswer { entries, is_whole: false }),
+        NO_SUCH_OBJECT => Ok(SearchAnswer { entries: Vec::new(), is_whole: false }),
         _ => Err(SearchError::Answered(codes::error(&result))),
     }
 }

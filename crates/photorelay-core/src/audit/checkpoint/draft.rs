@@ -162,7 +162,8 @@ impl EndSource {
             if known.is_some_and(|at| (ends[at].seq, ends[at].number) >= (name.seq, name.number)) {
                 continue;
             }
-            let sha256 = match listed {
+            // What comes new to a user who is known is little, and is read: metadata is not evidence.
+            let sha256 = match listed.filter(|_| self.known.is_none()) {
                 Some(listed) => listed,
                 None => match blobs.get(Container::Receipts, &name.to_string(), MAX_CONTRACT_BYTES as u64).await {
                     // As for entries below: verification reports it.
@@ -191,10 +192,10 @@ impl EndSource {
                 let is_cut = known.seq > seq;
                 Ok(Some(ObservedEnd { end: known, is_cut, change: None }))
             }
-            (known, Some(EntryDigest { sha256, cause })) => {
-                Ok(Some(ObservedEnd { end: end(sha256), is_cut: false, change: known.map(|_| cause) }))
+            (None, Some(EntryDigest { sha256, .. })) => {
+                Ok(Some(ObservedEnd { end: end(sha256), is_cut: false, change: None }))
             }
-            (known, None) => {
+            (known, _) => {
                 let Some(bytes) = entry_bytes(blobs, user, seq).await? else {
                     return Ok(known.map(|end| ObservedEnd { end, is_cut: true, change: None }));
                 };
