@@ -122,6 +122,9 @@ async fn full_run(world: &World, format: &str) -> Vec<u8> {
     let rule = |path: &str, fault| FaultRule::new(RequestPattern::new("GET", path), fault).times(2);
     let retry_after = RetryAfter::Seconds(1);
     world.sim.add_fault(rule("/v1.0/users/*/photo/$value", Fault::Throttled { retry_after }));
+    // Whether photos are fetched together depends on how quickly the notifications come.
+    let batch = RequestPattern::new("POST", "/v1.0/$batch");
+    world.sim.add_fault(FaultRule::new(batch, Fault::Throttled { retry_after }).times(1));
     world.sim.add_fault(rule("/v1.0/users/*/photo/$value", Fault::CutBody));
     world.sim.add_fault(rule("/v1.0/users/*/photo", Fault::WrongType));
 
