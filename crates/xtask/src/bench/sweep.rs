@@ -72,15 +72,15 @@ fn add_rows(table: &mut FigureTable, people: u32, sweeps: &Value, smallest: Opti
         let operations: f64 = sweep["storage"].as_object().into_iter().flatten().filter_map(|(_, n)| n.as_f64()).sum();
         let (requests, cpu) = (number(sweep, "/graph")?, number(sweep, "/cpu_seconds")?);
         let peak = number(sweep, "/peak_mib")?;
-        let listings = number(sweep, "/storage/list all users")? / number(sweeps, "/pages_of_a_listing")?;
+        let (listed, pages) = (number(sweep, "/storage/list all users")?, number(sweeps, "/pages_of_a_listing")?);
         table.add(FigureRow {
             measure: measure.replace("{}", &people.to_string()),
             figure: format!(
-                "{requests} requests, {operations} storage operations, {listings} listings, {cpu:.2} s CPU, {peak:.0} MiB"
+                "{requests} requests, {operations} storage operations, {listed} pages of {pages}, {cpu:.2} s CPU, {peak:.0} MiB"
             ),
             budget: format!("1 listing of all users, nothing read for each, < {MOST_MIB} MiB"),
-            // Both are counts, the same on every machine.
-            verdict: match (listings - 1.0).abs() < f64::EPSILON && operations < 100.0 + f64::from(people) / 100.0 {
+            // Both are counts, the same on every machine. The page more says whether there is a store.
+            verdict: match listed <= pages + 1.0 && operations < 100.0 + f64::from(people) / 100.0 {
                 true => BudgetVerdict::of(peak < MOST_MIB),
                 false => BudgetVerdict::GateFailed,
             },

@@ -28,6 +28,8 @@ const SENT: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?><QueueMessagesList
     <ExpirationTime>Fri, 31 Dec 9999 23:59:59 GMT</ExpirationTime><PopReceipt>AgAAAAMAAAA=</PopReceipt>\
     <TimeNextVisible>Sun, 24 May 2026 22:24:31 GMT</TimeNextVisible></QueueMessage></QueueMessagesList>";
 
+const NO_MESSAGES: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?><QueueMessagesList />";
+
 #[derive(Clone)]
 pub(crate) struct SyntheticAccount {
     /// Whose people come in the order of their ids.
@@ -78,7 +80,7 @@ impl SyntheticAccount {
             names::parse_checkpoint(name).map(|day| (path.to_owned(), day))
         };
         let found = written.keys().find_map(|path| is_checkpoint(path));
-        let (path, day) = found.context("there is no checkpoint")?;
+        let (path, day) = found.with_context(|| format!("there is no checkpoint among {:?}", written.keys()))?;
         let before = day.yesterday()?;
         let mut checkpoint: Value = serde_json::from_slice(&written.remove(&path).unwrap_or_default())?;
         checkpoint["day"] = json!(before);
@@ -179,13 +181,23 @@ async fn answer(
     Query(query): Query<HashMap<String, String>>,
     body: Bytes,
 ) -> Response {
-    let path = uri.path();
+    // The SDK sends the slashes of a blob's name in percent-encoding.
+    let path = &uri.path().replace("%2F", "/");
     let (container, blob) = path.trim_start_matches('/').split_once('/').unwrap_or((path.trim_start_matches('/'), ""));
     match (method, query.get("comp").map(String::as_str)) {
         (Method::GET, Some("list")) => {
             let prefix = query.get("prefix").map_or("", String::as_str);
             account.count(if is_of_all_users(container, prefix) { "list all users" } else { "list" });
             ([("content-type", "application/xml")], account.list(container, &query)).into_response()
+        }
+        // Every queue is there, and empty.
+        (Method::GET, Some("metadata")) => {
+            account.count("count messages");
+            (StatusCode::OK, [("x-ms-approximate-messages-count", "0")]).into_response()
+        }
+        (Method::GET, _) if query.contains_key("peekonly") => {
+            account.count("peek");
+            ([("content-type", "application/xml")], NO_MESSAGES).into_response()
         }
         (Method::PUT, _) if query.contains_key("restype") || blob.is_empty() => {
             account.count("create container or queue");
