@@ -5,7 +5,7 @@ use std::sync::Arc;
 use graph_sim::NotificationMode;
 use photorelay::jobs::sweep::Run;
 use photorelay::operate::forget::{Forget, forget};
-use photorelay_core::contract::{self, CaptureStatus, EntryKind, EntryVersion, FetchPolicy};
+use photorelay_core::contract::{self, CaptureStatus, EntryKind, FetchPolicy, V1OrV2};
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::names::{self, Container};
 use photorelay_core::operator::OperatorSignature;
@@ -255,7 +255,7 @@ async fn forget_says_which_entries_hold_a_fingerprint_that_it_cannot_erase() {
     with_photos(&world, user, 1).await;
     // As a program before version 2 of the entries wrote it.
     let mut entry = world.trail(user).await.remove(0).entry;
-    entry.v = EntryVersion::V1;
+    entry.v = V1OrV2::V1;
     entry.photo.as_mut().unwrap().fingerprint = Some("f1.".to_owned());
     let blobs = &world.storage().blobs;
     let (name, bytes) = (names::audit_entry(user, 1), contract::to_bytes(&entry).into());

@@ -1,6 +1,6 @@
 //! The list of users, as the sweep keeps it: never a part of it, whatever becomes of its documents.
 
-use photorelay_core::contract::{self, Population, PopulationVersion};
+use photorelay_core::contract::{self, Population, V1OrV2};
 use photorelay_core::id::UserId;
 use photorelay_core::names::{self, Container, POPULATION_SEGMENTS_PREFIX};
 use photorelay_core::population;
@@ -55,7 +55,7 @@ async fn a_list_of_version_1_is_read_and_replaced_with_the_next_change() {
     settled(&world).await;
     let blobs = &*world.storage().blobs;
     let old = Population {
-        v: PopulationVersion::V1,
+        v: V1OrV2::V1,
         members: listed(&world).await,
         segments: Vec::new(),
         unreferenced: None,
@@ -74,7 +74,7 @@ async fn a_list_of_version_1_is_read_and_replaced_with_the_next_change() {
     world.sim.tenant().delete_user(guid(gone), false).unwrap();
     let report = sweep(&world).await;
     assert_eq!((report.population, report.joined, report.left, report.is_full_list), (2, 0, 1, false));
-    assert_eq!(list(&world).await.v, PopulationVersion::V2);
+    assert_eq!(list(&world).await.v, V1OrV2::V2);
     assert_eq!(listed(&world).await, in_graph(&world));
     world.end().await;
 }

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
-use photorelay_core::contract::{Population, PopulationQuery, PopulationVersion, SegmentLink, UnreferencedSegments};
+use photorelay_core::contract::{Population, PopulationQuery, SegmentLink, UnreferencedSegments, V1OrV2};
 use photorelay_core::documents;
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::names::{self, Container};
@@ -184,7 +184,7 @@ async fn refresh_all(
     let PopulationRound { pages, is_full_list, .. } = round;
     if !round.is_whole {
         let query = PopulationQuery {
-            v: PopulationVersion::V2,
+            v: V1OrV2::V2,
             began_at: stored.begun.as_ref().map_or(now, |begun| begun.began_at),
             next_link: round.link.unwrap_or_default(),
             pages,
@@ -206,7 +206,7 @@ async fn refresh_all(
         let segments = population::store(blobs, &round.members, stored.segments()).await?;
         let named = stored.named_with(&segments);
         let list = Population {
-            v: PopulationVersion::V2,
+            v: V1OrV2::V2,
             taken_at: now,
             delta_link: round.link.unwrap_or_default(),
             domains,

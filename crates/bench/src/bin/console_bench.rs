@@ -15,9 +15,9 @@ use photorelay::config::AppConfig;
 use photorelay::console::Console;
 use photorelay_bench::app_settings;
 use photorelay_core::contract::{
-    self, ApprovalReason, AuditEntry, Cause, CauseKind, Contract, EntryKind, EntryVersion, Head, Identity, Outcome,
-    PendingApproval, PhotoFacts, Preview, PreviewPage, PreviewRow, PreviewState, ROWS_PER_PREVIEW_PAGE, Receipt,
-    RenditionFacts, Seen, V1,
+    self, ApprovalReason, AuditEntry, Cause, CauseKind, Contract, EntryKind, Head, Identity, Outcome, PendingApproval,
+    PhotoFacts, Preview, PreviewPage, PreviewRow, PreviewState, ROWS_PER_PREVIEW_PAGE, Receipt, RenditionFacts, Seen,
+    V1, V1OrV2,
 };
 use photorelay_core::id::{Digest, TenantId, UserId};
 use photorelay_core::names::{self, Container};
@@ -196,7 +196,7 @@ fn entry(tenant_id: TenantId, at: u32) -> AuditEntry {
         ..Identity::default()
     };
     AuditEntry {
-        v: EntryVersion::V2,
+        v: V1OrV2::V2,
         seq: 1,
         previous: Digest::ZERO,
         tenant_id,

@@ -19,7 +19,7 @@ pub use verify::{Finding, Problem, Report, VerifyProgress, verify_all, verify_al
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use crate::contract::{self, AuditEntry, Cause, ContractError, EntryKind, EntryVersion, Identity, Seen};
+use crate::contract::{self, AuditEntry, Cause, ContractError, EntryKind, Identity, Seen, V1OrV2};
 use crate::id::{Digest, TenantId, UserId};
 use crate::names::{self, Container};
 use crate::store::{BlobStore, Creation, StoreError, list_all};
@@ -50,7 +50,7 @@ impl NewEntry {
     pub fn following(self, newest: Option<&Committed>) -> AuditEntry {
         let (seq, previous) = newest.map_or((1, Digest::ZERO), |newest| (newest.entry.seq + 1, newest.sha256));
         AuditEntry {
-            v: EntryVersion::V2,
+            v: V1OrV2::V2,
             seq,
             previous,
             tenant_id: self.tenant_id,

@@ -5,44 +5,14 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Contract;
+use super::{Contract, V1OrV2};
 use crate::id::{Digest, TenantId, UserId};
-
-/// The version of an entry. Entries of both are read; new ones are of the second.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "u64", into = "u64")]
-pub enum EntryVersion {
-    /// The photo's fingerprint is a part of the entry.
-    V1,
-    /// The entry holds nothing in which the user can be recognised.
-    V2,
-}
-
-impl TryFrom<u64> for EntryVersion {
-    type Error = String;
-
-    fn try_from(version: u64) -> Result<Self, String> {
-        match version {
-            1 => Ok(Self::V1),
-            2 => Ok(Self::V2),
-            _ => Err(format!("version {version} instead of 1 or 2")),
-        }
-    }
-}
-
-impl From<EntryVersion> for u64 {
-    fn from(version: EntryVersion) -> u64 {
-        match version {
-            EntryVersion::V1 => 1,
-            EntryVersion::V2 => 2,
-        }
-    }
-}
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AuditEntry {
-    pub v: EntryVersion,
+    /// An entry of version 1 holds the photo's fingerprint; one of version 2, nothing in which the user can be recognised.
+    pub v: V1OrV2,
     /// 1 for a user's first entry, then without gaps.
     pub seq: u32,
     /// SHA-256 of the previous entry's bytes; [`Digest::ZERO`] for the first entry.
@@ -250,7 +220,7 @@ impl Contract for AuditEntry {
         if (self.seq == 1) != (self.previous == Digest::ZERO) {
             return Err(format!("entry {} does not name its predecessor", self.seq));
         }
-        if self.photo.as_ref().is_some_and(|photo| photo.fingerprint.is_some() != (self.v == EntryVersion::V1)) {
+        if self.photo.as_ref().is_some_and(|photo| photo.fingerprint.is_some() != (self.v == V1OrV2::V1)) {
             return Err(format!("entry {}: a fingerprint belongs to version 1, and to no other", self.seq));
         }
         let shows_photo = matches!(self.kind, EntryKind::Captured | EntryKind::Restored);

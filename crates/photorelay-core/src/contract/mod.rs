@@ -30,7 +30,7 @@ mod writeback;
 
 pub use agents::{DailyWrites, ReconciliationCursor, StopSwitch};
 pub use approval::{ApprovalReason, Decision, DeletionSlot, PendingApproval, Verdict};
-pub use audit::{AuditEntry, Cause, CauseKind, EntryKind, EntryVersion, Identity, PhotoFacts, RenditionFacts, Seen};
+pub use audit::{AuditEntry, Cause, CauseKind, EntryKind, Identity, PhotoFacts, RenditionFacts, Seen};
 pub use check::{Absence, CheckMessage, FetchPolicy, MAX_PEOPLE_PER_CHECK};
 pub use checkpoint::{
     Checkpoint, CheckpointLink, CheckpointPage, ENDS_PER_PAGE, MAX_RECEIPTS_PER_END, PageLink, ReceiptEnd, TrailEnd,
@@ -46,8 +46,8 @@ pub use heartbeat::{Heartbeat, RefusalStreak};
 pub use lifecycle::{LifecycleEvent, LifecycleMessage};
 pub use note::{Note, NoteKind, ShownValue, UndoneChange};
 pub use population::{
-    MAX_MEMBERS_PER_SEGMENT, MemberList, Population, PopulationQuery, PopulationSegment, PopulationVersion,
-    SegmentLink, UnreferencedSegments,
+    MAX_MEMBERS_PER_SEGMENT, MemberList, Population, PopulationQuery, PopulationSegment, SegmentLink,
+    UnreferencedSegments,
 };
 pub use preview::{Preview, PreviewPage, PreviewRow, PreviewState, ROWS_PER_PREVIEW_PAGE};
 pub use receipt::{Outcome, Receipt};
@@ -142,5 +142,34 @@ impl TryFrom<u64> for V1 {
 impl From<V1> for u64 {
     fn from(_: V1) -> u64 {
         1
+    }
+}
+
+/// The version of a document of which both are read; new ones are of the second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u64", into = "u64")]
+pub enum V1OrV2 {
+    V1,
+    V2,
+}
+
+impl TryFrom<u64> for V1OrV2 {
+    type Error = String;
+
+    fn try_from(version: u64) -> Result<Self, String> {
+        match version {
+            1 => Ok(Self::V1),
+            2 => Ok(Self::V2),
+            _ => Err(format!("version {version} instead of 1 or 2")),
+        }
+    }
+}
+
+impl From<V1OrV2> for u64 {
+    fn from(version: V1OrV2) -> u64 {
+        match version {
+            V1OrV2::V1 => 1,
+            V1OrV2::V2 => 2,
+        }
     }
 }

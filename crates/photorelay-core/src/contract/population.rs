@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Contract, V1};
+use super::{Contract, V1, V1OrV2};
 use crate::id::{Digest, UserId};
 
 /// Enough for about 400,000 users in version 1, and for the segments of more than 100 million.
@@ -16,40 +16,11 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 /// The maximum number of members of one segment.
 pub const MAX_MEMBERS_PER_SEGMENT: usize = 4_000;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "u64", into = "u64")]
-pub enum PopulationVersion {
-    /// The members are in the document itself.
-    V1,
-    /// The members are in segments.
-    V2,
-}
-
-impl TryFrom<u64> for PopulationVersion {
-    type Error = String;
-
-    fn try_from(version: u64) -> Result<Self, String> {
-        match version {
-            1 => Ok(Self::V1),
-            2 => Ok(Self::V2),
-            _ => Err(format!("version {version} instead of 1 or 2")),
-        }
-    }
-}
-
-impl From<PopulationVersion> for u64 {
-    fn from(version: PopulationVersion) -> u64 {
-        match version {
-            PopulationVersion::V1 => 1,
-            PopulationVersion::V2 => 2,
-        }
-    }
-}
-
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Population {
-    pub v: PopulationVersion,
+    /// Version 1 has the members in the document itself, version 2 in segments.
+    pub v: V1OrV2,
     pub taken_at: Timestamp,
     /// Starts the next delta query. Bound to a tenant and valid for about seven days.
     pub delta_link: String,
@@ -104,14 +75,12 @@ pub struct MemberList<'a> {
 }
 
 impl MemberList<'_> {
-    fn validate(self, version: PopulationVersion) -> Result<(), String> {
+    fn validate(self, version: V1OrV2) -> Result<(), String> {
         match version {
-            PopulationVersion::V1 if !self.segments.is_empty() => Err("version 1 has no segments".to_owned()),
-            PopulationVersion::V2 if !self.members.is_empty() => {
-                Err("version 2 has its members in segments".to_owned())
-            }
-            PopulationVersion::V1 => in_order(self.members),
-            PopulationVersion::V2 => segments_in_order(self.segments),
+            V1OrV2::V1 if !self.segments.is_empty() => Err("version 1 has no segments".to_owned()),
+            V1OrV2::V2 if !self.members.is_empty() => Err("version 2 has its members in segments".to_owned()),
+            V1OrV2::V1 => in_order(self.members),
+            V1OrV2::V2 => segments_in_order(self.segments),
         }
     }
 }
@@ -148,7 +117,7 @@ impl Contract for Population {
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PopulationQuery {
-    pub v: PopulationVersion,
+    pub v: V1OrV2,
     pub began_at: Timestamp,
     /// Leads to the first page that was not read.
     pub next_link: String,

@@ -12,10 +12,10 @@ use std::path::PathBuf;
 
 use photorelay_core::contract::{
     self, Absence, AuditEntry, Cause, CauseKind, CheckMessage, Checkpoint, CheckpointLink, CheckpointPage,
-    ContinueSweep, Contract, ContractError, DailyWrites, DeadLetter, EntryKind, EntryVersion, EventType, FetchPolicy,
-    FileVersion, FolderOwner, FoundBy, Head, Identity, LifecycleEvent, LifecycleMessage, MetadataFile,
-    NotificationActivity, ObjectClaim, PageLink, PhotoFacts, ReceiptEnd, ReconciliationCursor, RenditionFacts, Seen,
-    StopSwitch, Succession, SweepCursor, SweepLease, SweepUnderWay, SweptLast, TrailEnd, V1, WriteBack,
+    ContinueSweep, Contract, ContractError, DailyWrites, DeadLetter, EntryKind, EventType, FetchPolicy, FileVersion,
+    FolderOwner, FoundBy, Head, Identity, LifecycleEvent, LifecycleMessage, MetadataFile, NotificationActivity,
+    ObjectClaim, PageLink, PhotoFacts, ReceiptEnd, ReconciliationCursor, RenditionFacts, Seen, StopSwitch, Succession,
+    SweepCursor, SweepLease, SweepUnderWay, SweptLast, TrailEnd, V1, V1OrV2, WriteBack,
 };
 use photorelay_core::id::{Digest, TenantId, UserId};
 use serde_json::{Value, json};
@@ -37,7 +37,7 @@ fn time() -> jiff::Timestamp {
 fn entry() -> AuditEntry {
     let photo = Digest::of(b"photo");
     AuditEntry {
-        v: EntryVersion::V1,
+        v: V1OrV2::V1,
         seq: 3,
         previous: Digest::of(b"entry 2"),
         tenant_id: tenant(),
@@ -116,7 +116,7 @@ fn the_decode_marker_is_as_agreed() {
 #[test]
 fn the_audit_entry_is_as_agreed_and_the_first_version_stays_readable() {
     golden("audit-entry.json", &entry());
-    let second = AuditEntry { v: EntryVersion::V2, ..entry() };
+    let second = AuditEntry { v: V1OrV2::V2, ..entry() };
     let holds_fingerprint = contract::parse::<AuditEntry>(&contract::to_bytes(&second));
     assert!(matches!(holds_fingerprint, Err(ContractError::Invalid(_))), "{holds_fingerprint:?}");
     let photo = second.photo.clone().map(|photo| PhotoFacts { fingerprint: None, ..photo });

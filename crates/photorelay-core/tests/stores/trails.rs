@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use jiff::tz::Offset;
 use photorelay_core::audit::{self, Finding, Problem, verify_all, verify_person};
 use photorelay_core::contract::{
-    self, AuditEntry, Cause, CauseKind, EntryKind, EntryVersion, Identity, Outcome, PhotoFacts, Receipt,
-    RenditionFacts, Seen, V1,
+    self, AuditEntry, Cause, CauseKind, EntryKind, Identity, Outcome, PhotoFacts, Receipt, RenditionFacts, Seen, V1,
+    V1OrV2,
 };
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::names::{self, Container};
@@ -73,7 +73,7 @@ impl Trails {
                 .unwrap();
         }
         AuditEntry {
-            v: EntryVersion::V2,
+            v: V1OrV2::V2,
             seq,
             previous: self.previous(user, seq).await,
             tenant_id: "7f3c0b0e-0000-4000-8000-000000000001".parse().unwrap(),

@@ -1,17 +1,27 @@
 //! Decodes one block of coefficients, in each of the ways in which a scan can hold it (ITU-T T.81, F.2 and G.2).
 
 use super::bits::BitReader;
-use super::frame::JpegFrame;
+use super::frame::{JpegComponent, JpegFrame};
 use super::huffman::{HuffmanSpec, HuffmanTable};
 use super::segments::{JpegScan, ScanComponent};
 use crate::photo::decode::cursor::ParseStop;
 
 /// The position in a block, row by row, of each coefficient in the order of the file.
-pub(super) const ZIGZAG: [u8; 64] = [
+const ZIGZAG: [u8; 64] = [
     0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7, 14, 21,
     28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54,
     47, 55, 62, 63,
 ];
+
+/// The quantisation of a component, row by row as coefficients are.
+pub(super) fn quantisation(component: &JpegComponent) -> Result<[u16; 64], ParseStop> {
+    let in_file = component.quantisation.ok_or(ParseStop::Wrong("a quantisation table is missing"))?;
+    let mut quantisation = [0; 64];
+    for (position, value) in ZIGZAG.into_iter().zip(in_file) {
+        quantisation[usize::from(position)] = value;
+    }
+    Ok(quantisation)
+}
 
 /// The coefficients of one component, block by block.
 #[derive(Debug, Default)]

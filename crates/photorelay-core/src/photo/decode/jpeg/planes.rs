@@ -3,7 +3,7 @@
 //! Memory is what limits a large photo. The coefficients of one component are kept at a time unless they are small, and
 //! samples go straight to where their pixels belong.
 
-use super::block::{Coefficients, ZIGZAG};
+use super::block::{self, Coefficients};
 use super::frame::{JpegComponent, JpegFrame};
 use super::idct;
 use super::scan;
@@ -58,11 +58,7 @@ pub(super) fn pixels(file: &JpegFile<'_>) -> Result<Vec<u8>, ParseStop> {
 /// Turns the coefficients of one component into its byte of each pixel.
 fn place(frame: &JpegFrame, index: usize, coefficients: Coefficients, pixels: &mut [u8]) -> Result<(), ParseStop> {
     let component = &frame.components[index];
-    let in_file = component.quantisation.ok_or(ParseStop::Wrong("a quantisation table is missing"))?;
-    let mut quantisation = [0; 64];
-    for (position, value) in ZIGZAG.into_iter().zip(in_file) {
-        quantisation[usize::from(position)] = value;
-    }
+    let quantisation = block::quantisation(component)?;
     let step = frame.components.len();
     let lines = pixels.chunks_exact_mut(frame.width * step);
     if frame.is_full_size(component) {

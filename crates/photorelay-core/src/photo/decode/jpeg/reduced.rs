@@ -5,7 +5,7 @@
 //! last blocks may show anything, so it is cut off before a filter looks at its neighbours.
 
 use super::bits::BitReader;
-use super::block::{BlockDecoder, ZIGZAG};
+use super::block::{self, BlockDecoder};
 use super::frame::{JpegComponent, JpegFrame};
 use super::idct;
 use super::segments::JpegScan;
@@ -57,15 +57,11 @@ pub(super) fn planes(
 
 impl ReducedComponent {
     fn new(frame: &JpegFrame, component: &JpegComponent, reduction: Reduction) -> Result<Self, ParseStop> {
-        let in_file = component.quantisation.ok_or(ParseStop::Wrong("a quantisation table is missing"))?;
-        let mut quantisation = [0; 64];
-        for (position, value) in ZIGZAG.into_iter().zip(in_file) {
-            quantisation[usize::from(position)] = value;
-        }
+        let quantisation = block::quantisation(component)?;
         let factor = reduction.factor();
-        let block = 8 / factor as usize;
+        let side = 8 / factor as usize;
         let (wide, high) = frame.padded_blocks(component);
-        let (width, height) = (wide * block, high * block);
+        let (width, height) = (wide * side, high * side);
         let plane = SamplePlane {
             width: width as u32,
             height: height as u32,
@@ -73,7 +69,7 @@ impl ReducedComponent {
             down: factor * (frame.v_max / component.v) as u32,
             samples: vec![0; width * height],
         };
-        Ok(Self { h: component.h, v: component.v, block, quantisation, plane })
+        Ok(Self { h: component.h, v: component.v, block: side, quantisation, plane })
     }
 
     fn put(&mut self, x: usize, y: usize, coefficients: &[i16; 64]) {
