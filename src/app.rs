@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use axum::Router;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use photorelay_core::clock::Clock;
 use photorelay_core::entra;
 use photorelay_core::names::{CHECKS_QUEUE, Container, SUBSCRIPTIONS_QUEUE};
@@ -122,9 +124,13 @@ impl App {
 
     /// Answers the Functions host, which drives queues and timers. The triggers are served too, so the listener must be
     /// bound to the loopback interface.
-    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> Result<()> {
+    ///
+    /// Boxed, as [`App::run`] is, so that the server is compiled in this crate and not again in every program that uses it.
+    pub fn serve(self, listener: TcpListener, stop: CancellationToken) -> BoxFuture<'static, Result<()>> {
         let (router, storage) = (self.public.clone().merge(self.triggers.clone()), self.storage.clone());
-        storage.serve_until_lost(&stop.clone(), self.answer(router, listener, stop)).await?
+        let serving =
+            async move { storage.serve_until_lost(&stop.clone(), self.answer(router, listener, stop)).await? };
+        serving.boxed()
     }
 
     async fn answer(self, router: Router, listener: TcpListener, stop: CancellationToken) -> Result<()> {
@@ -146,9 +152,11 @@ impl App {
     }
 
     /// Answers Graph on the listener and drives queues and timers in process, until it is to stop. No trigger is served.
-    pub async fn run(self, listener: TcpListener, stop: CancellationToken) -> Result<()> {
+    pub fn run(self, listener: TcpListener, stop: CancellationToken) -> BoxFuture<'static, Result<()>> {
         let storage = self.storage.clone();
-        storage.serve_until_lost(&stop.clone(), self.answer_and_pump(listener, stop)).await?
+        let running =
+            async move { storage.serve_until_lost(&stop.clone(), self.answer_and_pump(listener, stop)).await? };
+        running.boxed()
     }
 
     async fn answer_and_pump(self, listener: TcpListener, stop: CancellationToken) -> Result<()> {

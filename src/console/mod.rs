@@ -34,6 +34,8 @@ use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use photorelay_core::operator::OperatorName;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -103,7 +105,13 @@ impl Console {
 
     /// Answers until it is to stop. What an operator has decided is carried out before it ends, or ends between two
     /// people if it concerns all of them; what only reads is dropped.
-    pub async fn serve(self, stop: CancellationToken) -> Result<()> {
+    ///
+    /// Boxed, so that the server is compiled in this crate and not again in every program that opens a console.
+    pub fn serve(self, stop: CancellationToken) -> BoxFuture<'static, Result<()>> {
+        self.answer(stop).boxed()
+    }
+
+    async fn answer(self, stop: CancellationToken) -> Result<()> {
         let state = Arc::clone(&self.state);
         let served =
             axum::serve(self.listener, router(self.state)).with_graceful_shutdown(stop.clone().cancelled_owned());

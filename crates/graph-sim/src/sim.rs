@@ -39,6 +39,11 @@ impl Sim {
         );
         let listener =
             TcpListener::bind(config.listen).await.with_context(|| format!("listening on {}", config.listen))?;
+        Self::serve(config, listener)
+    }
+
+    /// Not async, so that the server is compiled here once, and not again in each program that starts a simulator.
+    fn serve(config: SimConfig, listener: TcpListener) -> anyhow::Result<Self> {
         let address = format!("http://{}", listener.local_addr()?);
         let url = config.public_url.as_ref().map_or(address.clone(), |url| url.origin().ascii_serialization());
         let state = Arc::new(new_state(config, url)?);

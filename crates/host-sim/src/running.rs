@@ -35,6 +35,11 @@ impl RunningHost {
         ensure!(!options.lease.is_zero(), "a lease lasts at least a second");
         let port = TcpListener::bind("127.0.0.1:0").await?.local_addr()?.port();
         let listener = TcpListener::bind(options.listen).await?;
+        Self::serve(app, options, listener, port)
+    }
+
+    /// Not async, so that the server is compiled here once, and not again in each program that starts a host.
+    fn serve(app: PackagedApp, options: HostOptions, listener: TcpListener, port: u16) -> Result<Self> {
         let url = Url::parse(&format!("http://{}", listener.local_addr()?))?;
         let host = Arc::new(Host::new(app, options, port)?);
         let mut tasks = JoinSet::new();

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use photorelay_core::consumer::{Consumer, ConsumerSettings, DrainError};
 use photorelay_core::documents;
 use photorelay_core::names::{self, Container};
@@ -80,7 +82,13 @@ impl Agent {
     }
 
     /// Works until stopped, then lets what is in flight finish.
-    pub async fn run(mut self, stop: CancellationToken) {
+    ///
+    /// Boxed, so that it is compiled in this crate and not again in every program that has an agent.
+    pub fn run(self, stop: CancellationToken) -> BoxFuture<'static, ()> {
+        self.work(stop).boxed()
+    }
+
+    async fn work(mut self, stop: CancellationToken) {
         self.reconciler = self.reconciler.until(stop.clone());
         let tasks = TaskTracker::new();
         let (agent, until) = (self.clone(), stop.clone());

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use photorelay_core::id::TenantId;
 use photorelay_core::storage::Storage;
 use photorelay_core::target::Target;
@@ -43,7 +45,13 @@ impl PhotoServer {
     }
 
     /// Answers until stopped. The listener answers at once; photos are shown when the index has been read.
-    pub async fn run(&self, listener: PhotoListener, stop: CancellationToken) -> std::io::Result<()> {
+    ///
+    /// Boxed, so that it is compiled in this crate and not again in every program that has a photo server.
+    pub fn run(&self, listener: PhotoListener, stop: CancellationToken) -> BoxFuture<'_, std::io::Result<()>> {
+        self.answer(listener, stop).boxed()
+    }
+
+    async fn answer(&self, listener: PhotoListener, stop: CancellationToken) -> std::io::Result<()> {
         let tasks = TaskTracker::new();
         let (server, certificate, until) = (self.clone(), listener.certificate(), stop.clone());
         tasks.spawn(async move { server.keep_up_to_date(certificate, until).await });
