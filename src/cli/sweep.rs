@@ -3,6 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 use jiff::Timestamp;
+use photorelay::jobs::sweep::Forecast;
 use photorelay::operate;
 use photorelay_core::answer;
 use photorelay_core::answer::{CommandAnswer, print_json};
@@ -28,12 +29,11 @@ impl SweepArgs {
         if self.first {
             let no_more = CancellationToken::new();
             let helping = app.pump.help(&no_more, &stop);
-            let forecast = operate::sweep::forecast(&app.sweep).await?;
-            if !self.json {
-                answer!("{}", operate::sweep::describe(&forecast))?;
-            }
-            let filling =
-                operate::sweep::first(&app.sweep, &app.storage, forecast, helping, no_more.clone(), stop.clone());
+            let show = |forecast: &Forecast| match self.json {
+                true => Ok(()),
+                false => answer!("{}", operate::sweep::describe(forecast)),
+            };
+            let filling = operate::sweep::first(&app.sweep, &app.storage, show, helping, no_more.clone(), stop.clone());
             let filled = filling.await?;
             app.watch.after_sweep(&filled.report, Timestamp::now()).await;
             match self.json {

@@ -30,6 +30,8 @@ pub(super) struct Request {
     /// The content type and the bytes.
     pub(super) body: Option<(&'static str, Bytes)>,
     pub(super) priority: Priority,
+    /// As [`Self::ahead`].
+    pub(super) is_ahead: bool,
     /// The most bytes of an answer that are read.
     pub(super) limit: u64,
     pub(super) accept: &'static str,
@@ -48,6 +50,7 @@ impl Request {
             url,
             body: None,
             priority: Priority::Normal,
+            is_ahead: false,
             limit: MAX_JSON_BYTES,
             accept: "application/json",
             handshake: false,
@@ -69,6 +72,12 @@ impl Request {
 
     pub(super) fn priority(self, priority: Priority) -> Self {
         Self { priority, ..self }
+    }
+
+    /// Does not wait behind requests of low priority, though it may have low priority itself: one of a series in which each
+    /// needs the answer before.
+    pub(super) fn ahead(self) -> Self {
+        Self { is_ahead: true, ..self }
     }
 
     /// The answer is not JSON, and at most this many bytes of it are read.

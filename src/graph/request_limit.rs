@@ -1,11 +1,14 @@
 //! How many requests to Graph are under way at once: more while it answers them, half as many when it throttles.
 //!
-//! All users of the client share the limit, because Graph counts them together. It only ever delays a request.
+//! All users of the client share the limit, because Graph counts them together. It only ever delays a request, and one of
+//! normal priority by no more than one of a sweep, however many of those wait.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::request::Priority;
 
 const FIRST: usize = 16;
 const LEAST: usize = 4;
@@ -17,6 +20,8 @@ const ONE_REFUSAL: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone)]
 pub(super) struct ConcurrencyLimit {
     permits: Arc<Semaphore>,
+    /// Held by the one request of low priority that waits for a permit; the others wait for it.
+    low_turn: Arc<tokio::sync::Mutex<()>>,
     state: Arc<Mutex<LimitState>>,
 }
 
@@ -33,13 +38,17 @@ struct LimitState {
 impl Default for ConcurrencyLimit {
     fn default() -> Self {
         let state = LimitState { limit: FIRST, streak: 0, owed: 0, last_cut: None };
-        Self { permits: Arc::new(Semaphore::new(FIRST)), state: Arc::new(Mutex::new(state)) }
+        Self { permits: Arc::new(Semaphore::new(FIRST)), low_turn: Arc::default(), state: Arc::new(Mutex::new(state)) }
     }
 }
 
 impl ConcurrencyLimit {
     /// A place among the requests under way.
-    pub(super) async fn permit(&self) -> RequestPermit {
+    pub(super) async fn permit(&self, priority: Priority) -> RequestPermit {
+        let _turn = match priority {
+            Priority::Low => Some(self.low_turn.lock().await),
+            Priority::Normal => None,
+        };
         // The semaphore is never closed, so that a permit is always given.
         let permit = Arc::clone(&self.permits).acquire_owned().await.ok();
         RequestPermit { permit, limit: self.clone() }
@@ -104,7 +113,21 @@ mod tests {
 
     /// Takes as many places as there are.
     fn all(limit: &ConcurrencyLimit) -> Vec<RequestPermit> {
-        std::iter::from_fn(|| limit.permit().now_or_never()).collect()
+        std::iter::from_fn(|| limit.permit(Priority::Low).now_or_never()).collect()
+    }
+
+    #[test]
+    fn a_change_waits_behind_one_request_of_a_sweep_and_not_behind_all_of_them() {
+        let limit = ConcurrencyLimit::default();
+        let mut under_way = all(&limit);
+        let mut sweep: Vec<_> = (0..10).map(|_| Box::pin(limit.permit(Priority::Low))).collect();
+        assert!(sweep.iter_mut().all(|request| request.now_or_never().is_none()));
+        let mut change = Box::pin(limit.permit(Priority::Normal));
+        assert!((&mut change).now_or_never().is_none());
+
+        under_way.truncate(FIRST - 2);
+        assert!(sweep[0].as_mut().now_or_never().is_some());
+        assert!(change.now_or_never().is_some(), "nine more requests of the sweep wait");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::config::{GraphConfig, SetupError};
 use super::error::{GraphError, RequestContext};
 use super::exchange;
 use super::identity_extra::IdentityExtra;
-use super::request::Request;
+use super::request::{Priority, Request};
 use super::request_limit::ConcurrencyLimit;
 use super::response::{Response, retry_after_of};
 use super::throttle_gauge::ThrottleGauge;
@@ -141,7 +141,8 @@ impl Transport {
     }
 
     async fn exchange(&self, client: &Client, request: &Request, token: &Token) -> Result<Response, GraphError> {
-        let _permit = self.limit.permit().await;
+        let turn = if request.is_ahead { Priority::Normal } else { request.priority };
+        let _permit = self.limit.permit(turn).await;
         let timeout = request.handshake.then_some(self.config.handshake_timeout);
         let response = exchange::exchange(client, request, token, timeout).await?;
         if let Some(used) = response.limit_percentage() {

@@ -76,8 +76,10 @@ impl Graph {
                 None => return Ok(DeltaPage::Resync),
             },
         };
-        let answer =
-            self.transport.send(Request::new(OPERATION, NEEDS, Method::GET, url).priority(Priority::Low)).await?;
+        let answer = self
+            .transport
+            .send(Request::new(OPERATION, NEEDS, Method::GET, url).priority(Priority::Low).ahead())
+            .await?;
         if link.is_some() && (400..500).contains(&answer.status.as_u16()) {
             let item = answer.into_item();
             let code = item.trace.code.as_deref().unwrap_or_default();

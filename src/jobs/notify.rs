@@ -197,7 +197,12 @@ pub(super) fn checks_at(
 
 /// The items of a POST; none stands for one that cannot be read, which must not make the others unreadable.
 pub(super) fn items<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<Vec<Option<T>>, NotifyError> {
-    if let Ok(collection) = serde_json::from_slice::<Collection<T>>(body) {
+    // Where all of it is UTF-8, which is checked at once, no text is checked by itself.
+    let collection = match std::str::from_utf8(body) {
+        Ok(body) => serde_json::from_str::<Collection<T>>(body),
+        Err(_) => serde_json::from_slice(body),
+    };
+    if let Ok(collection) = collection {
         return Ok(collection.value.into_iter().map(Some).collect());
     }
     let raw: Collection<&RawValue> = serde_json::from_slice(body).map_err(|_| NotifyError::NotACollection)?;

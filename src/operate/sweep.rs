@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::sweep_display::{Display, duration};
-use crate::jobs::sweep::{Forecast, Run, Sweep, SweepError, SweepReport};
+use crate::jobs::sweep::{Forecast, ForecastFill, Run, Sweep, SweepError, SweepReport};
 
 /// How often the display is updated.
 const REFRESH: Duration = Duration::from_millis(200);
@@ -95,17 +95,12 @@ impl fmt::Display for FirstFill {
     }
 }
 
-/// Estimates what is left to do.
-pub async fn forecast(job: &Sweep) -> Result<Forecast> {
-    job.forecast().await.context("the sweep could not be forecast")
-}
-
-/// Sweeps, and handles the checks with `helping`, which ends once `no_more` is cancelled and the queue is
-/// empty.
+/// Forecasts, shows the forecast, sweeps, and meanwhile handles the checks with `helping`, which ends once `no_more` is
+/// cancelled and the queue is empty.
 pub async fn first<E>(
     job: &Sweep,
     storage: &Storage,
-    forecast: Forecast,
+    show: impl FnOnce(&Forecast) -> std::io::Result<()>,
     helping: impl Future<Output = Result<(), E>>,
     no_more: CancellationToken,
     stop: CancellationToken,
@@ -117,14 +112,15 @@ where
     let sweeping = async {
         // However the sweep ends, it sends no more checks.
         let _guard = no_more.clone().drop_guard();
-        let run = Run { stop: stop.clone(), checks_unknown: true, ..Run::default() };
-        let report = sweep_as(job, run).await?;
-        Ok::<_, anyhow::Error>(report)
+        let ForecastFill { forecast, checked } = job.forecast().await.context("the sweep could not be forecast")?;
+        show(&forecast)?;
+        let run = Run { stop: stop.clone(), checks_unknown: true, checked, ..Run::default() };
+        Ok::<_, anyhow::Error>((forecast, sweep_as(job, run).await?))
     };
     let helping = async { helping.await.context("the checks could not be handled") };
     let count = async || Ok(storage.queues.count(CHECKS_QUEUE).await?);
     let filling = async { tokio::try_join!(sweeping, watched_queue(count, &no_more, &stop, helping)) };
-    let (report, ()) = filling.await?;
+    let ((forecast, report), ()) = filling.await?;
     let mut report = report.without_listing();
     // The checks have found out what the sweep did not ask.
     report.with_photo = job.with_photo().await.context("the photos could not be counted")?;

@@ -4,7 +4,7 @@ use std::process::Output;
 
 use graph_sim::{HoldPoint, RequestPattern};
 use photorelay_core::id::UserId;
-use testkit::process::{OPERATOR, Variables, azure, embedded, text};
+use testkit::process::{OPERATOR, Variables, azure, embedded, text, until};
 use testkit::world::{CLIENT_STATE, Setup, World, fixture, guid};
 use tokio::process::Command;
 
@@ -133,6 +133,39 @@ async fn the_first_sweep_forecasts_fetches_every_photo_and_says_so() {
     }
     let again = text(&photorelay(&world, &["sweep"], &[]).await.stdout);
     assert!(again.contains("looked at       120"), "{again}");
+    world.end_with_leftovers().await;
+}
+
+#[tokio::test]
+async fn the_first_sweep_fetches_photos_while_the_tenant_is_still_being_listed() {
+    let sim = graph_sim::SimConfig { users: 120, with_photo: 1.0, ..Default::default() };
+    let world = World::with(Setup { sim, subscribe: false, ..Setup::default() }).await;
+    let page = || RequestPattern::new("GET", "/v1.0/users/delta");
+    let first_page = world.sim.hold(page(), HoldPoint::After);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_photorelay"));
+    command.args(["sweep", "--first"]).env_clear().envs(settings(&world)).kill_on_drop(true);
+    let child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    first_page.arrived().await;
+    let last_page = world.sim.hold(page(), HoldPoint::Before);
+    first_page.release();
+    last_page.arrived().await;
+    let users: Vec<UserId> = world.sim.tenant().user_ids().into_iter().map(UserId::from_uuid).collect();
+    let is_captured = async |user: &UserId| !world.trail(*user).await.is_empty();
+    until(async || {
+        let captured = futures::future::join_all(users.iter().map(is_captured)).await;
+        captured.into_iter().filter(|is_captured| *is_captured).count() == 100
+    })
+    .await;
+
+    last_page.release();
+    let output = child.wait_with_output().await.unwrap();
+    let printed = text(&output.stdout);
+    assert!(output.status.success() && printed.contains("looked at       120, "), "{printed}{}", text(&output.stderr));
+    for user in &users {
+        assert_eq!(world.trail(*user).await.len(), 1, "{user}");
+    }
+    let fetched = &world.sim.requests().counters["batch GET /v1.0/users/{id}"];
+    assert_eq!(*fetched, 120, "each user is checked once");
     world.end_with_leftovers().await;
 }
 

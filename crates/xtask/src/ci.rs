@@ -19,6 +19,7 @@ pub(crate) fn run(checkout: &Checkout, phases: &mut Phases) -> Result<()> {
         command
     };
 
+    let profile = format!("--profile {}", test::PROFILE);
     phases.run("install components", || components(checkout))?;
     phases.run("format", || {
         process::run(&mut cargo("fmt --all --check"))?;
@@ -26,12 +27,12 @@ pub(crate) fn run(checkout: &Checkout, phases: &mut Phases) -> Result<()> {
         process::run(&mut cargo("fmt --manifest-path fuzz/Cargo.toml --check"))
     })?;
     phases.run("dependency shape", || shape::check(checkout))?;
-    // In release, because the C code and the macros are then built once for the lints, the tests and the demo.
+    // As the tests are built, because the C code and the macros are then built once.
     phases.run("lints", || {
-        process::run(&mut cargo("clippy --release --workspace --all-targets --locked -- -D warnings"))
+        process::run(&mut cargo(&format!("clippy {profile} --workspace --all-targets --locked -- -D warnings")))
     })?;
     phases.run("documentation", || {
-        let mut doc = cargo("doc --release --workspace --no-deps --document-private-items --locked");
+        let mut doc = cargo(&format!("doc {profile} --workspace --no-deps --document-private-items --locked"));
         process::run(doc.env("RUSTDOCFLAGS", "-D warnings"))
     })?;
     phases.run("install cargo-deny", || tools::DENY.ensure(checkout))?;
@@ -41,8 +42,8 @@ pub(crate) fn run(checkout: &Checkout, phases: &mut Phases) -> Result<()> {
     phases.run("demo", || {
         // With the whole workspace, as the tests were built: on its own it would need other features of the
         // dependencies, and all of them would be compiled a second time.
-        process::run(&mut cargo("build --release --workspace --locked --bin demo"))?;
-        let mut demo = Command::new(checkout.target.join("release").join("demo"));
+        process::run(&mut cargo(&format!("build {profile} --workspace --locked --bin demo")))?;
+        let mut demo = Command::new(checkout.target.join(test::PROFILE).join("demo"));
         process::run(demo.args(["--once", "--users", "20", "--changes", "60"]).current_dir(&checkout.root))
     })
 }

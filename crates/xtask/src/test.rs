@@ -17,6 +17,9 @@ use crate::tools;
 /// Parts of a test's path that name what it ran on. A complete run must hold at least one test of each.
 const STORES: [&str; 2] = ["embedded", "azurite"];
 
+/// The cargo profile of the tests, and of what the build server builds beside them.
+pub(crate) const PROFILE: &str = "suite";
+
 #[derive(Debug, Default, Args)]
 pub(crate) struct TestArgs {
     /// Build with the dev profile: quicker to build after a change, slower to run
@@ -40,8 +43,7 @@ pub(crate) fn run(checkout: &Checkout, phases: &mut Phases, options: &TestArgs) 
         let mut command = nextest.command(checkout);
         command.args(["run", "--locked"]).args(targets);
         if !options.dev {
-            // The demo uses it too, so that everything is built once.
-            command.arg("--release");
+            command.args(["--cargo-profile", PROFILE]);
         }
         if whole {
             command.arg("--workspace");
@@ -54,7 +56,7 @@ pub(crate) fn run(checkout: &Checkout, phases: &mut Phases, options: &TestArgs) 
     phases.run("build tests", || process::run(command(all).arg("--no-run")))?;
     // Only a run over the whole workspace has just built the program.
     let package = if whole {
-        let program = checkout.target.join(if options.dev { "debug" } else { "release" }).join("photorelay");
+        let program = checkout.target.join(if options.dev { "debug" } else { PROFILE }).join("photorelay");
         Some(phases.run("package", || package::make(checkout, &program))?.zip)
     } else {
         None

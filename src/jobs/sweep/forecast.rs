@@ -1,8 +1,9 @@
 //! Estimates a sweep from a sample: how many photos have to be fetched, with how many requests, in what time.
 //!
 //! The sample is spread over the users that are left, and its answers show how fast this tenant answers. Nothing is
-//! written but the population, which the sweep needs anyway.
+//! written but the population, which the sweep needs anyway. In an empty store the fill itself begins meanwhile.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -10,11 +11,13 @@ use photorelay_core::heads::{self, etag_metadata};
 use photorelay_core::id::UserId;
 use photorelay_core::storage::Storage;
 use photorelay_core::store::BlobStore;
+use photorelay_core::trace::TraceContext;
 use serde::Serialize;
+use tokio::sync::mpsc;
 
 use super::error::SweepError;
 use super::settings::SweepSettings;
-use super::{cursor, population, report};
+use super::{cursor, early_checks, population, report};
 use crate::graph::{Graph, MAX_BATCH, MAX_PHOTOS_IN_BATCH, PhotoState, Priority};
 
 /// Requests of the sample.
@@ -40,21 +43,32 @@ pub struct Forecast {
     pub takes: Duration,
 }
 
+/// A forecast, and the users whose check was sent while the tenant was listed, in the order of ids.
+#[derive(Debug)]
+pub struct ForecastFill {
+    pub forecast: Forecast,
+    pub checked: Arc<[UserId]>,
+}
+
 /// Compares a sample and estimates the whole first fill: every user is checked, and those with a photo are captured.
 pub(super) async fn forecast(
     graph: &Graph,
     storage: &Storage,
     settings: &SweepSettings,
-) -> Result<Forecast, SweepError> {
-    let blobs = &*storage.blobs;
-    let now = Timestamp::now();
+    trace: &TraceContext,
+) -> Result<ForecastFill, SweepError> {
+    let (blobs, scope, now) = (&*storage.blobs, &settings.scope, Timestamp::now());
     let done_to = cursor::resumable(&cursor::read(blobs).await?, now).and_then(|current| current.done_to);
-    let population = population::refresh(graph, &settings.scope, blobs, now, &|| false).await?;
-    let members = population.ok_or(SweepError::EndlessPopulation)?.members;
+    let (listed, early) = mpsc::unbounded_channel();
+    let is_empty = early_checks::are_wanted(scope, blobs).await?;
+    let listing = population::refresh(graph, scope, blobs, now, &|| false, is_empty.then_some(listed));
+    let (population, checked) = tokio::join!(listing, early_checks::send(early, &*storage.queues, trace));
+    let (members, checked) = (population?.ok_or(SweepError::EndlessPopulation)?.members, checked?);
     let rest = &members[members.partition_point(|member| Some(*member) <= done_to)..];
     let step = rest.len().div_ceil(SAMPLE * AT_ONCE).max(1);
     let sample: Vec<UserId> = rest.iter().step_by(step).copied().collect();
-    let Sample { differing, longest } = compare(graph, blobs, &sample).await?;
+    // What is captured meanwhile was to be fetched.
+    let Sample { differing, longest } = compare(graph, blobs, &sample, is_empty).await?;
     let photos = (rest.len() * differing).div_ceil(sample.len().max(1));
     let messages = rest.len().div_ceil(MAX_BATCH);
     let photos_of_message = photos.div_ceil(messages.max(1));
@@ -62,13 +76,14 @@ pub(super) async fn forecast(
     // metadata of those with a photo.
     let waves = MAX_BATCH.div_ceil(AT_ONCE) + 2 + photos_of_message.div_ceil(AT_ONCE);
     let turns = messages.div_ceil(MESSAGES_AT_ONCE);
-    Ok(Forecast {
+    let forecast = Forecast {
         people: members.len(),
         remaining: rest.len(),
         photos,
         requests: messages * (REQUESTS_PER_MESSAGE + photos_of_message.div_ceil(MAX_PHOTOS_IN_BATCH)),
         takes: longest * u32::try_from(waves * turns).unwrap_or(u32::MAX),
-    })
+    };
+    Ok(ForecastFill { forecast, checked: checked.into() })
 }
 
 struct Sample {
@@ -78,10 +93,16 @@ struct Sample {
     longest: Duration,
 }
 
-async fn compare(graph: &Graph, blobs: &dyn BlobStore, users: &[UserId]) -> Result<Sample, SweepError> {
+async fn compare(
+    graph: &Graph,
+    blobs: &dyn BlobStore,
+    users: &[UserId],
+    was_empty: bool,
+) -> Result<Sample, SweepError> {
     let answers = users.chunks(AT_ONCE).map(|users| async move {
         let asked = Instant::now();
-        let states = Box::pin(graph.photo_states(users, Priority::Low)).await?;
+        // How long it takes must not say how many checks wait before it.
+        let states = Box::pin(graph.photo_states(users, Priority::Normal)).await?;
         Ok::<_, SweepError>((states, asked.elapsed()))
     });
     let mut sample = Sample { differing: 0, longest: Duration::ZERO };
@@ -89,7 +110,7 @@ async fn compare(graph: &Graph, blobs: &dyn BlobStore, users: &[UserId]) -> Resu
         sample.longest = sample.longest.max(took);
         for (user, state) in states {
             let Ok(PhotoState::Present { media_etag }) = state else { continue };
-            let head = heads::read(blobs, user).await?;
+            let head = if was_empty { None } else { heads::read(blobs, user).await? };
             let known = head.and_then(|head| head.media_etag).map(|etag| etag_metadata(&etag));
             sample.differing += usize::from(known != Some(etag_metadata(&media_etag)));
         }

@@ -10,6 +10,7 @@ mod checks;
 mod compare;
 mod cursor;
 mod decide;
+mod early_checks;
 mod error;
 mod forecast;
 mod lease;
@@ -38,7 +39,7 @@ use photorelay_core::trace::TraceContext;
 use tracing::Instrument;
 
 pub use error::SweepError;
-pub use forecast::Forecast;
+pub use forecast::{Forecast, ForecastFill};
 pub use report::SweepReport;
 pub use run::{Progress, Run};
 pub use settings::{DEFAULT_TIME_LIMIT, SweepSettings};
@@ -126,9 +127,12 @@ impl Sweep {
         }
     }
 
-    /// Compares a sample and estimates what a complete sweep, with the checks that it asks for, will take.
-    pub async fn forecast(&self) -> Result<Forecast, SweepError> {
-        forecast::forecast(&self.graph, &self.storage, &self.settings).await
+    /// Compares a sample and estimates what a complete sweep, with the checks that it asks for, will take. In an empty
+    /// store it also sends a check of every user that it lists.
+    pub async fn forecast(&self) -> Result<ForecastFill, SweepError> {
+        let span = tracing::info_span!("forecast", trace.id = tracing::field::Empty);
+        let trace = telemetry::step(&span, None);
+        forecast::forecast(&self.graph, &self.storage, &self.settings, &trace).instrument(span).await
     }
 
     /// How many users have shown a photo, as their heads say.

@@ -13,6 +13,7 @@ use photorelay_core::id::{Digest, UserId};
 use photorelay_core::names::{self, Container};
 use photorelay_core::population;
 use photorelay_core::store::{BlobStore, StoreError};
+use tokio::sync::mpsc::UnboundedSender;
 
 use super::error::SweepError;
 use super::population_round::PopulationRound;
@@ -36,15 +37,16 @@ pub(super) struct RefreshedPopulation {
 }
 
 /// The population as Graph returns it now, within groups and pilot list. None if the run was over before all users were
-/// listed: what was read is kept, and the next run goes on from there.
+/// listed: what was read is kept, and the next run goes on from there. `listed` is as in [`PopulationRound::run`].
 pub(super) async fn refresh(
     graph: &Graph,
     scope: &Scope,
     blobs: &dyn BlobStore,
     now: Timestamp,
     is_over: &impl Fn() -> bool,
+    listed: Option<UnboundedSender<Vec<UserId>>>,
 ) -> Result<Option<RefreshedPopulation>, SweepError> {
-    let Some(mut all) = refresh_all(graph, scope, blobs, now, is_over).await? else { return Ok(None) };
+    let Some(mut all) = refresh_all(graph, scope, blobs, now, is_over, listed).await? else { return Ok(None) };
     if scope.is_open() {
         return Ok(Some(all));
     }
@@ -162,11 +164,12 @@ async fn refresh_all(
     blobs: &dyn BlobStore,
     now: Timestamp,
     is_over: &impl Fn() -> bool,
+    listed: Option<UnboundedSender<Vec<UserId>>>,
 ) -> Result<Option<RefreshedPopulation>, SweepError> {
     let domains: Vec<String> = scope.domains.iter().cloned().collect();
     let mut stored = StoredLists::read(blobs, &domains, scope, now).await?;
     let round = stored.round(blobs).await?;
-    let round = match round.run(graph, scope, is_over).await {
+    let round = match round.run(graph, scope, is_over, listed).await {
         Ok(round) => round,
         Err(SweepError::Graph(error)) if error.is_transient() => {
             let Some(members) = stored.last_members(blobs).await? else { return Err(SweepError::Graph(error)) };

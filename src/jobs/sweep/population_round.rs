@@ -4,6 +4,7 @@
 
 use photorelay_core::contract::PopulationQuery;
 use photorelay_core::id::UserId;
+use tokio::sync::mpsc::UnboundedSender;
 
 use super::error::SweepError;
 use crate::graph::{DeltaPage, DeltaUser, Graph};
@@ -56,19 +57,20 @@ impl PopulationRound {
     }
 
     /// Reads page by page to the end, or until it is over, but one page at least. Where the link has expired, all users
-    /// are listed.
+    /// are listed. `listed` receives the users of each page of a full list, some of them more than once.
     pub(super) async fn run(
         mut self,
         graph: &Graph,
         scope: &Scope,
         is_over: &impl Fn() -> bool,
+        listed: Option<UnboundedSender<Vec<UserId>>>,
     ) -> Result<Self, SweepError> {
         let mut resyncs = 0;
         while self.pages < MAX_PAGES {
             self.pages += 1;
             match graph.users_delta(self.link.as_deref()).await? {
                 DeltaPage::More { users, next } => {
-                    self.apply(scope, &users);
+                    self.apply(scope, &users, listed.as_ref());
                     self.link = Some(next);
                     if is_over() {
                         self.merge();
@@ -76,7 +78,7 @@ impl PopulationRound {
                     }
                 }
                 DeltaPage::Last { users, link } => {
-                    self.apply(scope, &users);
+                    self.apply(scope, &users, listed.as_ref());
                     self.merge();
                     return Ok(Self { link: Some(link), is_whole: true, ..self });
                 }
@@ -91,9 +93,15 @@ impl PopulationRound {
         Err(SweepError::EndlessPopulation)
     }
 
-    fn apply(&mut self, scope: &Scope, users: &[DeltaUser]) {
+    fn apply(&mut self, scope: &Scope, users: &[DeltaUser], listed: Option<&UnboundedSender<Vec<UserId>>>) {
         let belongs = |user: &DeltaUser| if user.removed { Some(false) } else { scope.may_belong(user) };
+        let before = self.mentions.len();
         self.mentions.extend(users.iter().filter_map(|user| Some((user.id, belongs(user)?))));
+        if let Some(listed) = listed.filter(|_| self.is_full_list) {
+            let mentioned = self.mentions[before..].iter();
+            // Nothing listens any more after a failure, which is reported where it happened.
+            let _ = listed.send(mentioned.filter(|(_, belongs)| *belongs).map(|(user, _)| *user).collect());
+        }
         if self.mentions.len() >= MERGED_AT {
             self.merge();
         }

@@ -1,8 +1,10 @@
 //! One run of a sweep: how long it may take, what stops it, and where it reports progress.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use photorelay_core::id::UserId;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -18,6 +20,8 @@ pub struct Run {
     /// Users of whom the storage knows nothing are checked without being asked about before: in a tenant that was never
     /// swept, the check is what finds out whether they have a photo.
     pub checks_unknown: bool,
+    /// Users whose check was sent before, in the order of ids: they are not compared.
+    pub checked: Arc<[UserId]>,
     pub progress: watch::Sender<Progress>,
 }
 
@@ -29,6 +33,7 @@ impl Default for Run {
             time_limit: None,
             stop: CancellationToken::new(),
             checks_unknown: false,
+            checked: Arc::default(),
             progress: watch::Sender::default(),
         }
     }

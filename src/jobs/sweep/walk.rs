@@ -52,7 +52,7 @@ pub(super) async fn walk(
     let mut done_to = resumed.and_then(|current| current.done_to);
     let deadline = run.time_limit.map(|limit| started + limit);
     let must_end = || run.stop.is_cancelled() || is_past(deadline);
-    let Some(population) = population::refresh(graph, &settings.scope, blobs, run.now, &must_end).await? else {
+    let Some(population) = population::refresh(graph, &settings.scope, blobs, run.now, &must_end, None).await? else {
         // What continues the sweep has to find it under way.
         cursor::write(blobs, &SweepCursor { current: Some(SweepUnderWay { began_at, done_to }), ..cursor }).await?;
         return Ok(SweepReport { is_listing: true, took: started.elapsed(), ..SweepReport::default() });
@@ -148,7 +148,8 @@ impl Walk<'_> {
         let order: Vec<UserId> = stretch.iter().map(|user| user.user).collect();
         let (members, others): (Vec<SweptUser>, Vec<SweptUser>) =
             stretch.into_iter().partition(|user| user.is_member && !user.record.is_forgotten());
-        let leaves = |user: &SweptUser| run.checks_unknown && comparison.knows_nothing_of(user);
+        let is_checked = |user: &SweptUser| run.checked.binary_search(&user.user).is_ok();
+        let leaves = |user: &SweptUser| is_checked(user) || (run.checks_unknown && comparison.knows_nothing_of(user));
         let (unknown, members): (Vec<SweptUser>, Vec<SweptUser>) = members.into_iter().partition(leaves);
         let ids: Vec<UserId> = members.iter().map(|user| user.user).collect();
         let mut members: HashMap<UserId, SweptUser> = members.into_iter().map(|user| (user.user, user)).collect();
@@ -157,7 +158,8 @@ impl Walk<'_> {
         let compare = async {
             let mut checks = PendingChecks::default();
             report.count_unknown(unknown.len());
-            unknown.iter().for_each(|user| checks.add(user.user, FetchPolicy::IfChanged));
+            let unsent = unknown.iter().filter(|user| !is_checked(user));
+            unsent.for_each(|user| checks.add(user.user, FetchPolicy::IfChanged));
             run.progress.send_modify(|progress| {
                 (progress.done, progress.checks) = (progress.done + unknown.len(), report.checks);
             });

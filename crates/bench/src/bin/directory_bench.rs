@@ -105,6 +105,7 @@ async fn main() -> Result<()> {
     tasks.spawn(app.clone().run(listener, stop.clone()));
     tasks.spawn(agent(&sim, &app.storage, target(&cli, 1)).run(stop.clone()));
     app.subscribe.sync().await?;
+    quiet(&sim).await;
     let mut changes = Vec::new();
     let mut slowest = (0.0, String::new());
     for (at, user) in users.iter().cycle().take(cli.changes).enumerate() {
@@ -130,6 +131,18 @@ async fn main() -> Result<()> {
         })
     );
     finish(&sim).await
+}
+
+/// Waits for the sweep at the start, in which the simulator takes most of the processors.
+async fn quiet(sim: &Sim) {
+    let mut before = None;
+    loop {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let now = sim.requests().entries.len();
+        if before.replace(now) == Some(now) {
+            return;
+        }
+    }
 }
 
 /// How long each hop of the newest change took, in milliseconds.

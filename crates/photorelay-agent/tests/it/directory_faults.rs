@@ -7,7 +7,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use photorelay_agent::agent::{Agent, OnceError};
 use photorelay_agent::connectors::ldap::{LdapConnector, LdapSettings};
-use photorelay_agent::connectors::{Connector, ConnectorError};
+use photorelay_agent::connectors::{Connector, ConnectorError, Replacement};
 use photorelay_core::consumer::DrainError;
 use photorelay_core::contract::Outcome;
 use photorelay_core::id::{Digest, UserId};
@@ -83,12 +83,15 @@ async fn a_write_whose_answer_is_lost_is_found_done_and_not_done_again() {
     let blob = names::rendition(user, photo, &wanted.name, wanted.sha256);
     let photo = world.storage().blobs.get(Container::Photos, &blob, 1 << 20).await.unwrap().unwrap();
 
+    // The connection for changes is there, and only its next answer is lost.
+    let earlier = Bytes::from_static(b"\xff\xd8 earlier");
+    assert_eq!(target.replace(&found, None, Some(&earlier)).await.unwrap(), Replacement::Done);
     relay.silence(true);
     let broken = async {
-        until(async || samba.photo(&jane).await.is_some()).await;
+        until(async || samba.photo(&jane).await.is_some_and(|shown| shown == photo)).await;
         relay.cut();
     };
-    let (answer, ()) = tokio::join!(target.replace(&found, None, Some(&photo)), broken);
+    let (answer, ()) = tokio::join!(target.replace(&found, Some(&earlier), Some(&photo)), broken);
     assert!(matches!(&answer, Err(ConnectorError::Down(_))), "{answer:?}");
     relay.silence(false);
 

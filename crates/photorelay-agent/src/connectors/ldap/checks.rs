@@ -35,7 +35,7 @@ impl LdapConnector {
             let says = format!("{server} is a port of the global catalogue (3268, 3269), which takes no changes");
             return vec![CheckResult::error("server", says, NAME_A_WRITABLE_SERVER)];
         }
-        let (anchor_is_indexed, lacks_channel_binding) = match self.connections.session().await {
+        let (anchor_is_indexed, lacks_channel_binding) = match self.connections.to_search().await {
             Ok(session) => (session.anchor_is_indexed, session.lacks_channel_binding),
             Err(error) => {
                 let fix = "check PHOTORELAY_LDAP_URLS, the firewall, PHOTORELAY_LDAP_CA_FILE and the account";

@@ -1,8 +1,9 @@
 //! Bound connections to one domain controller, kept until they are lost.
 //!
 //! The server that answered stays pinned, and all connections lead to it, so that what was written is read back; the next
-//! of the list is asked only when it cannot be reached. A password that was refused is not tried again until its file holds another or a long time has
-//! passed: repeating it would lock the account.
+//! of the list is asked only when it cannot be reached. One connection is for searches alone, which would otherwise wait
+//! behind changes: a domain controller works on the requests of a connection one after the other. A password that was
+//! refused is not tried again until its file holds another or a long time has passed: repeating it would lock the account.
 
 use std::fmt;
 use std::path::Path;
@@ -56,9 +57,9 @@ pub(super) struct Connections {
 
 #[derive(Debug)]
 struct ConnectionState {
-    /// All of them with the pinned server.
+    /// All of them with the pinned server; the first is the one for searches.
     sessions: Vec<Option<Session>>,
-    /// Which of them is used next.
+    /// Which of the others is used next.
     turn: usize,
     /// Which server of the list is used.
     pinned: usize,
@@ -79,7 +80,7 @@ impl Connections {
     pub(super) fn new(settings: &LdapSettings) -> Self {
         let server = settings.servers.first().map(|server| host(server).to_owned()).unwrap_or_default();
         let limit = AtomicU64::new(most(&settings.attribute));
-        let sessions = std::iter::repeat_with(|| None).take(settings.connections.max(1)).collect();
+        let sessions = std::iter::repeat_with(|| None).take(1 + settings.connections.max(1)).collect();
         let state = ConnectionState { sessions, turn: 0, pinned: 0, cooldown: None, opened: 0 };
         Self { settings: settings.clone(), state: state.into(), server: Mutex::new(server), limit }
     }
@@ -92,12 +93,22 @@ impl Connections {
         self.server.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The connections by turns, made if there is none. An `Err` is always [`ConnectorError::Down`].
-    pub(super) async fn session(&self) -> Result<Session, ConnectorError> {
+    /// The connection for searches, made if there is none. An `Err` is always [`ConnectorError::Down`].
+    pub(super) async fn to_search(&self) -> Result<Session, ConnectorError> {
         // Other callers wait meanwhile, and do not bind once more.
         let mut state = self.state.lock().await;
-        let at = state.turn;
-        state.turn = (at + 1) % state.sessions.len();
+        self.session(&mut state, 0).await
+    }
+
+    /// The connections for changes by turns; otherwise the same.
+    pub(super) async fn to_change(&self) -> Result<Session, ConnectorError> {
+        let mut state = self.state.lock().await;
+        let at = 1 + state.turn;
+        state.turn = at % (state.sessions.len() - 1);
+        self.session(&mut state, at).await
+    }
+
+    async fn session(&self, state: &mut ConnectionState, at: usize) -> Result<Session, ConnectorError> {
         if let Some(session) = &mut state.sessions[at]
             && !session.ldap.is_closed()
         {
@@ -111,7 +122,7 @@ impl Connections {
                 return Err(ConnectorError::Down(cooldown.reason.clone()));
             }
         }
-        match self.connect(&mut state, &secret).await {
+        match self.connect(state, &secret).await {
             Ok(session) => {
                 state.cooldown = None;
                 state.sessions[at] = Some(session.clone());

@@ -51,7 +51,7 @@ impl LdapConnector {
     }
 
     async fn modify(&self, entry: &EntryRef, changes: Vec<Mod<Vec<u8>>>) -> Result<Meaning, ConnectorError> {
-        let session = self.connections.session().await?;
+        let session = self.connections.to_change().await?;
         let mut ldap = session.ldap.clone();
         let answer = contained(ldap.with_timeout(session.timeout).modify(&entry.0, changes)).await;
         match answer {
@@ -72,7 +72,7 @@ impl LdapConnector {
         if let Some(anchor_index) = known.as_ref().filter(|anchor_index| !anchor_index.is_old()) {
             return Ok(Arc::clone(anchor_index));
         }
-        let session = self.connections.session().await?;
+        let session = self.connections.to_search().await?;
         let anchor_index = Arc::new(self.checked(&session, AnchorIndex::take(&session, &self.settings).await).await?);
         *known = Some(Arc::clone(&anchor_index));
         Ok(anchor_index)
@@ -85,7 +85,7 @@ impl LdapConnector {
         filter: &str,
         attributes: &[String],
     ) -> Result<Vec<DirectoryEntry>, ConnectorError> {
-        let session = self.connections.session().await?;
+        let session = self.connections.to_search().await?;
         let found = search::run(&session, base, scope, filter, attributes).await;
         self.checked(&session, found).await
     }
@@ -98,7 +98,7 @@ impl LdapConnector {
         attributes: &[String],
         most: usize,
     ) -> Result<Vec<DirectoryEntry>, ConnectorError> {
-        let session = self.connections.session().await?;
+        let session = self.connections.to_search().await?;
         let found = search::some(&session, base, filter, attributes, most).await;
         self.checked(&session, found).await
     }

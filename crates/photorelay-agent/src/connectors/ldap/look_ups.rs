@@ -35,7 +35,7 @@ impl LdapConnector {
         wanted: &DirectoryIdentity,
     ) -> Result<Arc<Vec<DirectoryEntry>>, ConnectorError> {
         if let Some(by_sid) = wanted.by_sid()
-            && !self.connections.session().await?.anchor_is_indexed
+            && !self.connections.to_search().await?.anchor_is_indexed
         {
             let with_sid = match self.found_together(&by_sid).await {
                 SharedAnswer::Whole(found) | SharedAnswer::Own(found) => found,
@@ -128,7 +128,7 @@ impl LdapConnector {
     async fn shared(&self, filter: &str, attributes: &[String], users: usize) -> SharedAnswer {
         // One for each of them, and as many as show that one user is not found unambiguously.
         let most = users - 1 + MOST_ENTRIES;
-        let found = match self.connections.session().await {
+        let found = match self.connections.to_search().await {
             Ok(session) => {
                 let found = search::whole(&session, &self.settings.base, filter, attributes, most).await;
                 self.checked(&session, found).await
