@@ -19,10 +19,14 @@ use photorelay_core::target::Targets;
 use photorelay_core::wording::counted;
 use serde::Serialize;
 
+use super::support_bundle::is_guid;
+
 /// A message that is read and not deleted after all is visible again after this time.
 const LEASE: Duration = Duration::from_secs(60);
 /// Messages of one read.
 const AT_ONCE: u32 = 32;
+/// Stands in the place of what differs.
+const LEFT_OUT: &str = "…";
 
 /// The messages of a queue that could not be handled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -42,6 +46,7 @@ pub struct PoisonedQueue {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KeptReason {
+    /// Of several messages, what they have in common.
     pub reason: String,
     pub messages: u64,
     pub newest: Timestamp,
@@ -109,10 +114,70 @@ async fn reasons(storage: &Storage, queue: &str) -> Result<Vec<KeptReason>, Stor
         for blob in list_all(&*storage.blobs, container, &names::dead_lettered_prefix(queue)).await? {
             let kept: Option<DeadLetter> = documents::read(&*storage.blobs, container, &blob.name).await?;
             let Some(DeadLetter { reason, at, .. }) = kept else { continue };
-            let known = reasons.entry(reason.clone()).or_insert(KeptReason { reason, messages: 0, newest: at });
+            let common = in_common(&reason);
+            let known = reasons.entry(common.clone()).or_insert(KeptReason { reason, messages: 0, newest: at });
             known.messages += 1;
             known.newest = known.newest.max(at);
+            // Of one message alone, the IDs say more.
+            if known.messages > 1 {
+                known.reason = common;
+            }
         }
     }
     Ok(reasons.into_values().collect())
+}
+
+/// The reason without what differs from one message to the next: the IDs of users and requests, and times.
+fn in_common(reason: &str) -> String {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | ':' | '.');
+    let mut common = String::with_capacity(reason.len());
+    let mut rest = reason;
+    while !rest.is_empty() {
+        let (word, after) = rest.split_at(rest.find(|c| !is_part(c)).unwrap_or(rest.len()));
+        common += &masked(word);
+        let (between, next) = after.split_at(after.find(is_part).unwrap_or(after.len()));
+        common += between;
+        rest = next;
+    }
+    common
+}
+
+fn masked(word: &str) -> String {
+    let bare = word.trim_end_matches([':', '.']);
+    // As in `Time:...`.
+    let begins = std::iter::once(0).chain(bare.match_indices(':').map(|(at, _)| at + 1));
+    if let Some(begin) = begins.into_iter().find(|begin| bare[*begin..].parse::<Timestamp>().is_ok()) {
+        return format!("{}{LEFT_OUT}{}", &word[..begin], &word[bare.len()..]);
+    }
+    // As in `RequestId:...`.
+    let parts = word.split(':').map(|part| {
+        let bare = part.trim_end_matches('.');
+        if is_guid(bare) { format!("{LEFT_OUT}{}", &part[bare.len()..]) } else { part.to_owned() }
+    });
+    parts.collect::<Vec<_>>().join(":")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_that_differ_in_ids_and_times_only_are_one() {
+        let of = |user: &str, request: &str, time: &str| {
+            format!(
+                "read photo of user {user}, status 404 \"gone.\", request-id {request}, client-request-id {request}: \
+                 RequestId:{request}\nTime:{time}. It is 10:30, and 1-2-3 are no ID"
+            )
+        };
+        let one = of(
+            "7a35954c-c4e5-44c7-89a6-37227d617a02",
+            "5c1e0a7e-7e11-4a11-8a11-c0ffee000001",
+            "2026-11-30T16:39:47.1Z",
+        );
+        let other =
+            of("bd7c35dd-0000-4000-8000-000000000002", "a9911ca7-1000-4a11-8a11-c0ffee000002", "2026-12-01T00:00:00Z");
+        assert_eq!(in_common(&one), in_common(&other));
+        assert_eq!(in_common(&one), of("…", "…", "…"));
+        assert_eq!(in_common("not a check message: EOF at 3"), "not a check message: EOF at 3");
+    }
 }

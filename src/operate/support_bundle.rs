@@ -68,7 +68,7 @@ fn is_address(word: &str) -> bool {
     word.split_once('@').is_some_and(|(name, domain)| !name.is_empty() && domain.contains('.'))
 }
 
-fn is_guid(word: &str) -> bool {
+pub(super) fn is_guid(word: &str) -> bool {
     let groups: Vec<&str> = word.split('-').collect();
     let is_hex = |group: &str| group.chars().all(|c| c.is_ascii_hexdigit());
     groups.len() == GUID.len() && groups.iter().zip(GUID).all(|(group, len)| group.len() == len && is_hex(group))
