@@ -11,6 +11,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use photorelay_core::clock::Clock;
 use photorelay_core::entra;
+use photorelay_core::id::TenantId;
 use photorelay_core::names::{CHECKS_QUEUE, Container, SUBSCRIPTIONS_QUEUE};
 use photorelay_core::photo::PhotoLimits;
 use photorelay_core::settings::StorageSettings;
@@ -24,8 +25,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
-use crate::config::{AppConfig, GraphSettings, NotificationDelivery, NotificationSettings};
-use crate::graph::{self, CachedTokens, CredentialFactory, Graph, GraphConfig, TokenSource};
+use crate::config::{AppConfig, GraphSettings, NotificationDelivery, NotificationSettings, OperatorConfig};
+use crate::graph::{self, CachedTokens, CredentialFactory, Graph, GraphConfig, GraphUnset, TokenSource};
 use crate::host::manifest::Manifest;
 use crate::host::pump::Pump;
 use crate::host::readiness::StorageReadiness;
@@ -55,7 +56,35 @@ pub struct App {
     pub public: Router,
     /// What the Functions host or the pump invokes.
     pub triggers: Router,
+    tenant: TenantId,
+    targets: Targets,
     background: Background,
+}
+
+/// What the commands of operators work with: the storage, and Graph where it is configured.
+#[derive(Debug, Clone)]
+pub struct OperatorAccess {
+    pub storage: Storage,
+    pub targets: Targets,
+    pub graph: Result<Arc<Graph>, GraphUnset>,
+    /// As configured; what an entry of the trail says goes before it.
+    pub tenant: Option<TenantId>,
+    pub watch: Watch,
+}
+
+impl OperatorAccess {
+    /// Opens the storage, which has to be there already.
+    pub async fn open(config: &OperatorConfig) -> Result<Self> {
+        let storage = open_storage(&config.storage, &config.authority_url).await?;
+        let clock = Clock::system();
+        let graph = match &config.graph {
+            Ok(settings) => Ok(connect_graph(settings, &clock, TaskTracker::new(), CancellationToken::new())?.0),
+            Err(unset) => Err(unset.clone()),
+        };
+        let watched = graph.clone().map(|graph| Arc::new(subscribe(&graph, &config.notifications, clock)));
+        let watch = Watch::new(watched, storage.clone(), config.targets.clone());
+        Ok(Self { storage, targets: config.targets.clone(), graph, tenant: config.tenant_id, watch })
+    }
 }
 
 /// What runs beside requests: token renewals and the preparation of the storage.
@@ -103,7 +132,7 @@ impl App {
         let propagate = propagate(config, &graph, &storage);
         let sweep = sweep(config, &graph, &storage);
         let subscribe = Arc::new(subscribe(&graph, &config.notifications, clock));
-        let watch = Watch::new(Arc::clone(&subscribe), storage.clone(), config.targets.clone());
+        let watch = Watch::new(Ok(Arc::clone(&subscribe)), storage.clone(), config.targets.clone());
         let (queues, tenant) = (&storage.queues, config.graph.tenant_id);
         let client_states = client_states(&config.notifications);
         let functions = Arc::new(Functions {
@@ -119,7 +148,32 @@ impl App {
         let (public, triggers) = (public_router(&functions, &manifest)?, trigger_router(&functions, &manifest)?);
         let manifest = manifest.without(&config.hosting.disabled);
         let pump = Pump::new(triggers.clone(), storage.clone(), manifest, config.hosting.lease);
-        Ok(Self { storage, graph, propagate, subscribe, sweep, watch, pump, public, triggers, background })
+        let targets = config.targets.clone();
+        Ok(Self {
+            storage,
+            graph,
+            propagate,
+            subscribe,
+            sweep,
+            watch,
+            pump,
+            public,
+            triggers,
+            tenant,
+            targets,
+            background,
+        })
+    }
+
+    /// What a console of the same process works with.
+    pub fn operator_access(&self) -> OperatorAccess {
+        OperatorAccess {
+            storage: self.storage.clone(),
+            targets: self.targets.clone(),
+            graph: Ok(Arc::clone(&self.graph)),
+            tenant: Some(self.tenant),
+            watch: self.watch.clone(),
+        }
     }
 
     /// Answers the Functions host, which drives queues and timers. The triggers are served too, so the listener must be

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use graph_sim::Sim;
 use photorelay::app::App;
-use photorelay::config::AppConfig;
 use photorelay::console::Console;
 use photorelay::jobs::notify::checks;
 use photorelay_agent::agent::Agent;
@@ -35,7 +34,7 @@ pub(crate) struct World {
     pub(crate) storage: Storage,
     pub(crate) target: DemoTarget,
     app: App,
-    config: AppConfig,
+
     dir: PathBuf,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -67,7 +66,7 @@ impl World {
                 eprintln!("demo: {error:#}");
             }
         });
-        let world = Self { sim, storage, target, app, config, dir: dir.to_owned(), stop, tasks };
+        let world = Self { sim, storage, target, app, dir: dir.to_owned(), stop, tasks };
         world.until("the subscription is made", || !world.sim.subscriptions().is_empty()).await?;
         world.write_env_file()?;
         Ok(world)
@@ -103,7 +102,7 @@ impl World {
     /// Answers the console until the demo ends, and returns its link.
     pub(crate) async fn open_console(&self) -> Result<String> {
         let operator: OperatorName = "demo".parse().map_err(anyhow::Error::msg)?;
-        let console = Console::open(&self.config, &self.app, Some(operator), 0).await?;
+        let console = Console::open(self.app.operator_access(), Some(operator), 0).await?;
         let (link, stop) = (console.link.clone(), self.stop.clone());
         self.tasks.spawn(async move {
             if let Err(error) = console.serve(stop).await {

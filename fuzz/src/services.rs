@@ -90,7 +90,7 @@ pub fn functions(store: &Arc<MemoryStore>) -> Arc<Functions> {
         propagate: Propagate::new(Arc::clone(&graph), storage.clone(), propagate_settings(tenant)),
         subscribe: Arc::clone(&subscribe),
         sweep: Sweep::new(graph, storage.clone(), SweepSettings::new(targets.clone())),
-        watch: Watch::new(subscribe, storage, targets),
+        watch: Watch::new(Ok(subscribe), storage, targets),
         storage: StorageReadiness::ready(),
         tasks: TaskTracker::new(),
     })

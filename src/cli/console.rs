@@ -28,8 +28,7 @@ impl ConsoleArgs {
             true => Some(process.signature(self.by, None)?.by),
             false => None,
         };
-        let (config, app) = start::app(process).await?;
-        let console = Console::open(&config, &app, operator, self.port).await?;
+        let console = Console::open(start::access(process).await?, operator, self.port).await?;
         answer!("open {}", console.link)?;
         answer!("The link works once. Ctrl-C ends the console.")?;
         console.serve(stop_on_signal()?).await?;

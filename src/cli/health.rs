@@ -53,8 +53,8 @@ impl StatusArgs {
             operate::status::refused(&start::storage(process).await?, self.json, &mut CommandAnswer).await?;
             return Ok(CommandOutcome::Success);
         }
-        let (_, app) = start::app(process).await?;
-        let is_healthy = operate::status::status(&app.watch, self.json, &mut CommandAnswer).await?;
+        let access = start::access(process).await?;
+        let is_healthy = operate::status::status(&access.watch, self.json, &mut CommandAnswer).await?;
         Ok(CommandOutcome::healthy_if(is_healthy))
     }
 }

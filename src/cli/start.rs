@@ -1,9 +1,9 @@
 //! What commands begin with: the configuration, telemetry, and as much of the app as they need.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::Args;
-use photorelay::app::{App, open_storage};
-use photorelay::config::{self, AppConfig, ConfigPurpose};
+use photorelay::app::{App, OperatorAccess, open_storage};
+use photorelay::config::{self, AppConfig, ConfigPurpose, OperatorConfig};
 use photorelay::operate;
 use photorelay_core::id::UserId;
 use photorelay_core::process::{Audience, Process};
@@ -38,6 +38,13 @@ pub(super) fn service(process: &mut Process) -> Result<(AppConfig, App)> {
     Ok((config, app))
 }
 
+/// The storage, and Graph where it is configured.
+pub(super) async fn access(process: &mut Process) -> Result<OperatorAccess> {
+    let config = OperatorConfig::read(process.environment())?;
+    process.start_telemetry(&config.logs, Audience::Operator)?;
+    OperatorAccess::open(&config).await
+}
+
 /// Storage alone, for commands that work even if Graph cannot be reached.
 pub(super) async fn storage(process: &Process) -> Result<Storage> {
     let (storage, authority_url) = config::read_storage(process.environment())?;
@@ -56,13 +63,23 @@ impl UserArg {
         operate::check::find(&app.graph, &self.user).await
     }
 
-    /// The user and the storage. An object ID needs no Graph.
+    /// The same where Graph may not be configured, which an object ID does not need.
+    pub(super) async fn find_with(&self, access: &OperatorAccess) -> Result<UserId> {
+        if let Ok(user) = self.user.parse() {
+            return Ok(user);
+        }
+        let graph = access.graph.as_ref().map_err(Clone::clone);
+        let graph = graph.context("a user principal name is looked up in Microsoft Graph, an object ID is not")?;
+        operate::check::find(graph, &self.user).await
+    }
+
+    /// The user and the storage.
     pub(super) async fn find_in_storage(&self, process: &mut Process) -> Result<(Storage, UserId)> {
         if let Ok(user) = self.user.parse() {
             return Ok((storage(process).await?, user));
         }
-        let (_, app) = app(process).await?;
-        let user = self.find(&app).await?;
-        Ok((app.storage, user))
+        let access = access(process).await?;
+        let user = self.find_with(&access).await?;
+        Ok((access.storage, user))
     }
 }

@@ -114,10 +114,10 @@ pub(super) struct RestoreArgs {
 impl RestoreArgs {
     pub(super) async fn run(self, process: &mut Process) -> Result<CommandOutcome> {
         let signature = self.signature.of(process)?;
-        let (config, app) = start::app(process).await?;
-        let user = self.user.find(&app).await?;
-        let wanted = Restore { tenant: config.graph.tenant_id, user, seq: self.seq, signature };
-        let restored = operate::restore::restore(&app.storage, &config.targets, wanted).await?;
+        let access = start::access(process).await?;
+        let user = self.user.find_with(&access).await?;
+        let wanted = Restore { user, seq: self.seq, signature };
+        let restored = operate::restore::restore(&access.storage, &access.targets, wanted).await?;
         answer::print(&mut CommandAnswer, &restored, self.json)?;
         Ok(CommandOutcome::Success)
     }
@@ -148,10 +148,10 @@ impl ForgetArgs {
             bail!(preview);
         }
         let signature = self.signature.of(process)?;
-        let (config, app) = start::app(process).await?;
-        let user = self.user.find(&app).await?;
-        let wanted = Forget { tenant: config.graph.tenant_id, user, signature };
-        let forgotten = operate::forget::forget(&app.storage, &config.targets, wanted).await?;
+        let access = start::access(process).await?;
+        let user = self.user.find_with(&access).await?;
+        let wanted = Forget { tenant: access.tenant, user, signature };
+        let forgotten = operate::forget::forget(&access.storage, &access.targets, wanted).await?;
         answer::print(&mut CommandAnswer, &forgotten, self.json)?;
         forgotten.complete()?;
         Ok(CommandOutcome::Success)

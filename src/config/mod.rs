@@ -7,6 +7,7 @@ mod capture;
 mod graph;
 mod hosting;
 mod notifications;
+mod operator;
 mod scope;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ pub use capture::CaptureSettings;
 pub use graph::GraphSettings;
 pub use hosting::HostingSettings;
 pub use notifications::{ConfigPurpose, EventDelivery, NotificationDelivery, NotificationSettings};
+pub use operator::OperatorConfig;
 
 use photorelay_core::settings::{Environment, Problems, Reader, StorageSettings, credential, storage};
 use photorelay_core::target::Targets;
@@ -58,7 +60,7 @@ impl AppConfig {
     pub fn read(environment: &Environment, purpose: ConfigPurpose) -> Result<Self, Problems> {
         let mut reader = Reader::new(environment);
         let credential = credential(&mut reader);
-        let storage = storage(&mut reader, credential.as_ref().ok().and_then(Option::as_ref));
+        let storage = storage(&mut reader, credential.as_ref());
         let graph = GraphSettings::read(&mut reader, credential);
         let notifications = NotificationSettings::read(&mut reader, purpose);
         let capture = CaptureSettings::read(&mut reader);
@@ -92,7 +94,7 @@ pub fn read_targets(environment: &Environment) -> Result<Targets, Problems> {
 pub fn read_storage(environment: &Environment) -> Result<(StorageSettings, Url), Problems> {
     let mut reader = Reader::new(environment);
     let own = credential(&mut reader);
-    let storage = storage(&mut reader, own.ok().flatten().as_ref());
+    let storage = storage(&mut reader, own.as_ref());
     let authority_url = graph::authority_url(&mut reader);
     reader.finish(|| Some((storage?, authority_url?)))
 }

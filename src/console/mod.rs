@@ -41,8 +41,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::app::App;
-use crate::config::AppConfig;
+use crate::app::OperatorAccess;
 use detached::DetachedWork;
 use everything::DecidingEverything;
 use naming::NameCache;
@@ -75,7 +74,7 @@ impl fmt::Debug for Console {
 
 impl Console {
     /// Binds the port of the loopback interface (0 for any) and makes the link.
-    pub async fn open(config: &AppConfig, app: &App, operator: Option<OperatorName>, port: u16) -> Result<Self> {
+    pub async fn open(access: OperatorAccess, operator: Option<OperatorName>, port: u16) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", port)).await;
         let listener = listener.with_context(|| format!("cannot listen on 127.0.0.1:{port}"))?;
         let port = listener.local_addr()?.port();
@@ -83,21 +82,21 @@ impl Console {
         let tasks = TaskTracker::new();
         // What acts is waited for at the end; what only reads is not.
         let (reading, workshop) = (DetachedWork::new(tasks.clone()), DetachedWork::new(TaskTracker::new()));
+        let OperatorAccess { storage, targets, graph, watch, .. } = access;
         let state = ConsoleState {
             port,
             admission,
             operator,
-            tenant: config.graph.tenant_id,
-            storage: app.storage.clone(),
-            targets: config.targets.clone(),
-            watch: app.watch.clone(),
-            status: StatusCache::new(app.watch.clone(), tasks.clone()),
-            names: NameCache::new(Arc::clone(&app.graph), tasks),
-            pictures: PictureRoom::new(Arc::clone(&app.storage.blobs)),
-            verification: Verification::new(app.storage.clone(), reading),
-            everything: DecidingEverything::new(app.storage.clone(), workshop.clone()),
+            targets,
+            status: StatusCache::new(watch.clone(), tasks.clone()),
+            watch,
+            names: NameCache::new(graph.clone().ok(), tasks),
+            pictures: PictureRoom::new(Arc::clone(&storage.blobs)),
+            verification: Verification::new(storage.clone(), reading),
+            everything: DecidingEverything::new(storage.clone(), workshop.clone()),
             workshop,
-            graph: Arc::clone(&app.graph),
+            graph,
+            storage,
         };
         let link = format!("http://127.0.0.1:{port}{}{secret}", security::OPEN_PATH);
         Ok(Self { listener, state: Arc::new(state), link })
@@ -138,10 +137,10 @@ fn router(state: Arc<ConsoleState>) -> Router {
         .route("/people", get(people::search))
         .route("/people/{user}", get(people::page))
         .route("/people/{user}/restore", post(people::restore))
+        .route("/people/{user}/undo", post(people::undo))
         .route("/photos/{user}/{photo}", get(pictures::photo))
         .route("/photos/{user}/{photo}/{rendition}", get(pictures::rendition))
         .route("/before/{user}/{value}", get(pictures::before))
-        .route("/people/{user}/undo", post(people::undo))
         .route("/approvals", get(approvals::page).post(approvals::decide))
         .route("/preview", get(preview::page))
         .route("/trail", get(trail::page))

@@ -1,6 +1,7 @@
 //! What the directory calls the users on a page: kept in memory, because Graph may take longer than a page may.
 //!
-//! A page waits a moment for Graph and shows ids where it does not answer; the next page then has the names.
+//! A page waits a moment for Graph and shows ids where it does not answer; the next page then has the names. Where Graph is
+//! not configured, no page has names.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,14 +19,14 @@ const MAX_KEPT: usize = 5_000;
 
 #[derive(Debug)]
 pub(super) struct NameCache {
-    graph: Arc<Graph>,
+    graph: Option<Arc<Graph>>,
     tasks: TaskTracker,
     /// None for a user whom Graph does not know.
     known: Arc<Mutex<NamesById>>,
 }
 
 impl NameCache {
-    pub(super) fn new(graph: Arc<Graph>, tasks: TaskTracker) -> Self {
+    pub(super) fn new(graph: Option<Arc<Graph>>, tasks: TaskTracker) -> Self {
         Self { graph, tasks, known: Arc::default() }
     }
 
@@ -42,8 +43,8 @@ impl NameCache {
             let known = locked(&self.known);
             users.iter().filter(|user| !known.contains_key(user)).copied().collect()
         };
-        if !missing.is_empty() {
-            let (graph, known) = (Arc::clone(&self.graph), Arc::clone(&self.known));
+        if let (Some(graph), false) = (self.graph.clone(), missing.is_empty()) {
+            let known = Arc::clone(&self.known);
             let asking = self.tasks.spawn(async move {
                 for some in missing.chunks(MAX_BATCH) {
                     // A page without names is complete; `doctor` says why Graph does not answer.

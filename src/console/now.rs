@@ -169,6 +169,7 @@ fn agent(heartbeat: &photorelay_core::contract::Heartbeat) -> AgentLine {
 fn graph(graph: &GraphState) -> Line {
     match graph {
         GraphState::Answers => Line::new("Microsoft Graph", "answers", "", false),
+        GraphState::NotAsked { reason } => Line::new("Microsoft Graph", "not asked", reason, false),
         GraphState::CredentialRefused { reason } => Line::new("Microsoft Graph", "no token", reason, true),
         GraphState::Unavailable { reason } => Line::new("Microsoft Graph", "no answer", reason, true),
     }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use photorelay_core::id::TenantId;
 use photorelay_core::operator::{OperatorName, OperatorReason, OperatorSignature};
 use photorelay_core::storage::Storage;
 use photorelay_core::target::Targets;
@@ -14,7 +13,7 @@ use super::picture_room::PictureRoom;
 use super::session::SessionDoor;
 use super::status_cache::StatusCache;
 use super::verification::Verification;
-use crate::graph::Graph;
+use crate::graph::{Graph, GraphUnset};
 use crate::jobs::watch::Watch;
 
 /// What all pages share.
@@ -24,7 +23,6 @@ pub(super) struct ConsoleState {
     pub(super) admission: SessionDoor,
     /// None: the console only reads.
     pub(super) operator: Option<OperatorName>,
-    pub(super) tenant: TenantId,
     pub(super) storage: Storage,
     pub(super) targets: Targets,
     pub(super) watch: Watch,
@@ -35,7 +33,7 @@ pub(super) struct ConsoleState {
     pub(super) everything: DecidingEverything,
     /// What acts.
     pub(super) workshop: DetachedWork,
-    pub(super) graph: Arc<Graph>,
+    pub(super) graph: Result<Arc<Graph>, GraphUnset>,
 }
 
 impl ConsoleState {

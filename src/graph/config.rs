@@ -51,6 +51,11 @@ pub enum SetupError {
     Client(#[from] reqwest::Error),
 }
 
+/// Why Graph is not asked by a command that can do without it: each sentence names a setting that is missing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.join("; "))]
+pub struct GraphUnset(pub Vec<String>);
+
 /// The scope of the tokens. A simulator on this machine stands for the global cloud.
 pub fn scope(base_url: &Url) -> String {
     if entra::is_loopback(base_url) {

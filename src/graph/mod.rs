@@ -31,7 +31,7 @@ mod users;
 
 pub use batch::MAX_BATCH;
 pub use client::Graph;
-pub use config::{GraphConfig, SetupError, scope};
+pub use config::{GraphConfig, GraphUnset, SetupError, scope};
 pub use directory_names::{DirectoryName, MAX_FOUND};
 pub use error::{GraphError, RequestContext};
 pub use groups::MAX_GROUPS;

@@ -1,6 +1,6 @@
 //! Appends an operator's entry to a user's trail, whatever other writers commit at the same time.
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use jiff::Timestamp;
 use photorelay_core::audit::{self, Committed, NewEntry};
 use photorelay_core::contract::{AuditEntry, CaptureStatus, Cause, CauseKind, EntryKind, Head, Identity, Seen};
@@ -23,10 +23,10 @@ pub(super) async fn newest(blobs: &dyn BlobStore, user: UserId) -> Result<Option
 }
 
 /// Commits an entry of this kind with what `complete` adds to it, given the newest entry. Asked again for every entry
-/// that another writer commits first.
+/// that another writer commits first. `tenant_id` is for a user without an entry: any other entry has that of the trail.
 pub(super) async fn append(
     blobs: &dyn BlobStore,
-    tenant_id: TenantId,
+    tenant_id: Option<TenantId>,
     user_id: UserId,
     kind: EntryKind,
     signature: &OperatorSignature,
@@ -37,9 +37,13 @@ pub(super) async fn append(
     let begun_at = Timestamp::now();
     for _ in 0..MAX_ROUNDS {
         let newest = newest(blobs, user_id).await?;
-        let (seen, identity) = match &newest {
-            Some(newest) => (newest.entry.seen.clone(), newest.entry.identity.clone()),
-            None => (Seen { sha256: None, media_etag: None }, Identity::default()),
+        let (tenant_id, seen, identity) = match newest.as_ref().map(|newest| &newest.entry) {
+            Some(entry) => (entry.tenant_id, entry.seen.clone(), entry.identity.clone()),
+            None => {
+                let tenant_id = tenant_id
+                    .with_context(|| format!("{user_id} has no entry that names the tenant: set PHOTORELAY_TENANT_ID"));
+                (tenant_id?, Seen { sha256: None, media_etag: None }, Identity::default())
+            }
         };
         let cause = cause.clone();
         let next = NewEntry { tenant_id, user_id, kind, cause, begun_at, seen, identity, trace };

@@ -24,7 +24,8 @@ use crate::jobs::forgotten::{Erasure, erase, likenesses};
 /// Whom to forget, by whom and why.
 #[derive(Debug, Clone)]
 pub struct Forget {
-    pub tenant: TenantId,
+    /// Needed only for a user without an entry.
+    pub tenant: Option<TenantId>,
     pub user: UserId,
     pub signature: OperatorSignature,
 }

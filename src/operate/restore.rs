@@ -8,7 +8,7 @@ use std::fmt;
 use anyhow::{Context, Result, bail, ensure};
 use photorelay_core::audit;
 use photorelay_core::contract::{AuditEntry, EntryKind, PhotoFacts};
-use photorelay_core::id::{TenantId, UserId};
+use photorelay_core::id::UserId;
 use photorelay_core::names;
 use photorelay_core::operator::OperatorSignature;
 use photorelay_core::storage::Storage;
@@ -25,7 +25,6 @@ const MAX_BLOB_BYTES: u64 = 4 * 1024 * 1024;
 /// Which photo, whose, by whom and why.
 #[derive(Debug, Clone)]
 pub struct Restore {
-    pub tenant: TenantId,
     pub user: UserId,
     pub seq: u32,
     pub signature: OperatorSignature,
@@ -64,16 +63,15 @@ pub async fn restore(storage: &Storage, targets: &Targets, wanted: Restore) -> R
         bail!("entry {seq} of {user} has no photo: it says {:?}", earlier.kind);
     }
     check_photo(storage, &earlier).await?;
-    let committed =
-        append(blobs, wanted.tenant, user, EntryKind::Restored, &wanted.signature, async |entry, newest| {
-            let forgotten = newest.is_some_and(|newest| newest.entry.kind == EntryKind::Forgotten);
-            ensure!(!forgotten, "{user} was forgotten: there is no photo to put back");
-            // A fingerprint in an entry of version 1 is not copied into another one that can never be deleted.
-            let photo = earlier.photo.clone().map(|photo| PhotoFacts { fingerprint: None, ..photo });
-            let renditions = earlier.renditions.clone();
-            Ok(AuditEntry { photo, renditions, ..entry })
-        })
-        .await?;
+    let committed = append(blobs, None, user, EntryKind::Restored, &wanted.signature, async |entry, newest| {
+        let forgotten = newest.is_some_and(|newest| newest.entry.kind == EntryKind::Forgotten);
+        ensure!(!forgotten, "{user} was forgotten: there is no photo to put back");
+        // A fingerprint in an entry of version 1 is not copied into another one that can never be deleted.
+        let photo = earlier.photo.clone().map(|photo| PhotoFacts { fingerprint: None, ..photo });
+        let renditions = earlier.renditions.clone();
+        Ok(AuditEntry { photo, renditions, ..entry })
+    })
+    .await?;
     let announced_to = announce(&*storage.queues, targets, &committed).await?;
     Ok(RestoredPhoto { user, of: seq, seq: committed.entry.seq, announced_to })
 }

@@ -207,7 +207,7 @@ async fn what_may_not_be_deleted_is_named_and_the_targets_are_asked_all_the_same
     let storage =
         Storage { blobs: Arc::new(ScopedBlobs::new(&world.storage().blobs, GRANTS)), ..world.storage().clone() };
     let signature = OperatorSignature { by: "ada".parse().unwrap(), reason: None };
-    let wanted = Forget { tenant: world.tenant_id(), user, signature };
+    let wanted = Forget { tenant: Some(world.tenant_id()), user, signature };
     let forgotten = forget(&storage, &Targets::default(), wanted).await.unwrap();
     let (said, error) = (forgotten.to_string(), forgotten.complete().unwrap_err());
     assert!(error.to_string().contains("not all of it could be deleted"), "{error:#}");

@@ -62,7 +62,7 @@ async fn state_that_was_lost_is_rebuilt_from_the_trail_and_from_graph(store: Sto
     let world = silent(store, 4).await;
     settled(&world).await;
     let forgotten = world.user(3);
-    let wanted = Forget { tenant: world.tenant_id(), user: forgotten, signature: operator() };
+    let wanted = Forget { tenant: Some(world.tenant_id()), user: forgotten, signature: operator() };
     forget(world.storage(), &Targets::default(), wanted).await.unwrap();
     world.settle().await;
     let before = list_all(&*world.storage().blobs, Container::State, "").await.unwrap().len();

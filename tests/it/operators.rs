@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use testkit::process::text;
-use testkit::world::World;
+use testkit::world::{World, guid};
 
 use crate::commands::{photorelay, photorelay_with};
 
@@ -136,4 +136,58 @@ async fn the_sign_in_of_the_azure_cli_is_used_where_it_is_chosen_and_asked_once(
     let other = photorelay_with(&world, &["check", &user], &[("PHOTORELAY_CREDENTIAL", "az")]).await;
     assert!(text(&other.stderr).contains("`az` is not azure-cli"), "{}", text(&other.stderr));
     world.end().await;
+}
+
+#[tokio::test]
+async fn what_works_on_the_storage_needs_nothing_else() {
+    let world = World::start().await;
+    let user = world.user(0);
+    for _ in 0..2 {
+        world.sim.tenant().change_photo(guid(user)).unwrap();
+        world.settle().await;
+    }
+    let id = user.to_string();
+    let run = async |arguments: &[&str]| {
+        let settings = testkit::process::embedded(world.dir());
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_photorelay"));
+        let output = command.args(arguments).args(["--env-file", "/dev/null"]).env_clear().envs(settings);
+        let output = output.env("USER", "ada").output().await.unwrap();
+        (output.status.code(), text(&output.stdout) + &text(&output.stderr))
+    };
+    let commands: [&[&str]; 8] = [
+        &["status"],
+        &["status", "--refused"],
+        &["history", &id],
+        &["trace", &id],
+        &["export", &id, "-"],
+        &["audit", "verify"],
+        &["poison"],
+        &["restore", &id, "1", "--reason", "ticket 4711"],
+    ];
+    for command in commands {
+        let (code, printed) = run(command).await;
+        assert_ne!(code, Some(1), "{command:?}: {printed}");
+    }
+    let (_, status) = run(&["status"]).await;
+    assert!(status.contains("graph          not asked: PHOTORELAY_TENANT_ID is missing; no credential"), "{status}");
+    assert!(status.contains("subscription   not known") && !status.contains("graph_unavailable"), "{status}");
+    world.settle().await;
+    assert_eq!(world.trail(user).await[2].entry.tenant_id, world.tenant_id());
+    assert!(world.shows_newest(user).await);
+
+    for command in [&["history", "ada@contoso.test"][..], &["restore", "ada@contoso.test", "1"]] {
+        let (code, printed) = run(command).await;
+        assert_eq!(code, Some(1), "{command:?}: {printed}");
+        assert!(printed.contains("is looked up in Microsoft Graph, an object ID is not"), "{printed}");
+        assert!(printed.contains("PHOTORELAY_TENANT_ID is missing"), "{printed}");
+    }
+    let (code, printed) = run(&["forget", &id, "--yes"]).await;
+    assert_eq!(code, Some(0), "{printed}");
+    let (code, printed) = run(&["forget", &world.user(1).to_string(), "--yes"]).await;
+    assert!(
+        code == Some(1) && printed.contains("no entry that names the tenant: set PHOTORELAY_TENANT_ID"),
+        "{printed}"
+    );
+    world.settle().await;
+    world.end_with_leftovers().await;
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use photorelay::config::{AppConfig, ConfigPurpose, read_storage};
+use photorelay::config::{AppConfig, ConfigPurpose, OperatorConfig, read_storage};
 use photorelay_agent::config::AgentConfig;
 use photorelay_core::settings::{Environment, Problems};
 use photorelay_fuzz::{Limits, SECRET, assert_tells_no_secret, guard, watch_panics};
@@ -28,6 +28,7 @@ fuzz_target!(init: watch_panics(), |input: &[u8]| {
         judge(AppConfig::read(&environment, ConfigPurpose::Command));
         judge(AgentConfig::read(&environment));
         judge(read_storage(&environment));
+        judge(OperatorConfig::read(&environment));
     });
 });
 

@@ -92,7 +92,7 @@ pub(super) async fn restore(
     form: FormFields,
 ) -> Result<Response, PageError> {
     let (user, seq, signature) = signed(&console, &user, &form)?;
-    let wanted = Restore { tenant: console.tenant, user, seq, signature };
+    let wanted = Restore { user, seq, signature };
     let (storage, targets) = (console.storage.clone(), console.targets.clone());
     let restored = console.workshop.run(async move || restore::restore(&storage, &targets, wanted).await).await?;
     let outcome = match restored {

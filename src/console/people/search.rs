@@ -27,6 +27,8 @@ struct SearchPage {
     found: Vec<DirectoryName>,
     /// Why Graph does not answer.
     problem: Option<String>,
+    /// Why it is not asked: settings that are missing.
+    unset: Option<String>,
     is_cut: bool,
 }
 
@@ -38,14 +40,17 @@ pub(crate) async fn search(
     if let Ok(user) = text.parse::<UserId>() {
         return Ok(Redirect::to(&format!("/people/{user}")).into_response());
     }
-    let (found, problem) = match console.graph.search_users(&text).await {
-        Ok(found) => (found, None),
-        Err(error) => (Vec::new(), Some(error.to_string())),
+    let (found, problem, unset) = match &console.graph {
+        Err(unset) => (Vec::new(), None, Some(unset.to_string())),
+        Ok(graph) => match graph.search_users(&text).await {
+            Ok(found) => (found, None, None),
+            Err(error) => (Vec::new(), Some(error.to_string()), None),
+        },
     };
     console.names.learn(&found);
     if let ([only], true) = (found.as_slice(), !text.is_empty()) {
         return Ok(Redirect::to(&format!("/people/{}", only.id)).into_response());
     }
     let frame = Frame::of(&console, MenuEntry::People, "People");
-    page(&SearchPage { frame, is_cut: found.len() == MAX_FOUND, text, found, problem })
+    page(&SearchPage { frame, is_cut: found.len() == MAX_FOUND, text, found, problem, unset })
 }

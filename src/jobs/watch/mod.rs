@@ -33,7 +33,7 @@ use super::subscribe::Subscribe;
 use super::sweep::SweepReport;
 use super::unreadable;
 use super::user_tally::UserTally;
-use crate::graph::GraphError;
+use crate::graph::{GraphError, GraphUnset};
 
 /// What a sweep of a longer time has counted at its beginning is out of date at its end.
 const COUNTS_HOLD: Duration = Duration::from_secs(15 * 60);
@@ -42,13 +42,14 @@ const GRAPH_ANSWERS_WITHIN: Duration = Duration::from_secs(40);
 
 #[derive(Debug, Clone)]
 pub struct Watch {
-    subscribe: Arc<Subscribe>,
+    /// Where Graph is configured, as it always is for a sweep.
+    subscribe: Result<Arc<Subscribe>, GraphUnset>,
     storage: Storage,
     targets: Targets,
 }
 
 impl Watch {
-    pub fn new(subscribe: Arc<Subscribe>, storage: Storage, targets: Targets) -> Self {
+    pub fn new(subscribe: Result<Arc<Subscribe>, GraphUnset>, storage: Storage, targets: Targets) -> Self {
         Self { subscribe, storage, targets }
     }
 
@@ -173,8 +174,15 @@ impl Watch {
     /// Whether Graph answers, and the subscription that reaches this deployment, as it lists it now. Asked even where no
     /// subscription is wanted: the sweep needs Graph too.
     async fn graph(&self, now: Timestamp) -> (GraphState, SubscriptionState) {
-        let is_configured = self.subscribe.is_configured();
-        let asked = tokio::time::timeout(GRAPH_ANSWERS_WITHIN, self.subscribe.inspect()).await;
+        let subscribe = match &self.subscribe {
+            Ok(subscribe) => subscribe,
+            Err(unset) => {
+                let reason = unset.to_string();
+                return (GraphState::NotAsked { reason: reason.clone() }, SubscriptionState::Unknown { reason });
+            }
+        };
+        let is_configured = subscribe.is_configured();
+        let asked = tokio::time::timeout(GRAPH_ANSWERS_WITHIN, subscribe.inspect()).await;
         let found = match asked {
             Ok(Ok(found)) => found,
             failed => {

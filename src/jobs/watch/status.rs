@@ -55,6 +55,10 @@ pub struct Alert {
 #[serde(tag = "is", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum GraphState {
     Answers,
+    /// This command's settings do not say how: that says nothing about the deployment.
+    NotAsked {
+        reason: String,
+    },
     /// Entra ID gives no token for the credential.
     CredentialRefused {
         reason: String,
@@ -159,6 +163,7 @@ impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.graph {
             GraphState::Answers => {}
+            GraphState::NotAsked { reason } => writeln!(f, "graph          not asked: {reason}")?,
             GraphState::CredentialRefused { reason } => writeln!(f, "graph          NO TOKEN: {reason}")?,
             GraphState::Unavailable { reason } => writeln!(f, "graph          NO ANSWER: {reason}")?,
         }

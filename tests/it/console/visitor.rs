@@ -1,10 +1,11 @@
 //! A console beside a world, and a visitor who has its session or not.
 
+use photorelay::app::OperatorAccess;
 use photorelay::console::Console;
 use photorelay_core::operator::OperatorName;
 use reqwest::header::{CONTENT_TYPE, COOKIE, HOST, SET_COOKIE};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, redirect};
-use testkit::world::{World, configuration};
+use testkit::world::World;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -29,8 +30,12 @@ impl OpenConsole {
     }
 
     async fn start(world: &World, operator: Option<OperatorName>) -> Self {
-        let config = configuration(&world.sim, world.dir(), world.url.clone());
-        let console = Console::open(&config, &world.app, operator, 0).await.unwrap();
+        Self::of(world.app.operator_access(), operator).await
+    }
+
+    /// With this access to a storage.
+    pub(crate) async fn of(access: OperatorAccess, operator: Option<OperatorName>) -> Self {
+        let console = Console::open(access, operator, 0).await.unwrap();
         let link = Url::parse(&console.link).unwrap();
         let stop = CancellationToken::new();
         let server = TaskTracker::new().spawn(console.serve(stop.clone()));

@@ -75,7 +75,7 @@ async fn main() -> Result<()> {
 /// Of a console that has just been started, in milliseconds.
 async fn first_answer(config: &AppConfig, path: &str) -> Result<Value> {
     let app = App::open(config).await?;
-    let console = Console::open(config, &app, None, 0).await?;
+    let console = Console::open(app.operator_access(), None, 0).await?;
     let link = console.link.clone();
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();

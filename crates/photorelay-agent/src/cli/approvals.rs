@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use photorelay_agent::operate::drift::with_names;
 use photorelay_agent::operate::report::held_report;
@@ -12,10 +12,11 @@ use photorelay_core::approvals::{ApprovalError, ApprovalItem, Approvals};
 use photorelay_core::contract::{Decision, Verdict};
 use photorelay_core::id::UserId;
 use photorelay_core::operator::{OperatorName, OperatorReason, OperatorSignature};
-use photorelay_core::process::{Audience, CommandOutcome, Process};
+use photorelay_core::process::{CommandOutcome, Process};
+use photorelay_core::target::Target;
 use photorelay_core::wording::{counted, moment, with_causes};
 
-use super::start::{NamesArg, Started};
+use super::start::{NamesArg, StartedDecision};
 
 /// One user or all of them, never nothing.
 #[derive(Args)]
@@ -30,9 +31,9 @@ pub(super) struct UserSelection {
 
 impl UserSelection {
     /// None for all users.
-    pub(super) async fn find(&self, started: &Started) -> Result<Option<UserId>> {
+    pub(super) async fn find(&self, called: impl AsyncFnOnce(&str) -> Result<UserId>) -> Result<Option<UserId>> {
         match &self.user {
-            Some(name) => started.user(name).await.map(Some),
+            Some(name) => called(name).await.map(Some),
             None => Ok(None),
         }
     }
@@ -76,10 +77,10 @@ impl DecisionArgs {
 
     async fn decide(self, process: &mut Process, verdict: Verdict) -> Result<CommandOutcome> {
         let signature = self.signature.of(process)?;
-        let started = Started::new(process, Audience::Operator)?;
+        let started = StartedDecision::new(process)?;
         let approvals = approvals(&started);
         let mut failed = 0;
-        let decided = match self.users.find(&started).await? {
+        let decided = match self.users.find(async |name| started.user(name).await).await? {
             Some(user) => approvals.decide(user, verdict, &signature).await?,
             None => {
                 let fails = |user: UserId, error: ApprovalError| {
@@ -111,12 +112,13 @@ pub(super) struct HeldArgs {
 
 impl HeldArgs {
     pub(super) async fn run(self, process: &mut Process) -> Result<CommandOutcome> {
-        let started = Started::new(process, Audience::Operator)?;
+        let started = StartedDecision::new(process)?;
         let held = approvals(&started).pending(None).await?;
         if let Some(folder) = &self.html {
             let waiting: Vec<(UserId, String)> =
                 held.iter().map(|item| (item.held.user_id, item.held.reason.clone())).collect();
-            let index = held_report(&started.dry_run()?, &started.storage, &waiting, folder).await?;
+            let reaching = started.reaching().context("what the target shows is read there")?;
+            let index = held_report(&reaching.dry_run()?, &started.storage, &waiting, folder).await?;
             eprintln!("{}", index.display());
         }
         self.list.print(&started, &held).await?;
@@ -136,8 +138,8 @@ pub(super) struct HeldListArgs {
 
 impl HeldListArgs {
     /// One line for each, and one with names on a terminal or on request: operators pass on what they redirect.
-    async fn print(&self, started: &Started, items: &[ApprovalItem]) -> Result<()> {
-        let people = self.names.people(started, self.json)?;
+    async fn print(&self, started: &StartedDecision, items: &[ApprovalItem]) -> Result<()> {
+        let people = self.names.people_if_known(started, self.json)?;
         let mut list = Vec::new();
         for item in items {
             let names = match &people {
@@ -161,9 +163,9 @@ impl HeldListArgs {
     }
 }
 
-fn approvals(started: &Started) -> Approvals {
-    let target = &started.config.identity.target;
-    Approvals::new(started.storage.clone(), target.name.clone(), target.queue.clone())
+fn approvals(started: &StartedDecision) -> Approvals {
+    let Target { name, queue, .. } = &started.target;
+    Approvals::new(started.storage.clone(), name.clone(), queue.clone())
 }
 
 fn line(ApprovalItem { held, verdict, decision }: &ApprovalItem) -> String {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Args, Subcommand};
-use photorelay_agent::config::ConnectorSettings;
+use photorelay_agent::config::{ConnectorSettings, read_feed};
 use photorelay_agent::connectors::ldap::AttributeName;
 use photorelay_agent::connectors::mim::{
     Checksum, FeedReader, FeedStore, LdifExport, LdifKind, LdifNames, MimSettings, Publication,
@@ -111,23 +111,22 @@ pub(super) struct HashArgs {
 
 impl MimCommand {
     pub(super) async fn run(self, process: &mut Process) -> Result<CommandOutcome> {
-        if let Self::Hash(args) = &self {
-            return args.run();
-        }
-        let started = Started::new(process, Audience::Operator)?;
-        let ConnectorSettings::Mim(settings) = &started.config.connector else {
-            bail!("this agent writes no feed: set PHOTORELAY_MIM_PATH");
-        };
-        let settings = (**settings).clone();
         match self {
-            Self::Status(args) => args.run(&settings),
-            Self::Publish(args) => args.run(&started, settings).await,
-            Self::Remove(args) => args.run(settings),
-            Self::Rebuild(args) => args.run(settings),
-            Self::Ldif(args) => args.run(settings),
+            Self::Status(args) => args.run(&feed(process)?),
+            Self::Publish(args) => args.run(process).await,
+            Self::Remove(args) => args.run(feed(process)?),
+            Self::Rebuild(args) => args.run(feed(process)?),
+            Self::Ldif(args) => args.run(feed(process)?),
             Self::Hash(args) => args.run(),
         }
     }
+}
+
+/// The feed, for commands that need neither the storage nor the tenant.
+fn feed(process: &mut Process) -> Result<MimSettings> {
+    let (settings, logs) = read_feed(process.environment())?;
+    process.start_telemetry(&logs, Audience::Operator)?;
+    Ok(settings)
 }
 
 impl FeedStatusArgs {
@@ -157,7 +156,12 @@ impl FeedStatusArgs {
 }
 
 impl PublishArgs {
-    async fn run(&self, started: &Started, settings: MimSettings) -> Result<CommandOutcome> {
+    async fn run(&self, process: &mut Process) -> Result<CommandOutcome> {
+        let started = Started::new(process, Audience::Operator)?;
+        let ConnectorSettings::Mim(settings) = &started.config.connector else {
+            bail!("this agent writes no feed: set PHOTORELAY_MIM_PATH");
+        };
+        let settings = (**settings).clone();
         let every = settings.publish_every;
         let store = Arc::new(FeedStore::open(settings)?);
         let publisher = FeedPublisher::new(&started.storage, store, &started.config.identity.target.name, every);

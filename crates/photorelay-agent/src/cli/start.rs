@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use photorelay_agent::config::{AgentConfig, AzureSettings, ConnectorSettings};
+use photorelay_agent::config::{AgentConfig, AzureSettings, ConnectorSettings, DecisionConfig};
 use photorelay_agent::connectors::Connector;
 use photorelay_agent::connectors::folder::FolderConnector;
 use photorelay_agent::connectors::ldap::LdapConnector;
@@ -15,7 +15,9 @@ use photorelay_agent::writeback::{Reconciler, WritebackSettings};
 use photorelay_core::entra::NoCaCertificates;
 use photorelay_core::id::UserId;
 use photorelay_core::process::{Audience, Process};
+use photorelay_core::settings::Problems;
 use photorelay_core::storage::Storage;
+use photorelay_core::target::Target;
 use tokio_util::sync::CancellationToken;
 
 /// The largest photo that the folder connector takes, in bytes.
@@ -25,6 +27,43 @@ const FOLDER_LIMIT: u64 = 4 * 1024 * 1024;
 pub(super) struct Started {
     pub(super) config: AgentConfig,
     pub(super) storage: Storage,
+}
+
+/// What commands begin with that decide about a target and do not reach it.
+pub(super) struct StartedDecision {
+    pub(super) target: Target,
+    pub(super) storage: Storage,
+    /// What reaches the target, for names and pictures, if this account may read it.
+    whole: Result<AgentConfig, Problems>,
+}
+
+impl StartedDecision {
+    pub(super) fn new(process: &mut Process) -> Result<Self> {
+        let DecisionConfig { azure, target, logs } = {
+            let config = DecisionConfig::read(process.environment())?;
+            ensure!(!config.lacks_authorities(), "this machine has no CA certificates: {}", NoCaCertificates::FIX);
+            config
+        };
+        process.start_telemetry(&logs, Audience::Operator)?;
+        let storage = Storage::open(&azure.storage.resolve(&azure.authority_url)?)?;
+        Ok(Self { target, storage, whole: AgentConfig::read(process.environment()) })
+    }
+
+    /// The same with all that reaches the target.
+    pub(super) fn reaching(&self) -> Result<Started, Problems> {
+        Ok(Started { config: self.whole.clone()?, storage: self.storage.clone() })
+    }
+
+    /// The user whom an operator means.
+    pub(super) async fn user(&self, name: &str) -> Result<UserId> {
+        match name.parse() {
+            Ok(user) => Ok(user),
+            Err(_) => {
+                let started = self.reaching().context("a name is looked up at the target, an object ID is not")?;
+                started.user(name).await
+            }
+        }
+    }
 }
 
 impl Started {
@@ -129,7 +168,19 @@ pub(super) struct NamesArg {
 impl NamesArg {
     /// Where to look names up, if they are shown.
     pub(super) fn people(&self, started: &Started, json: bool) -> Result<Option<People>> {
-        let shown = self.names || (!json && std::io::stdout().is_terminal());
-        shown.then(|| started.people()).transpose()
+        self.are_shown(json).then(|| started.people()).transpose()
+    }
+
+    /// The same for a command that can do without: names that were asked for, it does not leave out.
+    pub(super) fn people_if_known(&self, started: &StartedDecision, json: bool) -> Result<Option<People>> {
+        match started.reaching() {
+            Ok(started) => self.people(&started, json),
+            Err(problems) if self.names => Err(problems).context("names are looked up at the target"),
+            Err(_) => Ok(None),
+        }
+    }
+
+    fn are_shown(&self, json: bool) -> bool {
+        self.names || (!json && std::io::stdout().is_terminal())
     }
 }

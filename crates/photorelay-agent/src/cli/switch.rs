@@ -3,9 +3,9 @@
 use anyhow::Result;
 use clap::Args;
 use photorelay_agent::stop_switch;
-use photorelay_core::process::{Audience, CommandOutcome, Process};
+use photorelay_core::process::{CommandOutcome, Process};
 
-use super::start::Started;
+use super::start::StartedDecision;
 
 #[derive(Args)]
 pub(super) struct StopArgs {
@@ -16,14 +16,14 @@ pub(super) struct StopArgs {
 
 impl StopArgs {
     pub(super) async fn run(self, process: &mut Process) -> Result<CommandOutcome> {
-        let started = Started::new(process, Audience::Operator)?;
-        stop_switch::stop(&started.storage, &started.config.identity.target.name, self.reason).await?;
+        let started = StartedDecision::new(process)?;
+        stop_switch::stop(&started.storage, &started.target.name, self.reason).await?;
         Ok(CommandOutcome::Success)
     }
 }
 
 pub(super) async fn resume(process: &mut Process) -> Result<CommandOutcome> {
-    let started = Started::new(process, Audience::Operator)?;
-    stop_switch::resume(&started.storage, &started.config.identity.target.name).await?;
+    let started = StartedDecision::new(process)?;
+    stop_switch::resume(&started.storage, &started.target.name).await?;
     Ok(CommandOutcome::Success)
 }

@@ -48,7 +48,7 @@ impl UndoArgs {
         let quota = WriteQuota::new(&started.storage, limits, &identity.target.name, &identity.name);
         let reconciler = reconciler.with_quota(quota);
 
-        let (user, progress) = (self.users.find(&started).await?, ProgressLine::default());
+        let (user, progress) = (self.users.find(async |name| started.user(name).await).await?, ProgressLine::default());
         let surveying = UndoSurvey::of(&reconciler, user, &progress);
         let survey = progress.beside(surveying, |people| format!("{} looked at", counted_people(people))).await?;
         if self.dry_run || survey.is_empty() {

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use photorelay_core::settings::Reader;
+use photorelay_core::settings::{Environment, Problems, Reader};
+use photorelay_core::telemetry::LogSettings;
 
 use crate::connectors::folder::FileName;
 use crate::connectors::ldap::names::{AttributeName, Servers};
@@ -79,6 +80,14 @@ impl ConnectorSettings {
             }
         }
     }
+}
+
+/// The feed alone, for commands that work on nothing else.
+pub fn read_feed(environment: &Environment) -> Result<(MimSettings, LogSettings), Problems> {
+    let mut reader = Reader::new(environment);
+    let settings = mim(&mut reader);
+    let logs = LogSettings::read(&mut reader);
+    reader.finish(|| Some((settings?, logs)))
 }
 
 fn mim(reader: &mut Reader<'_>) -> Option<MimSettings> {

@@ -4,12 +4,14 @@
 //! reported at once.
 
 mod connector;
+mod decision;
 mod forward;
 mod photos;
 #[cfg(test)]
 mod tests;
 
-pub use connector::ConnectorSettings;
+pub use connector::{ConnectorSettings, read_feed};
+pub use decision::DecisionConfig;
 pub use forward::ForwardConfig;
 pub use photos::PhotoServerConfig;
 
@@ -135,30 +137,37 @@ impl AgentConfig {
 impl AgentIdentity {
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let tenant_id = reader.required("PHOTORELAY_TENANT_ID");
-        let targets: Targets = reader.optional("PHOTORELAY_TARGETS").unwrap_or_default();
-        let target = match reader.optional::<String>("PHOTORELAY_AGENT_TARGET") {
-            None => targets.all().first(),
-            Some(name) => targets.by_name(&name),
-        };
-        if target.is_none() {
-            reader.problem("PHOTORELAY_AGENT_TARGET is none of the targets that PHOTORELAY_TARGETS names");
-        }
+        let target = target(reader);
         let name = reader.optional("PHOTORELAY_AGENT_NAME").or_else(|| reader.peek("HOSTNAME"));
         // As Windows calls it.
         let name = name.or_else(|| reader.peek("COMPUTERNAME"));
         let name = name.unwrap_or_else(|| "agent".to_owned());
-        Some(Self { tenant_id: tenant_id?, name, target: target?.clone() })
+        Some(Self { tenant_id: tenant_id?, name, target: target? })
     }
 }
 
 impl AzureSettings {
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        let credential = credential(reader).ok().flatten();
+        let credential = credential(reader);
         let storage = storage(reader, credential.as_ref());
+        let credential = credential.ok();
         let authority_url = reader.bare_url("PHOTORELAY_AUTHORITY_URL", DEFAULT_AUTHORITY_URL);
         let certificate_expires_at = credential.as_ref().and_then(certificate::expires_at);
         Some(Self { storage: storage?, credential, authority_url: authority_url?, certificate_expires_at })
     }
+}
+
+/// The target of this agent: the first one unless another is named.
+fn target(reader: &mut Reader<'_>) -> Option<Target> {
+    let targets: Targets = reader.optional("PHOTORELAY_TARGETS").unwrap_or_default();
+    let target = match reader.optional::<String>("PHOTORELAY_AGENT_TARGET") {
+        None => targets.all().first(),
+        Some(name) => targets.by_name(&name),
+    };
+    if target.is_none() {
+        reader.problem("PHOTORELAY_AGENT_TARGET is none of the targets that PHOTORELAY_TARGETS names");
+    }
+    target.cloned()
 }
 
 /// What the Kerberos library itself reads; the first is for programs that sign in.

@@ -18,7 +18,7 @@ use testkit::world::{World, fixture, guid};
 use crate::agent_policy::*;
 
 pub(crate) async fn forgotten(world: &World, user: UserId) -> String {
-    let wanted = Forget { tenant: world.tenant_id(), user, signature: operator() };
+    let wanted = Forget { tenant: Some(world.tenant_id()), user, signature: operator() };
     forget(world.storage(), &Targets::default(), wanted).await.unwrap().to_string()
 }
 

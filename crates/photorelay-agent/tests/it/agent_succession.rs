@@ -102,7 +102,7 @@ async fn two_living_users_with_one_anchor_are_refused_until_one_of_them_is_forgo
     assert!(!world.shows_newest(other).await);
     assert_eq!(alerts(&world).await, ["two_users_one_object"]);
 
-    let forgotten = Forget { tenant: world.tenant_id(), user: one, signature: operator() };
+    let forgotten = Forget { tenant: Some(world.tenant_id()), user: one, signature: operator() };
     forget(world.storage(), &Targets::default(), forgotten).await.unwrap();
     world.settle().await;
     assert!(world.written(other).is_some(), "what is erased is not the photo of the user whose object it is now");

@@ -8,7 +8,7 @@ mod env_file;
 mod known;
 mod storage;
 
-pub use credential::{AlreadyReported, DEFAULT_AUTHORITY_URL, credential};
+pub use credential::{DEFAULT_AUTHORITY_URL, NoCredential, credential};
 pub use env_file::{EnvFileError, read as read_env_file};
 pub use known::SETTINGS;
 pub use storage::{ServiceUri, StorageSettings, storage};
@@ -113,9 +113,11 @@ impl<'a> Reader<'a> {
         Self { environment, problems: Vec::new() }
     }
 
-    /// Reports a problem.
+    /// Reports a problem, once however many settings are read for it.
     pub fn problem(&mut self, problem: &str) {
-        self.problems.push(problem.to_owned());
+        if !self.problems.iter().any(|known| known == problem) {
+            self.problems.push(problem.to_owned());
+        }
     }
 
     pub fn has(&self, name: &str) -> bool {
@@ -133,19 +135,19 @@ impl<'a> Reader<'a> {
 
     pub fn optional<T: FromStr<Err: fmt::Display>>(&mut self, name: &str) -> Option<T> {
         let text = self.environment.get(name)?;
-        text.parse().map_err(|error| self.problems.push(format!("{name}: {error}"))).ok()
+        text.parse().map_err(|error| self.problem(&format!("{name}: {error}"))).ok()
     }
 
     pub fn required<T: FromStr<Err: fmt::Display>>(&mut self, name: &str) -> Option<T> {
         if !self.has(name) {
-            self.problems.push(format!("{name} is missing"));
+            self.problem(&format!("{name} is missing"));
         }
         self.optional(name)
     }
 
     pub fn or_default<T: FromStr<Err: fmt::Display>>(&mut self, name: &str, default: &str) -> Option<T> {
         let text = self.environment.get(name).unwrap_or(default);
-        text.parse().map_err(|error| self.problems.push(format!("{name}: {error}"))).ok()
+        text.parse().map_err(|error| self.problem(&format!("{name}: {error}"))).ok()
     }
 
     /// Reads a duration of at most `LONGEST`, so that it can be added to any time of the near future.
@@ -172,7 +174,7 @@ impl<'a> Reader<'a> {
         if url.query().is_none() && url.fragment().is_none() && url.username().is_empty() && url.password().is_none() {
             return Some(url);
         }
-        self.problems.push(format!("{name} must carry neither a user nor a query nor a fragment"));
+        self.problem(&format!("{name} must carry neither a user nor a query nor a fragment"));
         None
     }
 
@@ -182,28 +184,38 @@ impl<'a> Reader<'a> {
         let text = self.environment.get(name).or(default)?;
         let Ok(url) = Url::parse(text) else {
             // Does not repeat the text: a service URI may carry a SAS.
-            self.problems.push(format!("{name} is not a URL"));
+            self.problem(&format!("{name} is not a URL"));
             return None;
         };
         if entra::require_private(&url).is_ok() {
             return Some(url);
         }
-        self.problems.push(format!("{name} must begin with https:// (plain http only to this machine)"));
+        self.problem(&format!("{name} must begin with https:// (plain http only to this machine)"));
         None
+    }
+
+    /// Whether there is a value of this secret, or a file.
+    fn names_secret(&self, name: &str) -> bool {
+        self.has(name) || self.has(&format!("{name}_FILE"))
+    }
+
+    /// Why this account cannot read the file of this secret, if there is one.
+    fn unreadable_secret(&self, name: &str) -> Option<String> {
+        let path = self.environment.get(&format!("{name}_FILE"))?;
+        std::fs::File::open(path).err().map(|error| format!("{name}_FILE: {path} cannot be read: {error}"))
     }
 
     /// The same where it helps but is not needed: a file that this account may not read is none.
     pub fn secret_if_readable(&mut self, name: &str) -> Option<SecretString> {
-        let file = self.environment.get(&format!("{name}_FILE"));
-        if file.is_some_and(|path| std::fs::File::open(path).is_err()) {
-            return None;
+        match self.unreadable_secret(name) {
+            Some(_) => None,
+            None => self.secret(name),
         }
-        self.secret(name)
     }
 
     pub fn required_secret(&mut self, name: &str) -> Option<SecretString> {
-        if !self.has(name) && !self.has(&format!("{name}_FILE")) {
-            self.problems.push(format!("{name}_FILE or {name} is missing"));
+        if !self.names_secret(name) {
+            self.problem(&format!("{name}_FILE or {name} is missing"));
         }
         self.secret(name)
     }
@@ -213,13 +225,13 @@ impl<'a> Reader<'a> {
         let file_name = format!("{name}_FILE");
         let value = match (self.environment.get(&file_name), self.environment.get(name)) {
             (Some(_), Some(_)) => {
-                self.problems.push(format!("{file_name} and {name} are both set: keep one"));
+                self.problem(&format!("{file_name} and {name} are both set: keep one"));
                 return None;
             }
             (Some(path), None) => match std::fs::read_to_string(path) {
                 Ok(text) => text.trim_end_matches(['\r', '\n']).to_owned(),
                 Err(error) => {
-                    self.problems.push(format!("{file_name}: {path} cannot be read: {error}"));
+                    self.problem(&format!("{file_name}: {path} cannot be read: {error}"));
                     return None;
                 }
             },
@@ -228,13 +240,13 @@ impl<'a> Reader<'a> {
         };
         // The platform passes on a reference that it could not resolve.
         if value.starts_with("@Microsoft.KeyVault(") {
-            self.problems.push(format!(
+            self.problem(&format!(
                 "{name} is a Key Vault reference that was not resolved: check keyVaultReferenceIdentity and its role"
             ));
             return None;
         }
         if value.is_empty() {
-            self.problems.push(format!("{name} is empty"));
+            self.problem(&format!("{name} is empty"));
             return None;
         }
         Some(SecretString::from(value))

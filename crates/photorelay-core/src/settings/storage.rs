@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use url::Url;
 
-use super::credential::managed_identity;
+use super::credential::{NoCredential, managed_identity};
 use super::{Reader, without_key};
 use crate::entra::{self, CredentialConfig, CredentialError};
 use crate::storage::StorageConfig;
@@ -60,8 +60,8 @@ impl std::fmt::Debug for ServiceUri {
 }
 
 /// Reads the `PhotoStorage__*` settings: Azure Storage or a folder, never both. If they name no credential and carry no
-/// SAS, the `own` credential of this program is used.
-pub fn storage(reader: &mut Reader<'_>, own: Option<&CredentialConfig>) -> Option<StorageSettings> {
+/// SAS, the `own` credential of this program is used, and only then it matters that there is one.
+pub fn storage(reader: &mut Reader<'_>, own: Result<&CredentialConfig, &NoCredential>) -> Option<StorageSettings> {
     let path: Option<PathBuf> = reader.optional("PhotoStorage__path");
     let blob_service = reader.url("PhotoStorage__blobServiceUri", None);
     let queue_service = reader.url("PhotoStorage__queueServiceUri", None);
@@ -79,7 +79,7 @@ pub fn storage(reader: &mut Reader<'_>, own: Option<&CredentialConfig>) -> Optio
         }
         (None, Some(blob_service), Some(queue_service)) => {
             let client_id = reader.optional("PhotoStorage__clientId");
-            let is_operator = matches!(own, Some(CredentialConfig::AzureCli { .. }));
+            let is_operator = matches!(own, Ok(CredentialConfig::AzureCli { .. }));
             let credential = match reader.optional::<String>("PhotoStorage__credential").as_deref() {
                 // Chosen explicitly, so it signs in everywhere.
                 _ if is_operator => None,
@@ -91,14 +91,15 @@ pub fn storage(reader: &mut Reader<'_>, own: Option<&CredentialConfig>) -> Optio
                 }
             };
             let has_sas = blob_service.query().is_some() && queue_service.query().is_some();
-            let credential = credential.or_else(|| own.filter(|_| !has_sas).cloned());
-            if credential.is_none() && !has_sas {
-                reader.problem(
-                    "no credential for the storage account: set PhotoStorage__credential to managedidentity, or \
-                     PHOTORELAY_CLIENT_ID and PHOTORELAY_CLIENT_CERTIFICATE_FILE, or service URIs that carry a SAS",
-                );
-                return None;
-            }
+            let credential = match (credential, own) {
+                (Some(credential), _) => Some(credential),
+                (None, _) if has_sas => None,
+                (None, Ok(own)) => Some(own.clone()),
+                (None, Err(missing)) => {
+                    report(reader, missing);
+                    return None;
+                }
+            };
             Some(StorageSettings::Azure {
                 blob_service: ServiceUri(blob_service),
                 queue_service: ServiceUri(queue_service),
@@ -120,6 +121,19 @@ pub fn storage(reader: &mut Reader<'_>, own: Option<&CredentialConfig>) -> Optio
             reader.problem("PhotoStorage__blobServiceUri and PhotoStorage__queueServiceUri: both or neither");
             None
         }
+    }
+}
+
+/// The storage account cannot do without a credential.
+fn report(reader: &mut Reader<'_>, missing: &NoCredential) {
+    match missing {
+        NoCredential::NotConfigured => reader.problem(
+            "no credential for the storage account: set PHOTORELAY_CREDENTIAL to azure-cli for your own sign-in, \
+             PhotoStorage__credential to managedidentity, or PHOTORELAY_CLIENT_ID and \
+             PHOTORELAY_CLIENT_CERTIFICATE_FILE, or service URIs that carry a SAS",
+        ),
+        NoCredential::Incomplete(why) => reader.problem(&format!("no credential for the storage account: {why}")),
+        NoCredential::AlreadyReported => {}
     }
 }
 
