@@ -46,6 +46,8 @@ pub(super) struct EverythingDecided {
     pub(super) verdict: Verdict,
     pub(super) at: Timestamp,
     pub(super) decided: u64,
+    /// Approvals, among these, that no message announces.
+    pub(super) unannounced: u64,
     /// People of whom something could not be decided.
     pub(super) failed: u64,
     /// The first of them, with the reason.
@@ -69,7 +71,7 @@ impl DecidingEverything {
         *stage = DecidingStage::Runs { verdict, since: Timestamp::now(), decided: Arc::clone(&decided) };
         let (storage, stop, stage) = (self.storage.clone(), self.stop.clone(), Arc::clone(&self.stage));
         self.workshop.begin(async move || {
-            let mut run = DecidingRun { targets, verdict, signature, decided, failed: 0, failures: Vec::new() };
+            let mut run = DecidingRun::new(targets, verdict, signature, decided);
             let problem = match run.all(&storage, &stop).await {
                 Ok(true) => None,
                 Ok(false) => Some("the console was ended".to_owned()),
@@ -77,9 +79,9 @@ impl DecidingEverything {
             };
             let decided = run.decided.load(Ordering::Relaxed);
             tracing::info!(decided, failed = run.failed, ?verdict, "decided at the console");
-            let DecidingRun { failed, failures, .. } = run;
+            let DecidingRun { unannounced, failed, failures, .. } = run;
             let at = Timestamp::now();
-            let outcome = EverythingDecided { verdict, at, decided, failed, failures, problem };
+            let outcome = EverythingDecided { verdict, at, decided, unannounced, failed, failures, problem };
             *locked(&stage) = DecidingStage::Done(Arc::new(outcome));
         });
         true
@@ -100,11 +102,16 @@ struct DecidingRun {
     verdict: Verdict,
     signature: OperatorSignature,
     decided: Arc<AtomicU64>,
+    unannounced: u64,
     failed: u64,
     failures: Vec<(UserId, String)>,
 }
 
 impl DecidingRun {
+    fn new(targets: Vec<Approvals>, verdict: Verdict, signature: OperatorSignature, decided: Arc<AtomicU64>) -> Self {
+        Self { targets, verdict, signature, decided, unannounced: 0, failed: 0, failures: Vec::new() }
+    }
+
     /// False if it was stopped.
     async fn all(&mut self, storage: &Storage, stop: &CancellationToken) -> Result<bool, StoreError> {
         let mut held = HeldUsers::new(&*storage.blobs);
@@ -123,14 +130,15 @@ impl DecidingRun {
         Ok(true)
     }
 
-    async fn one(&self, user: UserId) -> Result<(), ApprovalError> {
+    async fn one(&mut self, user: UserId) -> Result<(), ApprovalError> {
         for approvals in &self.targets {
             let undecided = approvals.pending(Some(user)).await?.into_iter().filter(|item| item.verdict.is_none());
             let choices = undecided.map(|item| ApprovalChoice { user, seq: item.held.seq, value: item.held.value });
             let choices: Vec<_> = choices.collect();
             if !choices.is_empty() {
                 let decided = approvals.decide_some(&choices, self.verdict, &self.signature).await?;
-                self.decided.fetch_add(decided.len() as u64, Ordering::Relaxed);
+                self.decided.fetch_add(decided.items.len() as u64, Ordering::Relaxed);
+                self.unannounced += decided.unannounced.len() as u64;
             }
         }
         Ok(())

@@ -14,7 +14,7 @@ use std::sync::atomic::Ordering;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use photorelay_core::approvals::{ApprovalChoice, Approvals};
+use photorelay_core::approvals::{ApprovalChoice, Approvals, DecidedItems};
 use photorelay_core::contract::Verdict;
 use photorelay_core::operator::OperatorSignature;
 
@@ -96,6 +96,11 @@ impl EverythingDecided {
     fn ago(&self) -> String {
         Moment(self.at).ago()
     }
+
+    /// That some approvals reach the agents later.
+    fn unannounced(&self) -> Option<String> {
+        (self.unannounced > 0).then(|| not_announced(self.unannounced))
+    }
 }
 
 /// Where to return to: a page of approvals, and nothing that a header cannot hold.
@@ -140,26 +145,46 @@ pub(super) async fn decide(State(console): State<Arc<ConsoleState>>, form: FormF
     }
     let asked = chosen.len();
     let decided = decide_some(&console, chosen, verdict, signature).await?;
-    let outcome = decided.map(|decided| {
-        let done = match verdict {
-            Verdict::Approved => "approved; agents write them now",
-            Verdict::Rejected => "rejected; the present values stay",
-        };
-        match asked - decided {
-            0 => format!("{decided} {done}."),
-            others => format!("{decided} {done}. {others} had changed meanwhile and were left alone."),
-        }
-    });
-    Ok(done(&console, &back, outcome))
+    Ok(done(&console, &back, decided.and_then(|decided| said(verdict, asked, decided))))
 }
 
-/// How many were decided, or why not all could be.
+/// What became of the items that an operator chose.
+fn said(verdict: Verdict, asked: usize, decided: DecidedCount) -> Result<String, String> {
+    let DecidedCount { items, unannounced } = decided;
+    let done = match verdict {
+        Verdict::Approved => "approved; agents write them now",
+        Verdict::Rejected => "rejected; the present values stay",
+    };
+    let others = match asked - items {
+        0 => String::new(),
+        others => format!(" {others} had changed meanwhile and were left alone."),
+    };
+    match unannounced {
+        0 => Ok(format!("{items} {done}.{others}")),
+        // All of these are approvals.
+        number => Err(format!("{items} approved.{others} {}", not_announced(number as u64))),
+    }
+}
+
+fn not_announced(number: u64) -> String {
+    let approvals = count_of(number, "approval could", "approvals could");
+    format!("{approvals} not be announced to the agents, and are applied by the next full reconciliation.")
+}
+
+/// What was decided.
+#[derive(Debug, Default)]
+struct DecidedCount {
+    items: usize,
+    unannounced: usize,
+}
+
+/// What was decided, or why not all could be.
 async fn decide_some(
     console: &ConsoleState,
     chosen: Vec<ItemKey>,
     verdict: Verdict,
     signature: OperatorSignature,
-) -> anyhow::Result<Result<usize, String>> {
+) -> anyhow::Result<Result<DecidedCount, String>> {
     let mut by_target: BTreeMap<String, Vec<ApprovalChoice>> = BTreeMap::new();
     for ItemKey { target, user, seq, value } in chosen {
         by_target.entry(target).or_default().push(ApprovalChoice { user, seq, value });
@@ -167,11 +192,16 @@ async fn decide_some(
     let work: Vec<(Approvals, Vec<ApprovalChoice>)> =
         by_target.into_iter().filter_map(|(target, some)| Some((approvals(console, &target)?, some))).collect();
     let decided = console.workshop.run(async move || {
-        let mut decided = 0;
+        let mut decided = DecidedCount::default();
         for (approvals, some) in work {
-            decided += approvals.decide_some(&some, verdict, &signature).await?.len();
+            let DecidedItems { items, unannounced } = approvals.decide_some(&some, verdict, &signature).await?;
+            decided.items += items.len();
+            decided.unannounced += unannounced.len();
+            for (user, error) in unannounced {
+                tracing::error!(user.id = %user, %error, "an approval could not be announced");
+            }
         }
-        tracing::info!(decided, ?verdict, "decided at the console");
+        tracing::info!(decided = decided.items, ?verdict, "decided at the console");
         Ok::<_, photorelay_core::approvals::ApprovalError>(decided)
     });
     Ok(decided.await?.map_err(|error| error.to_string()))

@@ -8,7 +8,7 @@ use photorelay_agent::operate::drift::with_names;
 use photorelay_agent::operate::report::held_report;
 use photorelay_core::answer;
 use photorelay_core::answer::{CommandAnswer, print_json};
-use photorelay_core::approvals::{ApprovalError, ApprovalItem, Approvals};
+use photorelay_core::approvals::{ApprovalError, ApprovalItem, Approvals, DecidedItems};
 use photorelay_core::contract::{Decision, Verdict};
 use photorelay_core::id::UserId;
 use photorelay_core::operator::{OperatorName, OperatorReason, OperatorSignature};
@@ -80,7 +80,7 @@ impl DecisionArgs {
         let started = StartedDecision::new(process)?;
         let approvals = approvals(&started);
         let mut failed = 0;
-        let decided = match self.users.find(async |name| started.user(name).await).await? {
+        let DecidedItems { items, unannounced } = match self.users.find(async |name| started.user(name).await).await? {
             Some(user) => approvals.decide(user, verdict, &signature).await?,
             None => {
                 let fails = |user: UserId, error: ApprovalError| {
@@ -90,12 +90,18 @@ impl DecisionArgs {
                 approvals.decide_all(verdict, &signature, fails).await?
             }
         };
-        self.list.print(&started, &decided).await?;
+        for (user, error) in &unannounced {
+            eprintln!("{user}: approved, but no message announces it: {}", with_causes(error));
+        }
+        self.list.print(&started, &items).await?;
+        let decided = counted(items.len() as u64, "item was", "items were");
+        ensure!(failed == 0, "{} could not be decided, {decided} decided", counted(failed, "item", "items"));
         ensure!(
-            failed == 0,
-            "{} could not be decided, {} decided",
-            counted(failed, "item", "items"),
-            counted(decided.len() as u64, "item was", "items were")
+            unannounced.is_empty(),
+            "{decided} decided, and {} not announced: agents apply {} with the next full reconciliation, or after \
+             `photorelay-agent drift --fix`",
+            counted(unannounced.len() as u64, "approval was", "approvals were"),
+            if unannounced.len() == 1 { "it" } else { "them" }
         );
         Ok(CommandOutcome::Success)
     }

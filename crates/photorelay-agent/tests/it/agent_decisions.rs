@@ -18,9 +18,9 @@ async fn a_later_decision_stands_beside_the_earlier_one_and_counts() {
     let choice = |value: &[u8]| [ApprovalChoice { user, seq: 2, value: Digest::of(value) }];
     let shown = world.written(user).unwrap();
     let outdated = approvals(&world).decide_some(&choice(b"replaced"), Verdict::Approved, &other).await.unwrap();
-    assert!(outdated.is_empty(), "another value than the operator saw: {outdated:?}");
+    assert!(outdated.items.is_empty(), "another value than the operator saw: {outdated:?}");
     let decided = approvals(&world).decide_some(&choice(&shown), Verdict::Approved, &other).await.unwrap();
-    assert_eq!(decided[0].decision.as_ref().unwrap().by.as_deref(), Some("grace"));
+    assert_eq!(decided.items[0].decision.as_ref().unwrap().by.as_deref(), Some("grace"));
     world.settle().await;
     assert_eq!(world.written(user), None);
 
@@ -76,7 +76,68 @@ async fn approving_all_goes_on_after_one_that_fails_and_says_which() {
     assert!(printed.contains(&users[0].to_string()) && printed.contains(&users[2].to_string()), "{printed}");
     assert!(printed.ends_with("2 items\n"), "{printed}");
     std::fs::write(&broken, entry).unwrap();
+    let left = approvals(&world).pending(Some(users[1])).await.unwrap();
+    assert_eq!(left[0].verdict, None, "what could not be decided is undecided");
     world.settle().await;
     assert_eq!([0, 2].map(|at| world.written(users[at])), [None, None], "what was approved is carried out");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_approval_that_cannot_be_announced_is_a_decision_all_the_same_and_said_to_be_one() {
+    let world = world(2, WritePolicy::default()).await;
+    let users = [person_without_photo(&world, 0).await, person_without_photo(&world, 1).await];
+    // The same target, with a queue that is not there.
+    let mut variables = folder(&world);
+    variables.push(("PHOTORELAY_TARGETS", "feed=*;ad=*".to_owned()));
+    variables.push(("PHOTORELAY_AGENT_TARGET", "ad".to_owned()));
+    let approved = agent_command(&world, &variables, &["approve", "--all"]).await;
+    let (printed, said) = (text(&approved.stdout), text(&approved.stderr));
+    assert_eq!(approved.status.code(), Some(1), "{printed}{said}");
+    assert!(!said.contains("could not be decided"), "{said}");
+    assert!(said.contains("2 items were decided, and 2 approvals were not announced: agents apply them"), "{said}");
+    assert!(said.contains(&format!("{}: approved, but no message announces it: ", users[0])), "{said}");
+    assert!(printed.ends_with("2 items\n") && printed.matches("  approved  ").count() == 2, "{printed}");
+    let again = agent_command(&world, &variables, &["approve", &users[0].to_string()]).await;
+    assert!(text(&again.stderr).contains("1 item was decided, and 1 approval was not announced: agents apply it"));
+    for user in users {
+        look_again(&world, user).await;
+        assert_eq!(world.written(user), None, "the next look at the user applies it");
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_decides_about_a_target_needs_nothing_of_what_reaches_it() {
+    let world = world(1, WritePolicy::default()).await;
+    let user = person_without_photo(&world, 0).await;
+    // As in the file of the service: this account may not read what it signs in to the directory with.
+    let directory = [
+        ("PHOTORELAY_TENANT_ID", ""),
+        ("PHOTORELAY_FOLDER_PATH", ""),
+        ("PHOTORELAY_LDAP_URLS", "ldaps://dc1.contoso.test"),
+        ("PHOTORELAY_LDAP_BASE_DN", "DC=contoso,DC=test"),
+        ("PHOTORELAY_LDAP_BIND_DN", "agent@contoso.test"),
+        ("PHOTORELAY_LDAP_PASSWORD_FILE", "/nowhere/password"),
+        ("PHOTORELAY_CLIENT_CERTIFICATE_FILE", "/nowhere/agent.pem"),
+    ];
+    let mut variables = folder(&world);
+    variables.extend(directory.map(|(name, value)| (name, value.to_owned())));
+    let command = async |arguments: &[&str]| {
+        let output = agent_command(&world, &variables, arguments).await;
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let (code, printed, said) = command(&["held"]).await;
+    assert!(code == Some(0) && printed.contains(&user.to_string()), "{printed}{said}");
+    for needs_it in [&["held", "--names"][..], &["approve", "ada"], &["plan", &user.to_string()]] {
+        let (code, printed, said) = command(needs_it).await;
+        assert!(code == Some(1) && said.contains("PHOTORELAY_LDAP_PASSWORD_FILE"), "{needs_it:?}: {printed}{said}");
+    }
+    for arguments in [&["stop"][..], &["resume"], &["approve", &user.to_string(), "--by", "ada"]] {
+        let (code, printed, said) = command(arguments).await;
+        assert_eq!(code, Some(0), "{arguments:?}: {printed}{said}");
+    }
+    world.settle().await;
+    assert_eq!(world.written(user), None);
     world.end().await;
 }

@@ -52,6 +52,14 @@ pub struct ApprovalItem {
     pub decision: Option<Decision>,
 }
 
+/// What was decided. A decision stands, whether or not it could be announced.
+#[derive(Debug, Default)]
+pub struct DecidedItems {
+    pub items: Vec<ApprovalItem>,
+    /// Users whose approval no message announces, with the reason: the next full reconciliation applies it.
+    pub unannounced: Vec<(UserId, StoreError)>,
+}
+
 /// One item as an operator saw it: a value that was replaced since is not meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ApprovalChoice {
@@ -99,7 +107,7 @@ impl Approvals {
         user: UserId,
         verdict: Verdict,
         signature: &OperatorSignature,
-    ) -> Result<Vec<ApprovalItem>, ApprovalError> {
+    ) -> Result<DecidedItems, ApprovalError> {
         let items = self.pending(Some(user)).await?;
         if items.is_empty() {
             return Err(ApprovalError::NothingHeld { user, target: self.store.target().to_owned() });
@@ -113,7 +121,7 @@ impl Approvals {
         chosen: &[ApprovalChoice],
         verdict: Verdict,
         signature: &OperatorSignature,
-    ) -> Result<Vec<ApprovalItem>, ApprovalError> {
+    ) -> Result<DecidedItems, ApprovalError> {
         let mut items = Vec::new();
         for choice in chosen {
             let is_meant = |held: &PendingApproval| (held.seq, held.value) == (choice.seq, choice.value);
@@ -129,13 +137,12 @@ impl Approvals {
         verdict: Verdict,
         signature: &OperatorSignature,
         mut failed: impl FnMut(UserId, ApprovalError),
-    ) -> Result<Vec<ApprovalItem>, StoreError> {
-        let mut decided = Vec::new();
+    ) -> Result<DecidedItems, StoreError> {
+        let mut decided = DecidedItems::default();
         for item in self.pending(None).await?.into_iter().filter(|item| item.verdict.is_none()) {
             let user = item.held.user_id;
-            match self.decide_on(item, verdict, signature).await {
-                Ok(item) => decided.push(item),
-                Err(error) => failed(user, error),
+            if let Err(error) = self.decide_on(item, verdict, signature, &mut decided).await {
+                failed(user, error);
             }
         }
         Ok(decided)
@@ -146,36 +153,48 @@ impl Approvals {
         items: Vec<ApprovalItem>,
         verdict: Verdict,
         signature: &OperatorSignature,
-    ) -> Result<Vec<ApprovalItem>, ApprovalError> {
-        let mut decided = Vec::new();
+    ) -> Result<DecidedItems, ApprovalError> {
+        let mut decided = DecidedItems::default();
         for item in items {
-            decided.push(self.decide_on(item, verdict, signature).await?);
+            self.decide_on(item, verdict, signature, &mut decided).await?;
         }
         Ok(decided)
     }
 
+    /// Records the decision and announces an approval. What could not be announced is looked at before anything is
+    /// recorded: an error means that nothing was decided.
     async fn decide_on(
         &self,
         mut item: ApprovalItem,
         verdict: Verdict,
         signature: &OperatorSignature,
-    ) -> Result<ApprovalItem, ApprovalError> {
+        decided: &mut DecidedItems,
+    ) -> Result<(), ApprovalError> {
+        let (user, seq) = (item.held.user_id, item.held.seq);
+        let announcement = match verdict {
+            Verdict::Approved => self.announcement(user, seq).await?,
+            Verdict::Rejected => None,
+        };
         let decision = self.store.decide(&item.held, verdict, signature).await?;
-        if verdict == Verdict::Approved {
-            self.announce(item.held.user_id, item.held.seq).await?;
-        }
         (item.verdict, item.decision) = (Some(verdict), Some(decision));
-        Ok(item)
-    }
-
-    /// Sends the message that has an agent bring up this user.
-    async fn announce(&self, user: UserId, seq: u32) -> Result<(), ApprovalError> {
-        let committed = audit::read(&self.blobs, user, seq).await?.ok_or(ApprovalError::NoEntry { user, seq })?;
-        if let Some(event) = WriteBack::announcing(&committed.entry, committed.sha256) {
-            let body = Bytes::from(contract::to_bytes(&event.sent_now()));
-            self.queues.send(&self.queue, vec![Outgoing::now(body)]).await?;
+        decided.items.push(item);
+        if let Some(event) = announcement
+            && let Err(error) = self.send(event).await
+        {
+            decided.unannounced.push((user, error));
         }
         Ok(())
+    }
+
+    /// The message that has an agent bring up this user.
+    async fn announcement(&self, user: UserId, seq: u32) -> Result<Option<WriteBack>, ApprovalError> {
+        let committed = audit::read(&self.blobs, user, seq).await?.ok_or(ApprovalError::NoEntry { user, seq })?;
+        Ok(WriteBack::announcing(&committed.entry, committed.sha256))
+    }
+
+    async fn send(&self, event: WriteBack) -> Result<(), StoreError> {
+        let body = Bytes::from(contract::to_bytes(&event.sent_now()));
+        self.queues.send(&self.queue, vec![Outgoing::now(body)]).await
     }
 
     /// Asks an agent to undo what this entry did to the target. An agent does so only if no later entry concerns the
@@ -187,9 +206,7 @@ impl Approvals {
         signature: &OperatorSignature,
     ) -> Result<(), ApprovalError> {
         let committed = audit::read(&self.blobs, user, seq).await?.ok_or(ApprovalError::NoEntry { user, seq })?;
-        let event = WriteBack::asking_to_undo(&committed.entry, committed.sha256, signature);
-        let body = Bytes::from(contract::to_bytes(&event.sent_now()));
-        Ok(self.queues.send(&self.queue, vec![Outgoing::now(body)]).await?)
+        Ok(self.send(WriteBack::asking_to_undo(&committed.entry, committed.sha256, signature)).await?)
     }
 
     /// Whether a receipt says that there is nothing to decide any more. One of the same entry does not if an operator
