@@ -51,11 +51,10 @@ impl fmt::Display for RestoredPhoto {
     }
 }
 
-/// Commits a `restored` entry with the photo of entry `seq` and announces it.
-pub async fn restore(storage: &Storage, targets: &Targets, wanted: Restore) -> Result<RestoredPhoto> {
-    let (user, seq) = (wanted.user, wanted.seq);
-    let blobs = &*storage.blobs;
-    let earlier = audit::read(blobs, user, seq)
+/// The entry whose photo would be restored, with all that it names in the storage; `Err` says why it cannot be. Writes
+/// nothing.
+pub async fn examine(storage: &Storage, user: UserId, seq: u32) -> Result<AuditEntry> {
+    let earlier = audit::read(&*storage.blobs, user, seq)
         .await?
         .with_context(|| format!("{user} has no entry {seq}: `photorelay history {user}` lists them"))?
         .entry;
@@ -63,6 +62,14 @@ pub async fn restore(storage: &Storage, targets: &Targets, wanted: Restore) -> R
         bail!("entry {seq} of {user} has no photo: it says {:?}", earlier.kind);
     }
     check_photo(storage, &earlier).await?;
+    Ok(earlier)
+}
+
+/// Commits a `restored` entry with the photo of entry `seq` and announces it.
+pub async fn restore(storage: &Storage, targets: &Targets, wanted: Restore) -> Result<RestoredPhoto> {
+    let (user, seq) = (wanted.user, wanted.seq);
+    let blobs = &*storage.blobs;
+    let earlier = examine(storage, user, seq).await?;
     let committed = append(blobs, None, user, EntryKind::Restored, &wanted.signature, async |entry, newest| {
         let forgotten = newest.is_some_and(|newest| newest.entry.kind == EntryKind::Forgotten);
         ensure!(!forgotten, "{user} was forgotten: there is no photo to put back");

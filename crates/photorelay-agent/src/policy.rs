@@ -4,20 +4,14 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
+use photorelay_core::deletion_slots::{self, FEWEST_REMOVALS, REMOVALS_PER_DAY, REMOVALS_PERCENT};
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::wording::counted;
-
-/// The deletion threshold: so many removals a day go through without an operator, or [`REMOVALS_PERCENT`] of the users if
-/// that is fewer.
-pub const REMOVALS_PER_DAY: u32 = 20;
-pub const REMOVALS_PERCENT: u32 = 5;
-/// In a small tenant a few leavers on one day are no accident.
-pub const FEWEST_REMOVALS: u32 = 3;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WritePolicy {
     pub removal: RemovalPolicy,
-    /// Replaces the defaults above; with 0 every removal waits.
+    /// In place of the default of `deletion_slots`; with 0 every removal waits.
     pub removals_per_day: Option<u32>,
     pub foreign: ForeignPolicy,
     /// If there is a list, only its users are written.
@@ -141,8 +135,7 @@ impl WritePolicy {
 
     /// How many removals a day may have, in a tenant of so many users.
     pub fn removals(&self, users: u32) -> u32 {
-        self.removals_per_day
-            .unwrap_or_else(|| REMOVALS_PER_DAY.min(users * REMOVALS_PERCENT / 100).max(FEWEST_REMOVALS))
+        self.removals_per_day.unwrap_or_else(|| deletion_slots::by_default(users))
     }
 
     /// Changes whenever users might have to be reconciled again.

@@ -70,6 +70,11 @@ impl Program {
         Self::start("photorelay-agent", &program("photorelay-agent"), "run", variables)
     }
 
+    /// `photorelay console` with these settings and no others.
+    pub fn console_with(variables: Variables) -> Self {
+        Self::start("photorelay", &program("photorelay"), "console", variables)
+    }
+
     fn start<N: AsRef<OsStr>>(name: &'static str, program: &Path, argument: &str, variables: Vec<(N, String)>) -> Self {
         let mut command = Command::new(program);
         command.arg(argument).env_clear().envs(variables);
@@ -89,6 +94,16 @@ impl Program {
         match tokio::time::timeout(PATIENCE, started).await {
             Ok(Ok(lines)) => lines.iter().find_map(|line| listening(line)).unwrap(),
             _ => panic!("{} does not answer HTTP; it printed:\n{}", self.name, self.log()),
+        }
+    }
+
+    /// The first line that begins so, as soon as it is there.
+    pub async fn prints(&self, beginning: &str) -> String {
+        let mut printed = self.printed.clone();
+        let said = printed.wait_for(|lines| lines.iter().any(|line| line.starts_with(beginning)));
+        match tokio::time::timeout(PATIENCE, said).await {
+            Ok(Ok(lines)) => lines.iter().find(|line| line.starts_with(beginning)).unwrap().clone(),
+            _ => panic!("{} does not print {beginning:?}; it printed:\n{}", self.name, self.log()),
         }
     }
 

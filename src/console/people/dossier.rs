@@ -2,18 +2,20 @@
 //!
 //! It reads the user's own blobs and no other's: what a page costs does not depend on how many users there are.
 
-use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use std::collections::BTreeSet;
+
+use futures::stream::{self, StreamExt as _};
 use photorelay_core::audit::{self, AuditError, Committed};
 use photorelay_core::contract::{AuditEntry, CaptureStatus, EntryKind, Head, Receipt, Succession};
-use photorelay_core::documents::{self, Document};
+use photorelay_core::documents::Document;
 use photorelay_core::history;
-use photorelay_core::hops;
 use photorelay_core::id::UserId;
 use photorelay_core::names::{self, Container, ReceiptName};
-use photorelay_core::store::{BlobStore, StoreError};
+use photorelay_core::store::BlobStore;
 use photorelay_core::{heads, receipts};
 
 use super::act::{self, ActView};
+use super::records::UserRecords;
 use super::target_view::{self, TargetView};
 use super::version::{Album, Version};
 use super::way::ways;
@@ -80,35 +82,34 @@ impl Dossier {
         let (committed, mut unreadable) = read_entries(blobs, user, &read).await?;
         let entries: Vec<AuditEntry> = committed.iter().map(|committed| committed.entry.clone()).collect();
         let newest_page = before.is_none();
-        let oldest = read.last().copied().unwrap_or(0);
-        let mut wanted_receipts: Vec<ReceiptName> =
-            names.into_iter().filter(|name| name.seq >= oldest && (newest_page || read.contains(&name.seq))).collect();
-        // Those that count come last.
-        wanted_receipts.drain(..wanted_receipts.len().saturating_sub(MAX_RECEIPTS));
-        let receipts = read_receipts(blobs, wanted_receipts, &mut unreadable).await?;
+        let wanted_receipts = receipts_of(names, &read, newest_page);
+        let identity = entries.first().map(|entry| entry.identity.clone()).unwrap_or_default();
+        let serving = console.targets.serving(identity.domain.as_deref()).map(|target| target.name.clone());
+        let serving: BTreeSet<String> = serving.collect();
+        let records = UserRecords::read(blobs, user, wanted_receipts, serving.iter().cloned()).await?;
+        let receipts = records.receipts();
+        unreadable.extend(records.unreadable);
         if let (Document::Unreadable(why), true) = (&head, newest_page) {
             unreadable.push(format!("{}/{} cannot be read: {why}", Container::State, names::head(user)));
         }
         let head = head.valid();
         let album = Album::of(user, &entries);
-        let identity = entries.first().map(|entry| entry.identity.clone()).unwrap_or_default();
         let current = if newest_page { entries.iter().find(|entry| entry.kind != EntryKind::Refused) } else { None };
         let current = current.map(|entry| entry.seq);
         let on_page = &committed[..committed.len().min(PER_PAGE)];
-        let traced =
-            stream::iter(on_page.to_vec()).map(|committed| async move { hops::of_entry(blobs, &committed, &[]).await });
-        let traced: Vec<hops::EntryHops> = traced.buffered(AT_ONCE).try_collect().await?;
-        let versions = on_page.iter().zip(&traced).map(|(Committed { entry, .. }, traced)| {
+        let versions = on_page.iter().map(|committed| {
+            let entry = &committed.entry;
             let own: Vec<Receipt> = receipts.iter().filter(|receipt| receipt.seq == entry.seq).cloned().collect();
             let version = Version::of(entry, &own, &album, current == Some(entry.seq));
-            Version { ways: ways(traced), ..version }
+            Version { ways: ways(&records.hops.of_entry(committed, &[])), ..version }
         });
         let versions = versions.collect();
         let (targets, acts) = match newest_page {
-            true => tokio::try_join!(
-                target_view::read(console, user, identity.domain.as_deref(), &receipts, &album),
-                act::read(blobs, user)
-            )?,
+            true => {
+                let known = serving.into_iter().chain(receipts.iter().map(|receipt| receipt.target.clone())).collect();
+                let targets = target_view::of_targets(known, &receipts, &records.hops.notes, &album);
+                (targets, act::read(blobs, user).await?)
+            }
             false => (Vec::new(), Vec::new()),
         };
         Ok(Self {
@@ -128,6 +129,16 @@ impl Dossier {
     }
 }
 
+/// The receipts of the entries that are read; on the newest page also those of entries that cannot be read.
+fn receipts_of(names: Vec<ReceiptName>, read: &[u32], newest_page: bool) -> Vec<ReceiptName> {
+    let oldest = read.last().copied().unwrap_or(0);
+    let is_wanted = |name: &ReceiptName| name.seq >= oldest && (newest_page || read.contains(&name.seq));
+    let mut wanted: Vec<ReceiptName> = names.into_iter().filter(is_wanted).collect();
+    // Those that count come last.
+    wanted.drain(..wanted.len().saturating_sub(MAX_RECEIPTS));
+    wanted
+}
+
 /// Newest first, with the reasons for those that are not whole.
 async fn read_entries(
     blobs: &dyn BlobStore,
@@ -145,28 +156,6 @@ async fn read_entries(
         }
     }
     Ok((entries, unreadable))
-}
-
-/// In the order in which they count. One that cannot be read says nothing but that.
-async fn read_receipts(
-    blobs: &dyn BlobStore,
-    names: Vec<ReceiptName>,
-    unreadable: &mut Vec<String>,
-) -> Result<Vec<Receipt>, PageError> {
-    let found = stream::iter(names).map(|name| async move {
-        let document = documents::inspect::<Receipt>(blobs, Container::Receipts, &name.to_string()).await?;
-        Ok::<_, StoreError>((name, document))
-    });
-    let found: Vec<(ReceiptName, Document<Receipt>)> = found.buffered(AT_ONCE).try_collect().await?;
-    let valid = found.into_iter().filter_map(|(name, document)| match document {
-        Document::Valid(receipt) => Some(receipt),
-        Document::Absent => None,
-        Document::Unreadable(why) => {
-            unreadable.push(format!("{}/{name} cannot be read: {why}", Container::Receipts));
-            None
-        }
-    });
-    Ok(valid.collect())
 }
 
 impl HeadView {

@@ -1,15 +1,12 @@
 //! What each target shows of a user now, as far as the newest receipt and note say it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use photorelay_core::contract::{Note, Receipt};
-use photorelay_core::documents;
-use photorelay_core::names::{self, Container};
+use photorelay_core::id::Digest;
 
 use super::version::{Album, ShownPicture};
-use crate::console::render::{Moment, PageError};
-use crate::console::state::ConsoleState;
-use photorelay_core::id::UserId;
+use crate::console::render::Moment;
 
 #[derive(Debug)]
 pub(super) struct TargetView {
@@ -17,8 +14,8 @@ pub(super) struct TargetView {
     /// What it showed when it was read last; none if it showed nothing, or was never read.
     pub(super) shows: Option<ShownPicture>,
     pub(super) read: Option<ReadOnce>,
-    /// The entry whose write an agent can take back.
-    pub(super) can_be_undone: Option<u32>,
+    /// Whether it still shows what photorelay wrote, which an agent can take back.
+    pub(super) can_be_undone: bool,
     /// Why the newest entry is not there yet.
     pub(super) note: Option<NoteView>,
 }
@@ -41,38 +38,54 @@ pub(super) struct NoteView {
     pub(super) at: Moment,
 }
 
-/// All targets that serve the user, or have a receipt of theirs. `receipts` are in the order in which they count.
-pub(super) async fn read(
-    console: &ConsoleState,
-    user: UserId,
-    domain: Option<&str>,
-    receipts: &[Receipt],
-    album: &Album,
-) -> Result<Vec<TargetView>, PageError> {
-    let serving = console.targets.serving(domain).map(|target| target.name.clone());
-    let known: BTreeSet<String> = serving.chain(receipts.iter().map(|receipt| receipt.target.clone())).collect();
-    let mut views = Vec::new();
-    for name in known {
-        let note =
-            documents::read::<Note>(&*console.storage.blobs, Container::Agents, &names::note(user, &name)).await?;
-        // Time decides, not the number of the entry: what was written may have been replaced or undone since.
-        let newest_of_all = receipts.iter().filter(|receipt| receipt.target == name).map(|receipt| receipt.at).max();
-        let note = note.filter(|note| newest_of_all.is_none_or(|at| at < note.at));
-        let newest = receipts.iter().rfind(|receipt| receipt.target == name && receipt.outcome.is_shown());
+/// What a target showed when it was read last.
+#[derive(Debug)]
+pub(super) struct LastSeen {
+    /// None if it showed no photo.
+    pub(super) value: Option<Digest>,
+    pub(super) read: ReadOnce,
+}
+
+impl LastSeen {
+    /// By the newest receipt or by the note, whichever was left later. `receipts` are in the order in which they count.
+    pub(super) fn of(target: &str, receipts: &[Receipt], note: Option<&Note>) -> Option<Self> {
+        let note = note.filter(|note| is_newest_word(note, target, receipts));
+        let newest = receipts.iter().rfind(|receipt| receipt.target == target && receipt.outcome.is_shown());
         let receipt_says = newest.map(|receipt| (receipt.after, receipt.seq, receipt.at, receipt.server.clone()));
-        let note_says =
-            note.as_ref().and_then(|note| Some((note.shows?.sha256, note.seq, note.at, note.agent.clone())));
-        // Which of the two was read later counts.
+        let note_says = note.and_then(|note| Some((note.shows?.sha256, note.seq, note.at, note.agent.clone())));
         let said = receipt_says.into_iter().chain(note_says).max_by_key(|(_, _, at, _)| *at);
+        said.map(|(value, seq, at, server)| Self { value, read: ReadOnce { seq, at: Moment(at), server } })
+    }
+}
+
+/// Whether the note was left after every receipt. Time decides, not the number of the entry: what was written may have been
+/// replaced or undone since.
+fn is_newest_word(note: &Note, target: &str, receipts: &[Receipt]) -> bool {
+    receipts.iter().filter(|receipt| receipt.target == target).all(|receipt| receipt.at < note.at)
+}
+
+/// One for each of these targets. `receipts` are in the order in which they count.
+pub(super) fn of_targets(
+    targets: BTreeSet<String>,
+    receipts: &[Receipt],
+    notes: &BTreeMap<String, Note>,
+    album: &Album,
+) -> Vec<TargetView> {
+    let mut views = Vec::new();
+    for name in targets {
+        let note = notes.get(&name).cloned();
+        let note = note.filter(|note| is_newest_word(note, &name, receipts));
+        let newest = receipts.iter().rfind(|receipt| receipt.target == name && receipt.outcome.is_shown());
+        let said = LastSeen::of(&name, receipts, note.as_ref());
         // A note that nothing was done leaves what was written as it was.
         let is_as_written = |receipt: &Receipt| {
             note.as_ref().is_none_or(|note| {
                 note.undone.is_none() && note.shows.is_none_or(|shown| shown.sha256 == receipt.after)
             })
         };
-        let can_be_undone = newest.filter(|receipt| is_as_written(receipt)).map(|receipt| receipt.seq);
-        let shown = said.as_ref().map(|(value, ..)| *value);
-        let read = said.map(|(_, seq, at, server)| ReadOnce { seq, at: Moment(at), server });
+        let can_be_undone = newest.is_some_and(is_as_written);
+        let shown = said.as_ref().map(|seen| seen.value);
+        let read = said.map(|seen| seen.read);
         views.push(TargetView {
             shows: shown.flatten().map(|value| album.picture(value)),
             can_be_undone,
@@ -90,5 +103,5 @@ pub(super) async fn read(
             name,
         });
     }
-    Ok(views)
+    views
 }

@@ -27,6 +27,18 @@ impl ShownPicture {
     }
 }
 
+/// A value that a target showed, by the receipts of that target: one of ours, or another one.
+pub(super) fn picture_of(user: UserId, receipts: &[Receipt], value: Digest) -> ShownPicture {
+    let own = receipts.iter().rfind(|receipt| receipt.outcome.is_shown() && receipt.after == Some(value));
+    let alt = match own {
+        Some(receipt) => format!("the picture of entry {}", receipt.seq),
+        None => NOT_OURS.to_owned(),
+    };
+    ShownPicture { path: before_path(user, value), alt, facts: String::new(), sha256: value }
+}
+
+const NOT_OURS: &str = "a picture that photorelay did not write";
+
 /// The pictures of a user by their digests: whatever a receipt names is one of these, or a value that was kept.
 #[derive(Debug)]
 pub(super) struct Album {
@@ -51,7 +63,7 @@ impl Album {
     pub(super) fn picture(&self, value: Digest) -> ShownPicture {
         let (path, alt) = match self.known.get(&value) {
             Some((seq, path)) => (path.clone(), format!("the picture of entry {seq}")),
-            None => (before_path(self.user, value), "a picture that photorelay did not write".to_owned()),
+            None => (before_path(self.user, value), NOT_OURS.to_owned()),
         };
         ShownPicture { path, alt, facts: String::new(), sha256: value }
     }

@@ -7,7 +7,7 @@ use photorelay_core::wording::counted;
 use super::status::{Alert, GraphState, Status, SubscriptionState, TargetState, words};
 
 /// An agent writes its heartbeat every minute.
-const AGENT_SILENT_AFTER: SignedDuration = SignedDuration::from_mins(15);
+pub(crate) const AGENT_SILENT_AFTER: SignedDuration = SignedDuration::from_mins(15);
 /// Checks are handled within seconds; this leaves room for a hold time and a few delays.
 const CHECKS_WAIT_AT_MOST: SignedDuration = SignedDuration::from_hours(1);
 /// A running agent acknowledges within a minute; the sweep has announced again by then.

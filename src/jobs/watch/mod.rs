@@ -23,6 +23,7 @@ use photorelay_core::store::{BlobStore, Pager, StoreError};
 use photorelay_core::target::Targets;
 use photorelay_core::telemetry::metrics;
 
+pub(crate) use alerts::AGENT_SILENT_AFTER;
 pub use status::{
     Alert, CheckpointState, Glance, GraphState, QueueState, RefusedPhoto, Status, SubscriptionState, TargetState,
     Trail, UnreadableCount, words,
@@ -264,7 +265,8 @@ fn log_checkpoint(taken: &Taken) {
     }
 }
 
-async fn heartbeats(blobs: &dyn BlobStore) -> Result<Vec<Heartbeat>, StoreError> {
+/// What every agent reported last.
+pub async fn heartbeats(blobs: &dyn BlobStore) -> Result<Vec<Heartbeat>, StoreError> {
     let mut heartbeats = Vec::new();
     let mut listed = Pager::new(blobs, Container::Agents, names::HEARTBEATS_PREFIX, |blob| Some(blob.name));
     while let Some(name) = listed.next().await? {

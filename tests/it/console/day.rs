@@ -48,8 +48,12 @@ async fn find_and_restore(width: u32) {
     let broken = "return [...document.images].filter(image => (image.loading = 'eager', image.complete && image.naturalWidth === 0)).length";
     assert_eq!(browser.script(broken).await, 0);
     browser.inspect("person").await;
-    browser.click("#entry-2 summary").await;
-    browser.fill("#reason-2", "ticket 4711").await;
+    // What it will do comes first, and then the word to do it.
+    browser.click("#entry-2 a.button").await;
+    browser.says("The agent replaces its own picture").await;
+    browser.inspect("restore").await;
+    assert_eq!(world.trail(user).await.len(), 4);
+    browser.fill("#reason", "ticket 4711").await;
     browser.press_enter().await;
     browser.says("The photo of entry 2 is restored as entry 5").await;
     browser.says("ticket 4711").await;
@@ -62,6 +66,43 @@ async fn find_and_restore(width: u32) {
     browser.click("button.main").await;
     browser.says("The trail is intact").await;
     browser.inspect("trail").await;
+    browser.close().await;
+    console.close().await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_undo_is_seen_before_it_is_asked_for_by_keyboard() {
+    for width in [DESK, PHONE] {
+        see_and_undo(width).await;
+    }
+}
+
+async fn see_and_undo(width: u32) {
+    let world = World::start().await;
+    let user = world.user(0);
+    world.sim.tenant().change_photo(guid(user)).unwrap();
+    world.settle().await;
+    let console = OpenConsole::acting(&world, "Ada Operator").await;
+    let browser = Browser::enter(&console, width).await;
+    browser.goto(&console, &format!("/people/{user}")).await;
+    browser.says("Undo in ad").await;
+    browser.script("document.querySelector('.target a.button').focus()").await;
+    browser.press_enter().await;
+    for text in ["cleared", "1 person, in the target ad", "It passes", "What the agent decides"] {
+        browser.says(text).await;
+    }
+    let broken = "return [...document.images].filter(image => (image.loading = 'eager', image.complete && image.naturalWidth === 0)).length";
+    assert_eq!(browser.script(broken).await, 0);
+    browser.inspect("undo").await;
+    assert!(world.written(user).is_some(), "nothing is done by looking");
+    browser.fill("#reason", "ticket 4713").await;
+    browser.press_enter().await;
+    browser.says("An agent of ad is asked to clear the photo").await;
+    world.settle().await;
+    assert_eq!(world.written(user), None);
+    browser.goto(&console, &format!("/people/{user}")).await;
+    browser.says("ticket 4713").await;
     browser.close().await;
     console.close().await;
     world.end().await;

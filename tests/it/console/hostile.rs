@@ -32,7 +32,12 @@ async fn names_with_markup_are_text() {
         assert!(!page.contains("<script>") && !page.contains("<img src=x"), "{path}: {page}");
         assert!(page.contains("&#60;script&#62;"), "{path} does not show it: {page}");
     }
-    let answer = visitor.post(&format!("/people/{user}/restore"), &[("seq", "1"), ("reason", MARKUP)]).await;
+    let restore = format!("/people/{user}/restore?seq=1");
+    for path in [&restore, &format!("/people/{user}/undo?target=ad")] {
+        let page = visitor.page(path).await;
+        assert!(!page.contains("<script>") && page.contains("&#60;script&#62;"), "{path}: {page}");
+    }
+    let answer = visitor.confirm(&restore, &[("reason", MARKUP)]).await;
     assert_eq!(answer.status(), StatusCode::SEE_OTHER);
     let page = visitor.page(&format!("/people/{user}")).await;
     assert!(!page.contains("<script>"), "{page}");

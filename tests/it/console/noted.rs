@@ -68,12 +68,12 @@ async fn what_was_replaced_or_undone_after_it_was_written_is_shown_as_such() {
     let console = OpenConsole::acting(&world, "Ada Operator").await;
     let visitor = console.enter().await;
     let path = format!("/people/{user}");
-    assert!(visitor.page(&path).await.contains("Undo entry 1"));
+    assert!(visitor.page(&path).await.contains("Undo in ad"));
     let foreign = Digest::of(b"another writer's");
     note(&world, &held(user, Some(foreign)), 1).await;
     let page = visitor.page(&path).await;
     assert!(page.contains(&format!("/before/{user}/{foreign}")), "what the target shows is missing in {page}");
-    assert!(page.contains("another writer has replaced it") && !page.contains("Undo entry 1"), "{page}");
+    assert!(page.contains("another writer has replaced it") && !page.contains("Undo in ad"), "{page}");
     let undone = UndoneChange { before: None, by: "ada".to_owned(), reason: Some("ticket 4711".to_owned()) };
     note(&world, &Note { undone: Some(undone), ..held(user, None) }, 2).await;
     note(&world, &Note { reason: "an operator undid it".to_owned(), ..held(user, None) }, 3).await;
@@ -81,11 +81,11 @@ async fn what_was_replaced_or_undone_after_it_was_written_is_shown_as_such() {
     for text in ["undone, cleared", "ada", "ticket 4711", "an operator undid it"] {
         assert!(page.contains(text), "{text:?} is missing in {page}");
     }
-    assert!(page.contains("no picture</span>") && !page.contains("Undo entry 1"), "{page}");
+    assert!(page.contains("no picture</span>") && !page.contains("Undo in ad"), "{page}");
     // A new photo is written: what was noted about the earlier one says nothing about it.
     world.sim.tenant().change_photo(guid(user)).unwrap();
     world.settle().await;
-    assert!(visitor.page(&path).await.contains("Undo entry 2"));
+    assert!(visitor.page(&path).await.contains("Undo in ad"));
     console.close().await;
     world.end().await;
 }

@@ -128,7 +128,7 @@ async fn a_restored_photo_is_in_the_record_with_who_and_why() {
     }
     let console = OpenConsole::acting(&world, "Ada Operator").await;
     let visitor = console.enter().await;
-    let answer = visitor.post(&format!("/people/{user}/restore"), &[("seq", "1"), ("reason", "ticket 4711")]).await;
+    let answer = visitor.confirm(&format!("/people/{user}/restore?seq=1"), &[("reason", "ticket 4711")]).await;
     assert_eq!(answer.status(), StatusCode::SEE_OTHER);
     let page = visitor.page(&format!("/people/{user}")).await;
     for text in ["restored as entry 3", "ticket 4711", "Ada Operator"] {
@@ -140,7 +140,7 @@ async fn a_restored_photo_is_in_the_record_with_who_and_why() {
     assert_eq!(trail[2].entry.photo, trail[0].entry.photo);
     assert!(world.shows_newest(user).await);
     for (seq, says) in [("99", "has no entry 99"), ("x", "names no entry")] {
-        let answer = visitor.post(&format!("/people/{user}/restore"), &[("seq", seq)]).await;
+        let answer = visitor.post(&format!("/people/{user}/restore"), &[("seq", seq), ("newest", "3")]).await;
         let text = match answer.status() {
             StatusCode::SEE_OTHER => visitor.page(&format!("/people/{user}")).await,
             _ => answer.text().await.unwrap(),

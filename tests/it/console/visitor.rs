@@ -101,6 +101,27 @@ impl Visitor {
         text
     }
 
+    /// What the form of a page that asks for a confirmation carries.
+    pub(crate) async fn form_of(&self, path: &str) -> Vec<(String, String)> {
+        let page = self.page(path).await;
+        let form = between(&page, "class=\"confirm card\">", "</form>");
+        let hidden = form.split("<input type=\"hidden\" name=\"").skip(1);
+        let field = |input: &str| (between(input, "", "\"").to_owned(), between(input, "value=\"", "\"").to_owned());
+        hidden.map(field).filter(|(name, _)| name != "csrf").collect()
+    }
+
+    /// Sends such a form, and more that an operator filled in.
+    pub(crate) async fn send(&self, path: &str, form: &[(String, String)], more: &[(&str, &str)]) -> Response {
+        let fields = form.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let fields: Vec<(&str, &str)> = fields.chain(more.iter().copied()).collect();
+        self.post(path.split('?').next().unwrap(), &fields).await
+    }
+
+    /// Looks at what will happen, and has it done.
+    pub(crate) async fn confirm(&self, path: &str, more: &[(&str, &str)]) -> Response {
+        self.send(path, &self.form_of(path).await, more).await
+    }
+
     /// Sends a form as a page of the console does: with its token, and with what browsers say about where it comes from.
     pub(crate) async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Response {
         self.form(path, fields).header("sec-fetch-site", "same-origin").header("origin", "null").send().await.unwrap()

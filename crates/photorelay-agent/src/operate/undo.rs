@@ -8,10 +8,11 @@ use anyhow::{Result, bail, ensure};
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::operator::OperatorSignature;
 use photorelay_core::progress::ProgressLine;
+use photorelay_core::undo::UndoStep;
 use photorelay_core::wording::counted;
 use serde::Serialize;
 
-use crate::writeback::{ClearingLimit, Reconciler, UndoOutcome, UndoStep};
+use crate::writeback::{ClearingLimit, Reconciler, UndoOutcome};
 
 /// What undoing would do for each of these users.
 #[derive(Debug, Default, Serialize)]

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use photorelay_core::contract::{DeletionSlot, V1};
+use photorelay_core::deletion_slots;
 use photorelay_core::documents;
 use photorelay_core::id::UserId;
 use photorelay_core::names::{self, Container};
@@ -16,10 +16,7 @@ use photorelay_core::rights::{Grant, ScopedBlobs};
 use photorelay_core::store::{BlobStore, Creation, StoreError};
 
 use super::trail::TrailReader;
-use crate::policy::{REMOVALS_PER_DAY, REMOVALS_PERCENT, WritePolicy};
-
-/// From so many users on, a larger tenant has no more slots: there is no need to count further.
-const ENOUGH_USERS: u32 = REMOVALS_PER_DAY * 100 / REMOVALS_PERCENT;
+use crate::policy::WritePolicy;
 
 #[derive(Debug, Clone)]
 pub(super) struct DeletionThreshold {
@@ -45,8 +42,7 @@ impl DeletionThreshold {
         user: UserId,
         seq: u32,
     ) -> Result<Result<(), String>, StoreError> {
-        let now = Timestamp::now();
-        let today = TimeZone::UTC.to_datetime(now).date();
+        let (now, today) = (Timestamp::now(), deletion_slots::today());
         let limit = self.limit_of(policy, today).await?;
         let (target, agent) = (self.target.clone(), self.agent.clone());
         let own = DeletionSlot { v: V1, user_id: user, seq, target, agent, at: now };
@@ -71,7 +67,7 @@ impl DeletionThreshold {
 
     /// How many removals a day has.
     pub(super) async fn limit(&self, policy: &WritePolicy) -> Result<u32, StoreError> {
-        self.limit_of(policy, TimeZone::UTC.to_datetime(Timestamp::now()).date()).await
+        self.limit_of(policy, deletion_slots::today()).await
     }
 
     async fn limit_of(&self, policy: &WritePolicy, today: Date) -> Result<u32, StoreError> {
@@ -86,12 +82,7 @@ impl DeletionThreshold {
         {
             return Ok(users);
         }
-        let (mut users, mut trail) = (0, self.trail.users_after(None));
-        while users < ENOUGH_USERS
-            && let Some(page) = trail.next_page().await?
-        {
-            users = ENOUGH_USERS.min(users + page.len() as u32);
-        }
+        let users = deletion_slots::count_users(self.trail.users_after(None)).await?;
         *self.users.lock().unwrap_or_else(PoisonError::into_inner) = Some((today, users));
         Ok(users)
     }

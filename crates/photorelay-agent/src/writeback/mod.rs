@@ -29,4 +29,4 @@ pub use plan::{DriftState, Plan};
 pub(crate) use plan::{PlannedStep, PlannedUser};
 pub use reconciler::Reconciler;
 pub use settings::WritebackSettings;
-pub use undo::{ClearingLimit, UndoOutcome, UndoStep};
+pub use undo::{ClearingLimit, UndoOutcome};

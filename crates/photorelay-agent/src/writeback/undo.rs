@@ -8,10 +8,11 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use photorelay_core::audit::Committed;
-use photorelay_core::contract::{ApprovalReason, EntryKind, NoteKind, Outcome, Receipt, UndoneChange, Verdict};
+use photorelay_core::contract::{ApprovalReason, EntryKind, NoteKind, UndoneChange, Verdict};
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::operator::OperatorSignature;
 use photorelay_core::store::StoreError;
+use photorelay_core::undo::UndoStep;
 
 use super::error::WriteBackError;
 use super::outcome::Unwritten;
@@ -21,17 +22,6 @@ use super::succession::ObjectOwner;
 use crate::connectors::{ConnectorError, EntryRef, Replacement};
 
 const PUT_BACK: &str = "an operator put back what the target showed before";
-
-/// What undoing would do for one user.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum UndoStep {
-    /// This value was replaced, and is backed up.
-    PutBack(Digest),
-    /// This value was written where there was none.
-    Clear(Digest),
-    /// Nothing, for this reason.
-    Leave(String),
-}
 
 /// How undoing ended for one user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,13 +55,13 @@ impl ClearingLimit {
     }
 }
 
-/// One user of a target, with what there is to undo.
-struct Undoable {
+/// One user of a target, with what undoing comes to.
+struct UndoPlan {
     step: UndoStep,
     found: Option<(Committed, EntryRef, Option<Bytes>)>,
 }
 
-impl Undoable {
+impl UndoPlan {
     fn leave(reason: impl Into<String>) -> Self {
         Self { step: UndoStep::Leave(reason.into()), found: None }
     }
@@ -90,7 +80,7 @@ impl Reconciler {
 
     /// What undoing would do now. Writes nothing.
     pub async fn plan_undo(&self, user: UserId) -> Result<UndoStep, WriteBackError> {
-        Ok(self.undoable(user).await?.step)
+        Ok(self.undo_plan(user).await?.step)
     }
 
     /// Undoes what we did last for this user.
@@ -103,58 +93,48 @@ impl Reconciler {
         if !self.settings.dry_run {
             self.turns.acquire().await?;
         }
-        let undoable = self.undoable(user).await?;
-        if let UndoStep::Leave(reason) = undoable.step {
+        let plan = self.undo_plan(user).await?;
+        if let UndoStep::Leave(reason) = plan.step {
             return Ok(UndoOutcome::Left(reason));
         }
         if self.settings.dry_run {
-            return Ok(UndoOutcome::Would(undoable.step));
+            return Ok(UndoOutcome::Would(plan.step));
         }
-        self.carry_out(undoable, signature, clearing).await
+        self.carry_out(plan, signature, clearing).await
     }
 
-    async fn undoable(&self, user: UserId) -> Result<Undoable, WriteBackError> {
-        let receipts = self.receipts.of_user(user).await?;
+    async fn undo_plan(&self, user: UserId) -> Result<UndoPlan, WriteBackError> {
+        let undoable = self.receipts.undoable(user).await?;
         let Some(newest) = self.trail.latest(user).await? else {
-            return Ok(Undoable::leave("the audit trail has no entry that identifies the user"));
+            return Ok(UndoPlan::leave("the audit trail has no entry that identifies the user"));
         };
         if newest.entry.kind == EntryKind::Forgotten {
-            return Ok(Undoable::leave("the user was forgotten"));
+            return Ok(UndoPlan::leave("the user was forgotten"));
         }
-        let replaced = self.receipts.replaced_last(user, &receipts).await?;
-        if replaced.is_none() && !filled_an_empty_place(&receipts) {
-            return Ok(Undoable::leave("nothing that photorelay wrote can be undone"));
+        if undoable.is_empty() {
+            return Ok(UndoPlan { step: undoable.step(None), found: None });
         }
         let (entry, present) = match self.connector.find(user, &newest.entry.identity).await {
             Ok(found) => found,
-            Err(ConnectorError::OutOfScope(reason)) => return Ok(Undoable::leave(reason)),
+            Err(ConnectorError::OutOfScope(reason)) => return Ok(UndoPlan::leave(reason)),
             Err(error) => return Err(error.into()),
         };
         if !matches!(self.successions.owner(user, &entry).await?, ObjectOwner::Own { .. }) {
-            return Ok(Undoable::leave("another user has taken over the object in the target"));
+            return Ok(UndoPlan::leave("another user has taken over the object in the target"));
         }
-        let shows = present.as_deref().map(Digest::of);
-        let step = match (replaced, shows) {
-            (Some(value), shows) if shows == Some(value) => leave("the target shows the earlier value already"),
-            (None, None) => leave("the target shows no photo already"),
-            (_, Some(shows)) if !is_ours(&receipts, shows) => {
-                leave("another writer has changed the photo since: its value stays")
-            }
-            (Some(value), _) => UndoStep::PutBack(value),
-            (None, Some(shows)) => UndoStep::Clear(shows),
-        };
-        Ok(Undoable { step, found: Some((newest, entry, present)) })
+        let step = undoable.step(present.as_deref().map(Digest::of));
+        Ok(UndoPlan { step, found: Some((newest, entry, present)) })
     }
 
     async fn carry_out(
         &self,
-        undoable: Undoable,
+        plan: UndoPlan,
         signature: &OperatorSignature,
         clearing: ClearingLimit,
     ) -> Result<UndoOutcome, WriteBackError> {
-        let Some((newest, entry, present)) = undoable.found else { return Ok(UndoOutcome::Left(String::new())) };
+        let Some((newest, entry, present)) = plan.found else { return Ok(UndoOutcome::Left(String::new())) };
         let (user, seq) = (newest.entry.user_id, newest.entry.seq);
-        let (value, held_for, reason) = match undoable.step {
+        let (value, held_for, reason) = match plan.step {
             UndoStep::PutBack(value) if newest.entry.kind == EntryKind::Removed => {
                 (value, ApprovalReason::Removal, PUT_BACK)
             }
@@ -194,19 +174,4 @@ impl Reconciler {
         let bytes = self.receipts.backed_up(user, value, self.connector.limit()).await?;
         bytes.ok_or_else(|| WriteBackError::Hopeless(format!("the back-up of {value} does not hash to its name")))
     }
-}
-
-fn leave(reason: &str) -> UndoStep {
-    UndoStep::Leave(reason.to_owned())
-}
-
-/// Whether a receipt says that the target showed this value because we wanted it to.
-fn is_ours(receipts: &[Receipt], value: Digest) -> bool {
-    receipts.iter().any(|receipt| receipt.outcome.is_shown() && receipt.after == Some(value))
-}
-
-/// Whether the target showed no photo before the first of ours.
-fn filled_an_empty_place(receipts: &[Receipt]) -> bool {
-    let first = receipts.iter().find(|receipt| receipt.outcome.is_shown());
-    first.is_some_and(|first| first.outcome == Outcome::Written && first.before.is_none() && first.after.is_some())
 }

@@ -10,11 +10,12 @@ use photorelay_core::contract::{NoteKind, Receipt, WriteBack};
 use photorelay_core::id::UserId;
 use photorelay_core::operator::OperatorSignature;
 use photorelay_core::store::StoreError;
+use photorelay_core::undo::UndoStep;
 
 use super::error::WriteBackError;
 use super::outcome::{Unwritten, WritebackOutcome};
 use super::reconciler::Reconciler;
-use super::undo::{ClearingLimit, UndoOutcome, UndoStep};
+use super::undo::{ClearingLimit, UndoOutcome};
 
 impl Reconciler {
     /// Undoes the entry that the message names, while no other task of this process works on the same user.

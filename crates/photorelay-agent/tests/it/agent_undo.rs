@@ -1,10 +1,11 @@
 //! `undo` puts back what a target showed before the agent replaced it.
 
 use photorelay_agent::policy::{ForeignPolicy, WritePolicy};
-use photorelay_agent::writeback::{ClearingLimit, UndoOutcome, UndoStep};
+use photorelay_agent::writeback::{ClearingLimit, UndoOutcome};
 use photorelay_core::contract::Verdict;
 use photorelay_core::id::Digest;
 use photorelay_core::names::{self, Container};
+use photorelay_core::undo::UndoStep;
 use testkit::world::{fixture, guid};
 
 use crate::agent_policy::*;

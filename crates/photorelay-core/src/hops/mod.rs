@@ -6,7 +6,7 @@
 
 mod display;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -15,7 +15,7 @@ use crate::audit::{self, AuditError, Committed};
 use crate::contract::{AuditEntry, CauseKind, EntryKind, Note, NoteKind, Outcome, Receipt, UndoneChange};
 use crate::documents;
 use crate::id::{Digest, UserId};
-use crate::names::{self, Container};
+use crate::names::{self, Container, ReceiptName};
 use crate::receipts;
 use crate::store::{BlobStore, StoreError};
 use crate::trace::TraceContext;
@@ -131,51 +131,73 @@ pub async fn of_user<'a>(
         (TracedEntries::Newest, Some(newest)) => vec![*newest],
         (TracedEntries::All, Some(_)) => all,
     };
-    let mut traced = Vec::with_capacity(wanted.len());
-    for seq in wanted {
-        let committed = audit::read(blobs, user, seq).await?.ok_or(HopsError::NoEntry { user, seq })?;
-        let expected = match committed.entry.kind.concerns_targets() {
-            true => expected(&committed.entry),
-            false => Vec::new(),
-        };
-        traced.push(of_entry(blobs, &committed, &expected).await?);
+    let mut entries = Vec::with_capacity(wanted.len());
+    for seq in &wanted {
+        let (user, seq) = (user, *seq);
+        entries.push(audit::read(blobs, user, seq).await?.ok_or(HopsError::NoEntry { user, seq })?);
     }
-    Ok(traced)
+    let expected: Vec<Vec<&str>> = entries
+        .iter()
+        .map(|Committed { entry, .. }| if entry.kind.concerns_targets() { expected(entry) } else { Vec::new() })
+        .collect();
+    let mut names = receipts::names_of(blobs, user).await?;
+    names.retain(|name| wanted.contains(&name.seq));
+    let targets = expected.iter().flatten().map(|target| (*target).to_owned());
+    let targets: BTreeSet<String> = targets.chain(names.iter().map(|name| name.target.clone())).collect();
+    let mut records = HopRecords::default();
+    for name in names {
+        let receipt = documents::read(blobs, Container::Receipts, &name.to_string()).await?;
+        records.receipts.push((name, receipt));
+    }
+    records.notes = notes_of(blobs, user, targets).await?;
+    Ok(entries.iter().zip(&expected).map(|(committed, expected)| records.of_entry(committed, expected)).collect())
 }
 
-/// Follows the entry into every target that left a receipt or a note of it, and into those that are `expected` to.
-pub async fn of_entry(
+/// The newest note of each of these targets that has one.
+pub async fn notes_of(
     blobs: &dyn BlobStore,
-    committed: &Committed,
-    expected: &[&str],
-) -> Result<EntryHops, StoreError> {
-    let entry = &committed.entry;
-    let (user, seq) = (entry.user_id, entry.seq);
-    let hops = common(entry);
-    // Of one target, the last receipt counts.
-    let mut found: BTreeMap<String, Option<Receipt>> =
-        expected.iter().map(|target| ((*target).to_owned(), None)).collect();
-    for name in receipts::names_of(blobs, user).await?.into_iter().filter(|name| name.seq == seq) {
-        let receipt = documents::read::<Receipt>(blobs, Container::Receipts, &name.to_string()).await?;
-        if receipt.is_some() || !found.contains_key(&name.target) {
-            found.insert(name.target, receipt);
+    user: UserId,
+    targets: impl IntoIterator<Item = String>,
+) -> Result<BTreeMap<String, Note>, StoreError> {
+    let mut notes = BTreeMap::new();
+    for target in targets {
+        let note = documents::read(blobs, Container::Agents, &names::note(user, &target)).await?;
+        notes.extend(note.map(|note| (target, note)));
+    }
+    Ok(notes)
+}
+
+/// What targets left of a user, read once for all entries that are traced.
+#[derive(Debug, Clone, Default)]
+pub struct HopRecords {
+    /// In the order in which they count; none for a receipt that cannot be read.
+    pub receipts: Vec<(ReceiptName, Option<Receipt>)>,
+    /// The newest of each target.
+    pub notes: BTreeMap<String, Note>,
+}
+
+impl HopRecords {
+    /// Follows the entry into every target that left a receipt of it, and into those that are `expected` to.
+    pub fn of_entry(&self, committed: &Committed, expected: &[&str]) -> EntryHops {
+        let entry = &committed.entry;
+        let (user, seq) = (entry.user_id, entry.seq);
+        let hops = common(entry);
+        // Of one target, the last receipt counts.
+        let mut found: BTreeMap<&str, Option<&Receipt>> = expected.iter().map(|target| (*target, None)).collect();
+        for (name, receipt) in self.receipts.iter().filter(|(name, _)| name.seq == seq) {
+            if receipt.is_some() || !found.contains_key(name.target.as_str()) {
+                found.insert(&name.target, receipt.as_ref());
+            }
         }
+        let targets = found.into_iter().map(|(target, receipt)| {
+            let note = self.notes.get(target).filter(|note| note.seq == seq);
+            into_target(&hops, target, receipt, note)
+        });
+        let targets = targets.collect();
+        let trace = entry.traceparent.as_deref().and_then(|text| text.parse::<TraceContext>().ok());
+        let trace_id = trace.map(|trace| trace.trace_id());
+        EntryHops { user_id: user, seq, kind: entry.kind, cause: entry.cause.kind, trace_id, hops, targets }
     }
-    let mut targets = Vec::new();
-    for (target, receipt) in found {
-        let note = documents::read::<Note>(blobs, Container::Agents, &names::note(user, &target)).await?;
-        targets.push(into_target(&hops, target, receipt, note.filter(|note| note.seq == seq)));
-    }
-    let trace = entry.traceparent.as_deref().and_then(|text| text.parse::<TraceContext>().ok());
-    Ok(EntryHops {
-        user_id: user,
-        seq,
-        kind: entry.kind,
-        cause: entry.cause.kind,
-        trace_id: trace.map(|trace| trace.trace_id()),
-        hops,
-        targets,
-    })
 }
 
 fn common(entry: &AuditEntry) -> Vec<Hop> {
@@ -188,14 +210,14 @@ fn common(entry: &AuditEntry) -> Vec<Hop> {
     chain(None, [(first, entry.cause.at), (HopKind::Begun, entry.begun_at), captured])
 }
 
-fn into_target(common: &[Hop], target: String, receipt: Option<Receipt>, note: Option<Note>) -> TargetHops {
+fn into_target(common: &[Hop], target: &str, receipt: Option<&Receipt>, note: Option<&Note>) -> TargetHops {
     let before = common.last().map(|hop| hop.at);
-    let hops = receipt.as_ref().map_or_else(Vec::new, |receipt| {
+    let hops = receipt.map_or_else(Vec::new, |receipt| {
         let announced = (HopKind::Announced, receipt.announced_at);
         chain(before, [announced, (HopKind::Received, receipt.received_at), (HopKind::Written, Some(receipt.at))])
     });
-    let total_ms = receipt.as_ref().zip(common.first()).map(|(receipt, first)| milliseconds(first.at, receipt.at));
-    TargetHops { target, state: end_of(receipt, note), hops, total_ms }
+    let total_ms = receipt.zip(common.first()).map(|(receipt, first)| milliseconds(first.at, receipt.at));
+    TargetHops { target: target.to_owned(), state: end_of(receipt.cloned(), note.cloned()), hops, total_ms }
 }
 
 /// The receipt counts, unless a later note says that the target has come to show something else.

@@ -339,7 +339,19 @@ pub const SUCCESSIONS_PREFIX: &str = "successions/";
 
 /// In `agents`: one of the removals that the deletion threshold allows on a day (such as `2026-05-24`), counted from 0.
 pub fn deletion_slot(day: &str, slot: u32, target: &str) -> String {
-    format!("brake/{day}/{slot:04}.{target}.json")
+    format!("{}{slot:04}.{target}.json", deletion_slots_prefix(day))
+}
+
+/// In `agents`: the prefix of a day's deletion slots, of all targets.
+pub fn deletion_slots_prefix(day: &str) -> String {
+    format!("brake/{day}/")
+}
+
+/// The target in the name of a deletion slot; `None` for any other name.
+pub fn parse_deletion_slot(name: &str) -> Option<&str> {
+    let (_, file) = name.strip_prefix("brake/")?.split_once('/')?;
+    let (slot, target) = file.strip_suffix(".json")?.split_once('.')?;
+    slot.bytes().all(|byte| byte.is_ascii_digit()).then_some(target)
 }
 
 /// In `agents`: stops the target's agents while it exists.

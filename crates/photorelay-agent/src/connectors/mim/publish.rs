@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use photorelay_core::contract::PublishedFeed;
+use photorelay_core::deletion_slots::FEWEST_REMOVALS;
 use photorelay_core::id::{Digest, UserId};
 use rusqlite::{Connection, params};
 use uuid::Uuid;
@@ -19,7 +20,6 @@ use super::photos::{create_folder, touch};
 use super::schema::{self, Counter};
 use super::store::{COLUMNS, FeedStore, epoch, parsed, person};
 use crate::connectors::files::{read_limited, write_whole};
-use crate::policy::FEWEST_REMOVALS;
 
 /// The epoch that was filled.
 const FILLED: &str = "filled_epoch";
