@@ -56,6 +56,7 @@ async fn main() -> Result<()> {
         ("now", "/".to_owned()),
         ("people", "/people?q=a".to_owned()),
         ("person", format!("/people/{middle}")),
+        ("undo", format!("/people/{middle}/undo?target=ad")),
         ("approvals", "/approvals".to_owned()),
         ("first fill", "/preview".to_owned()),
         ("trail", "/trail".to_owned()),
