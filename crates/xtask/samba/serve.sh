@@ -20,8 +20,8 @@ fi
 if [ ! -e address ]; then
     umask 077
     cp -R "$provisioned" domain
-    # Process ids are unique among those that run, and so is an address made of one (at most 22 bits).
-    address="127.$((64 + $$ / 32768 % 128)).$((1 + $$ / 128 % 256 % 255)).$((1 + $$ % 128))"
+    # Process ids are unique among those that run, and so is an address made of all their bits, of which there are at most 22.
+    address="127.$((64 + $$ / 32768 % 128)).$(($$ / 128 % 256)).$((1 + $$ % 128))"
     key="-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
     # shellcheck disable=SC2086
     openssl req -x509 $key -days 30 -subj "/CN=photorelay tests" -addext "basicConstraints=critical,CA:TRUE" \
