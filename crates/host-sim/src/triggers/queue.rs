@@ -1,4 +1,8 @@
 //! The listener of one queue: batches, leases, retries and poison, as the queue extension of the host does it.
+//!
+//! What the store answers decides whether the host waits, goes on, or ends: an exception that the extension does not know
+//! ends the whole host (`QueueListener`, `QueueProcessor`, `UpdateQueueMessageVisibilityCommand` and `TaskSeriesTimer` of
+//! the extension, `WebScriptHostExceptionHandler` of the host; README has the dates).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,9 +65,7 @@ impl Host {
             };
             let batch = match received {
                 Ok(batch) => batch,
-                Err(error) if ends_the_host(&error) => {
-                    return Err(error.context(format!("The listener for {queue} was unable to start")));
-                }
+                Err(error) if !is_waited_for(&error) => return Err(error.context(unhandled(&queue))),
                 // If the queue does not exist or the store cannot serve it now, the host only waits.
                 Err(error) => {
                     self.log(format!("{queue} cannot be read: {error:#}"));
@@ -84,7 +86,7 @@ impl Host {
                 let (client, queue) = (Arc::clone(&client), queue.clone());
                 running.spawn(self.messages.track_future(async move {
                     if let Err(error) = host.handle(&client, &queue, &function, message).await {
-                        host.log(format!("{queue}: {error:#}"));
+                        host.worker.shut_down(format!("{:#}", error.context(unhandled(&queue))));
                     }
                 }));
             }
@@ -114,19 +116,22 @@ impl Host {
             return self.poison(&leased).await;
         };
         let count = received.dequeue_count.unwrap_or(1);
-        if count > settings.max_dequeue_count {
+        // A queue without poison is handled however often it was tried (extension 5.3.8).
+        if count > settings.max_dequeue_count && has_poison(queue) {
             return self.poison(&leased).await;
         }
         let envelope = encode::queue(function, &trigger_message(&received, body), &self.options.faults);
         let mut work = Box::pin(self.deliver(function, envelope));
+        let mut is_own = true;
         let result = loop {
             tokio::select! {
                 result = &mut work => break result,
-                () = sleep(self.options.lease / 2) => leased.hide(self.options.lease).await?,
+                // An error of the server (5xx) ends the host here: the extension asks for it, and then throws all the same.
+                () = sleep(self.options.lease / 2), if is_own => is_own = unless_gone(leased.hide(self.options.lease).await)?,
             }
         };
         match result {
-            Ok(()) => leased.delete().await,
+            Ok(()) => unless_gone(leased.delete().await).map(drop),
             Err(_) if count >= settings.max_dequeue_count => {
                 self.log(format!(
                     "Message has reached MaxDequeueCount of {}. Moving message to queue '{queue}{POISON}'.",
@@ -134,7 +139,7 @@ impl Host {
                 ));
                 self.poison(&leased).await
             }
-            Err(_) => leased.hide(settings.visibility_timeout).await,
+            Err(_) => unless_gone(leased.hide(settings.visibility_timeout).await).map(drop),
         }
     }
 
@@ -152,12 +157,12 @@ impl Host {
     /// A new message with a new id and the service's default time to live.
     async fn poison(&self, message: &LeasedMessage<'_>) -> Result<()> {
         let LeasedMessage { queue, id, text, .. } = message;
-        if queue.ends_with(POISON) || queue.len() + POISON.len() > LONGEST_NAME {
+        if !has_poison(queue) {
             self.log(format!("{queue} has no poison queue: the message only stays invisible"));
             return Ok(());
         }
         self.send_message(&format!("{queue}{POISON}"), text.clone()).await?;
-        message.delete().await?;
+        unless_gone(message.delete().await)?;
         self.log(format!("{queue}{POISON} has the message {id}"));
         Ok(())
     }
@@ -177,13 +182,41 @@ fn trigger_message(received: &ReceivedMessage, body: Vec<u8>) -> QueueTriggerMes
     }
 }
 
-/// A store that knows the host no more (401, 403), or that cannot be reached, ends the host; what it answers otherwise
-/// (404, 409, 5xx) lets it wait.
-fn ends_the_host(error: &anyhow::Error) -> bool {
-    let Some(error) = error.downcast_ref::<azure_core::Error>() else { return false };
-    match error.http_status().map(u16::from) {
-        Some(status) => matches!(status, 401 | 403),
-        None => matches!(error.kind(), ErrorKind::Connection | ErrorKind::Io),
+fn has_poison(queue: &str) -> bool {
+    !queue.ends_with(POISON) && queue.len() + POISON.len() <= LONGEST_NAME
+}
+
+/// What the host logs before it ends.
+fn unhandled(queue: &str) -> String {
+    format!("An unhandled exception has occurred. Host is shutting down. The listener of {queue}")
+}
+
+/// Whether the listener only waits after this answer: everything else ends the host, also 401, 403, a token that cannot be
+/// had, and a store that cannot be reached.
+fn is_waited_for(error: &anyhow::Error) -> bool {
+    matches!(answered(error), Some((404, "QueueNotFound") | (409, "QueueBeingDeleted") | (500..600, _)))
+}
+
+/// Whether the message was changed; `false` if it is gone or another host's by now, which ends nothing.
+fn unless_gone(changed: Result<()>) -> Result<bool> {
+    match changed {
+        Ok(()) => Ok(true),
+        Err(error) => match answered(&error) {
+            Some(
+                (400, "PopReceiptMismatch") | (404, "MessageNotFound" | "QueueNotFound") | (409, "QueueBeingDeleted"),
+            ) => Ok(false),
+            _ => Err(error),
+        },
+    }
+}
+
+/// The status of an answer, and the service's code for the error.
+fn answered(error: &anyhow::Error) -> Option<(u16, &str)> {
+    match error.downcast_ref::<azure_core::Error>()?.kind() {
+        ErrorKind::HttpResponse { status, error_code, .. } => {
+            Some((u16::from(*status), error_code.as_deref().unwrap_or_default()))
+        }
+        _ => None,
     }
 }
 

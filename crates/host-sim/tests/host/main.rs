@@ -13,6 +13,7 @@ mod http;
 mod outputs;
 mod packages;
 mod queues;
+mod store_errors;
 mod timers;
 
 use std::fs;

@@ -3,19 +3,15 @@
 use std::fs;
 use std::time::Duration;
 
-use axum::Router;
-use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use host_sim::{HostFaults, HostOptions, InvocationRecord, RunningHost, WorkerState};
+use host_sim::{HostFaults, HostOptions, InvocationRecord, RunningHost};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::net::TcpListener;
-use tokio::task::JoinSet;
 use url::Url;
 use uuid::Uuid;
 
-use crate::{PATIENCE, comes_to, function, package};
+use crate::{PATIENCE, function, package};
 
 #[expect(clippy::disallowed_methods, reason = "tests have no configuration but what started Azurite for them")]
 pub(crate) fn service() -> Url {
@@ -24,9 +20,9 @@ pub(crate) fn service() -> Url {
     Url::parse(&url).unwrap()
 }
 
-struct Queue {
+pub(crate) struct Queue {
     name: String,
-    running: RunningHost,
+    pub(crate) running: RunningHost,
     _dir: TempDir,
 }
 
@@ -38,7 +34,7 @@ impl Queue {
         Self::of(name, dir, mode, edit).await
     }
 
-    fn package(name: &str, queues: &Value, binding: &Value) -> TempDir {
+    pub(crate) fn package(name: &str, queues: &Value, binding: &Value) -> TempDir {
         package(|root| {
             let file = root.join("host.json");
             let mut host: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
@@ -50,7 +46,7 @@ impl Queue {
         })
     }
 
-    async fn of(name: String, dir: TempDir, mode: &str, edit: impl FnOnce(&mut HostOptions)) -> Self {
+    pub(crate) async fn of(name: String, dir: TempDir, mode: &str, edit: impl FnOnce(&mut HostOptions)) -> Self {
         let mut options = HostOptions::new(dir.path());
         options.queue_service = Some(service());
         options.environment.push(("HANDLER_MODE".to_owned(), mode.to_owned()));
@@ -63,7 +59,7 @@ impl Queue {
     }
 
     /// The invocations, once there are this many.
-    async fn invoked(&self, count: usize) -> Vec<InvocationRecord> {
+    pub(crate) async fn invoked(&self, count: usize) -> Vec<InvocationRecord> {
         let mut invocations = self.running.invocations();
         let enough = invocations.wait_for(|all| all.len() >= count);
         tokio::time::timeout(PATIENCE, enough).await.expect("in time").unwrap().clone()
@@ -265,48 +261,6 @@ async fn a_queue_that_is_missing_is_waited_for_and_not_made() {
     assert_eq!(make(&queue.name).await, 201, "it did not exist");
     queue.put(&STANDARD.encode("work")).await;
     queue.invoked(1).await;
-}
-
-/// A queue service that gives this answer to everything.
-async fn answering(status: u16) -> (Url, JoinSet<()>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = Url::parse(&format!("http://{}/account?sig=x", listener.local_addr().unwrap())).unwrap();
-    let status = StatusCode::from_u16(status).unwrap();
-    let mut server = JoinSet::new();
-    server.spawn(async move { axum::serve(listener, Router::new().fallback(async move || status)).await.unwrap() });
-    (url, server)
-}
-
-async fn listening_to(service: Url) -> Queue {
-    let name = format!("q-{}", Uuid::new_v4());
-    let dir = Queue::package(&name, &json!({ "maxPollingInterval": "00:00:00.1" }), &json!({}));
-    Queue::of(name, dir, "", |options| options.queue_service = Some(service)).await
-}
-
-#[tokio::test]
-async fn a_store_that_refuses_the_host_or_cannot_be_reached_ends_it() {
-    let nowhere = Url::parse("http://127.0.0.1:1/account?sig=x").unwrap();
-    let ends = async |service: Url| {
-        let queue = listening_to(service).await;
-        comes_to(&queue.running, |state| matches!(state, WorkerState::ShutDown(why) if why.contains("listener"))).await;
-    };
-    for status in [401, 403] {
-        let (service, _server) = answering(status).await;
-        ends(service).await;
-    }
-    ends(nowhere).await;
-}
-
-#[tokio::test]
-async fn a_store_that_cannot_serve_the_host_now_is_asked_again() {
-    for status in [404, 409, 500] {
-        let (service, _server) = answering(status).await;
-        let queue = listening_to(service).await;
-        let mut log = queue.running.log();
-        let twice = log.wait_for(|all| all.iter().filter(|line| line.contains("cannot be read")).count() == 2);
-        tokio::time::timeout(PATIENCE, twice).await.unwrap_or_else(|_| panic!("{status}")).unwrap();
-        assert!(!matches!(&*queue.running.state().borrow(), WorkerState::ShutDown(_)), "{status}");
-    }
 }
 
 #[tokio::test]
