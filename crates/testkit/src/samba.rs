@@ -5,10 +5,11 @@
 //! unit of its own. Tests that stop theirs or count its changes start one for themselves.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use crate::process::{Variables, until};
+use crate::process::{PATIENCE, Variables, until};
 use crate::world::{World, guid};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -18,6 +19,9 @@ use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 use uuid::Uuid;
+
+/// In the folder of a domain controller.
+const LOG: &str = "samba.log";
 
 /// A domain controller that a test may use.
 #[derive(Debug)]
@@ -70,11 +74,14 @@ impl Samba {
         // Samba puts a socket there, whose name must be short.
         let folder = TempDir::new().unwrap();
         let child = serve(folder.path());
-        let address = folder.path().join("address");
-        until(async || address.exists()).await;
-        let address = std::fs::read_to_string(address).unwrap().trim().to_owned();
-        let ca_file = folder.path().join("ca.pem");
-        answering(&address, &ca_file).await;
+        let (file, ca_file) = (folder.path().join("address"), folder.path().join("ca.pem"));
+        let address = || std::fs::read_to_string(&file).unwrap().trim().to_owned();
+        let starts = async {
+            until(async || file.exists()).await;
+            answering(&address(), &ca_file).await;
+        };
+        in_time(folder.path(), starts).await;
+        let address = address();
         Self::with_unit(address, ca_file, Some((child, folder))).await
     }
 
@@ -99,7 +106,7 @@ impl Samba {
     pub async fn start_again(&mut self) {
         let (child, folder) = self.own.as_mut().expect("only one's own is started");
         *child = serve(folder.path());
-        answering(&self.address, &self.ca_file).await;
+        in_time(folder.path(), answering(&self.address, &self.ca_file)).await;
     }
 
     /// The same as environment variables of the program, by way of this address.
@@ -254,8 +261,23 @@ fn serve(folder: &Path) -> Child {
     let mut shell = Command::new("sh");
     shell.arg(variable("PHOTORELAY_TEST_LDAP_SERVE")).arg(variable("PHOTORELAY_TEST_LDAP_PROVISIONED")).arg(folder);
     // It ends with this pipe, however the test ends.
-    shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+    let log = File::options().create(true).append(true).open(folder.join(LOG)).unwrap();
+    shell.stdin(Stdio::piped()).stdout(log.try_clone().unwrap()).stderr(log).kill_on_drop(true);
     shell.spawn().expect("sh starts Samba")
+}
+
+/// Waits for the domain controller of this folder, and shows the end of its log if it does not come.
+async fn in_time(folder: &Path, comes: impl Future<Output = ()>) {
+    if tokio::time::timeout(PATIENCE, comes).await.is_err() {
+        let log = std::fs::read(folder.join(LOG)).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        let lines: Vec<&str> = log.lines().collect();
+        let end = lines[lines.len().saturating_sub(40)..].join("\n");
+        panic!(
+            "the domain controller in {} does not answer after {PATIENCE:?}; its log ends:\n{end}",
+            folder.display()
+        );
+    }
 }
 
 /// Returns when a bind over verified TLS succeeds.
@@ -270,7 +292,15 @@ async fn answering(address: &str, ca_file: &Path) {
 
 fn tool(name: &str, address: &str, ca_file: &Path) -> Command {
     let mut command = Command::new(name);
-    command.args(["-x", "-H", &format!("ldaps://{address}"), "-D", &variable("PHOTORELAY_TEST_LDAP_ADMIN_DN")]);
+    command.args([
+        "-o",
+        "nettimeout=30",
+        "-x",
+        "-H",
+        &format!("ldaps://{address}"),
+        "-D",
+        &variable("PHOTORELAY_TEST_LDAP_ADMIN_DN"),
+    ]);
     command.args(["-y", &variable("PHOTORELAY_TEST_LDAP_ADMIN_PASSWORD_FILE")]).env("LDAPTLS_CACERT", ca_file);
     command
 }

@@ -68,8 +68,10 @@ EOF
         kdc = $address
     }
 EOF
-    # Last, so that a start that was cut off is not taken for a finished one.
-    echo "$address" >address
+    # Last, so that a start that was cut off is not taken for a finished one; and by a new name, because who waits for it
+    # could read it before the address is in it.
+    echo "$address" >address.new
+    mv address.new address
 fi
 
 echo "serves $(cat address) from $folder"
