@@ -37,7 +37,7 @@ impl Scope {
             // Graph shows null for such a user, also while a conversion is rolled back, and keeps the identifiers.
             None if !self.cloud_managed => {
                 return Some(
-                    "managed in the cloud: its source of authority is not on premises any more, and \
+                    "managed in the cloud: its source of authority is not on premises, and \
                      PHOTORELAY_SCOPE_CLOUD_MANAGED is not set",
                 );
             }

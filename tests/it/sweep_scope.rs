@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use graph_sim::{SimApp, roles};
+use graph_sim::{ProvisionedAccount, SimApp, roles};
 use photorelay::config::AppConfig;
 use photorelay::jobs::scope::Scope;
 use photorelay::jobs::sweep::{Run, SweepReport};
@@ -71,6 +71,20 @@ async fn a_user_whose_source_of_authority_is_in_the_cloud_is_carried_if_that_is_
     tenant.change_photo(guid(cloud_only)).unwrap();
     world.settle().await;
     assert!(world.trail(cloud_only).await.is_empty());
+
+    // Entra ID makes an account of them in the directory, and Graph shows it from then on.
+    let account = ProvisionedAccount {
+        distinguished_name: "CN=Jo,OU=Cloud,DC=contoso,DC=test".to_owned(),
+        domain_name: "contoso.test".to_owned(),
+        sam_account_name: "jo".to_owned(),
+        security_identifier: "S-1-5-21-1-2-3-7001".to_owned(),
+        user_principal_name: "jo@contoso.test".to_owned(),
+    };
+    tenant.provision(guid(cloud_only), account).unwrap();
+    assert_eq!(sweep(&world).await.population, 4);
+    world.settle().await;
+    assert_eq!(world.trail(cloud_only).await.len(), 1, "who comes into scope is found by the sweep");
+    assert!(world.shows_newest(cloud_only).await);
     world.end().await;
 }
 

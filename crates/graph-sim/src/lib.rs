@@ -26,4 +26,4 @@ pub use http::{RecordedItem, RecordedRequest, RequestLog, Violation};
 pub use model::{NoPhoto, ShownPhoto, SimPhotoSettings, SimPhotoSource, SimSubscription, SimUser};
 pub use settings::{ExpiryOffset, NotificationMode, SequenceNumbers, SimSettings};
 pub use sim::Sim;
-pub use tenant::{Rollback, Tenant};
+pub use tenant::{ProvisionedAccount, Rollback, Tenant};

@@ -2,6 +2,7 @@
 //!
 //! Edits act as if a person or an administrator had made them in another program: they raise notifications.
 
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -16,6 +17,22 @@ use crate::pictures::Picture;
 #[derive(Debug, Clone)]
 pub struct Tenant {
     notifier: Arc<Notifier>,
+}
+
+/// The account that Entra ID made of a person in a directory, as far as its values are written back.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ProvisionedAccount {
+    pub distinguished_name: String,
+    pub domain_name: String,
+    pub sam_account_name: String,
+    pub security_identifier: String,
+    pub user_principal_name: String,
+}
+
+impl fmt::Debug for ProvisionedAccount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProvisionedAccount").finish_non_exhaustive()
+    }
 }
 
 /// A conversion that is rolled back, and has to be synchronized to be over.
@@ -107,6 +124,20 @@ impl Tenant {
         anyhow::ensure!(self.user(id).is_some_and(is_converted), "only a converted user can be rolled back");
         self.edit_user(id, |_| {})?;
         Ok(Rollback { tenant: self.clone(), id })
+    }
+
+    /// Has Entra ID provision a person who is managed in the cloud to a directory: what the account is called there is
+    /// written back, and `onPremisesSyncEnabled` and the immutable ID stay as they are.
+    pub fn provision(&self, id: Uuid, account: ProvisionedAccount) -> anyhow::Result<()> {
+        let is_in_cloud = |user: SimUser| user.on_premises_sync_enabled.is_none();
+        anyhow::ensure!(self.user(id).is_some_and(is_in_cloud), "a synchronized user is not provisioned");
+        self.edit_user(id, |user| {
+            user.on_premises_distinguished_name = Some(account.distinguished_name);
+            user.on_premises_domain_name = Some(account.domain_name);
+            user.on_premises_sam_account_name = Some(account.sam_account_name);
+            user.on_premises_security_identifier = Some(account.security_identifier);
+            user.on_premises_user_principal_name = Some(account.user_principal_name);
+        })
     }
 
     /// Changes the job title: a notification that has nothing to do with photos.

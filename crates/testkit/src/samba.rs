@@ -13,6 +13,7 @@ use crate::process::{PATIENCE, Variables, until};
 use crate::world::{World, guid};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use graph_sim::ProvisionedAccount;
 use photorelay_agent::connectors::ldap::{DEFAULT_TIMEOUT, LdapConnector, LdapSettings, SignIn};
 use photorelay_core::id::UserId;
 use tempfile::TempDir;
@@ -59,6 +60,18 @@ impl Account {
         };
         world.sim.tenant().edit_user(guid(user), edit).unwrap();
         user
+    }
+
+    /// From now on it is what Entra ID made of this user of the simulator, who is managed in the cloud.
+    pub fn is_provisioned(&self, world: &World, user: UserId) {
+        let account = ProvisionedAccount {
+            distinguished_name: self.dn.clone(),
+            domain_name: "contoso.test".to_owned(),
+            sam_account_name: self.name.clone(),
+            security_identifier: self.sid.clone(),
+            user_principal_name: format!("{}@contoso.test", self.name),
+        };
+        world.sim.tenant().provision(guid(user), account).unwrap();
     }
 }
 
@@ -129,6 +142,7 @@ impl Samba {
             ca_file: Some(self.ca_file.clone()),
             attribute: "thumbnailPhoto".to_owned(),
             anchor_attribute: None,
+            require_external_id: false,
             scope: Default::default(),
             timeout: DEFAULT_TIMEOUT,
             connections: 1,
@@ -211,6 +225,11 @@ impl Samba {
     pub async fn committed_usn(&self) -> Option<u64> {
         let usn = self.read("", "highestCommittedUSN").await.ok()?.remove(0);
         Some(String::from_utf8(usn).unwrap().parse().unwrap())
+    }
+
+    /// The SID of an object.
+    pub async fn sid(&self, dn: &str) -> String {
+        sid_text(&self.values(dn, "objectSid").await[0])
     }
 
     /// Applies LDIF as the administrator.

@@ -33,6 +33,11 @@ for property in 8d3bca50-1d7e-11d0-a081-00aa006c33ed bac80572-09c4-4fa9-9ae6-762
         -H "$sam" -s "$conf" >/dev/null
 done
 
+# What a domain of Windows Server 2016 has besides.
+for file in cloud-attributes cloud-classes; do
+    ldbmodify -H "$sam" --configfile="$conf" --option="dsdb:schema update allowed=true" "$(dirname "$0")/$file.ldif" >/dev/null
+done
+
 # Without a line end, as ldapsearch -y takes it.
 printf %s "$admin_password" >"$folder/admin-password"
 printf %s "$agent_password" >"$folder/agent-password"

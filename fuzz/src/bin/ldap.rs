@@ -98,8 +98,10 @@ impl Directory {
             ca_file: None,
             attribute: "thumbnailPhoto".to_owned(),
             anchor_attribute: None,
+            require_external_id: false,
             scope: DirectoryScope { filter: Some("(department=Sales)".to_owned()), ..DirectoryScope::default() },
             timeout: Duration::from_secs(1),
+            connections: 1,
         }
     }
 }

@@ -315,6 +315,7 @@ fn ldap_settings(cli: &Cli) -> LdapSettings {
         ca_file: Some(cli.ca_file.clone()),
         attribute: "thumbnailPhoto".to_owned(),
         anchor_attribute: None,
+        require_external_id: false,
         scope: Default::default(),
         timeout: DEFAULT_TIMEOUT,
         connections: 1,

@@ -32,7 +32,7 @@ const MIM: &str = "PHOTORELAY_MIM_PATH";
 const MOST_CONNECTIONS: usize = 16;
 
 /// Any of these selects the directory.
-const LDAP: [&str; 13] = [
+const LDAP: [&str; 14] = [
     "PHOTORELAY_LDAP_URLS",
     "PHOTORELAY_LDAP_BASE_DN",
     "PHOTORELAY_LDAP_BIND_DN",
@@ -41,6 +41,7 @@ const LDAP: [&str; 13] = [
     "PHOTORELAY_LDAP_CONNECTIONS",
     "PHOTORELAY_LDAP_ATTRIBUTE",
     "PHOTORELAY_LDAP_ANCHOR_ATTRIBUTE",
+    "PHOTORELAY_LDAP_REQUIRE_EXTERNAL_ID",
     "PHOTORELAY_LDAP_SCOPE_UNITS",
     "PHOTORELAY_LDAP_SCOPE_GROUP",
     "PHOTORELAY_LDAP_SCOPE_FILTER",
@@ -119,6 +120,7 @@ fn directory(reader: &mut Reader<'_>) -> Option<LdapSettings> {
     let ca_file: Option<PathBuf> = reader.optional("PHOTORELAY_LDAP_CA_FILE");
     let attribute: Option<AttributeName> = reader.or_default("PHOTORELAY_LDAP_ATTRIBUTE", "thumbnailPhoto");
     let anchor_attribute: Option<AttributeName> = reader.optional("PHOTORELAY_LDAP_ANCHOR_ATTRIBUTE");
+    let require_external_id = reader.flag("PHOTORELAY_LDAP_REQUIRE_EXTERNAL_ID");
     let units: Option<String> = reader.optional("PHOTORELAY_LDAP_SCOPE_UNITS");
     let group = reader.optional("PHOTORELAY_LDAP_SCOPE_GROUP");
     let scope = DirectoryScope::new(units.as_deref(), group, reader.optional("PHOTORELAY_LDAP_SCOPE_FILTER"));
@@ -133,6 +135,7 @@ fn directory(reader: &mut Reader<'_>) -> Option<LdapSettings> {
         ca_file,
         attribute: attribute?.0,
         anchor_attribute: anchor_attribute.map(|name| name.0),
+        require_external_id,
         scope: scope?,
         timeout,
         connections: connections?,

@@ -60,6 +60,7 @@ impl Nonsense {
             ca_file: None,
             attribute: "thumbnailPhoto".to_owned(),
             anchor_attribute: None,
+            require_external_id: false,
             scope: DirectoryScope::default(),
             timeout: DEFAULT_TIMEOUT,
             connections: 1,

@@ -12,6 +12,7 @@ mod agent_receipts;
 mod agent_succession;
 mod agent_undo;
 mod agent_work;
+mod cloud_managed;
 mod directory;
 mod directory_chaos;
 mod directory_faults;

@@ -52,7 +52,11 @@ impl TestService for SambaService {
             ensure!(is_installed(), "apt-get installed no domain controller that works");
         }
         let recipe = script(checkout, "provision.sh");
-        let mut stamp = std::fs::read(&recipe).with_context(|| format!("{} is missing", recipe.display()))?;
+        let mut stamp = Vec::new();
+        for part in ["provision.sh", "cloud-attributes.ldif", "cloud-classes.ldif"] {
+            let file = script(checkout, part);
+            stamp.extend(std::fs::read(&file).with_context(|| format!("{} is missing", file.display()))?);
+        }
         stamp.extend(process::output(Command::new("samba").arg("--version"))?.into_bytes());
         let folder = provisioned(checkout);
         if std::fs::read(folder.join("stamp")).is_ok_and(|made| made == stamp) {

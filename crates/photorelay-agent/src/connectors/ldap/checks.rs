@@ -10,6 +10,7 @@ use ldap3::Scope;
 use photorelay_core::diagnosis::CheckResult;
 use photorelay_core::wording::counted;
 
+use super::attributes::{ANYTHING, EXTERNAL_ID};
 use super::connection::NO_CHANNEL_BINDING;
 use super::connector::LdapConnector;
 use super::rights::RightsSample;
@@ -24,7 +25,6 @@ const NAME_A_WRITABLE_SERVER: &str =
     "name a writable domain controller of the users' domain in PHOTORELAY_LDAP_URLS, at port 636 or 389";
 /// Certificates and sign-ins are judged by clocks; Kerberos allows five minutes.
 const CLOCKS_MAY_DIFFER: Duration = Duration::from_secs(300);
-const ANYTHING: &str = "(objectClass=*)";
 /// The account with which Entra Connect reads a domain, as its express settings name it. One that was chosen by hand is
 /// not seen. <https://learn.microsoft.com/entra/identity/hybrid/connect/reference-connect-accounts-permissions>
 const ENTRA_CONNECT: &str = "(&(objectCategory=person)(objectClass=user)(sAMAccountName=MSOL_*))";
@@ -67,6 +67,7 @@ impl LdapConnector {
         results.extend(self.clock().await);
         results.extend(self.scope_exists().await);
         results.append(&mut self.rights().await);
+        results.extend(self.object_enforcement().await);
         results.extend(self.loops().await);
         results
     }
@@ -130,7 +131,7 @@ impl LdapConnector {
 
     async fn rights(&self) -> Vec<CheckResult> {
         let (attribute, base) = (&self.settings.attribute, &self.settings.base);
-        let RightsSample { tried, writable, readable } = match self.sample_rights().await {
+        let RightsSample { tried, writable, readable, identified } = match self.sample_rights().await {
             Err(ConnectorError::Down(reason)) => {
                 return vec![CheckResult::error("users", reason, "try again in some minutes")];
             }
@@ -162,7 +163,21 @@ impl LdapConnector {
             ),
             readable => CheckResult::ok("right to read", format!("sees {attribute} of {readable} of {users} tried")),
         };
-        vec![write, read]
+        let mut results = vec![write, read];
+        if self.settings.require_external_id {
+            results.push(match identified {
+                0 => CheckResult::error(
+                    "external id",
+                    format!("none of {users} tried has {EXTERNAL_ID}, and no photo is written without it"),
+                    "let Entra ID provision the users or Exchange hybrid write it, or take \
+                     PHOTORELAY_LDAP_REQUIRE_EXTERNAL_ID out of the settings",
+                ),
+                identified => {
+                    CheckResult::ok("external id", format!("{identified} of {users} tried have {EXTERNAL_ID}"))
+                }
+            });
+        }
+        results
     }
 }
 

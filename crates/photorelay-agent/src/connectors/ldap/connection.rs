@@ -18,6 +18,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::attributes::EXTERNAL_ID;
 use super::search::{self, SearchError};
 use super::session::{Session, Unusable, describe};
 use super::settings::{LdapSettings, Server};
@@ -232,22 +233,38 @@ impl Connections {
             session.server = name.to_owned();
         }
         let attribute = &self.settings.attribute;
-        let filter = format!("(&(objectClass=attributeSchema)(lDAPDisplayName={attribute}))");
-        let described = one(session, &schema, Scope::OneLevel, &filter, &["lDAPDisplayName", "rangeUpper"]).await?;
-        let described = described.ok_or_else(|| {
+        let limits = described(session, &schema, attribute, "rangeUpper").await?;
+        let limits = limits.ok_or_else(|| {
             Unusable::All(format!("the schema has no attribute {attribute}: check PHOTORELAY_LDAP_ATTRIBUTE"))
         })?;
-        let filter = format!("(&(objectClass=attributeSchema)(lDAPDisplayName={}))", self.settings.anchor());
-        let anchor = one(session, &schema, Scope::OneLevel, &filter, &["searchFlags"]).await?;
+        let is_required = self.settings.require_external_id;
+        if is_required && described(session, &schema, EXTERNAL_ID, "searchFlags").await?.is_none() {
+            return Err(Unusable::All(format!(
+                "the schema has no {EXTERNAL_ID}, which PHOTORELAY_LDAP_REQUIRE_EXTERNAL_ID requires: it comes with the \
+                 schema of Windows Server 2016"
+            )));
+        }
+        let anchor = described(session, &schema, self.settings.anchor(), "searchFlags").await?;
         let flags: Option<u32> = anchor.and_then(|anchor| anchor.text("searchFlags")?.parse().ok());
         session.anchor_is_indexed = flags.unwrap_or_default() & INDEXED != 0;
-        let range: Option<u64> = described.text("rangeUpper").and_then(|range| range.parse().ok());
+        let range: Option<u64> = limits.text("rangeUpper").and_then(|range| range.parse().ok());
         let limit = range.unwrap_or(u64::MAX).min(most(attribute));
         self.limit.store(limit, Ordering::Relaxed);
         session.server.clone_into(&mut self.server.lock().unwrap_or_else(PoisonError::into_inner));
         tracing::info!(server = session.server, attribute, limit, "connected to the directory");
         Ok(())
     }
+}
+
+/// What the schema says about an attribute; none if it has none of this name.
+async fn described(
+    session: &Session,
+    schema: &str,
+    attribute: &str,
+    wanted: &str,
+) -> Result<Option<search::DirectoryEntry>, Unusable> {
+    let filter = format!("(&(objectClass=attributeSchema)(lDAPDisplayName={attribute}))");
+    one(session, schema, Scope::OneLevel, &filter, &["lDAPDisplayName", wanted]).await
 }
 
 async fn one(

@@ -170,8 +170,8 @@ impl Connector for LdapConnector {
         format!("{:?}", self.settings.scope)
     }
 
-    async fn find(&self, _user: UserId, identity: &Identity) -> Result<(EntryRef, Option<Bytes>), ConnectorError> {
-        let wanted = DirectoryIdentity::of(identity, &self.settings)?;
+    async fn find(&self, user: UserId, identity: &Identity) -> Result<(EntryRef, Option<Bytes>), ConnectorError> {
+        let wanted = DirectoryIdentity::of_user(user, identity, &self.settings)?;
         let candidates = self.candidates(&wanted).await?;
         let (found, guid) = wanted.choose(&candidates)?;
         if !self.is_in_scope(guid).await? {
@@ -211,10 +211,17 @@ impl Connector for LdapConnector {
                 self.has_written.store(true, Ordering::Relaxed);
                 Ok(Replacement::Done)
             }
-            Meaning::Denied(reason) => Err(self.denied(reason).await),
+            Meaning::Denied(reason) => match self.kept_by_authority(entry, &reason).await {
+                Some(error) => Err(error),
+                None => Err(self.denied(reason).await),
+            },
             // There is a value where none is read, still.
             Meaning::Changed if read.is_none() && matches!(self.read(entry).await, Ok(None)) => Err(self.unreadable()),
             Meaning::Changed => Ok(Replacement::ChangedMeanwhile),
+            // By which code a domain controller keeps users who are managed in the cloud is not documented.
+            Meaning::Not(error @ (ConnectorError::Refused(_) | ConnectorError::Failed(_))) => {
+                Err(self.kept_by_authority(entry, &error.to_string()).await.unwrap_or(error))
+            }
             Meaning::Not(error) => Err(error),
         }
     }

@@ -3,15 +3,17 @@
 //! Every user with the anchor or the SID is searched for, so that a second user with one of them is not overlooked. Where
 //! the anchor's attribute has no index, that reads the whole directory; then the SID alone may identify the user if its
 //! owner has the anchor and the `anchor_index` knows no other user with it. Only the full search ever refuses.
+//! Where it is required, the object has to name the user's object ID in Entra ID besides.
 //! Refusals name objects by objectGUID, never by a user's name or account name.
 
 use std::collections::BTreeSet;
 
 use photorelay_core::contract::Identity;
+use photorelay_core::id::UserId;
 use uuid::Uuid;
 
 use super::anchor_index::{AnchorIndex, key};
-use super::attributes::{ACCOUNT, CONSISTENCY, GUID, SID, USERS};
+use super::attributes::{ACCOUNT, CONSISTENCY, EXTERNAL_ID, GUID, SID, USERS};
 use super::identifiers::{escaped, guid, guid_of_anchor, sid_bytes};
 use super::search::DirectoryEntry;
 use super::settings::LdapSettings;
@@ -20,7 +22,8 @@ use crate::connectors::ConnectorError;
 /// What a search has to return for [`DirectoryIdentity::choose`], and the photo.
 pub(super) fn attributes(settings: &LdapSettings) -> Vec<String> {
     let known = [GUID, CONSISTENCY, SID, ACCOUNT, &settings.attribute].into_iter().map(str::to_owned);
-    known.chain(settings.anchor_attribute.clone()).collect()
+    let external_id = settings.require_external_id.then(|| EXTERNAL_ID.to_owned());
+    known.chain(settings.anchor_attribute.clone()).chain(external_id).collect()
 }
 
 /// Users, enabled or disabled, whom one of these filters finds.
@@ -33,6 +36,8 @@ pub(super) struct DirectoryIdentity {
     anchor: Option<Anchor>,
     sid: Option<Vec<u8>>,
     account: Option<String>,
+    /// What the object must have besides, if that is required.
+    external_id: Option<String>,
 }
 
 enum Anchor {
@@ -67,7 +72,13 @@ impl DirectoryIdentity {
                 "fewer than two identifiers are known (anchor, SID, sAMAccountName): no user is chosen",
             ));
         }
-        Ok(Self { anchor, sid, account })
+        Ok(Self { anchor, sid, account, external_id: None })
+    }
+
+    /// The same; if the settings require it, the object that is chosen also names this user's object ID.
+    pub(super) fn of_user(user: UserId, identity: &Identity, settings: &LdapSettings) -> Result<Self, ConnectorError> {
+        let external_id = settings.require_external_id.then(|| format!("User_{user}"));
+        Ok(Self { external_id, ..Self::of(identity, settings)? })
     }
 
     /// Finds who has the SID, always by an index. None if the SID or the anchor is not known. Like [`Self::by_all`], it is
@@ -124,9 +135,23 @@ impl DirectoryIdentity {
             },
             (None, None) => return refused("neither anchor nor SID is known"),
         };
+        if let Some(why) = self.external_id_problem(chosen) {
+            return refused(why);
+        }
         match chosen.value(GUID).and_then(guid) {
             Some(guid) => Ok((chosen, guid)),
             None => refused("the user has no objectGUID that can be read"),
+        }
+    }
+
+    fn external_id_problem(&self, entry: &DirectoryEntry) -> Option<&'static str> {
+        let wanted = self.external_id.as_deref()?.as_bytes();
+        match entry.values(EXTERNAL_ID) {
+            [] => Some(
+                "the user found has no msDS-ExternalDirectoryObjectId, which PHOTORELAY_LDAP_REQUIRE_EXTERNAL_ID requires",
+            ),
+            [found] if found.eq_ignore_ascii_case(wanted) => None,
+            _ => Some("the msDS-ExternalDirectoryObjectId of the user found names another object of Entra ID"),
         }
     }
 
@@ -199,6 +224,7 @@ mod tests {
             ca_file: None,
             attribute: "thumbnailPhoto".to_owned(),
             anchor_attribute: anchor_attribute.map(str::to_owned),
+            require_external_id: false,
             scope: DirectoryScope::default(),
             timeout: DEFAULT_TIMEOUT,
             connections: 1,
@@ -262,6 +288,28 @@ mod tests {
         assert!(wanted("JANE*)(cn=").choose(&[entry()]).is_ok());
         assert!(refusal(wanted("jane").choose(&[entry()])).contains("sAMAccountName"));
         assert!(!wanted("jane*)(cn=").by_all().contains("jane"));
+    }
+
+    #[test]
+    fn where_it_is_required_the_object_also_names_the_user_in_entra_id() {
+        let (user, sid) = (UserId::from_uuid(Uuid::from_u128(0xAB)), sid_bytes(SID_A).unwrap());
+        let known = identity(Some(&anchor(A)), Some(SID_A), None);
+        let required = LdapSettings { require_external_id: true, ..settings(None) };
+        let wanted = DirectoryIdentity::of_user(user, &known, &required).ok().unwrap();
+        let entry = |external_id: &str| {
+            DirectoryEntry::new([(GUID, &A[..]), (SID, &sid), (EXTERNAL_ID, external_id.as_bytes())])
+        };
+        let named = format!("User_{user}");
+        for right in [named.clone(), named.to_uppercase()] {
+            assert!(wanted.choose(&[entry(&right)]).is_ok(), "{right}");
+        }
+        for other in ["User_", "User_00000000-0000-0000-0000-0000000000ac", &named[5..], &format!("{named} ")] {
+            assert!(refusal(wanted.choose(&[entry(other)])).contains("names another object"), "{other}");
+        }
+        let without = || DirectoryEntry::new([(GUID, &A[..]), (SID, &sid)]);
+        assert!(refusal(wanted.choose(&[without()])).contains("PHOTORELAY_LDAP_REQUIRE_EXTERNAL_ID"));
+        let indifferent = DirectoryIdentity::of_user(user, &known, &settings(None)).ok().unwrap();
+        assert!(indifferent.choose(&[without()]).is_ok());
     }
 
     #[test]

@@ -30,6 +30,18 @@ pub(super) fn sid_bytes(text: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
+/// The text of a SID that the directory returned.
+pub(super) fn sid_text(bytes: &[u8]) -> Option<String> {
+    let (head, parts) = bytes.split_at_checked(8)?;
+    let authority = head[2..].iter().fold(0_u64, |authority, byte| authority << 8 | u64::from(*byte));
+    let (parts, rest) = parts.as_chunks::<4>();
+    if !rest.is_empty() || parts.len() != usize::from(head[1]) {
+        return None;
+    }
+    let parts: String = parts.iter().map(|part| format!("-{}", u32::from_le_bytes(*part))).collect();
+    Some(format!("S-{}-{authority}{parts}", head[0]))
+}
+
 /// Every byte as `\xx`, which no value can break out of (RFC 4515).
 pub(super) fn escaped(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("\\{byte:02x}")).collect()
@@ -58,6 +70,10 @@ mod tests {
         // The example of "Well-known SIDs": the builtin administrators.
         let bytes = sid_bytes("S-1-5-32-544").unwrap();
         assert_eq!(bytes, [1, 2, 0, 0, 0, 0, 0, 5, 32, 0, 0, 0, 0x20, 2, 0, 0]);
+        assert_eq!(sid_text(&bytes).as_deref(), Some("S-1-5-32-544"));
+        for cut in 0..bytes.len() {
+            assert_eq!(sid_text(&bytes[..cut]), None);
+        }
         for wrong in ["", "S-1", "S-1-5", "S-1-5-x", "S-1-5-4294967296", "S-1-281474976710656-1", "s-1-5-32-544)(cn=*"]
         {
             assert_eq!(sid_bytes(wrong), None, "{wrong}");

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use ldap3::Scope;
 use uuid::Uuid;
 
-use super::attributes::GUID;
+use super::attributes::{ANYTHING, GUID};
 use super::connector::LdapConnector;
 use super::find::{self, DirectoryIdentity, among_users};
 use super::gathering::{GatheringLimits, SharedAnswer};
@@ -25,7 +25,6 @@ const MOST_USERS: u64 = 16;
 const MOST_BYTES: u64 = 2 * 1024 * 1024;
 /// What one search may ask, in bytes.
 const LONGEST_FILTER: usize = 16 * 1024;
-const ANYTHING: &str = "(objectClass=*)";
 
 impl LdapConnector {
     /// Objects among which is every one that may be the wanted user's. A connection that died while it was idle is not

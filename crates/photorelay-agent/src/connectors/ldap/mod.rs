@@ -1,10 +1,11 @@
 //! Active Directory by LDAP: one attribute of one user object.
 //!
 //! `find` identifies the user, `look_ups` searches for many at once, `connection` keeps one domain controller, `codes` says
-//! what a result means. Nothing here prints the name of a user: objects are named by their objectGUID.
+//! what a result means, `authority` why a user who is managed in the cloud is refused. Nothing here prints the name of a user: objects are named by their objectGUID.
 
 mod anchor_index;
 mod attributes;
+mod authority;
 mod changes;
 mod checks;
 mod codes;

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use photorelay_core::wording::counted;
 
-use super::attributes::{GUID, USERS};
+use super::attributes::{EXTERNAL_ID, GUID, USERS};
 use super::connector::LdapConnector;
 use super::search::DirectoryEntry;
 use crate::connectors::ConnectorError;
@@ -25,6 +25,8 @@ pub(super) struct RightsSample {
     pub(super) writable: usize,
     /// Of how many it saw a value of the attribute.
     pub(super) readable: usize,
+    /// How many name an object of Entra ID.
+    pub(super) identified: usize,
 }
 
 impl LdapConnector {
@@ -32,13 +34,14 @@ impl LdapConnector {
     pub(super) async fn sample_rights(&self) -> Result<RightsSample, ConnectorError> {
         let attribute = &self.settings.attribute;
         let filter = format!("(&{USERS}{UNPROTECTED}{})", self.settings.scope.conditions());
-        let wanted = [EFFECTIVE.to_owned(), GUID.to_owned(), attribute.clone()];
-        let mut sample = RightsSample { tried: 0, writable: 0, readable: 0 };
+        let wanted = [EFFECTIVE, GUID, EXTERNAL_ID, attribute].map(str::to_owned);
+        let mut sample = RightsSample { tried: 0, writable: 0, readable: 0, identified: 0 };
         for base in self.settings.scope.bases(&self.settings.base) {
             let users = self.some_below(base, &filter, &wanted, MOST_TRIED - sample.tried).await?;
             sample.tried += users.len();
             sample.writable += users.iter().filter(|user| may_write(user, attribute)).count();
             sample.readable += users.iter().filter(|user| !user.values(attribute).is_empty()).count();
+            sample.identified += users.iter().filter(|user| !user.values(EXTERNAL_ID).is_empty()).count();
         }
         Ok(sample)
     }

@@ -28,6 +28,8 @@ pub struct LdapSettings {
     /// The attribute that holds the source anchor as text. None: mS-DS-ConsistencyGuid, or objectGUID where that is
     /// empty.
     pub anchor_attribute: Option<String>,
+    /// Whether a user object must name the user's object ID in Entra ID besides, in msDS-ExternalDirectoryObjectId.
+    pub require_external_id: bool,
     /// Which of them are written.
     pub scope: DirectoryScope,
     /// For every request and its answer; a domain controller that takes longer is left.
