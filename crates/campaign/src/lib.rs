@@ -4,6 +4,7 @@
 //! a campaign runs to its end and reports, whatever it found.
 
 pub mod post;
+pub mod roles_front;
 
 use std::collections::BTreeSet;
 

@@ -30,6 +30,11 @@ impl Program {
         Self::photorelay_command("run", sim, storage, more)
     }
 
+    /// `photorelay serve` on this port, as the Functions host starts it.
+    pub fn serve(sim: &Sim, storage: &Variables, port: u16) -> Self {
+        Self::photorelay_command("serve", sim, storage, &vec![("FUNCTIONS_CUSTOMHANDLER_PORT", port.to_string())])
+    }
+
     /// `photorelay sweep`, which ends by itself.
     pub fn sweep(sim: &Sim, storage: &Variables) -> Self {
         Self::photorelay_command("sweep", sim, storage, &Variables::new())

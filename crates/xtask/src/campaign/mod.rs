@@ -17,14 +17,17 @@ pub(crate) enum Campaign {
     Kills(programs::ProgramArgs),
     /// Post notifications for a long time, while the store goes down or memory is watched
     Load(programs::ProgramArgs),
+    /// Start many services whose roles for the storage arrive late, and see each become healthy by itself
+    Deployments(programs::ProgramArgs),
     /// Feed every parser of outside input with mutated input, guided by coverage
     Fuzz(fuzz::FuzzArgs),
 }
 
 pub(crate) fn run(checkout: &Checkout, phases: &mut Phases, campaign: &Campaign) -> Result<()> {
     match campaign {
-        Campaign::Kills(options) => programs::run(checkout, phases, "kills_campaign", options),
-        Campaign::Load(options) => programs::run(checkout, phases, "load_campaign", options),
+        Campaign::Kills(options) => programs::KILLS.run(checkout, phases, options),
+        Campaign::Load(options) => programs::LOAD.run(checkout, phases, options),
+        Campaign::Deployments(options) => programs::DEPLOYMENTS.run(checkout, phases, options),
         Campaign::Fuzz(options) => fuzz::run(checkout, phases, options),
     }
 }

@@ -17,17 +17,32 @@ pub(crate) struct ProgramArgs {
     arguments: Vec<String>,
 }
 
-/// Runs a program of crates/campaign, which prints its line of JSON itself.
-pub(super) fn run(checkout: &Checkout, phases: &mut Phases, name: &str, options: &ProgramArgs) -> Result<()> {
-    phases.run("install services", || services::install(checkout))?;
-    phases.run("build", || {
-        process::run(checkout.cargo("build").args(["--release", "--locked", "--workspace", "--bins"]))
-    })?;
-    let services = phases.run("start services", || RunningServices::start(checkout))?;
-    phases.run("campaign", || {
-        let mut campaign = Command::new(checkout.target.join("release").join(name));
-        campaign.args(&options.arguments).envs(services.variables.iter().map(|(name, value)| (name, value)));
-        process::run(&mut campaign)
-    })?;
-    services.discard()
+/// A program of crates/campaign.
+pub(super) struct CampaignProgram {
+    name: &'static str,
+    /// One that mostly waits needs no optimised build.
+    is_optimised: bool,
+}
+
+pub(super) const KILLS: CampaignProgram = CampaignProgram { name: "kills_campaign", is_optimised: true };
+pub(super) const LOAD: CampaignProgram = CampaignProgram { name: "load_campaign", is_optimised: true };
+pub(super) const DEPLOYMENTS: CampaignProgram = CampaignProgram { name: "deployments_campaign", is_optimised: false };
+
+impl CampaignProgram {
+    /// Runs it; it prints its line of JSON itself.
+    pub(super) fn run(&self, checkout: &Checkout, phases: &mut Phases, options: &ProgramArgs) -> Result<()> {
+        phases.run("install services", || services::install(checkout))?;
+        phases.run("build", || {
+            let release = self.is_optimised.then_some("--release");
+            process::run(checkout.cargo("build").args(["--locked", "--workspace", "--bins"]).args(release))
+        })?;
+        let services = phases.run("start services", || RunningServices::start(checkout))?;
+        phases.run("campaign", || {
+            let folder = if self.is_optimised { "release" } else { "debug" };
+            let mut campaign = Command::new(checkout.target.join(folder).join(self.name));
+            campaign.args(&options.arguments).envs(services.variables.iter().map(|(name, value)| (name, value)));
+            process::run(&mut campaign)
+        })?;
+        services.discard()
+    }
 }
