@@ -105,7 +105,7 @@ fn propagate_settings(tenant: TenantId) -> PropagateSettings {
         limits: PhotoLimits::default(),
         hold: Duration::from_secs(600),
         captures_per_day: 20,
-        people_at_once: 4,
+        photos_at_once: 4,
         max_attempts: 20,
     }
 }
