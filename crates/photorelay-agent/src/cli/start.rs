@@ -123,13 +123,14 @@ pub(super) fn open_storage(config: &AgentConfig) -> Result<Storage> {
 
 pub(super) fn reconciler(config: &AgentConfig, storage: &Storage, dry_run: bool) -> Result<Reconciler> {
     let connector: Arc<dyn Connector> = match &config.connector {
-        ConnectorSettings::Folder { path, rendition, name, .. } if dry_run || config.dry_run => {
-            Arc::new(FolderConnector::unopened(path, rendition, FOLDER_LIMIT).with_name(name.clone()))
+        ConnectorSettings::Folder { path, rendition, further, name, .. } if dry_run || config.dry_run => {
+            let folder = FolderConnector::unopened(path, rendition, FOLDER_LIMIT);
+            Arc::new(folder.with_further(further.clone()).with_name(name.clone()))
         }
-        ConnectorSettings::Folder { path, rendition, name, manifest } => {
+        ConnectorSettings::Folder { path, rendition, further, name, manifest } => {
             let folder = FolderConnector::open(path, rendition, FOLDER_LIMIT);
             let folder = folder.with_context(|| format!("the folder {} cannot be opened", path.display()))?;
-            let folder = folder.with_name(name.clone());
+            let folder = folder.with_further(further.clone()).with_name(name.clone());
             Arc::new(if *manifest { folder.with_manifest() } else { folder })
         }
         ConnectorSettings::Ldap(settings) => Arc::new(LdapConnector::new((**settings).clone())),

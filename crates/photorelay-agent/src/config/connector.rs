@@ -14,10 +14,12 @@ use crate::connectors::mim::MimSettings;
 /// Where photos are written.
 #[derive(Debug, Clone)]
 pub enum ConnectorSettings {
-    /// A file for each user, with this rendition.
+    /// A file for each user, with this rendition of the photo.
     Folder {
         path: PathBuf,
         rendition: String,
+        /// Other renditions, in folders of their own beside it.
+        further: Vec<String>,
         name: FileName,
         /// Whether `manifest.csv` is written beside the photos.
         manifest: bool,
@@ -64,10 +66,11 @@ impl ConnectorSettings {
         match named[..] {
             [FOLDER] => {
                 let path = reader.required(FOLDER);
-                let rendition = reader.or_default("PHOTORELAY_FOLDER_RENDITION", "thumbnailPhoto");
+                let rendition: Option<String> = reader.or_default("PHOTORELAY_FOLDER_RENDITION", "thumbnailPhoto");
+                let further = further_renditions(reader, rendition.as_deref());
                 let name = reader.or_default("PHOTORELAY_FOLDER_NAME", "{samAccountName}");
                 let manifest = reader.flag("PHOTORELAY_FOLDER_MANIFEST");
-                Some(Self::Folder { path: path?, rendition: rendition?, name: name?, manifest })
+                Some(Self::Folder { path: path?, rendition: rendition?, further: further?, name: name?, manifest })
             }
             [MIM] => mim(reader).map(|settings| Self::Mim(Box::new(settings))),
             [_] => directory(reader).map(|settings| Self::Ldap(Box::new(settings))),
@@ -89,6 +92,27 @@ pub fn read_feed(environment: &Environment) -> Result<(MimSettings, LogSettings)
     let settings = mim(&mut reader);
     let logs = LogSettings::read(&mut reader);
     reader.finish(|| Some((settings?, logs)))
+}
+
+/// Each of them names a folder, so two that differ only in case are one on Windows.
+fn further_renditions(reader: &mut Reader<'_>, first: Option<&str>) -> Option<Vec<String>> {
+    const NAME: &str = "PHOTORELAY_FOLDER_MORE_RENDITIONS";
+    let Some(names) = reader.optional::<String>(NAME) else { return Some(Vec::new()) };
+    let mut further: Vec<String> = Vec::new();
+    for name in names.split(',').map(str::trim) {
+        let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic())
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+        if !is_name {
+            reader.problem(&format!("{NAME}: `{name}` is no name of a rendition in PHOTORELAY_RENDITIONS"));
+            return None;
+        }
+        if further.iter().map(String::as_str).chain(first).any(|known| known.eq_ignore_ascii_case(name)) {
+            reader.problem(&format!("{NAME}: `{name}` is written already"));
+            return None;
+        }
+        further.push(name.to_owned());
+    }
+    Some(further)
 }
 
 fn mim(reader: &mut Reader<'_>) -> Option<MimSettings> {

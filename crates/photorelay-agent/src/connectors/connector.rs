@@ -79,6 +79,11 @@ pub trait Connector: Send + Sync + Debug {
         new: Option<&Bytes>,
     ) -> Result<Replacement, ConnectorError>;
 
+    /// Where further renditions of the photo are shown beside it, with the name of each rendition: they follow it.
+    fn companions(&self, _entry: &EntryRef) -> Vec<(String, EntryRef)> {
+        Vec::new()
+    }
+
     /// Called every minute and at the end, but not in a dry run: brings up what describes all entries together.
     async fn settle(&self) -> Result<(), ConnectorError> {
         Ok(())

@@ -2,8 +2,10 @@
 //!
 //! `reconciler` owns the order, which is what makes it safe. Each of the other parts may touch only its own blobs:
 //! `trail` reads entries and photos, `permission` and `deletion_threshold` say what operators decided and what goes
-//! through without them, `receipt_writer` leaves the proof. `plan` and `undo` are what operators ask for.
+//! through without them, `deciding` draws the conclusion, `receipt_writer` leaves the proof. `plan` and `undo` are what operators ask for.
 
+mod companions;
+mod deciding;
 mod deletion_threshold;
 mod error;
 mod holding;

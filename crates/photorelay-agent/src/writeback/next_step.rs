@@ -51,6 +51,17 @@ pub(super) struct Change {
     pub(super) value: Option<Bytes>,
     /// What makes way, and by whose leave.
     pub(super) replaces: Option<(PresentValue, Leave)>,
+    /// What changes beside it.
+    pub(super) companions: Vec<CompanionChange>,
+}
+
+/// A further rendition to write, or to remove.
+pub(super) struct CompanionChange {
+    pub(super) entry: EntryRef,
+    pub(super) present: Option<Bytes>,
+    pub(super) value: Option<Bytes>,
+    /// Whether photorelay did not write the present value.
+    pub(super) is_foreign: bool,
 }
 
 /// By whose leave a value makes way.

@@ -135,14 +135,7 @@ impl Reconciler {
         };
         let observed = Observed { user, newest: &newest, entry: &entry, present: present.as_ref(), earlier: &earlier };
         let step = self.next_step(observed).await?;
-        let state = match (observed.shows(), plan.wants) {
-            _ if matches!(step, NextStep::Refuse { .. }) => DriftState::Refused,
-            (shows, wants) if shows == wants => DriftState::UpToDate,
-            (None, _) => DriftState::Missing,
-            (Some(value), _) if !self.is_ours(observed, value).await? => DriftState::Foreign,
-            (Some(_), None) => DriftState::Surplus,
-            (Some(_), Some(_)) => DriftState::Different,
-        };
+        let state = self.drift_state(observed, plan.wants, &step).await?;
         let is_held = match &step {
             NextStep::AskOperator { present, held_for, reason } => {
                 self.approvals.is_held(&self.pending_approval(*present, *held_for, reason).await?).await?
@@ -159,6 +152,27 @@ impl Reconciler {
             NextStep::Refuse { .. } => PlannedStep::Refuse,
         };
         Ok(Some(PlannedUser { plan, present, identity, step }))
+    }
+
+    async fn drift_state(
+        &self,
+        observed: Observed<'_>,
+        wants: Option<Digest>,
+        step: &NextStep,
+    ) -> Result<DriftState, WriteBackError> {
+        Ok(match (observed.shows(), wants) {
+            _ if matches!(step, NextStep::Refuse { .. }) => DriftState::Refused,
+            (shows, wants) if shows == wants => match (step, wants) {
+                (NextStep::Nothing, _) => DriftState::UpToDate,
+                // What is shown beside it is not right.
+                (_, Some(_)) => DriftState::Different,
+                (_, None) => DriftState::Surplus,
+            },
+            (None, _) => DriftState::Missing,
+            (Some(value), _) if !self.is_ours(observed, value).await? => DriftState::Foreign,
+            (Some(_), None) => DriftState::Surplus,
+            (Some(_), Some(_)) => DriftState::Different,
+        })
     }
 
     /// The rendition that the target takes.

@@ -2,7 +2,7 @@
 //! take its newest entry that is not refused, verify it, replace exactly the value that was read, read back, list again,
 //! and only then leave the receipt. So an older entry never replaces a newer one, whatever other writers do.
 //!
-//! A message only says which user to look at. It is never trusted for what should be shown. One that asks to undo an entry
+//! `deciding` works out what has to happen. A message only says which user to look at. It is never trusted for what should be shown. One that asks to undo an entry
 //! (`undo_request.rs`) can have a backup put back or a photo of ours cleared, as often as the day has deletion slots.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -21,7 +21,6 @@ use super::deletion_threshold::DeletionThreshold;
 use super::error::WriteBackError;
 use super::next_step::{Change, Leave, NextStep, Observed};
 use super::outcome::{ActOutcome, ReceivedMessage, Settlement, Unwritten, WritebackOutcome};
-use super::permission::{CLEARED, Permission, PresentValue, cleared, may_remove, may_replace};
 use super::receipt_reader::ReceiptReader;
 use super::receipt_writer::ReceiptWriter;
 use super::settings::WritebackSettings;
@@ -254,52 +253,6 @@ impl Reconciler {
         }
     }
 
-    /// What has to happen so that the target shows what the newest entry says.
-    pub(super) async fn next_step(&self, observed: Observed<'_>) -> Result<NextStep, WriteBackError> {
-        let Observed { user, newest, .. } = observed;
-        let value = match newest.desired {
-            Desired::Photo => {
-                let (name, limit) = (self.connector.rendition(), self.connector.limit());
-                match self.trail.rendition(newest, name, limit).await? {
-                    Ok(value) => Some(value),
-                    Err(reason) => return Ok(NextStep::Refuse { reason }),
-                }
-            }
-            Desired::NoPhoto | Desired::Forgotten => None,
-        };
-        let shows = observed.shows();
-        if shows == value.as_deref().map(Digest::of) {
-            return Ok(NextStep::Nothing);
-        }
-        let Some(shows) = shows else {
-            return Ok(match cleared(&self.approvals, user, newest.seq()).await? {
-                None => NextStep::Write(Change { value, replaces: None }),
-                Some(value) => NextStep::AskOperator {
-                    present: PresentValue { user, seq: newest.seq(), value, is_ours: true },
-                    held_for: ApprovalReason::Cleared,
-                    reason: CLEARED.to_owned(),
-                },
-            });
-        };
-        let is_ours = self.is_ours(observed, shows).await?;
-        let present = PresentValue { user, seq: newest.seq(), value: shows, is_ours };
-        let permission = match value {
-            Some(_) => may_replace(&self.approvals, &self.policy, present).await?,
-            None if newest.desired == Desired::Forgotten && self.connector.holds_copies() => {
-                may_remove(&self.approvals, &self.policy.erasing(), present).await?
-            }
-            None => may_remove(&self.approvals, &self.policy, present).await?,
-        };
-        let leave = match permission {
-            Permission::Granted { by_operator: false } => Leave::Policy,
-            Permission::Granted { by_operator: true } => Leave::Operator,
-            Permission::WithinThreshold => Leave::DeletionSlot,
-            Permission::Waits { held_for, reason } => return Ok(NextStep::AskOperator { present, held_for, reason }),
-            Permission::Never { kind, reason } => return Ok(NextStep::Note { kind, reason }),
-        };
-        Ok(NextStep::Write(Change { value, replaces: Some((present, leave)) }))
-    }
-
     async fn write(
         &self,
         observed: Observed<'_>,
@@ -328,10 +281,13 @@ impl Reconciler {
             self.writer.back_up(user, bytes).await?;
         }
         let shows = observed.shows();
-        let replaced = match self.claim(observed).await {
-            Ok(()) => self.replace(entry, present, change.value.as_ref()).await,
-            Err(error) => Err(error),
-        };
+        let mut replaced = self.claim(observed).await.map(|()| Replacement::Done);
+        if let Ok(Replacement::Done) = replaced {
+            replaced = self.write_companions(user, &change.companions).await?;
+        }
+        if let Ok(Replacement::Done) = replaced {
+            replaced = self.replace(entry, present, change.value.as_ref()).await;
+        }
         match replaced {
             Ok(Replacement::Done) => {}
             Ok(Replacement::ChangedMeanwhile) => return Ok(ActOutcome::Again),
@@ -363,25 +319,6 @@ impl Reconciler {
         {
             tracing::warn!(%error, "the target's summary is behind");
         }
-    }
-
-    /// Whether we wrote this value: an entry of the trail made it, or a receipt names it. An agent that died after
-    /// writing left no receipt; one whose renditions are made differently now left no entry that still makes them. The
-    /// users whose object it was before are photorelay's as well.
-    pub(super) async fn is_ours(&self, observed: Observed<'_>, value: Digest) -> Result<bool, WriteBackError> {
-        let Observed { user, newest, earlier, .. } = observed;
-        if newest.made_recently(value)
-            || self.receipts.records(user, value).await?
-            || self.trail.made_earlier(newest, value).await?
-        {
-            return Ok(true);
-        }
-        for other in earlier {
-            if self.receipts.records(*other, value).await? || self.trail.made_by(*other, value).await? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use photorelay_core::audit::{self, AuditError, Committed, TrailUsers};
-use photorelay_core::contract::{EntryKind, WriteBack};
+use photorelay_core::contract::{EntryKind, RenditionFacts, WriteBack};
 use photorelay_core::id::{Digest, TenantId, UserId};
 use photorelay_core::names::{self, Container};
 use photorelay_core::rights::{Grant, ScopedBlobs};
@@ -50,6 +50,13 @@ pub(crate) struct Newest {
 impl Newest {
     pub(super) fn seq(&self) -> u32 {
         self.committed.entry.seq
+    }
+
+    /// The facts of a rendition of the photo; `Err` says why there is none.
+    pub(super) fn rendition(&self, name: &str) -> Result<&RenditionFacts, String> {
+        let entry = &self.committed.entry;
+        let found = entry.photo.as_ref().and_then(|_| entry.renditions.iter().find(|facts| facts.name == name));
+        found.ok_or_else(|| format!("entry {} has no rendition `{name}`: it was not configured then", entry.seq))
     }
 
     /// Whether this entry or the one before it made this value: the usual case for a value of ours.
@@ -141,8 +148,10 @@ impl TrailReader {
         limit: u64,
     ) -> Result<Result<Bytes, String>, WriteBackError> {
         let entry = &newest.committed.entry;
-        let (Some(photo), Some(rendition)) = (&entry.photo, entry.renditions.iter().find(|r| r.name == name)) else {
-            return Ok(Err(format!("entry {} has no rendition `{name}`: it was not configured then", entry.seq)));
+        let (rendition, photo) = match (newest.rendition(name), &entry.photo) {
+            (Ok(rendition), Some(photo)) => (rendition, photo),
+            (Err(reason), _) => return Ok(Err(reason)),
+            (Ok(_), None) => return Ok(Err(format!("entry {} has no photo", entry.seq))),
         };
         if rendition.bytes > limit {
             return Ok(Err(format!("the rendition has {} bytes, and the target takes {limit}", rendition.bytes)));

@@ -158,6 +158,7 @@ impl Reconciler {
         self.approvals.decide(&pending, Verdict::Rejected, signature).await?;
         // Before the target changes, so that whatever happens then there is something to approve.
         self.approvals.put(&pending).await?;
+        self.clear_companions(user, &entry).await?;
         if self.replace(&entry, present.as_ref(), new.as_ref()).await? == Replacement::ChangedMeanwhile {
             return Err(WriteBackError::Failed(format!(
                 "another writer changed the photo of user {user} just now: try again"

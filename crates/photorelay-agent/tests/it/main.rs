@@ -20,6 +20,7 @@ mod directory_nonsense;
 mod directory_scope;
 mod directory_together;
 mod folder;
+mod folder_renditions;
 mod forward;
 mod ldap_proxy;
 mod mim_agent;

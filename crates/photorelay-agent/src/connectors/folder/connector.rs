@@ -2,7 +2,8 @@
 //!
 //! Names need not be unique: `.photorelay/owners` records which user a file belongs to, and another user's file is never
 //! touched. The record is made by the first write; a user with the same anchor takes it over, because that is the same
-//! person with another object ID.
+//! person with another object ID. It holds for the files of further renditions too, which have the same name in a folder
+//! of their own.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
@@ -26,6 +27,8 @@ pub struct FolderConnector {
     folder: PathBuf,
     rendition: String,
     limit: u64,
+    /// Further renditions, each in a folder with its name.
+    further: Vec<String>,
     name: FileName,
     /// Whether files have changed since the manifest was written; none if there is no manifest.
     manifest_due: Option<Arc<AtomicBool>>,
@@ -43,7 +46,12 @@ impl FolderConnector {
     /// For a dry run: nothing is created, and a folder that is not there shows no photo.
     pub fn unopened(folder: &Path, rendition: &str, limit: u64) -> Self {
         let (folder, rendition) = (folder.to_owned(), rendition.to_owned());
-        Self { folder, rendition, limit, name: FileName::default(), manifest_due: None }
+        Self { folder, rendition, limit, further: Vec::new(), name: FileName::default(), manifest_due: None }
+    }
+
+    /// Writes these renditions too.
+    pub fn with_further(self, further: Vec<String>) -> Self {
+        Self { further, ..self }
     }
 
     /// Names files otherwise than by account name.
@@ -96,7 +104,11 @@ impl FolderConnector {
 
     /// Held while a value is compared and replaced, by every process that writes to the folder.
     fn lock(&self, entry: &EntryRef) -> io::Result<File> {
-        let lock = File::create(own(&self.folder, "locks").join(&entry.0))?;
+        let lock = own(&self.folder, "locks").join(&entry.0);
+        if is_companion(entry) {
+            create_last_folder(&lock)?;
+        }
+        let lock = File::create(lock)?;
         lock.lock()?;
         Ok(lock)
     }
@@ -108,7 +120,12 @@ impl FolderConnector {
             return Ok(Replacement::ChangedMeanwhile);
         }
         match new {
-            Some(photo) => write_whole(&path, photo)?,
+            Some(photo) => {
+                if is_companion(entry) {
+                    create_last_folder(&path)?;
+                }
+                write_whole(&path, photo)?;
+            }
             None => match fs::remove_file(&path) {
                 Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
                 _ => {}
@@ -124,7 +141,7 @@ impl FolderConnector {
         if !due.swap(false, Ordering::AcqRel) {
             return Ok(());
         }
-        manifest::write(&self.folder).inspect_err(|_| due.store(true, Ordering::Release))
+        manifest::write(&self.folder, &self.further).inspect_err(|_| due.store(true, Ordering::Release))
     }
 }
 
@@ -181,10 +198,33 @@ impl Connector for FolderConnector {
         blocking(move || target.replace_locked(&entry, read.as_ref(), new.as_ref()).map_err(failed)).await
     }
 
+    fn companions(&self, entry: &EntryRef) -> Vec<(String, EntryRef)> {
+        self.further.iter().map(|rendition| (rendition.clone(), companion(rendition, entry))).collect()
+    }
+
     async fn settle(&self) -> Result<(), ConnectorError> {
         let Some(due) = self.manifest_due.clone() else { return Ok(()) };
         let target = self.clone();
         blocking(move || target.write_manifest(&due).map_err(failed)).await
+    }
+}
+
+/// A file's name never has this in it.
+const IN_FOLDER: char = '/';
+
+fn companion(rendition: &str, entry: &EntryRef) -> EntryRef {
+    EntryRef(format!("{rendition}{IN_FOLDER}{}", entry.0))
+}
+
+fn is_companion(entry: &EntryRef) -> bool {
+    entry.0.contains(IN_FOLDER)
+}
+
+/// Only the last folder: without the one that it is in, such as a share that is not mounted, nothing is to be written.
+fn create_last_folder(file: &Path) -> io::Result<()> {
+    match file.parent().map(fs::create_dir) {
+        Some(Err(error)) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
     }
 }
 

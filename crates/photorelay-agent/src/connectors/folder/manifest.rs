@@ -26,6 +26,7 @@ const MAX_MANIFEST_BYTES: u64 = 512 * 1024 * 1024;
 struct ManifestLine {
     /// The file's name without its extension.
     key: String,
+    /// With the folder of a further rendition.
     file: String,
     /// This and the size are empty if the photo was removed.
     sha256: Option<Digest>,
@@ -42,8 +43,8 @@ enum FileState {
     Removed,
 }
 
-/// Writes the manifest of this folder. Only one process does so at a time.
-pub(super) fn write(folder: &Path) -> io::Result<()> {
+/// Writes the manifest of this folder and of the folders of further renditions in it. Only one process does so at a time.
+pub(super) fn write(folder: &Path, further: &[String]) -> io::Result<()> {
     let lock = File::create(folder.join(".photorelay").join("manifest.lock"))?;
     lock.lock()?;
     let earlier = read(&folder.join(NAME))?;
@@ -56,16 +57,24 @@ pub(super) fn write(folder: &Path) -> io::Result<()> {
     keys.sort_unstable();
     let mut lines = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     for key in keys {
-        let line = line(folder, &key, earlier.get(&safe(&key)))?;
+        let first = format!("{key}.jpg");
+        let line = line_of(folder, &key, &first, earlier.get(&safe(&first)))?;
         lines.serialize(line).map_err(io::Error::other)?;
+        for rendition in further {
+            let file = format!("{rendition}/{key}.jpg");
+            let line = line_of(folder, &key, &file, earlier.get(&safe(&file)))?;
+            // One that was never there was not removed.
+            if line.state == FileState::Present || earlier.contains_key(&safe(&file)) {
+                lines.serialize(line).map_err(io::Error::other)?;
+            }
+        }
     }
     write_whole(&folder.join(NAME), &lines.into_inner().map_err(io::Error::other)?)
 }
 
-fn line(folder: &Path, key: &str, earlier: Option<&ManifestLine>) -> io::Result<ManifestLine> {
-    let file = format!("{key}.jpg");
-    let path = folder.join(&file);
-    let (key, file) = (safe(key), safe(&file));
+fn line_of(folder: &Path, key: &str, file: &str, earlier: Option<&ManifestLine>) -> io::Result<ManifestLine> {
+    let path = folder.join(file);
+    let (key, file) = (safe(key), safe(file));
     let Some(metadata) = metadata(&path)? else {
         let since = earlier.filter(|earlier| earlier.state == FileState::Removed).map(|earlier| earlier.changed);
         let changed = since.unwrap_or_else(Timestamp::now);
@@ -89,11 +98,11 @@ fn metadata(path: &Path) -> io::Result<Option<Metadata>> {
     }
 }
 
-/// The last manifest by key. A line that cannot be read is made anew.
+/// The last manifest by file. A line that cannot be read is made anew.
 fn read(path: &Path) -> io::Result<HashMap<String, ManifestLine>> {
     let Some(text) = read_limited(path, MAX_MANIFEST_BYTES)? else { return Ok(HashMap::new()) };
     let lines = csv::Reader::from_reader(&*text).into_deserialize::<ManifestLine>().filter_map(Result::ok);
-    Ok(lines.map(|line| (line.key.clone(), line)).collect())
+    Ok(lines.map(|line| (line.file.clone(), line)).collect())
 }
 
 /// Text that no spreadsheet takes for a formula. <https://owasp.org/www-community/attacks/CSV_Injection>
