@@ -19,6 +19,7 @@ use photorelay_core::process::{Audience, CommandOutcome, Process};
 use photorelay_core::wording::counted;
 use serde_json::json;
 
+use super::mim_space::{AdoptArgs, CompareArgs, MimPlanArgs};
 use super::start::Started;
 
 #[derive(Subcommand)]
@@ -29,7 +30,7 @@ pub(super) enum MimCommand {
     /// Publish what has been accepted since the last publication.
     #[command(after_help = "Example: photorelay-agent mim publish")]
     Publish(PublishArgs),
-    /// Take a user who is gone out of the feed: the next delta import deletes the object. A user who is still
+    /// Take users who are gone out of the feed: the next delta import deletes their objects. A user who is still
     /// synchronised comes back with the next full reconciliation.
     #[command(after_help = "Example: photorelay-agent mim remove 208c1e45-4bd7-4438-9172-7e708e59fcc5")]
     Remove(RemoveArgs),
@@ -39,6 +40,16 @@ pub(super) enum MimCommand {
     /// Write the published feed as LDIF, for importers that need no script.
     #[command(after_help = "Example: photorelay-agent mim ldif people.ldif --delta")]
     Ldif(LdifArgs),
+    /// Show what a full import of the published feed would change in MIM; exits with 2 if it would change or delete objects.
+    #[command(after_help = "Example: photorelay-agent mim plan exo.xml")]
+    Plan(MimPlanArgs),
+    /// Keep publishing the bytes and checksums that MIM has, for every user whose picture is the same, until it changes:
+    /// then moving to the feed exports nothing.
+    #[command(after_help = "Example: photorelay-agent mim adopt exo.xml")]
+    Adopt(AdoptArgs),
+    /// List the objects that MIM and the published feed do not have alike; exits with 2 if there are any.
+    #[command(after_help = "Example: photorelay-agent mim compare exo.xml")]
+    Compare(CompareArgs),
     /// Print the checksums of a photo, to compare with what an importer has.
     #[command(after_help = "Example: photorelay-agent mim hash photo.jpg")]
     Hash(HashArgs),
@@ -63,8 +74,9 @@ pub(super) struct PublishArgs {
 
 #[derive(Args)]
 pub(super) struct RemoveArgs {
-    /// The user's object ID.
-    user: UserId,
+    /// The users' object IDs.
+    #[arg(required = true)]
+    user: Vec<UserId>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -117,6 +129,9 @@ impl MimCommand {
             Self::Remove(args) => args.run(feed(process)?),
             Self::Rebuild(args) => args.run(feed(process)?),
             Self::Ldif(args) => args.run(feed(process)?),
+            Self::Plan(args) => args.run(feed(process)?).await,
+            Self::Adopt(args) => args.run(feed(process)?).await,
+            Self::Compare(args) => args.run(feed(process)?).await,
             Self::Hash(args) => args.run(),
         }
     }
@@ -189,11 +204,25 @@ impl PublishArgs {
 
 impl RemoveArgs {
     fn run(&self, settings: MimSettings) -> Result<CommandOutcome> {
-        ensure!(FeedStore::open(settings)?.remove(self.user)?, "user {} is not in the feed", self.user);
-        match self.json {
-            true => print_json(&mut CommandAnswer, &json!({ "userId": self.user }))?,
-            false => answer!("user {} leaves the feed with the next publication", self.user)?,
+        let store = FeedStore::open(settings)?;
+        let (mut removed, mut unknown) = (Vec::new(), Vec::new());
+        for user in &self.user {
+            match store.remove(*user)? {
+                true => removed.push(json!({ "userId": user })),
+                false => unknown.push(user.to_string()),
+            }
         }
+        match (self.json, &removed[..]) {
+            // No answer is half an answer.
+            (_, []) => {}
+            (true, [one]) if self.user.len() == 1 => print_json(&mut CommandAnswer, one)?,
+            (true, several) => print_json(&mut CommandAnswer, several)?,
+            (false, several) => {
+                let users = counted(several.len() as u64, "user leaves", "users leave");
+                answer!("{users} the feed with the next publication")?;
+            }
+        }
+        ensure!(unknown.is_empty(), "not in the feed: {}", unknown.join(", "));
         Ok(CommandOutcome::Success)
     }
 }

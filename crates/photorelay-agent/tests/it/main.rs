@@ -23,6 +23,7 @@ mod folder;
 mod folder_renditions;
 mod forward;
 mod ldap_proxy;
+mod mim_adopt;
 mod mim_agent;
 mod mim_feed;
 mod mim_import;

@@ -206,7 +206,11 @@ async fn the_commands_of_the_feed_say_what_is_published_and_what_a_change_of_set
     let (_, hashes) = ran(&["mim", "hash", file.to_str().unwrap()], &[]).await;
     assert!(hashes.contains(&photo.checksum) && hashes.contains(&name), "{hashes}");
 
-    assert!(ran(&["mim", "remove", &user.to_string()], &md5).await.1.contains("leaves the feed"));
+    // One who is not in it holds up no other.
+    let other = world.user(1).to_string();
+    let (code, removed) = ran(&["mim", "remove", &other, &user.to_string()], &md5).await;
+    assert!(code == Some(1) && removed.contains("1 user leaves the feed"), "{removed}");
+    assert!(removed.contains(&format!("not in the feed: {other}")), "{removed}");
     assert!(ran(&["mim", "publish"], &md5).await.1.contains("0 people"));
     assert_eq!(line(&world, user).unwrap().state, LineState::Gone);
     world.end().await;

@@ -266,6 +266,20 @@ async fn two_people_with_one_key_are_refused_with_both_ways_out() {
 }
 
 #[tokio::test]
+async fn a_key_that_is_personal_data_has_to_be_in_the_audit_entry() {
+    let feed = Feed::with(|settings| settings.key = KeySource::EmployeeId);
+    let employee = Identity { employee_id: Some("100042".to_owned()), ..identity(1) };
+    feed.show(user(1), &employee, Some(b"one")).await;
+    feed.publish();
+    assert_eq!(line_of(&feed.read(), user(1)).key, "100042");
+    let refused = feed.connector.find(user(2), &identity(2)).await.unwrap_err();
+    assert!(refused.to_string().contains("PHOTORELAY_IDENTITY_EXTRA"), "{refused}");
+    let settings = MimSettings { key: KeySource::Mail, ..settings(feed.dir.path()) };
+    let refused = FeedStore::rebuild(settings).unwrap_err().to_string();
+    assert!(refused.contains("PHOTORELAY_MIM_ANCHOR=mail") && refused.contains("fills a new feed"), "{refused}");
+}
+
+#[tokio::test]
 async fn settings_that_are_in_the_feed_already_are_changed_by_a_rebuild_only() {
     let feed = Feed::new();
     feed.show_many(0..4).await;

@@ -14,7 +14,7 @@ use crate::agent_policy::{self, approvals, operator};
 use crate::mim_agent::{agent, feed, settle, world};
 use crate::mim_feed::{Feed, identity, user};
 
-fn importer(version: PsmaVersion, feed: &Path) -> ManagementAgent {
+pub(crate) fn importer(version: PsmaVersion, feed: &Path) -> ManagementAgent {
     let mut scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/mim");
     if version == PsmaVersion::V5_5 {
         // It hands over no settings: the scripts read the feed that they lie in.
@@ -31,7 +31,7 @@ fn importer(version: PsmaVersion, feed: &Path) -> ManagementAgent {
 }
 
 /// Photo and checksum of each object.
-fn space(agent: &ManagementAgent) -> BTreeMap<String, Option<(Vec<u8>, String)>> {
+pub(crate) fn space(agent: &ManagementAgent) -> BTreeMap<String, Option<(Vec<u8>, String)>> {
     let shown = |object: &psma_sim::ConnectorObject| {
         let photo = object.attributes.get("EXOPhoto").map(|photo| match photo {
             AttributeValue::Binary(bytes) => bytes.clone(),
@@ -45,7 +45,7 @@ fn space(agent: &ManagementAgent) -> BTreeMap<String, Option<(Vec<u8>, String)>>
     agent.connector_space().iter().map(|(dn, object)| (dn.to_owned(), shown(object))).collect()
 }
 
-fn clean(agent: &mut ManagementAgent, import: Import) -> RunReport {
+pub(crate) fn clean(agent: &mut ManagementAgent, import: Import) -> RunReport {
     let report = agent.run(import).unwrap();
     assert!(report.is_clean() && report.has_no_hidden_mistake(), "{report:?}");
     report

@@ -30,7 +30,9 @@ pub(super) fn clean_up(connection: &Connection, feed: &Path, head: &FeedHead, no
             is_named(connection, "SELECT 1 FROM segments WHERE digest = ?1", name.strip_suffix(".tsv"))
         })?;
         clean_folder(&feed.join("photos").join(&folder), time - KEEP_PHOTOS, |name| {
-            is_named(connection, "SELECT 1 FROM people WHERE photo = ?1", name.strip_suffix(".jpg"))
+            const NAMED: &str =
+                "SELECT 1 FROM people WHERE photo = ?1 UNION ALL SELECT 1 FROM adopted WHERE shown = ?1 LIMIT 1";
+            is_named(connection, NAMED, name.strip_suffix(".jpg"))
         })?;
     }
     Counter::CleanedAt.set(connection, now)

@@ -49,10 +49,11 @@ impl MimConnector {
         let anchor =
             anchor.ok_or("the user has no on-premises anchor (onPremisesImmutableId): importers cannot join them");
         let key = self.settings.key.of(user, identity).filter(|key| !key.is_empty());
-        let key = key.ok_or("the user has no account name (sAMAccountName), which PHOTORELAY_MIM_ANCHOR asks for");
+        let key = key.ok_or_else(|| self.settings.key.missing());
         match (anchor, key) {
             (Ok(anchor), Ok(key)) => Ok((anchor, key)),
-            (Err(reason), _) | (_, Err(reason)) => Err(ConnectorError::Refused(reason.to_owned())),
+            (Err(reason), _) => Err(ConnectorError::Refused(reason.to_owned())),
+            (_, Err(reason)) => Err(ConnectorError::Refused(reason)),
         }
     }
 }

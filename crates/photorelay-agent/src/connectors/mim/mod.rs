@@ -1,14 +1,19 @@
 //! The feed for Microsoft Identity Manager: a folder of small files that other programs import, published as a whole.
 //!
 //! `store` is what the agent has accepted, durably; `publish` turns it into the files of docs/mim-feed.md; `reader` reads
-//! those as any other program does. A reader never sees half a publication, and a feed that lost people is not published.
+//! those as any other program does. `connector_space`, `comparison` and `adopted` are for moving from another management
+//! agent to the feed. A reader never sees half a publication, and a feed that lost people is not published.
 
+mod adopted;
 mod cleanup;
+mod comparison;
 mod connector;
+mod connector_space;
 mod export;
 mod format;
 mod ldif;
 mod line;
+mod metered;
 mod photos;
 mod publish;
 mod reader;
@@ -17,7 +22,10 @@ mod schema;
 mod settings;
 mod store;
 
+pub use adopted::AdoptionReport;
+pub use comparison::{ExportedSpace, ImportPlan, ImportStep, ObjectDifference};
 pub use connector::MimConnector;
+pub use connector_space::{MIB, SpaceNames};
 pub use export::{LdifExport, LdifKind};
 pub use format::{FeedEpoch, FeedHead};
 pub use ldif::LdifNames;

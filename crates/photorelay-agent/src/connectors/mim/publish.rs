@@ -18,7 +18,7 @@ use super::format::{FeedHead, MAX_HEAD_BYTES, SEGMENTS, SegmentEntry, manifest_n
 use super::line::{LineState, PersonLine};
 use super::photos::{create_folder, touch};
 use super::schema::{self, Counter};
-use super::store::{COLUMNS, FeedStore, epoch, parsed, person};
+use super::store::{FeedStore, PUBLISHED, epoch, parsed, person};
 use crate::connectors::files::{read_limited, write_whole};
 
 /// The epoch that was filled.
@@ -285,7 +285,7 @@ fn store_segment(connection: &Connection, prefix: u8, segment: &SegmentEntry) ->
 
 /// The text of a segment, ordered by user ID.
 fn compose(connection: &Connection, prefix: u8) -> rusqlite::Result<(String, SegmentEntry)> {
-    let sql = format!("SELECT {COLUMNS} FROM people WHERE prefix = ?1");
+    let sql = format!("SELECT {PUBLISHED} WHERE people.prefix = ?1");
     let mut lines: Vec<PersonLine> =
         connection.prepare_cached(&sql)?.query_map([prefix], person)?.collect::<Result<_, _>>()?;
     let people = lines.len() as u64;

@@ -33,7 +33,15 @@ impl FeedStore {
                     sam_account_name: Some(line.sam_account_name.clone()),
                     ..Identity::default()
                 };
-                let key = settings.key.of(line.user, &identity);
+                let key = settings.key.of(line.user, &identity).filter(|key| !key.is_empty()).ok_or_else(|| {
+                    FeedError::Unusable(format!(
+                        "the feed does not hold what PHOTORELAY_MIM_ANCHOR={} names of user {}: stop the agent, delete {} \
+                         and run `photorelay-agent once`, which fills a new feed",
+                        settings.key,
+                        line.user,
+                        settings.state.display()
+                    ))
+                })?;
                 let photo = match &line.photo {
                     Some(photo) => read_photo(&settings.feed, photo.digest)?.map(|bytes| (photo.digest, bytes)),
                     None => None,

@@ -12,8 +12,9 @@ use super::settings::MimSettings;
 
 const SCHEMA_VERSION: i64 = 1;
 
-/// Keys are compared without case, as importers may do. `people` are the lines `P` and `N`, `tombstones` the lines `X`; `segments` is what was published last,
-/// `ldif_base` the keys of the last full export to LDIF.
+/// Keys are compared without case, as importers may do. `people` are the lines `P` and `N`, `tombstones` the lines `X`;
+/// `segments` is what was published last, `ldif_base` the keys of the last full export to LDIF. `adopted` has what is
+/// published in place of a person's photo for as long as it is this one.
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS people (
     user_id TEXT NOT NULL PRIMARY KEY,
@@ -37,6 +38,14 @@ CREATE TABLE IF NOT EXISTS tombstones (
     sequence INTEGER NOT NULL,
     at INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS adopted (
+    anchor TEXT NOT NULL PRIMARY KEY,
+    photo TEXT NOT NULL,
+    shown TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    checksum TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS adopted_by_shown ON adopted (shown);
 CREATE TABLE IF NOT EXISTS segments (
     prefix INTEGER NOT NULL PRIMARY KEY,
     digest TEXT,

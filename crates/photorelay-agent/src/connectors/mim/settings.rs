@@ -33,6 +33,10 @@ pub enum KeySource {
     /// `onPremisesImmutableId`.
     Anchor,
     SamAccountName,
+    /// These three only if PHOTORELAY_IDENTITY_EXTRA has them recorded.
+    EmployeeId,
+    UserPrincipalName,
+    Mail,
 }
 
 /// What is published beside the photo, so that importers can tell whether it changed.
@@ -46,12 +50,32 @@ pub enum Checksum {
 }
 
 impl KeySource {
+    const ALL: [Self; 6] =
+        [Self::UserId, Self::Anchor, Self::SamAccountName, Self::EmployeeId, Self::UserPrincipalName, Self::Mail];
+
+    /// Why a person has no such name.
+    pub(super) fn missing(self) -> String {
+        match self {
+            Self::EmployeeId | Self::UserPrincipalName | Self::Mail => format!(
+                "the audit entry has no {self}, which PHOTORELAY_MIM_ANCHOR asks for: add it to \
+                 PHOTORELAY_IDENTITY_EXTRA of the function app, which records it with the user's next photo, or give the \
+                 user one"
+            ),
+            Self::UserId | Self::Anchor | Self::SamAccountName => {
+                format!("the user has no {self}, which PHOTORELAY_MIM_ANCHOR asks for")
+            }
+        }
+    }
+
     /// None if the person has no such name.
     pub fn of(self, user: UserId, identity: &Identity) -> Option<String> {
         match self {
             Self::UserId => Some(user.to_string()),
             Self::Anchor => identity.anchor.clone(),
             Self::SamAccountName => identity.sam_account_name.clone(),
+            Self::EmployeeId => identity.employee_id.clone(),
+            Self::UserPrincipalName => identity.user_principal_name.clone(),
+            Self::Mail => identity.mail.clone(),
         }
     }
 }
@@ -71,6 +95,9 @@ impl fmt::Display for KeySource {
             Self::UserId => "userId",
             Self::Anchor => "anchor",
             Self::SamAccountName => "samAccountName",
+            Self::EmployeeId => "employeeId",
+            Self::UserPrincipalName => "userPrincipalName",
+            Self::Mail => "mail",
         })
     }
 }
@@ -79,9 +106,8 @@ impl FromStr for KeySource {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let all = [Self::UserId, Self::Anchor, Self::SamAccountName];
-        let known = all.into_iter().find(|source| source.to_string() == text);
-        known.ok_or_else(|| format!("`{text}` is none of userId, anchor, samAccountName"))
+        let known = Self::ALL.into_iter().find(|source| source.to_string() == text);
+        known.ok_or_else(|| format!("`{text}` is none of {}", Self::ALL.map(|source| source.to_string()).join(", ")))
     }
 }
 

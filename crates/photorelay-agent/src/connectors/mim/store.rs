@@ -23,6 +23,12 @@ use crate::connectors::Replacement;
 pub(super) const COLUMNS: &str =
     "user_id, key, anchor, sid, sam_account_name, domain, photo, bytes, checksum, sequence";
 
+/// The same columns with what is published: an adopted photo in place of the person's, as long as it stands for that one.
+pub(super) const PUBLISHED: &str = "people.user_id, people.key, people.anchor, people.sid, people.sam_account_name, \
+     people.domain, coalesce(adopted.shown, people.photo), coalesce(adopted.bytes, people.bytes), \
+     coalesce(adopted.checksum, people.checksum), people.sequence FROM people LEFT JOIN adopted \
+     ON adopted.anchor = people.anchor AND adopted.photo = people.photo";
+
 #[derive(Debug)]
 pub struct FeedStore {
     pub(super) settings: MimSettings,
@@ -111,6 +117,7 @@ impl FeedStore {
     /// Makes the line of this anchor this user's, with the present identity; its photo stays.
     pub(super) fn claim(&self, user: UserId, identity: &Identity, anchor: &str, key: &str) -> Result<(), FeedError> {
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        self.check_adopted(anchor)?;
         self.write(|transaction| {
             let same_anchor = by(transaction, "anchor", anchor)?;
             let same_user = by(transaction, "user_id", &user.to_string())?;
@@ -136,6 +143,8 @@ impl FeedStore {
             Counter::RemovedPeople.add(transaction, gone.len().saturating_sub(1) as u64)?;
             for earlier in gone {
                 delete(transaction, &earlier)?;
+                let kept = line.photo.as_ref().filter(|_| earlier.anchor == line.anchor).map(|photo| photo.digest);
+                self.end_adoption(transaction, &earlier.anchor, kept)?;
                 if earlier.key != line.key {
                     leave_tombstone(transaction, &earlier)?;
                 }
@@ -175,6 +184,8 @@ impl FeedStore {
                 bytes: photo.len() as u64,
                 checksum,
             });
+            let digest = line.photo.as_ref().map(|photo| photo.digest);
+            self.end_adoption(transaction, anchor, digest).map_err(state)?;
             line.sequence = Counter::Sequence.add(transaction, 1).map_err(state)?;
             delete(transaction, &line).and_then(|()| insert(transaction, &line)).map_err(state)?;
             Ok(Replacement::Done)
@@ -188,6 +199,7 @@ impl FeedStore {
             Counter::RemovedPeople.add(transaction, 1)?;
             Counter::RemovedPhotos.add(transaction, u64::from(line.photo.is_some()))?;
             delete(transaction, &line)?;
+            self.end_adoption(transaction, &line.anchor, None)?;
             leave_tombstone(transaction, &line)?;
             Ok(true)
         })
@@ -236,7 +248,7 @@ pub(super) fn epoch(connection: &Connection) -> rusqlite::Result<FeedEpoch> {
     text.and_then(|text| text.parse().ok()).ok_or(rusqlite::Error::QueryReturnedNoRows)
 }
 
-fn by(connection: &Connection, column: &'static str, value: &str) -> rusqlite::Result<Option<PersonLine>> {
+pub(super) fn by(connection: &Connection, column: &'static str, value: &str) -> rusqlite::Result<Option<PersonLine>> {
     let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM people WHERE {column} = ?1"))?;
     statement.query_row([value], person).optional()
 }
@@ -271,7 +283,7 @@ pub(super) fn prefix(user: UserId) -> u8 {
     user.as_uuid().as_bytes()[0]
 }
 
-fn mark_dirty(connection: &Connection, user: UserId) -> rusqlite::Result<()> {
+pub(super) fn mark_dirty(connection: &Connection, user: UserId) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached("UPDATE segments SET dirty = 1 WHERE prefix = ?1")?;
     statement.execute([prefix(user)]).map(drop)
 }
