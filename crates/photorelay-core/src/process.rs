@@ -10,6 +10,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use tokio_util::sync::CancellationToken;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
 use crate::answer;
 use crate::operator::{OperatorName, OperatorReason, OperatorSignature};
@@ -69,13 +71,15 @@ pub struct Process {
     version: &'static str,
     environment: Environment,
     exporting: Exporting,
+    /// Where a service logs that has no stdout.
+    log: Option<BoxMakeWriter>,
 }
 
 impl Process {
     /// Before anything speaks TLS.
     pub fn start(name: &'static str, version: &'static str) -> Self {
         install_crypto_provider();
-        Self { name, version, environment: Environment::of_process(), exporting: Exporting::default() }
+        Self { name, version, environment: Environment::of_process(), exporting: Exporting::default(), log: None }
     }
 
     /// Reads settings from this file too, for those that the environment does not have.
@@ -97,6 +101,14 @@ impl Process {
         &self.environment
     }
 
+    /// Has a service log here instead of to stdout.
+    pub fn log_to<W>(&mut self, writer: W)
+    where
+        W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+    {
+        self.log = Some(BoxMakeWriter::new(writer));
+    }
+
     /// Who stands below what a command decides: who is named, or else the account that runs the command.
     pub fn signature(
         &self,
@@ -113,7 +125,10 @@ impl Process {
         let otlp = Otlp::read(&self.environment, self.name, self.version)?;
         let filter = logs.filter.clone();
         self.exporting = match audience {
-            Audience::Collector => telemetry::init(logs.format, &filter.unwrap_or_default(), otlp, io::stdout)?,
+            Audience::Collector => {
+                let log = self.log.take().unwrap_or_else(|| BoxMakeWriter::new(io::stdout));
+                telemetry::init(logs.format, &filter.unwrap_or_default(), otlp, log)?
+            }
             Audience::Operator => {
                 telemetry::init(logs.format, &filter.unwrap_or_else(LogFilter::warnings), otlp, io::stderr)?
             }

@@ -10,6 +10,7 @@ mod mim;
 mod mim_space;
 mod photos;
 mod preview;
+mod service;
 mod services;
 mod shell;
 mod start;
@@ -34,7 +35,8 @@ const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("COMMIT_SUFFIX"));
 #[command(version = VERSION)]
 pub(super) struct AgentCli {
     /// Read settings that the environment does not have from this file, as systemd reads an EnvironmentFile. Without this
-    /// option, /etc/photorelay/agent.env is read if it is there and may be read.
+    /// option, /etc/photorelay/agent.env (on Windows C:\ProgramData\photorelay\agent.env) is read if it is there and may be
+    /// read.
     #[arg(long, global = true, value_name = "FILE")]
     env_file: Option<PathBuf>,
     #[command(subcommand)]
@@ -42,7 +44,8 @@ pub(super) struct AgentCli {
 }
 
 /// Where infra/agent/README.md installs them.
-const INSTALLED_SETTINGS: &str = "/etc/photorelay/agent.env";
+const INSTALLED_SETTINGS: &str =
+    if cfg!(windows) { "C:\\ProgramData\\photorelay\\agent.env" } else { "/etc/photorelay/agent.env" };
 
 #[derive(Subcommand)]
 enum AgentCommand {
@@ -94,6 +97,9 @@ enum AgentCommand {
     /// Serve photos over HTTP, read-only, for clients that fetch them by URL.
     #[command(after_help = "Example: photorelay-agent serve-photos")]
     ServePhotos,
+    /// The agent as a service of Windows.
+    #[command(subcommand)]
+    Service(service::ServiceCommand),
     /// Print the completions of this command line for a shell.
     #[command(after_help = "Example: photorelay-agent completions bash > /etc/bash_completion.d/photorelay-agent")]
     Completions(shell::AgentCompletionsArgs),
@@ -125,6 +131,10 @@ impl AgentCli {
             AgentCommand::Mim(command) => command.run(process).await,
             AgentCommand::Forward => forward::run(process).await,
             AgentCommand::ServePhotos => photos::serve(process).await,
+            AgentCommand::Service(command) => {
+                let env_file = self.env_file.as_deref().unwrap_or(Path::new(INSTALLED_SETTINGS));
+                command.run(process, env_file).await
+            }
             AgentCommand::Completions(args) => args.run(AgentCli::command()),
             AgentCommand::Man(args) => args.run(AgentCli::command()),
         }

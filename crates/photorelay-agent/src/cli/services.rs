@@ -12,15 +12,20 @@ use photorelay_agent::publisher::FeedPublisher;
 use photorelay_agent::quota::WriteQuota;
 use photorelay_core::process::{Audience, CommandOutcome, Process, stop_on_signal};
 
+use tokio_util::sync::CancellationToken;
+
 use super::start::Started;
 
 /// Until a signal.
 pub(super) async fn run(process: &mut Process) -> Result<CommandOutcome> {
-    let stop = stop_on_signal()?;
-    let Some(started) = Started::service(process, &stop).await? else { return Ok(CommandOutcome::Success) };
-    let agent = agent(&started).await?;
-    started.storage.serve_until_lost(&stop, agent.run(stop.clone())).await?;
+    run_until(process, &stop_on_signal()?).await?;
     Ok(CommandOutcome::Success)
+}
+
+pub(super) async fn run_until(process: &mut Process, stop: &CancellationToken) -> Result<()> {
+    let Some(started) = Started::service(process, stop).await? else { return Ok(()) };
+    let agent = agent(&started).await?;
+    Ok(started.storage.serve_until_lost(stop, agent.run(stop.clone())).await?)
 }
 
 /// Until no message is waiting.

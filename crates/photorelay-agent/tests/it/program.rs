@@ -54,8 +54,10 @@ fn every_command_has_help_with_an_example_of_itself() {
         lines.map(|line| line.split(' ').next().unwrap().to_owned()).filter(|name| name != "help").collect::<Vec<_>>()
     };
     let mut commands: Vec<String> = names(&run(&["--help"]));
-    commands.retain(|name| name != "mim");
-    commands.extend(names(&run(&["mim", "--help"])).into_iter().map(|name| format!("mim {name}")));
+    for group in ["mim", "service"] {
+        commands.retain(|name| name != group);
+        commands.extend(names(&run(&[group, "--help"])).into_iter().map(|name| format!("{group} {name}")));
+    }
     assert!(commands.len() > 18, "{commands:?}");
     for command in commands {
         let arguments: Vec<&str> = command.split(' ').chain(["--help"]).collect();
