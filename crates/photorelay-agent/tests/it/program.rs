@@ -66,3 +66,21 @@ fn every_command_has_help_with_an_example_of_itself() {
     }
     assert!(run(&["completions", "zsh"]).contains("serve-photos"));
 }
+
+#[cfg(unix)]
+#[test]
+fn without_services_of_windows_the_command_says_what_to_use_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("agent.env");
+    std::fs::write(&file, "PHOTORELAY_DRY_RUN=true\n").unwrap();
+    let service = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_photorelay-agent"));
+        let output = command.arg("--env-file").arg(&file).arg("service").args(arguments).env_clear().output().unwrap();
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{arguments:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    for arguments in [&["install", "--logs", "/var/log"][..], &["uninstall"], &["run", "--logs", "/var/log"]] {
+        let printed = service(arguments);
+        assert!(printed.contains("photorelay-agent.service for systemd"), "{printed}");
+    }
+}
