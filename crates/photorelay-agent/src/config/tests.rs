@@ -18,9 +18,9 @@ fn exactly_one_of_folder_directory_and_feed_is_configured() {
     assert!(both.unwrap_err().contains("PHOTORELAY_FOLDER_PATH and PHOTORELAY_LDAP_URLS are set together"));
     let feed = ("PHOTORELAY_MIM_PATH", "/p");
     let Ok(ConnectorSettings::Mim(settings)) = read(&[feed]) else { panic!("no feed") };
-    assert_eq!((settings.state.to_str(), settings.tombstone_days), (Some("/p/state"), 90));
+    assert_eq!((settings.state, settings.tombstone_days), (std::path::Path::new("/p").join("state"), 90));
     assert!(read(&[feed, ("PHOTORELAY_FOLDER_PATH", "/p")]).is_err());
-    let wrong = read(&[feed, ("PHOTORELAY_MIM_ANCHOR", "mail"), ("PHOTORELAY_MIM_CHECKSUM", "crc")]).unwrap_err();
+    let wrong = read(&[feed, ("PHOTORELAY_MIM_ANCHOR", "upn"), ("PHOTORELAY_MIM_CHECKSUM", "crc")]).unwrap_err();
     assert!(wrong.contains("userId, anchor") && wrong.contains("sha256, md5"), "{wrong}");
 }
 

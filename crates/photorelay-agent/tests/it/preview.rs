@@ -161,6 +161,8 @@ async fn only_users_whom_the_target_serves_are_counted() {
     world.end().await;
 }
 
+// Who may read a file is said otherwise elsewhere.
+#[cfg(unix)]
 #[tokio::test]
 async fn a_report_leaves_no_picture_of_an_earlier_one_and_only_its_owner_reads_it() {
     use std::os::unix::fs::PermissionsExt;
