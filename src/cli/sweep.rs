@@ -35,7 +35,9 @@ impl SweepArgs {
             };
             let filling = operate::sweep::first(&app.sweep, &app.storage, show, helping, no_more.clone(), stop.clone());
             let filled = filling.await?;
-            app.watch.after_sweep(&filled.report, Timestamp::now()).await;
+            if let Some((_, report)) = &filled.swept {
+                app.watch.after_sweep(report, Timestamp::now()).await;
+            }
             match self.json {
                 true => print_json(&mut CommandAnswer, &filled.as_json())?,
                 false => answer!("{filled}")?,

@@ -116,7 +116,7 @@ impl RestoreArgs {
         let signature = self.signature.of(process)?;
         let access = start::access(process).await?;
         let user = self.user.find_with(&access).await?;
-        let wanted = Restore { user, seq: self.seq, signature };
+        let wanted = Restore { user, seq: self.seq, after: None, signature };
         let restored = operate::restore::restore(&access.storage, &access.targets, wanted).await?;
         answer::print(&mut CommandAnswer, &restored, self.json)?;
         Ok(CommandOutcome::Success)

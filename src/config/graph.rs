@@ -28,7 +28,7 @@ impl GraphSettings {
     pub(super) fn read(reader: &mut Reader<'_>, credential: Result<CredentialConfig, NoCredential>) -> Option<Self> {
         match Self::read_if_set(reader, credential) {
             Ok(settings) => settings,
-            Err(GraphUnset(missing)) => {
+            Err(GraphUnset { missing, .. }) => {
                 missing.iter().for_each(|missing| reader.problem(missing));
                 None
             }
@@ -49,9 +49,10 @@ impl GraphSettings {
         if !reader.has(TENANT) {
             missing.push(format!("{TENANT} is missing"));
         }
+        let has_broken_credential = matches!(credential, Err(NoCredential::Incomplete(_)));
         let credential = credential.map_err(|none| missing.extend(no_credential(none, &missing))).ok();
         if !missing.is_empty() {
-            return Err(GraphUnset(missing));
+            return Err(GraphUnset { missing, has_broken_credential });
         }
         let (Some(tenant_id), Some(credential)) = (tenant_id, credential) else { return Ok(None) };
         let (Some(url), Some(authority_url)) = (url, authority_url) else { return Ok(None) };

@@ -139,6 +139,12 @@ impl DecidingRun {
                 let decided = approvals.decide_some(&choices, self.verdict, &self.signature).await?;
                 self.decided.fetch_add(decided.items.len() as u64, Ordering::Relaxed);
                 self.unannounced += decided.unannounced.len() as u64;
+                for (user, error) in decided.unannounced {
+                    tracing::error!(user.id = %user, %error, "an approval could not be announced");
+                }
+                if let Some((_, error)) = decided.failed {
+                    return Err(error);
+                }
             }
         }
         Ok(())

@@ -51,10 +51,15 @@ pub enum SetupError {
     Client(#[from] reqwest::Error),
 }
 
-/// Why Graph is not asked by a command that can do without it: each sentence names a setting that is missing.
+/// Why Graph is not asked by a command that can do without it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}", .0.join("; "))]
-pub struct GraphUnset(pub Vec<String>);
+#[error("{}", .missing.join("; "))]
+pub struct GraphUnset {
+    /// Each sentence names a setting that is missing.
+    pub missing: Vec<String>,
+    /// A credential is configured and cannot be used, which a deployment that gives none does not mean.
+    pub has_broken_credential: bool,
+}
 
 /// The scope of the tokens. A simulator on this machine stands for the global cloud.
 pub fn scope(base_url: &Url) -> String {

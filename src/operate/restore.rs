@@ -27,6 +27,8 @@ const MAX_BLOB_BYTES: u64 = 4 * 1024 * 1024;
 pub struct Restore {
     pub user: UserId,
     pub seq: u32,
+    /// The newest entry that the operator saw: if there is a newer one by now, nothing is restored.
+    pub after: Option<u32>,
     pub signature: OperatorSignature,
 }
 
@@ -73,6 +75,11 @@ pub async fn restore(storage: &Storage, targets: &Targets, wanted: Restore) -> R
     let committed = append(blobs, None, user, EntryKind::Restored, &wanted.signature, async |entry, newest| {
         let forgotten = newest.is_some_and(|newest| newest.entry.kind == EntryKind::Forgotten);
         ensure!(!forgotten, "{user} was forgotten: there is no photo to put back");
+        let last = newest.map_or(0, |newest| newest.entry.seq);
+        ensure!(
+            wanted.after.is_none_or(|after| after == last),
+            "entry {last} was made since you looked: look at it again"
+        );
         // A fingerprint in an entry of version 1 is not copied into another one that can never be deleted.
         let photo = earlier.photo.clone().map(|photo| PhotoFacts { fingerprint: None, ..photo });
         let renditions = earlier.renditions.clone();

@@ -65,8 +65,8 @@ async fn watched(sweep: &Sweep, run: &Run) -> Result<SweepReport, SweepError> {
 /// What a first fill came to.
 #[derive(Debug)]
 pub struct FirstFill {
-    pub forecast: Forecast,
-    pub report: SweepReport,
+    /// None if it was stopped before all users were listed.
+    pub swept: Option<(Forecast, SweepReport)>,
     /// Whether all checks are done too.
     pub is_complete: bool,
     pub took: Duration,
@@ -76,8 +76,8 @@ impl FirstFill {
     /// docs/commands.md names these members.
     pub fn as_json(&self) -> Value {
         json!({
-            "forecast": self.forecast,
-            "sweep": self.report,
+            "forecast": self.swept.as_ref().map(|(forecast, _)| forecast),
+            "sweep": self.swept.as_ref().map(|(_, report)| report),
             "isFilled": self.is_complete,
             "tookMs": self.took.as_millis() as u64,
         })
@@ -86,11 +86,13 @@ impl FirstFill {
 
 impl fmt::Display for FirstFill {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.report)?;
+        if let Some((_, report)) = &self.swept {
+            writeln!(f, "{report}")?;
+        }
         if self.is_complete {
-            write!(f, "\nfilled          every check was done in {}", duration(self.took))
+            write!(f, "filled          every check was done in {}", duration(self.took))
         } else {
-            write!(f, "\npaused: the same command goes on from here, and so do the timer and the function app")
+            write!(f, "paused: the same command goes on from here, and so do the timer and the function app")
         }
     }
 }
@@ -112,20 +114,24 @@ where
     let sweeping = async {
         // However the sweep ends, it sends no more checks.
         let _guard = no_more.clone().drop_guard();
-        let ForecastFill { forecast, checked } = job.forecast().await.context("the sweep could not be forecast")?;
+        let forecast = job.forecast(&stop).await.context("the sweep could not be forecast")?;
+        let Some(ForecastFill { forecast, checked }) = forecast else { return Ok(None) };
         show(&forecast)?;
         let run = Run { stop: stop.clone(), checks_unknown: true, checked, ..Run::default() };
-        Ok::<_, anyhow::Error>((forecast, sweep_as(job, run).await?))
+        Ok::<_, anyhow::Error>(Some((forecast, sweep_as(job, run).await?)))
     };
     let helping = async { helping.await.context("the checks could not be handled") };
     let count = async || Ok(storage.queues.count(CHECKS_QUEUE).await?);
     let filling = async { tokio::try_join!(sweeping, watched_queue(count, &no_more, &stop, helping)) };
-    let ((forecast, report), ()) = filling.await?;
+    let (swept, ()) = filling.await?;
+    let Some((forecast, report)) = swept else {
+        return Ok(FirstFill { swept: None, is_complete: false, took: started.elapsed() });
+    };
     let mut report = report.without_listing();
     // The checks have found out what the sweep did not ask.
     report.with_photo = job.with_photo().await.context("the photos could not be counted")?;
     let is_complete = report.is_complete && !stop.is_cancelled();
-    Ok(FirstFill { forecast, report, is_complete, took: started.elapsed() })
+    Ok(FirstFill { swept: Some((forecast, report)), is_complete, took: started.elapsed() })
 }
 
 /// Shows how many checks are waiting, once they are all that is left to do. Counting runs beside the work.

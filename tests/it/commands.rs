@@ -171,6 +171,33 @@ async fn the_first_sweep_fetches_photos_while_the_tenant_is_still_being_listed()
 
 #[cfg(unix)]
 #[tokio::test]
+async fn a_first_sweep_that_is_interrupted_while_it_lists_pauses_and_goes_on() {
+    let sim = graph_sim::SimConfig { users: 120, with_photo: 0.3, ..Default::default() };
+    let world = World::with(Setup { sim, subscribe: false, ..Setup::default() }).await;
+    let page = world.sim.hold(RequestPattern::new("GET", "/v1.0/users/delta"), HoldPoint::After);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_photorelay"));
+    command.args(["sweep", "--first"]).env_clear().envs(settings(&world)).kill_on_drop(true);
+    let child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    page.arrived().await;
+    let pid = child.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().await.unwrap().success());
+    page.release();
+    let paused = child.wait_with_output().await.unwrap();
+    let printed = text(&paused.stdout);
+    assert!(paused.status.success() && printed.starts_with("paused: the same command goes on"), "{printed}");
+
+    let rest = photorelay(&world, &["sweep", "--first"], &[]).await;
+    let printed = text(&rest.stdout);
+    assert!(printed.contains("filled"), "{printed}{}", text(&rest.stderr));
+    for id in world.sim.tenant().user_ids() {
+        let trail = world.trail(UserId::from_uuid(id)).await;
+        assert_eq!(trail.len(), usize::from(world.sim.tenant().photo(id).is_some()), "{id}");
+    }
+    world.end_with_leftovers().await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
 async fn a_first_sweep_that_is_interrupted_pauses_and_goes_on() {
     let sim = graph_sim::SimConfig { users: 120, with_photo: 0.3, ..Default::default() };
     let world = World::with(Setup { sim, subscribe: false, ..Setup::default() }).await;

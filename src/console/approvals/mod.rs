@@ -150,14 +150,19 @@ pub(super) async fn decide(State(console): State<Arc<ConsoleState>>, form: FormF
 
 /// What became of the items that an operator chose.
 fn said(verdict: Verdict, asked: usize, decided: DecidedCount) -> Result<String, String> {
-    let DecidedCount { items, unannounced } = decided;
+    let DecidedCount { items, unannounced, failure } = decided;
     let done = match verdict {
         Verdict::Approved => "approved; agents write them now",
         Verdict::Rejected => "rejected; the present values stay",
     };
-    let others = match asked - items {
-        0 => String::new(),
-        others => format!(" {others} had changed meanwhile and were left alone."),
+    let others = match (asked - items, failure) {
+        (0, _) => String::new(),
+        (others, None) => format!(" {others} had changed meanwhile and were left alone."),
+        (others, Some(reason)) => {
+            let announced =
+                if unannounced > 0 { format!(" {}", not_announced(unannounced as u64)) } else { String::new() };
+            return Err(format!("{items} {done}. {others} could not be decided: {reason}.{announced}"));
+        }
     };
     match unannounced {
         0 => Ok(format!("{items} {done}.{others}")),
@@ -176,6 +181,8 @@ fn not_announced(number: u64) -> String {
 struct DecidedCount {
     items: usize,
     unannounced: usize,
+    /// Why the rest was not decided.
+    failure: Option<String>,
 }
 
 /// What was decided, or why not all could be.
@@ -194,11 +201,22 @@ async fn decide_some(
     let decided = console.workshop.run(async move || {
         let mut decided = DecidedCount::default();
         for (approvals, some) in work {
-            let DecidedItems { items, unannounced } = approvals.decide_some(&some, verdict, &signature).await?;
+            let DecidedItems { items, unannounced, failed } =
+                match approvals.decide_some(&some, verdict, &signature).await {
+                    Err(error) if decided.items > 0 => {
+                        decided.failure = Some(error.to_string());
+                        break;
+                    }
+                    some => some?,
+                };
             decided.items += items.len();
             decided.unannounced += unannounced.len();
             for (user, error) in unannounced {
                 tracing::error!(user.id = %user, %error, "an approval could not be announced");
+            }
+            decided.failure = failed.map(|(_, error)| error.to_string());
+            if decided.failure.is_some() {
+                break;
             }
         }
         tracing::info!(decided = decided.items, ?verdict, "decided at the console");

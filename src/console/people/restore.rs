@@ -117,7 +117,7 @@ pub(crate) async fn restore(
         let problem = format!("Entry {known} was made since you looked: look at it again.");
         return Ok(done(&console, &format!("/people/{user}/restore?seq={seq}"), Err(problem)));
     }
-    let wanted = Restore { user, seq, signature };
+    let wanted = Restore { user, seq, after: Some(known), signature };
     let (storage, targets) = (console.storage.clone(), console.targets.clone());
     let restored = console.workshop.run(async move || restore::restore(&storage, &targets, wanted).await).await?;
     let outcome = match restored {
@@ -167,8 +167,8 @@ async fn foreign(console: &ConsoleState, user: UserId, target: &str, value: Dige
             "photorelay did not write what is there, and an operator wants it kept: the photo waits for approval."
         }
         None => {
-            "photorelay did not write what is there: the photo waits for approval, unless the agent's \
-             PHOTORELAY_FOREIGN says otherwise."
+            "No receipt says that photorelay wrote what is there: the photo waits for approval, unless the agent finds it \
+             in the trail of this user or of an earlier one, or its PHOTORELAY_FOREIGN says otherwise."
         }
     })
 }

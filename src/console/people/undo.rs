@@ -37,6 +37,7 @@ pub(crate) struct UndoAsked {
 struct ForeseenUndo {
     /// The newest entry that concerns targets: an agent undoes no other.
     seq: u32,
+    kind: EntryKind,
     account: Option<String>,
     step: UndoStep,
     target: ForeseenTarget,
@@ -113,7 +114,7 @@ impl ForeseenUndo {
         };
         let slots = TodaysSlots::read(console, user, newest.seq, &target.name).await?;
         let account = newest.identity.sam_account_name;
-        Ok(Self { seq: newest.seq, account, step, target: foreseen, slots })
+        Ok(Self { seq: newest.seq, kind: newest.kind, account, step, target: foreseen, slots })
     }
 
     /// Completes a sentence that begins with "An agent is asked to".
@@ -162,7 +163,13 @@ impl ForeseenUndo {
             UndoStep::PutBack(value) => (
                 Some(self.target.picture(*value)),
                 format!("This picture is put back: {target} showed it before photorelay wrote there."),
-                "The picture that is put back stays, also when the user sets a new photo, until that is approved.",
+                match self.kind {
+                    // What the agent is kept from then is the removal, and no photo after it.
+                    EntryKind::Removed => "The picture that is put back stays until the user sets a new photo.",
+                    _ => {
+                        "The picture that is put back stays, also when the user sets a new photo, until that is approved."
+                    }
+                },
             ),
             UndoStep::Clear(_) => {
                 let instead = match self.seq {

@@ -14,6 +14,7 @@ use photorelay_core::store::BlobStore;
 use photorelay_core::trace::TraceContext;
 use serde::Serialize;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::error::SweepError;
 use super::settings::SweepSettings;
@@ -50,20 +51,24 @@ pub struct ForecastFill {
     pub checked: Arc<[UserId]>,
 }
 
-/// Compares a sample and estimates the whole first fill: every user is checked, and those with a photo are captured.
+/// Compares a sample and estimates the whole first fill: every user is checked, and those with a photo are captured. None
+/// if it was stopped before all users were listed.
 pub(super) async fn forecast(
     graph: &Graph,
     storage: &Storage,
     settings: &SweepSettings,
+    stop: &CancellationToken,
     trace: &TraceContext,
-) -> Result<ForecastFill, SweepError> {
+) -> Result<Option<ForecastFill>, SweepError> {
     let (blobs, scope, now) = (&*storage.blobs, &settings.scope, Timestamp::now());
     let done_to = cursor::resumable(&cursor::read(blobs).await?, now).and_then(|current| current.done_to);
     let (listed, early) = mpsc::unbounded_channel();
     let is_empty = early_checks::are_wanted(scope, blobs).await?;
-    let listing = population::refresh(graph, scope, blobs, now, &|| false, is_empty.then_some(listed));
-    let (population, checked) = tokio::join!(listing, early_checks::send(early, &*storage.queues, trace));
-    let (members, checked) = (population?.ok_or(SweepError::EndlessPopulation)?.members, checked?);
+    let is_over = || stop.is_cancelled();
+    let listing = population::refresh(graph, scope, blobs, now, &is_over, is_empty.then_some(listed));
+    let checking = async { Ok(early_checks::send(early, &*storage.queues, trace).await?) };
+    let (Some(population), checked) = tokio::try_join!(listing, checking)? else { return Ok(None) };
+    let members = population.members;
     let rest = &members[members.partition_point(|member| Some(*member) <= done_to)..];
     let step = rest.len().div_ceil(SAMPLE * AT_ONCE).max(1);
     let sample: Vec<UserId> = rest.iter().step_by(step).copied().collect();
@@ -83,7 +88,7 @@ pub(super) async fn forecast(
         requests: messages * (REQUESTS_PER_MESSAGE + photos_of_message.div_ceil(MAX_PHOTOS_IN_BATCH)),
         takes: longest * u32::try_from(waves * turns).unwrap_or(u32::MAX),
     };
-    Ok(ForecastFill { forecast, checked: checked.into() })
+    Ok(Some(ForecastFill { forecast, checked: checked.into() }))
 }
 
 struct Sample {
@@ -102,7 +107,8 @@ async fn compare(
     let answers = users.chunks(AT_ONCE).map(|users| async move {
         let asked = Instant::now();
         // How long it takes must not say how many checks wait before it.
-        let states = Box::pin(graph.photo_states(users, Priority::Normal)).await?;
+        let priority = if was_empty { Priority::Normal } else { Priority::Low };
+        let states = Box::pin(graph.photo_states(users, priority)).await?;
         Ok::<_, SweepError>((states, asked.elapsed()))
     });
     let mut sample = Sample { differing: 0, longest: Duration::ZERO };

@@ -36,6 +36,7 @@ use photorelay_core::storage::Storage;
 use photorelay_core::store::StoreError;
 use photorelay_core::telemetry;
 use photorelay_core::trace::TraceContext;
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 pub use error::SweepError;
@@ -128,11 +129,11 @@ impl Sweep {
     }
 
     /// Compares a sample and estimates what a complete sweep, with the checks that it asks for, will take. In an empty
-    /// store it also sends a check of every user that it lists.
-    pub async fn forecast(&self) -> Result<ForecastFill, SweepError> {
+    /// store it also sends a check of every user that it lists. None if it was stopped before all were listed.
+    pub async fn forecast(&self, stop: &CancellationToken) -> Result<Option<ForecastFill>, SweepError> {
         let span = tracing::info_span!("forecast", trace.id = tracing::field::Empty);
         let trace = telemetry::step(&span, None);
-        forecast::forecast(&self.graph, &self.storage, &self.settings, &trace).instrument(span).await
+        forecast::forecast(&self.graph, &self.storage, &self.settings, stop, &trace).instrument(span).await
     }
 
     /// How many users have shown a photo, as their heads say.

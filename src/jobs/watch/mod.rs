@@ -179,7 +179,11 @@ impl Watch {
             Ok(subscribe) => subscribe,
             Err(unset) => {
                 let reason = unset.to_string();
-                return (GraphState::NotAsked { reason: reason.clone() }, SubscriptionState::Unknown { reason });
+                let graph = match unset.has_broken_credential {
+                    true => GraphState::CredentialRefused { reason: reason.clone() },
+                    false => GraphState::NotAsked { reason: reason.clone() },
+                };
+                return (graph, SubscriptionState::Unknown { reason });
             }
         };
         let is_configured = subscribe.is_configured();

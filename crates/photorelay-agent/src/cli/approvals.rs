@@ -80,7 +80,7 @@ impl DecisionArgs {
         let started = StartedDecision::new(process)?;
         let approvals = approvals(&started);
         let mut failed = 0;
-        let DecidedItems { items, unannounced } = match self.users.find(async |name| started.user(name).await).await? {
+        let decided = match self.users.find(async |name| started.user(name).await).await? {
             Some(user) => approvals.decide(user, verdict, &signature).await?,
             None => {
                 let fails = |user: UserId, error: ApprovalError| {
@@ -90,6 +90,11 @@ impl DecisionArgs {
                 approvals.decide_all(verdict, &signature, fails).await?
             }
         };
+        let DecidedItems { items, unannounced, failed: last } = decided;
+        if let Some((user, error)) = last {
+            eprintln!("{user}: {}", with_causes(&error));
+            failed += 1;
+        }
         for (user, error) in &unannounced {
             eprintln!("{user}: approved, but no message announces it: {}", with_causes(error));
         }

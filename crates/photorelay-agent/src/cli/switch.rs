@@ -17,13 +17,19 @@ pub(super) struct StopArgs {
 impl StopArgs {
     pub(super) async fn run(self, process: &mut Process) -> Result<CommandOutcome> {
         let started = StartedDecision::new(process)?;
-        stop_switch::stop(&started.storage, &started.target.name, self.reason).await?;
+        let target = &started.target.name;
+        stop_switch::check_target(&started.storage, target).await?;
+        stop_switch::stop(&started.storage, target, self.reason).await?;
+        eprintln!("the agents of {target} take no items until `photorelay-agent resume`");
         Ok(CommandOutcome::Success)
     }
 }
 
 pub(super) async fn resume(process: &mut Process) -> Result<CommandOutcome> {
     let started = StartedDecision::new(process)?;
-    stop_switch::resume(&started.storage, &started.target.name).await?;
+    let target = &started.target.name;
+    stop_switch::check_target(&started.storage, target).await?;
+    stop_switch::resume(&started.storage, target).await?;
+    eprintln!("the agents of {target} go on");
     Ok(CommandOutcome::Success)
 }

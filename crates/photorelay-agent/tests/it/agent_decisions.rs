@@ -141,3 +141,19 @@ async fn what_decides_about_a_target_needs_nothing_of_what_reaches_it() {
     assert_eq!(world.written(user), None);
     world.end().await;
 }
+
+#[tokio::test]
+async fn a_switch_for_a_target_without_agents_is_a_setting_that_is_missing() {
+    let world = world(1, WritePolicy::default()).await;
+    world.agent.once().await.unwrap();
+    let mut variables = folder(&world);
+    variables.push(("PHOTORELAY_TARGETS", "ad=*;mim=*".to_owned()));
+    variables.push(("PHOTORELAY_AGENT_TARGET", "mim".to_owned()));
+    for switch in ["stop", "resume"] {
+        let output = agent_command(&world, &variables, &[switch]).await;
+        let said = text(&output.stderr);
+        assert!(!output.status.success(), "{said}");
+        assert!(said.contains("no agent of the target mim has ever reported, and agents of ad have"), "{said}");
+    }
+    world.end().await;
+}

@@ -155,12 +155,32 @@ async fn a_policy_that_keeps_users_in_the_cloud_pauses_the_agent_with_that_reaso
     }
     set_policy(&samba, &domain, "Enforced", &["500", &own, STALE]).await;
     let reason = given_back(&agent).await;
-    assert!(reason.contains(&format!("remove {domain}-{STALE} ")), "{reason}");
+    assert!(reason.contains(&format!("exist: {domain}-{STALE}. Correct or remove")), "{reason}");
 
     set_policy(&samba, &domain, "Enforced", &["500", &own]).await;
     proxy.answer_changes(0);
     until(async || agent.drain().await.is_ok()).await;
     assert_eq!(world.receipt(user, 1).await.unwrap().outcome, Outcome::Written);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_agent_that_has_written_is_not_paused_by_a_user_who_is_kept_in_the_cloud() {
+    let samba = Samba::own().await;
+    let (world, proxy, agent, jane, user) = enforced(&samba).await;
+    agent.drain().await.unwrap();
+    let (domain, own) = agent_account(&samba).await;
+    make_policy(&samba).await;
+    set_policy(&samba, &domain, "Enforced", &["500"]).await;
+    samba.set(&jane, "msDS-ObjectSoa", b"Cloud").await;
+
+    announced(&world, &[user]).await;
+    proxy.answer_changes(50);
+    agent.drain().await.unwrap();
+    let receipt = world.receipt(user, 2).await.unwrap();
+    let reason = receipt.reason.unwrap();
+    assert_eq!(receipt.outcome, Outcome::Refused);
+    assert!(reason.contains(&format!("add {domain}-{own} to msDS-Settings")), "{reason}");
     world.end().await;
 }
 
@@ -214,7 +234,7 @@ async fn doctor_reads_the_policy_and_says_what_to_add() {
     }
     set_policy(&samba, &domain, "Enforced", &[STALE, &own]).await;
     let (level, says) = check().await;
-    assert!(level == Level::Error && says.contains(&format!("remove {domain}-{STALE} ")), "{says}");
+    assert!(level == Level::Error && says.contains(&format!("exist: {domain}-{STALE}. ")), "{says}");
     set_policy(&samba, &domain, "Audit", &["500"]).await;
     let (level, says) = check().await;
     assert!(level == Level::Warning && says.contains("logs changes by others"), "{says}");

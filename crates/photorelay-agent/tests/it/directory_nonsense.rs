@@ -25,32 +25,45 @@ const NAME: &[u8] = b"CN=J\xf6rg Roe,DC=contoso,DC=test";
 struct Nonsense {
     target: LdapConnector,
     answer: Arc<Mutex<Vec<u8>>>,
+    /// The number of the connection of each request, after those by which it describes itself.
+    used: Arc<Mutex<Vec<usize>>>,
     _password: NamedTempFile,
     _server: JoinSet<()>,
 }
 
 impl Nonsense {
     async fn start() -> Self {
-        Self::start_with("1").await
+        Self::start_with("1", false).await
+    }
+
+    /// One name leads to several: each connection to another one.
+    async fn start_several() -> Self {
+        Self::start_with("1", true).await
     }
 
     /// The schema says that no index finds an anchor, so all users are read in pages.
     async fn start_without_index() -> Self {
-        Self::start_with("0").await
+        Self::start_with("0", false).await
     }
 
-    async fn start_with(search_flags: &'static str) -> Self {
+    async fn start_with(search_flags: &'static str, are_several: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("ldap+plain://{}", listener.local_addr().unwrap());
         let password = NamedTempFile::new().unwrap();
         std::fs::write(&password, "secret").unwrap();
         let answer = Arc::new(Mutex::new(Vec::new()));
-        let answered = Arc::clone(&answer);
+        let used = Arc::new(Mutex::new(Vec::new()));
+        let (answered, noted) = (Arc::clone(&answer), Arc::clone(&used));
         let mut server = JoinSet::new();
         server.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
-                connections.spawn(serve(client, search_flags, Arc::clone(&answered)));
+                let number = connections.len();
+                let host = are_several.then(|| format!("dc{number}"));
+                let (answered, noted) = (Arc::clone(&answered), Arc::clone(&noted));
+                connections.spawn(async move {
+                    serve(client, (search_flags, host), answered, || noted.lock().unwrap().push(number)).await;
+                });
             }
         });
         let target = LdapConnector::new(LdapSettings {
@@ -65,7 +78,7 @@ impl Nonsense {
             timeout: DEFAULT_TIMEOUT,
             connections: 1,
         });
-        Self { target, answer, _password: password, _server: server }
+        Self { target, answer, used, _password: password, _server: server }
     }
 
     /// From now on.
@@ -76,7 +89,12 @@ impl Nonsense {
 
 /// Repeats the operations of the answer in messages of their own, each with the number of the request and with the
 /// controls that follow it.
-async fn serve(mut client: TcpStream, search_flags: &str, answer: Arc<Mutex<Vec<u8>>>) {
+async fn serve(
+    mut client: TcpStream,
+    (search_flags, host): (&str, Option<String>),
+    answer: Arc<Mutex<Vec<u8>>>,
+    note: impl Fn(),
+) {
     let mut searches = 0;
     while let Some((number, operation)) = request(&mut client).await {
         searches += u8::from(operation == SEARCH);
@@ -85,10 +103,16 @@ async fn serve(mut client: TcpStream, search_flags: &str, answer: Arc<Mutex<Vec<
             (SEARCH, 1..=3) => {
                 let described =
                     [("schemaNamingContext", "CN=Schema"), ("rangeUpper", "102400"), ("searchFlags", search_flags)];
-                let (name, value) = described[usize::from(searches) - 1];
+                let (mut name, mut value) = described[usize::from(searches) - 1];
+                if let (1, Some(host)) = (searches, &host) {
+                    (name, value) = ("dnsHostName", host);
+                }
                 [entry(b"CN=x", name, value.as_bytes()), element(0x65, &SUCCESS)].concat()
             }
-            _ => answer.lock().unwrap().clone(),
+            _ => {
+                note();
+                answer.lock().unwrap().clone()
+            }
         };
         let mut rest = operations.as_slice();
         while let [_, length, ..] = rest {
@@ -165,6 +189,20 @@ async fn goes_on(directory: &Nonsense, error: ConnectorError) {
         directory.target.read(&jane()).await.is_ok_and(|photo| photo.as_deref() == Some(b"photo"))
     })
     .await;
+}
+
+#[tokio::test]
+async fn searches_and_changes_go_to_one_server_though_its_name_leads_to_several() {
+    let server = Nonsense::start_several().await;
+    let (entry, photo) = (EntryRef("CN=x".to_owned()), Bytes::from_static(b"photo"));
+    let read = [self::entry(b"CN=x", "cn", b"x"), done()];
+    server.answers(&read);
+    assert_eq!(server.target.read(&entry).await.unwrap(), None);
+    server.answers(&[element(0x67, &SUCCESS)]);
+    assert_eq!(server.target.replace(&entry, None, Some(&photo)).await.unwrap(), Replacement::Done);
+    server.answers(&read);
+    assert_eq!(server.target.read(&entry).await.unwrap(), None);
+    assert_eq!(*server.used.lock().unwrap(), [0, 0, 0]);
 }
 
 #[tokio::test]

@@ -58,6 +58,8 @@ pub struct DecidedItems {
     pub items: Vec<ApprovalItem>,
     /// Users whose approval no message announces, with the reason: the next full reconciliation applies it.
     pub unannounced: Vec<(UserId, StoreError)>,
+    /// The item after which nothing more was decided, where that was not the end.
+    pub failed: Option<(UserId, ApprovalError)>,
 }
 
 /// One item as an operator saw it: a value that was replaced since is not meant.
@@ -148,6 +150,7 @@ impl Approvals {
         Ok(decided)
     }
 
+    /// One after the other, until one fails. An error means that nothing was decided.
     async fn decide_each(
         &self,
         items: Vec<ApprovalItem>,
@@ -156,7 +159,14 @@ impl Approvals {
     ) -> Result<DecidedItems, ApprovalError> {
         let mut decided = DecidedItems::default();
         for item in items {
-            self.decide_on(item, verdict, signature, &mut decided).await?;
+            let user = item.held.user_id;
+            if let Err(error) = self.decide_on(item, verdict, signature, &mut decided).await {
+                if decided.items.is_empty() {
+                    return Err(error);
+                }
+                decided.failed = Some((user, error));
+                break;
+            }
         }
         Ok(decided)
     }

@@ -102,13 +102,11 @@ impl FolderConnector {
         )))
     }
 
-    /// Held while a value is compared and replaced, by every process that writes to the folder.
+    /// Held while a value is compared and replaced, by every process that writes to the folder. All files of a user have
+    /// one lock.
     fn lock(&self, entry: &EntryRef) -> io::Result<File> {
-        let lock = own(&self.folder, "locks").join(&entry.0);
-        if is_companion(entry) {
-            create_last_folder(&lock)?;
-        }
-        let lock = File::create(lock)?;
+        let key = entry.0.rsplit('/').next().unwrap_or(&entry.0);
+        let lock = File::create(own(&self.folder, "locks").join(key))?;
         lock.lock()?;
         Ok(lock)
     }
@@ -159,9 +157,10 @@ impl Connector for FolderConnector {
         self.folder.display().to_string()
     }
 
-    /// With other names, other users may have a file.
+    /// With other names, other users may have a file; with more renditions, users have more of them.
     fn scope(&self) -> String {
-        if self.name == FileName::default() { String::new() } else { format!("{:?}", self.name) }
+        let name = if self.name == FileName::default() { String::new() } else { format!("{:?}", self.name) };
+        if self.further.is_empty() { name } else { format!("{name}{:?}", self.further) }
     }
 
     fn holds_copies(&self) -> bool {

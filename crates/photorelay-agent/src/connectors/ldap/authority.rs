@@ -5,6 +5,8 @@
 //! the failure "a refusal that is due to the policy is blamed on the delegation". What the account may not read counts as
 //! absent, and a refusal is then one like any other.
 
+use std::sync::atomic::Ordering;
+
 use ldap3::Scope;
 use photorelay_core::diagnosis::CheckResult;
 use photorelay_core::wording::counted;
@@ -50,10 +52,10 @@ impl AuthorityPolicy {
     fn obstacle(&self) -> Option<(String, String)> {
         let Self { name, entries, stale, .. } = self;
         if !stale.is_empty() {
-            let says = format!("{} of its entries are the SID of no account", stale.len());
+            let says = format!("{} of its entries are the SID of no account that the agent sees", stale.len());
             let fix = format!(
-                "correct or remove {} in {ALLOWED} of {name}: one such entry keeps the whole policy from loading, and then \
-                 no account may change these users",
+                "see whether these accounts exist: {}. Correct or remove those that do not in {ALLOWED} of {name}: one such \
+                 entry keeps the whole policy from loading, and then no account may change these users",
                 stale.join(", ")
             );
             return Some((says, fix));
@@ -78,8 +80,8 @@ impl AuthorityPolicy {
 }
 
 impl LdapConnector {
-    /// Why a domain controller refused to change this user, if its policy is the reason: then every user who is marked
-    /// would be refused, so the agent pauses.
+    /// Why a domain controller refused to change this user, if its policy is the reason. The agent pauses where it has
+    /// written no user yet; otherwise users who are not marked go on.
     pub(super) async fn kept_by_authority(&self, entry: &EntryRef, reason: &str) -> Option<ConnectorError> {
         let found = self.search(&entry.0, Scope::Base, ANYTHING, &[MARK.to_owned()]).await.ok()?;
         if !found.first().is_some_and(is_marked) {
@@ -89,11 +91,15 @@ impl LdapConnector {
         let (says, fix) = policy.obstacle().filter(|_| !policy.is_audit)?;
         // What the code means otherwise, such as a missing right, is not what it means here.
         let answer = reason.split(": ").next().unwrap_or(reason);
-        Some(ConnectorError::Down(format!(
+        let reason = format!(
             "{answer}: the user is managed in the cloud ({MARK}=Cloud), and the policy {} lets only its entries change such \
              users: {says}; {fix}",
             policy.name
-        )))
+        );
+        Some(match self.has_written.load(Ordering::Relaxed) {
+            true => ConnectorError::Refused(reason),
+            false => ConnectorError::Down(reason),
+        })
     }
 
     /// What `doctor` says about the policy.
@@ -212,7 +218,8 @@ mod tests {
         let (says, _) = policy(65, &[], true).obstacle().unwrap();
         assert!(says.contains("65 entries, and 64 are allowed"), "{says}");
         let (_, fix) = policy(2, &["S-1-5-21-1-2-3-9999"], true).obstacle().unwrap();
-        assert!(fix.contains("remove S-1-5-21-1-2-3-9999 in msDS-Settings of CN=Cloud,CN=SOA-Policies"), "{fix}");
+        assert!(fix.contains("exist: S-1-5-21-1-2-3-9999. Correct or remove"), "{fix}");
+        assert!(fix.contains("in msDS-Settings of CN=Cloud,CN=SOA-Policies"), "{fix}");
     }
 
     #[test]

@@ -166,9 +166,18 @@ impl Connections {
             state.opened += 1;
             match self.open(&servers[at], state.opened, secret).await {
                 Ok(session) => {
-                    // What one server was told, another one need not know yet, and one name may lead to several.
-                    let is_other = |known: &Session| known.server != session.server;
-                    if state.pinned != at || state.sessions.iter().flatten().any(is_other) {
+                    // What one server was told, another one need not know yet, and one name may lead to several: then the
+                    // connection that lives serves all, or none of them would ever read what another wrote.
+                    let lives_elsewhere = |known: &mut Session| {
+                        (known.server != session.server && !known.ldap.is_closed()).then(|| known.clone())
+                    };
+                    if state.pinned == at
+                        && let Some(known) = state.sessions.iter_mut().flatten().find_map(lives_elsewhere)
+                    {
+                        known.server.clone_into(&mut self.server.lock().unwrap_or_else(PoisonError::into_inner));
+                        return Ok(known);
+                    }
+                    if state.pinned != at {
                         state.sessions.fill(None);
                     }
                     state.pinned = at;
