@@ -19,6 +19,7 @@ use photorelay_core::process::{Audience, CommandOutcome, Process};
 use photorelay_core::wording::counted;
 use serde_json::json;
 
+use super::mim_scripts::ScriptsArgs;
 use super::mim_space::{AdoptArgs, CompareArgs, MimPlanArgs};
 use super::start::Started;
 
@@ -50,6 +51,10 @@ pub(super) enum MimCommand {
     /// List the objects that MIM and the published feed do not have alike; exits with 2 if there are any.
     #[command(after_help = "Example: photorelay-agent mim compare exo.xml")]
     Compare(CompareArgs),
+    /// Write the scripts of the PowerShell management agent that imports the feed. A script that differs is replaced only
+    /// with your consent.
+    #[command(after_help = "Example: photorelay-agent mim scripts scripts --set Feed=D:\\photorelay\\mim")]
+    Scripts(ScriptsArgs),
     /// Print the checksums of a photo, to compare with what an importer has.
     #[command(after_help = "Example: photorelay-agent mim hash photo.jpg")]
     Hash(HashArgs),
@@ -132,6 +137,7 @@ impl MimCommand {
             Self::Plan(args) => args.run(feed(process)?).await,
             Self::Adopt(args) => args.run(feed(process)?).await,
             Self::Compare(args) => args.run(feed(process)?).await,
+            Self::Scripts(args) => args.run(),
             Self::Hash(args) => args.run(),
         }
     }

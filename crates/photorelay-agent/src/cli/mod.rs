@@ -7,6 +7,7 @@ mod approvals;
 mod forward;
 mod inspect;
 mod mim;
+mod mim_scripts;
 mod mim_space;
 mod photos;
 mod preview;

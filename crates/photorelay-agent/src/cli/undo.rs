@@ -115,7 +115,7 @@ fn counted_people(people: u64) -> String {
 }
 
 /// Asks at a terminal; elsewhere the answer is no.
-fn confirmed() -> io::Result<bool> {
+pub(super) fn confirmed() -> io::Result<bool> {
     if !io::stdin().is_terminal() {
         return Ok(false);
     }

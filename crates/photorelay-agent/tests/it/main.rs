@@ -29,6 +29,7 @@ mod mim_feed;
 mod mim_import;
 mod mim_ldif;
 mod mim_losses;
+mod mim_scripts;
 mod missing_store;
 mod people;
 mod photo_server;

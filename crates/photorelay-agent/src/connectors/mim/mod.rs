@@ -2,7 +2,7 @@
 //!
 //! `store` is what the agent has accepted, durably; `publish` turns it into the files of docs/mim-feed.md; `reader` reads
 //! those as any other program does. `connector_space`, `comparison` and `adopted` are for moving from another management
-//! agent to the feed. A reader never sees half a publication, and a feed that lost people is not published.
+//! agent to the feed; `scripts` is for the management agent that reads it. A reader never sees half a publication, and a feed that lost people is not published.
 
 mod adopted;
 mod cleanup;
@@ -19,6 +19,7 @@ mod publish;
 mod reader;
 mod rebuild;
 mod schema;
+mod scripts;
 mod settings;
 mod store;
 
@@ -32,6 +33,7 @@ pub use ldif::LdifNames;
 pub use line::{LineState, PersonLine};
 pub use publish::{Publication, PublishOptions};
 pub use reader::{FeedReader, FeedReport};
+pub use scripts::{ManagementScripts, ScriptSetting, ScriptState};
 pub use settings::{Checksum, KeySource, MimSettings};
 pub use store::FeedStore;
 
