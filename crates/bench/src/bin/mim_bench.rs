@@ -153,6 +153,7 @@ fn settings(feed: &Path) -> MimSettings {
         publish_every: Duration::from_secs(30),
         tombstone_days: 90,
         shrink_percent: 1,
+        scripts: None,
     }
 }
 

@@ -124,6 +124,7 @@ fn mim(reader: &mut Reader<'_>) -> Option<MimSettings> {
     let publish_every = reader.positive_seconds("PHOTORELAY_MIM_PUBLISH_SECONDS", Duration::from_secs(30));
     let tombstone_days = reader.or_default("PHOTORELAY_MIM_TOMBSTONE_DAYS", "90");
     let shrink_percent = reader.or_default("PHOTORELAY_MIM_SHRINK_PERCENT", "1");
+    let scripts = reader.optional("PHOTORELAY_MIM_SCRIPTS");
     let feed = feed?;
     Some(MimSettings {
         state: state.unwrap_or_else(|| feed.join("state")),
@@ -134,6 +135,7 @@ fn mim(reader: &mut Reader<'_>) -> Option<MimSettings> {
         publish_every,
         tombstone_days: tombstone_days?,
         shrink_percent: shrink_percent?,
+        scripts,
     })
 }
 

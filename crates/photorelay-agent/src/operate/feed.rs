@@ -1,4 +1,5 @@
-//! What `doctor` says of a feed: whether it can be published, and whether importers can read it. It changes nothing.
+//! What `doctor` says of a feed: whether it can be published, and whether importers can read it, with scripts of this
+//! version. It changes nothing.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use photorelay_core::diagnosis::CheckResult;
 use photorelay_core::wording::counted;
 
-use crate::connectors::mim::{FeedReader, MimSettings};
+use crate::connectors::mim::{FeedReader, ManagementScripts, MimSettings, ScriptState};
 
 /// An agent that runs says hourly that the feed is not abandoned.
 const OLD: SignedDuration = SignedDuration::from_hours(3);
@@ -18,6 +19,7 @@ pub(super) fn check(settings: &MimSettings, now: Timestamp) -> Vec<CheckResult> 
         results.push(CheckResult::ok("feed state", settings.state.display().to_string()));
     }
     results.push(check_publication(settings, now));
+    results.extend(settings.scripts.as_deref().map(|folder| check_scripts(folder, &settings.feed)));
     results
 }
 
@@ -69,4 +71,41 @@ fn check_publication(settings: &MimSettings, now: Timestamp) -> CheckResult {
         ),
         false => CheckResult::ok(CHECK, says),
     }
+}
+
+fn check_scripts(folder: &Path, feed: &Path) -> CheckResult {
+    const CHECK: &str = "scripts";
+    let shown = folder.display();
+    let command = format!("run `photorelay-agent mim scripts {shown}`, which keeps their settings");
+    if !folder.is_dir() {
+        let fix = format!("correct PHOTORELAY_MIM_SCRIPTS, or {command}");
+        return CheckResult::error(CHECK, format!("{shown} is no folder that can be read"), fix);
+    }
+    let compared = match ManagementScripts::in_folder(folder).and_then(|scripts| scripts.compare()) {
+        Ok(compared) => compared,
+        Err(error) => {
+            let fix = format!("let the agent's account read them, or correct what is wrong there; then {command}");
+            return CheckResult::error(CHECK, error.to_string(), fix);
+        }
+    };
+    let listed = |wanted: ScriptState| {
+        let found = compared.iter().filter(|(_, state)| *state == wanted).map(|(script, _)| *script);
+        found.collect::<Vec<_>>().join(", ")
+    };
+    let (missing, differing) = (listed(ScriptState::Missing), listed(ScriptState::Differs));
+    if !missing.is_empty() {
+        return CheckResult::error(CHECK, format!("{shown} lacks {missing}"), command);
+    }
+    if !differing.is_empty() {
+        return CheckResult::warning(CHECK, format!("not those of this version in {shown}: {differing}"), command);
+    }
+    if folder.starts_with(feed) {
+        let fix = "move them to a folder that only administrators may write: the MIM Synchronization Service runs them";
+        return CheckResult::warning(CHECK, format!("{shown} is in the feed's folder, where the agent writes"), fix);
+    }
+    if shown.to_string().contains(' ') {
+        let fix = "choose a path without blanks: the PowerShell management agent cannot use them";
+        return CheckResult::warning(CHECK, format!("{shown} has a blank in its path"), fix);
+    }
+    CheckResult::ok(CHECK, format!("those in {shown} are of this version"))
 }

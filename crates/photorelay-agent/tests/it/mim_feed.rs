@@ -28,6 +28,7 @@ pub(crate) fn settings(feed: &Path) -> MimSettings {
         publish_every: Duration::from_secs(1),
         tombstone_days: 90,
         shrink_percent: 1,
+        scripts: None,
     }
 }
 

@@ -11,8 +11,9 @@ use psma_sim::{
 };
 use serde_json::Value;
 use testkit::answers::assert_documented;
-use testkit::process::text;
+use testkit::process::{agent_command, text};
 
+use crate::mim_agent::{feed, world};
 use crate::mim_feed::{Feed, identity, user};
 
 const SCRIPTS: [&str; 4] = ["schema.ps1", "import.ps1", "export.ps1", "password.ps1"];
@@ -163,4 +164,39 @@ fn a_setting_that_no_script_could_read_is_refused() {
         assert!(code != Some(0) && error.contains(says), "{setting}: {error}");
     }
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn doctor_says_which_installed_scripts_are_not_of_this_version() {
+    let world = world(1).await;
+    let folder = world.dir().join("scripts");
+    let settings = vec![
+        ("PHOTORELAY_MIM_PATH", feed(&world).display().to_string()),
+        ("PHOTORELAY_MIM_SCRIPTS", folder.display().to_string()),
+    ];
+    let doctor = async || {
+        let done = agent_command(&world, &settings, &["doctor"]).await;
+        (done.status.code(), text(&done.stdout) + &text(&done.stderr))
+    };
+    let (code, says) = doctor().await;
+    assert!(code == Some(2) && says.contains("correct PHOTORELAY_MIM_SCRIPTS, or run"), "{says}");
+    written(&folder, &["--set", "AnchorAttribute=AADId"]);
+    let (code, says) = doctor().await;
+    assert!(code == Some(0) && says.contains("are of this version"), "{says}");
+
+    let export = folder.join("export.ps1");
+    fs::write(&export, fs::read_to_string(&export).unwrap().replace("import-only", "ours")).unwrap();
+    let (code, says) = doctor().await;
+    let fix = format!("export.ps1; run `photorelay-agent mim scripts {}`", folder.display());
+    assert!(code == Some(0) && says.contains("not those of this version") && says.contains(&fix), "{says}");
+    written(&folder, &["--yes"]);
+    assert!(doctor().await.1.contains("are of this version"), "the other names are no difference");
+
+    fs::remove_file(folder.join("password.ps1")).unwrap();
+    let (code, says) = doctor().await;
+    assert!(code == Some(2) && says.contains("lacks password.ps1"), "{says}");
+    fs::write(folder.join("import.ps1"), "'EXOUser'").unwrap();
+    let (code, says) = doctor().await;
+    assert!(code == Some(2) && says.contains("no settings of photorelay"), "{says}");
+    world.end().await;
 }

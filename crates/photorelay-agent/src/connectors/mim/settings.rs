@@ -23,6 +23,8 @@ pub struct MimSettings {
     pub tombstone_days: u32,
     /// A publication with so many per cent fewer people or photos waits for an operator.
     pub shrink_percent: u32,
+    /// Where the management agent's scripts are, if the agent can see them.
+    pub scripts: Option<PathBuf>,
 }
 
 /// What the connector space knows a person by.
