@@ -277,7 +277,7 @@ async fn a_restore_says_what_each_target_does_with_the_photo() {
     world.settle().await;
     expect(
         &visitor.page(&restore).await,
-        &["photorelay did not write what is there: the photo waits for approval, unless"],
+        &["No receipt says that photorelay wrote what is there: the photo waits for approval, unless"],
     );
     let approvals = Approvals::new(world.storage().clone(), "ad".to_owned(), WRITEBACKS_QUEUE.to_owned());
     let ada = OperatorSignature { by: "ada".parse().unwrap(), reason: None };

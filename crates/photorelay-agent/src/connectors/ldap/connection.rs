@@ -33,6 +33,9 @@ const COOLDOWN: Duration = Duration::from_secs(1);
 /// The longest counting window that is usual for lock-outs is 30 minutes.
 const COOLDOWN_AFTER_REFUSED_PASSWORD: Duration = Duration::from_secs(31 * 60);
 
+/// Firewalls forget connections that are idle longer, without a word to either end; the usual limits are some minutes.
+const TRUSTED_IDLE: Duration = Duration::from_secs(120);
+
 /// In words for the operator.
 pub(super) const NO_CHANNEL_BINDING: &str =
     "its certificate is signed with RSASSA-PSS, so the sign-in carries no channel binding";
@@ -62,6 +65,8 @@ struct ConnectionState {
     sessions: Vec<Option<Session>>,
     /// Which of the others is used next.
     turn: usize,
+    /// When one of the others was used last.
+    changed_at: Option<Instant>,
     /// Which server of the list is used.
     pinned: usize,
     cooldown: Option<Cooldown>,
@@ -82,7 +87,7 @@ impl Connections {
         let server = settings.servers.first().map(|server| host(server).to_owned()).unwrap_or_default();
         let limit = AtomicU64::new(most(&settings.attribute));
         let sessions = std::iter::repeat_with(|| None).take(1 + settings.connections.max(1)).collect();
-        let state = ConnectionState { sessions, turn: 0, pinned: 0, cooldown: None, opened: 0 };
+        let state = ConnectionState { sessions, turn: 0, changed_at: None, pinned: 0, cooldown: None, opened: 0 };
         Self { settings: settings.clone(), state: state.into(), server: Mutex::new(server), limit }
     }
 
@@ -104,6 +109,10 @@ impl Connections {
     /// The connections for changes by turns; otherwise the same.
     pub(super) async fn to_change(&self) -> Result<Session, ConnectorError> {
         let mut state = self.state.lock().await;
+        // It may have died unseen while only searches were made, and would cost a time-out.
+        if state.changed_at.replace(Instant::now()).is_some_and(|at| at.elapsed() > TRUSTED_IDLE) {
+            state.sessions[1..].fill(None);
+        }
         let at = 1 + state.turn;
         state.turn = at % (state.sessions.len() - 1);
         self.session(&mut state, at).await

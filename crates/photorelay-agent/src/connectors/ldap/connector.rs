@@ -50,16 +50,7 @@ impl LdapConnector {
         }
     }
 
-    /// A connection for changes may have died while only searches were made. Trying again is safe: a change that was made
-    /// already does not find the value that it replaces.
     async fn modify(&self, entry: &EntryRef, changes: Vec<Mod<Vec<u8>>>) -> Result<Meaning, ConnectorError> {
-        match self.modify_once(entry, changes.clone()).await {
-            Err(ConnectorError::Down(_)) => self.modify_once(entry, changes).await,
-            answer => answer,
-        }
-    }
-
-    async fn modify_once(&self, entry: &EntryRef, changes: Vec<Mod<Vec<u8>>>) -> Result<Meaning, ConnectorError> {
         let session = self.connections.to_change().await?;
         let mut ldap = session.ldap.clone();
         let answer = contained(ldap.with_timeout(session.timeout).modify(&entry.0, changes)).await;
