@@ -32,7 +32,7 @@ use url::Url;
 
 #[derive(Parser)]
 struct Cli {
-    #[arg(long, default_value_t = 500)]
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u16).range(..=i64::from(MAX_DEPLOYMENTS)))]
     deployments: u16,
     /// How many of them run at one time
     #[arg(long, default_value_t = 100)]
@@ -51,6 +51,10 @@ const PACE: Duration = Duration::from_secs(1);
 const GIVEN_UP: Duration = Duration::from_secs(120);
 /// Below what the system gives to clients, so that no other connection takes a port meanwhile.
 const FIRST_PORT: u16 = 20_000;
+const LAST_PORT: u16 = 32_767;
+/// A few for each, in case another program of this machine has one.
+const PORTS_EACH: u16 = 4;
+const MAX_DEPLOYMENTS: u16 = (LAST_PORT - FIRST_PORT + 1) / PORTS_EACH;
 
 /// What became of one deployment.
 #[derive(Debug, Default)]
@@ -215,6 +219,5 @@ fn opened(blob: &RolesFront, queue: &RolesFront) -> Storage {
 /// One that no other deployment takes.
 fn free_port(number: u16) -> u16 {
     let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
-    // A few for each, in case another program of this machine has one.
-    (0..4).map(|at| FIRST_PORT + number * 4 + at).find(is_free).expect("a free port below 32768")
+    (0..PORTS_EACH).map(|at| FIRST_PORT + number * PORTS_EACH + at).find(is_free).expect("a free port below 32768")
 }
