@@ -112,6 +112,8 @@ enum AgentCommand {
 impl AgentCli {
     pub(super) async fn run(self, process: &mut Process) -> Result<CommandOutcome> {
         match &self.env_file {
+            // It says in its log what is wrong with the file.
+            _ if matches!(&self.command, AgentCommand::Service(service::ServiceCommand::Run(_))) => {}
             Some(file) => process.read_env_file(file)?,
             None => process.read_env_file_if_readable(Path::new(INSTALLED_SETTINGS))?,
         }

@@ -73,7 +73,7 @@ impl ServiceCommand {
                 windows::install(&service.name, account, &std::path::absolute(logs)?, &absolute(env_file)?)?;
             }
             Self::Uninstall(args) => windows::uninstall(&args.name)?,
-            Self::Run(args) => windows::run(args.service.name, &args.logs, process).await?,
+            Self::Run(args) => windows::run(args.service.name, &args.logs, env_file, process).await?,
         }
         Ok(CommandOutcome::Success)
     }

@@ -110,7 +110,7 @@ struct ServiceThread {
 static THREAD: Mutex<Option<ServiceThread>> = Mutex::new(None);
 
 /// The agent works here; the service manager has a thread of its own.
-pub(super) async fn run(name: String, logs: &Path, process: &mut Process) -> Result<()> {
+pub(super) async fn run(name: String, logs: &Path, env_file: &Path, process: &mut Process) -> Result<()> {
     process.log_to(log_file(logs)?);
     let (stop, (sender, events)) = (CancellationToken::new(), channel());
     let thread = ServiceThread { name: name.clone(), stop: stop.clone(), sender: sender.clone(), events };
@@ -119,7 +119,10 @@ pub(super) async fn run(name: String, logs: &Path, process: &mut Process) -> Res
     let dispatcher = tokio::task::spawn_blocking(move || {
         service_dispatcher::start(name, service_main).inspect_err(|_| stopping.cancel())
     });
-    let worked = services::run_until(process, &stop).await;
+    let worked = match process.read_env_file(env_file) {
+        Ok(()) => services::run_until(process, &stop).await,
+        Err(error) => Err(error.into()),
+    };
     if let Err(error) = &worked {
         // The settings may be what is wrong, and then nothing is logged yet.
         report(logs, &with_causes(error.as_ref()));
