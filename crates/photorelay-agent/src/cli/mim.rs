@@ -44,8 +44,8 @@ pub(super) enum MimCommand {
     /// Show what a full import of the published feed would change in MIM; exits with 2 if it would change or delete objects.
     #[command(after_help = "Example: photorelay-agent mim plan exo.xml")]
     Plan(MimPlanArgs),
-    /// Keep publishing the bytes and checksums that MIM has, for every user whose picture is the same, until it changes:
-    /// then moving to the feed exports nothing.
+    /// Keep publishing the bytes and checksums that MIM has, for every user whose picture is the same, until the user's
+    /// rendition changes: then moving to the feed exports nothing.
     #[command(after_help = "Example: photorelay-agent mim adopt exo.xml")]
     Adopt(AdoptArgs),
     /// List the objects that MIM and the published feed do not have alike; exits with 2 if there are any.
@@ -211,11 +211,12 @@ impl PublishArgs {
 impl RemoveArgs {
     fn run(&self, settings: MimSettings) -> Result<CommandOutcome> {
         let store = FeedStore::open(settings)?;
-        let (mut removed, mut unknown) = (Vec::new(), Vec::new());
+        let (mut removed, mut unknown, mut failed) = (Vec::new(), Vec::new(), Vec::new());
         for user in &self.user {
-            match store.remove(*user)? {
-                true => removed.push(json!({ "userId": user })),
-                false => unknown.push(user.to_string()),
+            match store.remove(*user) {
+                Ok(true) => removed.push(json!({ "userId": user })),
+                Ok(false) => unknown.push(user.to_string()),
+                Err(error) => failed.push(format!("{user}: {error}")),
             }
         }
         match (self.json, &removed[..]) {
@@ -228,7 +229,10 @@ impl RemoveArgs {
                 answer!("{users} the feed with the next publication")?;
             }
         }
-        ensure!(unknown.is_empty(), "not in the feed: {}", unknown.join(", "));
+        if !unknown.is_empty() {
+            failed.push(format!("not in the feed: {}", unknown.join(", ")));
+        }
+        ensure!(failed.is_empty(), "{}", failed.join("; "));
         Ok(CommandOutcome::Success)
     }
 }

@@ -5,15 +5,15 @@ use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Args;
 use photorelay_agent::connectors::mim::{
-    ExportedSpace, FeedError, FeedHead, FeedReader, FeedStore, ImportPlan, ImportStep, MIB, MimSettings,
-    ObjectDifference, SpaceNames,
+    AdoptionReport, ExportedSpace, FeedError, FeedHead, FeedReader, FeedStore, ImportPlan, ImportStep, MIB,
+    MimSettings, ObjectDifference, SpaceNames,
 };
 use photorelay_core::answer;
 use photorelay_core::answer::{CommandAnswer, print_json};
-use photorelay_core::id::Digest;
+use photorelay_core::id::{Digest, UserId};
 use photorelay_core::process::CommandOutcome;
 use photorelay_core::progress::ProgressLine;
 use photorelay_core::wording::counted;
@@ -62,7 +62,11 @@ pub(super) struct MimPlanArgs {
 #[derive(Args)]
 pub(super) struct AdoptArgs {
     /// What csexport wrote of the management agent's connector space.
-    csexport: PathBuf,
+    #[arg(required_unless_present = "end")]
+    csexport: Option<PathBuf>,
+    /// Adopt nothing, and have the renditions of these users published again; without users, of all.
+    #[arg(long, value_name = "USER", num_args = 0.., conflicts_with = "csexport")]
+    end: Option<Vec<UserId>>,
     #[command(flatten)]
     space: SpaceArgs,
     /// Print JSON.
@@ -106,18 +110,28 @@ impl MimPlanArgs {
 
 impl AdoptArgs {
     pub(super) async fn run(self, settings: MimSettings) -> Result<CommandOutcome> {
-        let Self { csexport, space, json } = self;
+        let Self { csexport, end, space, json } = self;
+        let Some(csexport) = csexport else {
+            return end_adoptions(&FeedStore::open(settings)?, end.unwrap_or_default(), json);
+        };
         let report = on_a_thread(move |progress| {
             let store = FeedStore::open(settings)?;
             store.adopt_all(&csexport, space.max_bytes(), &space.names(), || progress.advance())
         })
         .await?;
-        if json {
-            print_json(&mut CommandAnswer, &report)?;
-            return Ok(CommandOutcome::Success);
+        match json {
+            true => print_json(&mut CommandAnswer, &report)?,
+            false => Self::print(&report)?,
         }
+        Ok(CommandOutcome::Success)
+    }
+
+    fn print(report: &AdoptionReport) -> Result<()> {
         answer!("objects          {}", report.objects)?;
-        answer!("adopted          {}: the same picture, published as MIM has it until it changes", report.adopted)?;
+        answer!(
+            "adopted          {}: the same picture, published as MIM has it until the rendition changes",
+            report.adopted
+        )?;
         answer!("the same already {}", report.already_same)?;
         answer!("other pictures   {}: MIM gets the new one", report.other_picture)?;
         answer!("undecided        {}: a picture cannot be read, and MIM gets the feed's", report.undecided)?;
@@ -129,8 +143,32 @@ impl AdoptArgs {
         if report.objects == report.not_in_feed {
             answer!("{NO_KEY}")?;
         }
-        Ok(CommandOutcome::Success)
+        Ok(())
     }
+}
+
+/// Of these users, or of all. One for whom nothing was adopted, or who cannot be changed, holds up no other.
+fn end_adoptions(store: &FeedStore, users: Vec<UserId>, json: bool) -> Result<CommandOutcome> {
+    let users = if users.is_empty() { store.adopted_users()? } else { users };
+    let (mut ended, mut failed) = (0, Vec::new());
+    for user in users {
+        match store.undo_adoption(user) {
+            Ok(true) => ended += 1,
+            Ok(false) => failed.push(format!("nothing is adopted for {user}")),
+            Err(error) => failed.push(format!("{user}: {error}")),
+        }
+    }
+    match (json, ended) {
+        // No answer is half an answer.
+        (_, 0) if !failed.is_empty() => {}
+        (true, _) => print_json(&mut CommandAnswer, &json!({ "ended": ended }))?,
+        (false, _) => {
+            let renditions = counted(ended, "rendition is", "renditions are");
+            answer!("{renditions} published in place of what was adopted, with the next publication")?;
+        }
+    }
+    ensure!(failed.is_empty(), "{}", failed.join("; "));
+    Ok(CommandOutcome::Success)
 }
 
 impl CompareArgs {

@@ -250,7 +250,10 @@ async fn other_names_and_utf_16_are_read_too() {
 async fn whatever_is_no_csexport_is_refused_with_what_to_do_and_changes_nothing() {
     let world = published(&["astronaut-648.jpg"]).await;
     let current = fs::read(feed(&world).join("current")).unwrap();
-    let whole = csexport(&[object(&world.user(0).to_string(), Some(b"x"), "0")]);
+    let old = made_elsewhere(&fixture("astronaut-648.jpg"));
+    // Of a file that breaks later, the first could be adopted.
+    let whole = csexport(&[object(&world.user(0).to_string(), Some(&old), "0"), object("other", Some(b"x"), "0")]);
+    let long = "x".repeat(1025);
     let deep = format!("<cs-objects>{}", "<a>".repeat(100));
     let endless = format!("<cs-objects><cs-object cs-dn=\"{}", "x".repeat(17 << 20));
     let entity = whole.replace("<cs-objects>", "<!DOCTYPE x [<!ENTITY a \"b\">]><cs-objects>");
@@ -258,9 +261,11 @@ async fn whatever_is_no_csexport_is_refused_with_what_to_do_and_changes_nothing(
         ("", "it is empty, or no XML"),
         ("PK\u{3}\u{4} this is a zip", "no XML"),
         ("<html><body>Sign in</body></html>", "its outermost element is not `cs-objects`"),
-        (whole.split_once("</cs-object>").unwrap().0, "ends in the middle"),
+        (whole.rsplit_once("</cs-object>").unwrap().0, "ends in the middle"),
         (whole.rsplit_once('>').unwrap().0, "before end of input"),
         ("<cs-objects><cs-object></cs-objects>", "near byte"),
+        (&whole.replace("cs-dn=\"other\"", &format!("cs-dn=\"{long}\"")), "object 2 has more than 1024 bytes"),
+        (&whole.replace("<value>0</value>", &format!("<value>{long}</value>")), "more than 1024 bytes"),
         (&deep, "nested too deeply"),
         (&endless, "too long"),
         (&entity, "document type"),
@@ -282,5 +287,47 @@ async fn whatever_is_no_csexport_is_refused_with_what_to_do_and_changes_nothing(
     assert!(code == Some(1) && error.contains("2048 MiB") && error.contains("--max-mib 2048"), "{error}");
     world.agent.once().await.unwrap();
     assert_eq!(fs::read(feed(&world).join("current")).unwrap(), current);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_was_adopted_is_logged_and_taken_back_for_some_users_or_for_all() {
+    let world = published(&["astronaut-648.jpg", "cat-648.jpg", "coffee-648.jpg"]).await;
+    let photos = ["astronaut-648.jpg", "cat-648.jpg", "coffee-648.jpg"];
+    let old = photos.map(|photo| made_elsewhere(&fixture(photo)));
+    let users = [0, 1, 2].map(|at| world.user(at));
+    let renditions = users.map(|user| line(&world, user).photo.unwrap());
+    let objects: Vec<_> = (0..3).map(|at| object(&users[at].to_string(), Some(&old[at]), "01")).collect();
+    let exo = file(&world, csexport(&objects));
+    let settings =
+        vec![("PHOTORELAY_MIM_PATH", feed(&world).display().to_string()), ("PHOTORELAY_LOG", "info".to_owned())];
+    let done = agent_command(&world, &settings, &["mim", "adopt", exo.to_str().unwrap()]).await;
+    let logged = text(&done.stderr);
+    for (user, (old, rendition)) in users.iter().zip(old.iter().zip(&renditions)) {
+        let expected = [user.to_string(), Digest::of(old).to_string(), rendition.digest.to_string()];
+        assert!(logged.lines().any(|line| expected.iter().all(|text| line.contains(text))), "{logged}");
+    }
+    settle(&world).await;
+
+    let [first, second, third] = users.map(|user| user.to_string());
+    let unknown = world.user(3).to_string();
+    let (code, said, error) = mim(&world, &["adopt", "--end", &first, &unknown]).await;
+    assert!(code == Some(1) && said.contains("1 rendition is published"), "{said}{error}");
+    assert!(error.contains(&format!("nothing is adopted for {unknown}")), "{error}");
+    settle(&world).await;
+    assert_eq!(line(&world, users[0]).photo.unwrap(), renditions[0]);
+    assert_eq!(line(&world, users[1]).photo.unwrap().digest, Digest::of(&old[1]), "the others stay");
+
+    let (code, said, error) = mim(&world, &["adopt", "--end", &second, "--json"]).await;
+    let ended = assert_documented("photorelay-agent mim adopt --end", said.as_bytes());
+    assert_eq!((code, &ended["ended"]), (Some(0), &1.into()), "{error}");
+    let (_, said, _) = mim(&world, &["adopt", "--end", "--json"]).await;
+    assert_eq!(serde_json::from_str::<Value>(&said).unwrap()["ended"], 1, "{third} is left");
+    settle(&world).await;
+    assert_eq!(users.map(|user| line(&world, user).photo.unwrap()), renditions);
+    let (code, said, _) = mim(&world, &["adopt", "--end"]).await;
+    assert!(code == Some(0) && said.contains("0 renditions are"), "{said}");
+    let (code, _, error) = mim(&world, &["adopt", exo.to_str().unwrap(), "--end"]).await;
+    assert!(code == Some(2) && error.contains("cannot be used with"), "{error}");
     world.end().await;
 }

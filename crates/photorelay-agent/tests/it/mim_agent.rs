@@ -180,7 +180,7 @@ async fn a_feed_that_lost_nine_of_ten_people_is_not_published_and_raises_one_ale
 
 #[tokio::test]
 async fn the_commands_of_the_feed_say_what_is_published_and_what_a_change_of_settings_needs() {
-    let world = world(2).await;
+    let world = world(3).await;
     let user = world.user(0);
     world.sim.tenant().set_photo(guid(user), &fixture("astronaut-648.jpg")).unwrap();
     settle(&world).await;
@@ -208,11 +208,20 @@ async fn the_commands_of_the_feed_say_what_is_published_and_what_a_change_of_set
     let (_, hashes) = ran(&["mim", "hash", file.to_str().unwrap()], &[]).await;
     assert!(hashes.contains(&photo.checksum) && hashes.contains(&name), "{hashes}");
 
-    // One who is not in it holds up no other.
-    let other = world.user(1).to_string();
-    let (code, removed) = ran(&["mim", "remove", &other, &user.to_string()], &md5).await;
+    // One who is not in it, or cannot be removed, holds up no other.
+    let state = rusqlite::Connection::open(feed(&world).join("state/feed.sqlite")).unwrap();
+    let [other, kept] = [1, 2].map(|at| world.user(at).to_string());
+    let columns = "key, anchor, sid, sam_account_name, domain, photo, bytes, checksum, sequence, prefix";
+    let copy = format!(
+        "INSERT INTO people (user_id, {columns}) SELECT '{kept}', {} FROM people;
+         CREATE TRIGGER kept BEFORE DELETE ON people WHEN OLD.user_id = '{kept}' BEGIN SELECT RAISE(ABORT, 'it is kept'); END",
+        columns.replace("key, anchor", "'k', 'a'")
+    );
+    state.execute_batch(&copy).unwrap();
+    let (code, removed) = ran(&["mim", "remove", &kept, &other, &user.to_string()], &md5).await;
     assert!(code == Some(1) && removed.contains("1 user leaves the feed"), "{removed}");
-    assert!(removed.contains(&format!("not in the feed: {other}")), "{removed}");
+    assert!(removed.contains(&format!("not in the feed: {other}")) && removed.contains("it is kept"), "{removed}");
+    state.execute_batch(&format!("DROP TRIGGER kept; DELETE FROM people WHERE user_id = '{kept}'")).unwrap();
     assert!(ran(&["mim", "publish"], &md5).await.1.contains("0 people"));
     assert_eq!(line(&world, user).unwrap().state, LineState::Gone);
     world.end().await;

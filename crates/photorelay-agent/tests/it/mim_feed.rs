@@ -275,9 +275,17 @@ async fn a_key_that_is_personal_data_has_to_be_in_the_audit_entry() {
     assert_eq!(line_of(&feed.read(), user(1)).key, "100042");
     let refused = feed.connector.find(user(2), &identity(2)).await.unwrap_err();
     assert!(refused.to_string().contains("PHOTORELAY_IDENTITY_EXTRA"), "{refused}");
-    let settings = MimSettings { key: KeySource::Mail, ..settings(feed.dir.path()) };
-    let refused = FeedStore::rebuild(settings).unwrap_err().to_string();
+    let with_mail = MimSettings { key: KeySource::Mail, ..settings(feed.dir.path()) };
+    let refused = FeedStore::rebuild(with_mail).unwrap_err().to_string();
     assert!(refused.contains("PHOTORELAY_MIM_ANCHOR=mail") && refused.contains("fills a new feed"), "{refused}");
+
+    // A key that is not changed needs no entry.
+    let key = KeySource::EmployeeId;
+    let with_md5 = MimSettings { key, checksum: Checksum::Md5, ..settings(feed.dir.path()) };
+    assert_eq!(FeedStore::rebuild(with_md5.clone()).unwrap(), 1);
+    FeedStore::open(with_md5).unwrap().publish(filled_at(now())).unwrap();
+    let line = line_of(&feed.read(), user(1));
+    assert_eq!((line.key.as_str(), line.photo.unwrap().checksum), ("100042", Checksum::Md5.of(b"one")));
 }
 
 #[tokio::test]

@@ -2,12 +2,12 @@
 //! other bytes of the same picture would be exported to wherever the photos go, for everyone at once.
 //!
 //! What is kept stands over the rendition in publications only. For the agent, the feed shows the rendition; the picture
-//! that replaces it ends this. Nothing here removes a person or a photo.
+//! that replaces it ends this, and so does an operator. Nothing here removes a person or a photo.
 
 use std::path::Path;
 
 use bytes::Bytes;
-use photorelay_core::id::Digest;
+use photorelay_core::id::{Digest, UserId};
 use photorelay_core::photo::{Fingerprint, PhotoLimits, decode};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use serde::Serialize;
@@ -63,7 +63,8 @@ impl AdoptionReport {
 }
 
 impl FeedStore {
-    /// Adopts what it can of the output of csexport. What was adopted before an error stays.
+    /// Adopts what it can of the output of csexport: of a file that was read to its end once, and is whole. What was
+    /// adopted before the feed itself failed stays.
     pub fn adopt_all(
         &self,
         path: &Path,
@@ -71,14 +72,18 @@ impl FeedStore {
         names: &SpaceNames,
         mut advance: impl FnMut(),
     ) -> Result<AdoptionReport, FeedError> {
-        let (mut report, mut with_photo) = (AdoptionReport::default(), 0);
+        let mut with_photo = 0;
         let objects = read_connector_space(path, max_bytes, names, |object| {
             with_photo += u64::from(object.photo.is_some());
+            Ok(())
+        })?;
+        check_names(path, objects, with_photo, names)?;
+        let mut report = AdoptionReport::default();
+        read_connector_space(path, max_bytes, names, |object| {
             report.add(self.adopt(&object)?);
             advance();
             Ok(())
         })?;
-        check_names(path, objects, with_photo, names)?;
         Ok(report)
     }
 
@@ -109,7 +114,7 @@ impl FeedStore {
                 _ => return Ok(Adoption::Undecided),
             }
         }
-        self.write_with(|transaction| {
+        let adoption = self.write_with(|transaction| {
             let state = |error| self.failed(error);
             let now = by(transaction, "anchor", &line.anchor).map_err(state)?;
             // The agent may have replaced it meanwhile.
@@ -121,6 +126,32 @@ impl FeedStore {
             transaction.prepare_cached(sql).and_then(|mut insert| insert.execute(values)).map_err(state)?;
             changed(transaction, &now.anchor).map_err(state)?;
             Ok(Adoption::Adopted)
+        })?;
+        if adoption == Adoption::Adopted {
+            tracing::info!(user.id = %line.user, rendition = %own, shows = %digest, "an imported photo was adopted");
+        }
+        Ok(adoption)
+    }
+
+    /// Everyone for whom something was adopted.
+    pub fn adopted_users(&self) -> Result<Vec<UserId>, FeedError> {
+        self.read(|connection| {
+            let sql = "SELECT user_id FROM people JOIN adopted ON adopted.anchor = people.anchor ORDER BY user_id";
+            let user = |row: &rusqlite::Row<'_>| parsed(row, 0, &row.get::<_, String>(0)?);
+            connection.prepare_cached(sql)?.query_map([], user)?.collect()
+        })
+    }
+
+    /// Has the user's rendition published again. False if nothing was adopted for them.
+    pub fn undo_adoption(&self, user: UserId) -> Result<bool, FeedError> {
+        self.write(|transaction| {
+            let Some(line) = by(transaction, "user_id", &user.to_string())? else { return Ok(false) };
+            if stands_for(transaction, &line.anchor)?.is_none() {
+                return Ok(false);
+            }
+            self.let_go(transaction, &line.anchor)?;
+            changed(transaction, &line.anchor)?;
+            Ok(true)
         })
     }
 
@@ -144,10 +175,7 @@ impl FeedStore {
         if read_photo(&self.settings.feed, shown)?.is_some() {
             return Ok(());
         }
-        self.write_with(|transaction| {
-            let ended = self.let_go(transaction, anchor).and_then(|()| changed(transaction, anchor));
-            ended.map_err(|error| self.failed(error))
-        })
+        self.write(|transaction| self.let_go(transaction, anchor).and_then(|()| changed(transaction, anchor)))
     }
 
     fn let_go(&self, transaction: &Transaction<'_>, anchor: &str) -> rusqlite::Result<()> {

@@ -1,8 +1,9 @@
 //! Reads what the tool csexport of the synchronization service writes: the objects of a management agent's connector
 //! space, with the photo and the checksum that each has after its last import.
 //!
-//! The file is untrusted and may be huge. It is read object by object, nothing in it makes this take more memory than one
-//! object and one element may have, and whatever is no such file is refused with a sentence that says what to do.
+//! The file is untrusted and may be huge. It is read object by object, and nothing in it makes this take more memory than one
+//! object and one element may have; what callers keep of all objects, the id, the key and the checksum, is short. Whatever
+//! is no such file is refused with a sentence that says what to do.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read as _};
@@ -23,6 +24,8 @@ use super::photos::MAX_PHOTO_BYTES;
 const MAX_PIECE_BYTES: u64 = 16 * 1024 * 1024;
 /// Of the base64 of a photo, with the white space in it.
 const MAX_VALUE_BYTES: usize = 2 * MAX_PHOTO_BYTES as usize;
+/// Of an id, a key or a checksum.
+const MAX_TEXT_BYTES: usize = 1024;
 const MAX_DEPTH: usize = 64;
 const MAX_OBJECTS: u64 = 2_000_000;
 
@@ -57,6 +60,13 @@ impl std::fmt::Debug for SpaceObject {
     /// Without personal data.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SpaceObject").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl SpaceObject {
+    fn has_long_text(&self) -> bool {
+        let texts = [Some(&self.id), Some(&self.key), self.checksum.as_ref()];
+        texts.into_iter().flatten().any(|text| text.len() > MAX_TEXT_BYTES)
     }
 }
 
@@ -255,6 +265,13 @@ impl SpaceParser<'_> {
                     return Ok(());
                 };
                 self.objects += 1;
+                if object.has_long_text() {
+                    let number = self.objects;
+                    return Err(format!(
+                        "the id, the key or the checksum of object {number} has more than {MAX_TEXT_BYTES} bytes"
+                    )
+                    .into());
+                }
                 if self.objects > MAX_OBJECTS {
                     return Err(format!("it has more than {MAX_OBJECTS} objects").into());
                 }

@@ -5,6 +5,7 @@ use photorelay_core::contract::Identity;
 use rusqlite::params;
 
 use super::FeedError;
+use super::line::PersonLine;
 use super::photos::read_photo;
 use super::publish::is_filled;
 use super::schema::{self, Counter};
@@ -24,24 +25,13 @@ impl FeedStore {
                 .prepare(&all)
                 .and_then(|mut all| all.query_map([], person)?.collect::<Result<_, _>>())
                 .map_err(state)?;
+            let made_with: Option<String> = schema::text(transaction, "key").map_err(state)?;
+            let is_same_key = made_with.is_some_and(|made_with| made_with == settings.key.to_string());
             // Keys are unique at every moment, and two people may swap theirs.
             transaction.execute("UPDATE people SET key = '*' || user_id", []).map_err(state)?;
             let update = "UPDATE people SET key = ?2, photo = ?3, bytes = ?4, checksum = ?5 WHERE user_id = ?1";
             for line in &people {
-                let identity = Identity {
-                    anchor: Some(line.anchor.clone()),
-                    sam_account_name: Some(line.sam_account_name.clone()),
-                    ..Identity::default()
-                };
-                let key = settings.key.of(line.user, &identity).filter(|key| !key.is_empty()).ok_or_else(|| {
-                    FeedError::Unusable(format!(
-                        "the feed does not hold what PHOTORELAY_MIM_ANCHOR={} names of user {}: stop the agent, delete {} \
-                         and run `photorelay-agent once`, which fills a new feed",
-                        settings.key,
-                        line.user,
-                        settings.state.display()
-                    ))
-                })?;
+                let key = if is_same_key { line.key.clone() } else { new_key(line, settings)? };
                 let photo = match &line.photo {
                     Some(photo) => read_photo(&settings.feed, photo.digest)?.map(|bytes| (photo.digest, bytes)),
                     None => None,
@@ -67,4 +57,22 @@ impl FeedStore {
             Ok(people.len() as u64)
         })
     }
+}
+
+/// From what the feed holds of the person: what an audit entry had besides is not in it.
+fn new_key(line: &PersonLine, settings: &MimSettings) -> Result<String, FeedError> {
+    let identity = Identity {
+        anchor: Some(line.anchor.clone()),
+        sam_account_name: Some(line.sam_account_name.clone()),
+        ..Identity::default()
+    };
+    settings.key.of(line.user, &identity).filter(|key| !key.is_empty()).ok_or_else(|| {
+        FeedError::Unusable(format!(
+            "the feed does not hold what PHOTORELAY_MIM_ANCHOR={} names of user {}: stop the agent, delete {} and run \
+             `photorelay-agent once`, which fills a new feed",
+            settings.key,
+            line.user,
+            settings.state.display()
+        ))
+    })
 }

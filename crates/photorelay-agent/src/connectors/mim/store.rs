@@ -217,7 +217,7 @@ impl FeedStore {
         work(&self.connection()).map_err(|error| self.failed(error))
     }
 
-    fn write<T>(&self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T, FeedError> {
+    pub(super) fn write<T>(&self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T, FeedError> {
         self.write_with(|transaction| work(transaction).map_err(|error| self.failed(error)))
     }
 
