@@ -40,9 +40,9 @@ pub(crate) fn run(checkout: &Checkout, phases: &mut Phases) -> Result<()> {
     infra::run(checkout, phases)?;
     test::run(checkout, phases, &test::TestArgs::default())?;
     phases.run("demo", || {
-        // With the whole workspace, as the tests were built: on its own it would need other features of the
-        // dependencies, and all of them would be compiled a second time.
-        process::run(&mut cargo(&format!("build {profile} --workspace --locked --bin demo")))?;
+        // Together with the tests, which are built already: on its own it would need other features of the dependencies,
+        // and all of them would be compiled a second time.
+        process::run(&mut cargo(&format!("build {profile} --workspace --locked --tests --bin demo")))?;
         let mut demo = Command::new(checkout.target.join(test::PROFILE).join("demo"));
         process::run(demo.args(["--once", "--users", "20", "--changes", "60"]).current_dir(&checkout.root))
     })
