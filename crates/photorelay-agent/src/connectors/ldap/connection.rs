@@ -1,9 +1,10 @@
 //! Bound connections to one domain controller, kept until they are lost.
 //!
 //! The server that answered stays pinned, and all connections lead to it, so that what was written is read back; the next
-//! of the list is asked only when it cannot be reached. One connection is for searches alone, which would otherwise wait
-//! behind changes: a domain controller works on the requests of a connection one after the other. A password that was
-//! refused is not tried again until its file holds another or a long time has passed: repeating it would lock the account.
+//! of the list is asked only when it cannot be reached. Where there are several connections for changes, one more is for
+//! searches alone, which would otherwise wait behind changes; beside a single one it made a first fill slower, because
+//! Samba's processes wait for each other. A password that was refused is not tried again until its file holds another or a
+//! long time has passed: repeating it would lock the account.
 
 use std::fmt;
 use std::path::Path;
@@ -61,7 +62,7 @@ pub(super) struct Connections {
 
 #[derive(Debug)]
 struct ConnectionState {
-    /// All of them with the pinned server; the first is the one for searches.
+    /// All of them with the pinned server; the first is the one for searches, and for changes too if it is the only one.
     sessions: Vec<Option<Session>>,
     /// Which of the others is used next.
     turn: usize,
@@ -86,7 +87,11 @@ impl Connections {
     pub(super) fn new(settings: &LdapSettings) -> Self {
         let server = settings.servers.first().map(|server| host(server).to_owned()).unwrap_or_default();
         let limit = AtomicU64::new(most(&settings.attribute));
-        let sessions = std::iter::repeat_with(|| None).take(1 + settings.connections.max(1)).collect();
+        let sessions = std::iter::repeat_with(|| None).take(match settings.connections {
+            0 | 1 => 1,
+            several => 1 + several,
+        });
+        let sessions = sessions.collect();
         let state = ConnectionState { sessions, turn: 0, changed_at: None, pinned: 0, cooldown: None, opened: 0 };
         Self { settings: settings.clone(), state: state.into(), server: Mutex::new(server), limit }
     }
@@ -113,8 +118,13 @@ impl Connections {
         if state.changed_at.replace(Instant::now()).is_some_and(|at| at.elapsed() > TRUSTED_IDLE) {
             state.sessions[1..].fill(None);
         }
-        let at = 1 + state.turn;
-        state.turn = at % (state.sessions.len() - 1);
+        let at = match state.sessions.len() - 1 {
+            0 => 0,
+            for_changes => {
+                state.turn = (state.turn + 1) % for_changes;
+                1 + state.turn
+            }
+        };
         self.session(&mut state, at).await
     }
 
