@@ -2,9 +2,9 @@
 //!
 //! The server that answered stays pinned, and all connections lead to it, so that what was written is read back; the next
 //! of the list is asked only when it cannot be reached. Where there are several connections for changes, one more is for
-//! searches alone, which would otherwise wait behind changes; beside a single one it made a first fill slower, because
-//! Samba's processes wait for each other. A password that was refused is not tried again until its file holds another or a
-//! long time has passed: repeating it would lock the account.
+//! searches alone, which would otherwise wait behind changes; beside a single one it gained nothing on a domain of Samba. A
+//! password that was refused is not tried again until its file holds another or a long time has passed: repeating it would
+//! lock the account.
 
 use std::fmt;
 use std::path::Path;
