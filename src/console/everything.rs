@@ -138,10 +138,7 @@ impl DecidingRun {
             if !choices.is_empty() {
                 let decided = approvals.decide_some(&choices, self.verdict, &self.signature).await?;
                 self.decided.fetch_add(decided.items.len() as u64, Ordering::Relaxed);
-                self.unannounced += decided.unannounced.len() as u64;
-                for (user, error) in decided.unannounced {
-                    tracing::error!(user.id = %user, %error, "an approval could not be announced");
-                }
+                self.unannounced += decided.log_unannounced() as u64;
                 if let Some((_, error)) = decided.failed {
                     return Err(error);
                 }

@@ -39,8 +39,7 @@ async fn fails(world: &World, arguments: &[&str]) -> String {
 /// Has the person captured and written with so many photos, one after another.
 async fn with_photos(world: &World, user: UserId, photos: usize) {
     for _ in 0..photos {
-        world.sim.tenant().change_photo(guid(user)).unwrap();
-        world.settle().await;
+        world.change(user).await;
     }
     assert_eq!(world.trail(user).await.len(), photos);
 }
@@ -91,8 +90,7 @@ async fn an_earlier_photo_is_put_back_and_stays_until_the_person_changes_it(stor
     assert!(lines[restored + 2].contains("ad: written"), "{history}");
     assert!(lines.last().unwrap().starts_with("head  at entry 3"), "{history}");
 
-    world.sim.tenant().change_photo(guid(user)).unwrap();
-    world.settle().await;
+    world.change(user).await;
     assert_eq!(
         kinds(&world, user).await,
         [EntryKind::Captured, EntryKind::Captured, EntryKind::Restored, EntryKind::Captured]
@@ -123,8 +121,7 @@ async fn a_photo_put_back_after_its_removal_is_not_removed_again_because_graph_s
     assert_eq!(kinds(&world, user).await, [EntryKind::Captured, EntryKind::Removed, EntryKind::Restored]);
 
     // What Graph shows later, and then no longer, counts as for everybody.
-    world.sim.tenant().change_photo(guid(user)).unwrap();
-    world.settle().await;
+    world.change(user).await;
     world.sim.tenant().remove_photo(guid(user)).unwrap();
     world.settle().await;
     assert_eq!(kinds(&world, user).await[3..], [EntryKind::Captured, EntryKind::Removed]);
@@ -172,8 +169,7 @@ async fn a_forgotten_person_has_no_photos_and_gets_none_whatever_happens() {
     assert_eq!(world.head(user).await.unwrap().capture_status, CaptureStatus::Forgotten);
 
     // A new photo, a look at everything, a lost head: nothing is captured, and nothing of it is asked for.
-    world.sim.tenant().change_photo(guid(user)).unwrap();
-    world.settle().await;
+    world.change(user).await;
     world.storage().blobs.delete(Container::State, &names::head(user)).await.unwrap();
     world.check(&[user], FetchPolicy::Always).await;
     world.settle().await;

@@ -39,8 +39,7 @@ async fn an_answer_that_is_not_read_ends_the_command_without_a_word() {
 async fn export_to_stdout_is_the_photo_and_nothing_else() {
     let world = World::start().await;
     let user = world.user(0);
-    world.sim.tenant().change_photo(guid(user)).unwrap();
-    world.settle().await;
+    world.change(user).await;
     let exported = photorelay(&world, &["export", &user.to_string(), "-"], &[]).await;
     assert_eq!(exported.stdout, world.sim.tenant().photo(guid(user)).unwrap());
     assert!(text(&exported.stderr).starts_with("-: "), "{}", text(&exported.stderr));
@@ -51,8 +50,7 @@ async fn export_to_stdout_is_the_photo_and_nothing_else() {
 async fn audit_verify_answers_as_json_and_counts_one_as_one() {
     let world = World::start().await;
     let user = world.user(0);
-    world.sim.tenant().change_photo(guid(user)).unwrap();
-    world.settle().await;
+    world.change(user).await;
     let printed = text(&photorelay(&world, &["audit", "verify"], &[]).await.stdout);
     assert!(printed.contains("1 person, 1 entry, 0 findings: the trail is intact"), "{printed}");
     let verify = async || {
@@ -83,8 +81,7 @@ async fn audit_verify_answers_as_json_and_counts_one_as_one() {
 async fn photos_of_an_entry_that_cannot_be_read_are_not_called_harmless() {
     let world = World::start().await;
     let user = world.user(0);
-    world.sim.tenant().change_photo(guid(user)).unwrap();
-    world.settle().await;
+    world.change(user).await;
     let entry = world.dir().join(format!("audit/{user}/00000001.json"));
     let kept = std::fs::read(&entry).unwrap();
     std::fs::write(&entry, b"{}").unwrap();

@@ -1,12 +1,12 @@
 //! The command line: the real program against a running simulator and the embedded store.
 
-use std::process::Output;
+use std::process::{Output, Stdio};
 
 use graph_sim::{HoldPoint, RequestPattern};
 use photorelay_core::id::UserId;
 use testkit::process::{OPERATOR, Variables, azure, embedded, text, until};
 use testkit::world::{CLIENT_STATE, Setup, World, fixture, guid};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 /// Runs `photorelay` with the settings that an operator would give.
 pub(crate) async fn photorelay(world: &World, arguments: &[&str], without: &[&str]) -> Output {
@@ -76,8 +76,7 @@ async fn audit_verify_ends_with_2_and_names_the_broken_link() {
     let world = World::start().await;
     let user = world.user(0);
     for _ in 0..3 {
-        world.sim.tenant().change_photo(guid(user)).unwrap();
-        world.settle().await;
+        world.change(user).await;
     }
     let intact = photorelay(&world, &["audit", "verify"], &[]).await;
     assert_eq!(intact.status.code(), Some(0), "{}", text(&intact.stdout));
@@ -136,15 +135,20 @@ async fn the_first_sweep_forecasts_fetches_every_photo_and_says_so() {
     world.end_with_leftovers().await;
 }
 
+/// A first fill under way.
+fn first_sweep(world: &World) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_photorelay"));
+    command.args(["sweep", "--first"]).env_clear().envs(settings(world)).kill_on_drop(true);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
 #[tokio::test]
 async fn the_first_sweep_fetches_photos_while_the_tenant_is_still_being_listed() {
     let sim = graph_sim::SimConfig { users: 120, with_photo: 0.1, ..Default::default() };
     let world = World::with(Setup { sim, subscribe: false, ..Setup::default() }).await;
     let page = || RequestPattern::new("GET", "/v1.0/users/delta");
     let first_page = world.sim.hold(page(), HoldPoint::After);
-    let mut command = Command::new(env!("CARGO_BIN_EXE_photorelay"));
-    command.args(["sweep", "--first"]).env_clear().envs(settings(&world)).kill_on_drop(true);
-    let child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let child = first_sweep(&world);
     first_page.arrived().await;
     let last_page = world.sim.hold(page(), HoldPoint::Before);
     first_page.release();
@@ -184,9 +188,7 @@ async fn interrupted_at(call: RequestPattern, point: HoldPoint) -> String {
     let sim = graph_sim::SimConfig { users: 120, with_photo: 0.3, ..Default::default() };
     let world = World::with(Setup { sim, subscribe: false, ..Setup::default() }).await;
     let hold = world.sim.hold(call, point);
-    let mut command = Command::new(env!("CARGO_BIN_EXE_photorelay"));
-    command.args(["sweep", "--first"]).env_clear().envs(settings(&world)).kill_on_drop(true);
-    let child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let child = first_sweep(&world);
     hold.arrived().await;
     let pid = child.id().unwrap().to_string();
     assert!(Command::new("kill").args(["-INT", &pid]).status().await.unwrap().success());

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use testkit::process::text;
-use testkit::world::{World, guid};
+use testkit::world::World;
 
 use crate::commands::{photorelay, photorelay_with};
 
@@ -143,8 +143,7 @@ async fn what_works_on_the_storage_needs_nothing_else() {
     let world = World::start().await;
     let user = world.user(0);
     for _ in 0..2 {
-        world.sim.tenant().change_photo(guid(user)).unwrap();
-        world.settle().await;
+        world.change(user).await;
     }
     let id = user.to_string();
     let run = async |arguments: &[&str]| {

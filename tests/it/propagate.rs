@@ -54,8 +54,7 @@ async fn a_changed_photo_is_stored_audited_announced_and_written(store: Store) {
 async fn an_irrelevant_notification_writes_nothing_and_costs_one_batch(store: Store) {
     let world = World::on(store).await;
     let user = world.user(0);
-    world.sim.tenant().change_photo(guid(user)).unwrap();
-    world.settle().await;
+    world.change(user).await;
     let head = world.head(user).await;
     world.sim.clear_requests();
 
@@ -89,8 +88,7 @@ async fn a_repeated_notification_writes_once(store: Store) {
     let world = World::on(store).await;
     let user = world.user(0);
     world.sim.set(|settings| settings.duplicates = 1.0);
-    world.sim.tenant().change_photo(guid(user)).unwrap();
-    world.settle().await;
+    world.change(user).await;
     assert_eq!(world.trail(user).await.len(), 1);
     assert!(world.receipt(user, 2).await.is_none());
     world.end().await;
@@ -114,8 +112,7 @@ async fn a_change_that_nothing_announces_is_found_by_a_check_and_not_before(stor
     let world = World::on(store).await;
     let user = world.user(0);
     world.sim.set(|settings| settings.notify = graph_sim::NotificationMode::Never);
-    world.sim.tenant().change_photo(guid(user)).unwrap();
-    world.settle().await;
+    world.change(user).await;
     assert_eq!(world.trail(user).await.len(), 0);
 
     world.check(&[user], FetchPolicy::IfChanged).await;
@@ -146,8 +143,7 @@ async fn every_entry_is_chained_to_the_one_before(store: Store) {
     let world = World::on(store).await;
     let user = world.user(0);
     for _ in 0..3 {
-        world.sim.tenant().change_photo(guid(user)).unwrap();
-        world.settle().await;
+        world.change(user).await;
     }
     let trail = world.trail(user).await;
     assert_eq!(trail[1].entry.previous, trail[0].sha256);
@@ -177,8 +173,7 @@ async fn more_captures_than_a_day_allows_are_put_off_and_not_lost() {
     let world = World::with(Setup { edit: |config| config.capture.captures_per_day = 2, ..Setup::default() }).await;
     let user = world.user(0);
     for _ in 0..4 {
-        world.sim.tenant().change_photo(guid(user)).unwrap();
-        world.settle().await;
+        world.change(user).await;
     }
     assert_eq!(world.trail(user).await.len(), 2);
     let waiting = world.storage().queues.count(CHECKS_QUEUE).await.unwrap();
@@ -191,8 +186,7 @@ async fn an_entry_from_the_end_of_time_puts_a_user_off_for_a_day_at_most() {
     let world = World::with(Setup { edit: |config| config.capture.captures_per_day = 2, ..Setup::default() }).await;
     let user = world.user(0);
     for _ in 0..2 {
-        world.sim.tenant().change_photo(guid(user)).unwrap();
-        world.settle().await;
+        world.change(user).await;
     }
     let (blobs, name) = (&*world.storage().blobs, names::audit_entry(user, 1));
     let stored = blobs.get(Container::Audit, &name, 1 << 16).await.unwrap().unwrap();
@@ -202,8 +196,7 @@ async fn an_entry_from_the_end_of_time_puts_a_user_off_for_a_day_at_most() {
         blobs.put(Container::Audit, &name, "application/json", content, &Default::default()).await.unwrap()
     };
     put(entry.to_string().into()).await;
-    world.sim.tenant().change_photo(guid(user)).unwrap();
-    world.settle().await;
+    world.change(user).await;
 
     let CaptureStatus::Parked { until } = world.head(user).await.unwrap().capture_status else { panic!("not put off") };
     assert!(until <= Timestamp::now() + SignedDuration::from_hours(24), "{until}");
@@ -218,8 +211,7 @@ async fn a_message_that_is_not_ours_is_buried_with_its_reason_and_blocks_nobody(
     let newer = br#"{"v":2,"users":[]}"#.to_vec();
     let messages = vec![Outgoing::now(b"no json".to_vec()), Outgoing::now(newer)];
     world.storage().queues.send(CHECKS_QUEUE, messages).await.unwrap();
-    world.sim.tenant().change_photo(guid(user)).unwrap();
-    world.settle().await;
+    world.change(user).await;
 
     assert_eq!(world.trail(user).await.len(), 1);
     assert_eq!(world.storage().queues.count(&names::poison_queue(CHECKS_QUEUE)).await.unwrap(), 2);
@@ -255,8 +247,7 @@ async fn a_message_that_claims_as_many_attempts_as_can_be_is_not_tried_anew() {
 async fn a_head_that_was_lost_is_rebuilt_from_the_trail(store: Store) {
     let world = World::on(store).await;
     let user = world.user(0);
-    world.sim.tenant().change_photo(guid(user)).unwrap();
-    world.settle().await;
+    world.change(user).await;
     world.storage().blobs.delete(Container::State, &names::head(user)).await.unwrap();
 
     world.check(&[user], FetchPolicy::IfChanged).await;

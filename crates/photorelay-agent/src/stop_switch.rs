@@ -6,25 +6,21 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use jiff::Timestamp;
-use photorelay_core::contract::{self, Heartbeat, MAX_CONTRACT_BYTES, StopSwitch, V1};
+use photorelay_core::contract::{self, MAX_CONTRACT_BYTES, StopSwitch, V1};
 use photorelay_core::documents;
+use photorelay_core::heartbeats::heartbeats;
 use photorelay_core::names::{self, Container};
 use photorelay_core::rights::{Grant, ScopedBlobs};
 use photorelay_core::storage::Storage;
-use photorelay_core::store::{BlobStore, Pager, StoreError};
+use photorelay_core::store::{BlobStore, StoreError};
 
 /// How often a working agent checks it.
 pub(crate) const CHECK_EVERY: Duration = Duration::from_secs(2);
 
 /// A target without an agent, where other targets have one, is a setting that is missing: the switch would stop nothing.
 pub async fn check_target(storage: &Storage, target: &str) -> anyhow::Result<()> {
-    let blobs = &*storage.blobs;
-    let mut known = BTreeSet::new();
-    let mut listed = Pager::new(blobs, Container::Agents, names::HEARTBEATS_PREFIX, |blob| Some(blob.name));
-    while let Some(name) = listed.next().await? {
-        let heartbeat: Option<Heartbeat> = documents::read(blobs, Container::Agents, &name).await?;
-        known.extend(heartbeat.map(|heartbeat| heartbeat.target));
-    }
+    let reported = heartbeats(&*storage.blobs).await?;
+    let known: BTreeSet<String> = reported.into_iter().map(|heartbeat| heartbeat.target).collect();
     ensure!(
         known.is_empty() || known.contains(target),
         "no agent of the target {target} has ever reported, and agents of {} have: set PHOTORELAY_TARGETS and \

@@ -23,7 +23,7 @@ const ENOUGH_USERS: u32 = REMOVALS_PER_DAY * 100 / REMOVALS_PERCENT;
 
 /// How many slots a day has by default in a tenant of so many users.
 pub fn by_default(users: u32) -> u32 {
-    REMOVALS_PER_DAY.min(users * REMOVALS_PERCENT / 100).max(FEWEST_REMOVALS)
+    REMOVALS_PER_DAY.min(users / (100 / REMOVALS_PERCENT)).max(FEWEST_REMOVALS)
 }
 
 /// How many users the trail has, counted no further than matters.

@@ -17,6 +17,7 @@ pub mod documents;
 pub mod entra;
 pub mod figures;
 pub mod heads;
+pub mod heartbeats;
 pub mod history;
 pub mod hops;
 pub mod id;

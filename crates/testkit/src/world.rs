@@ -184,6 +184,12 @@ impl World {
         self.storage().queues.send(CHECKS_QUEUE, messages).await.unwrap();
     }
 
+    /// The user changes the photo, and everything follows from it.
+    pub async fn change(&self, user: UserId) {
+        self.sim.tenant().change_photo(guid(user)).unwrap();
+        self.settle().await;
+    }
+
     /// Delivers every notification and handles every message that is visible, in the app and in the agent.
     pub async fn settle(&self) {
         self.sim.flush().await;

@@ -14,7 +14,7 @@ use std::sync::atomic::Ordering;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use photorelay_core::approvals::{ApprovalChoice, Approvals, DecidedItems};
+use photorelay_core::approvals::{ApprovalChoice, Approvals};
 use photorelay_core::contract::Verdict;
 use photorelay_core::operator::OperatorSignature;
 
@@ -201,22 +201,21 @@ async fn decide_some(
     let decided = console.workshop.run(async move || {
         let mut decided = DecidedCount::default();
         for (approvals, some) in work {
-            let DecidedItems { items, unannounced, failed } =
-                match approvals.decide_some(&some, verdict, &signature).await {
-                    Err(error) if decided.items > 0 => {
-                        decided.failure = Some(error.to_string());
-                        break;
-                    }
-                    some => some?,
-                };
-            decided.items += items.len();
-            decided.unannounced += unannounced.len();
-            for (user, error) in unannounced {
-                tracing::error!(user.id = %user, %error, "an approval could not be announced");
-            }
-            decided.failure = failed.map(|(_, error)| error.to_string());
-            if decided.failure.is_some() {
-                break;
+            let failed = match approvals.decide_some(&some, verdict, &signature).await {
+                Ok(some) => {
+                    decided.items += some.items.len();
+                    decided.unannounced += some.log_unannounced();
+                    some.failed.map(|(_, error)| error)
+                }
+                Err(error) => Some(error),
+            };
+            match failed {
+                Some(error) if decided.items == 0 => return Err(error),
+                Some(error) => {
+                    decided.failure = Some(error.to_string());
+                    break;
+                }
+                None => {}
             }
         }
         tracing::info!(decided = decided.items, ?verdict, "decided at the console");

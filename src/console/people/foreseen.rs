@@ -7,7 +7,7 @@ use photorelay_core::receipts;
 
 use super::confirm::TargetChange;
 use super::records::UserRecords;
-use super::target_view::LastSeen;
+use super::target_view::{LastSeen, newest_word};
 use super::version::{ShownPicture, picture_of};
 use crate::console::render::{Moment, PageError};
 use crate::console::state::ConsoleState;
@@ -30,7 +30,7 @@ impl ForeseenTarget {
         names.retain(|name| name.target == target);
         let records = UserRecords::read(blobs, user, names, std::iter::once(target.to_owned())).await?;
         let receipts = records.receipts();
-        let last = LastSeen::of(target, &receipts, records.hops.notes.get(target));
+        let last = LastSeen::of(target, &receipts, newest_word(&records.hops.notes, target, &receipts));
         Ok(Self { user, name: target.to_owned(), receipts, last })
     }
 

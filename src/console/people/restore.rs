@@ -10,6 +10,7 @@ use axum::response::Response;
 use photorelay_core::approvals::ApprovalStore;
 use photorelay_core::audit;
 use photorelay_core::contract::{AuditEntry, Decision, EntryKind, Verdict};
+use photorelay_core::heartbeats::heartbeats;
 use photorelay_core::history;
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::names::{DecisionName, DecisionSubject};
@@ -26,7 +27,6 @@ use crate::console::query::PageQuery;
 use crate::console::render::{PageError, PageResult, count_of, done};
 use crate::console::security::FormFields;
 use crate::console::state::ConsoleState;
-use crate::jobs::watch::heartbeats;
 use crate::operate::restore::{self, Restore};
 
 #[derive(Debug, Deserialize)]

@@ -47,9 +47,8 @@ pub(super) struct LastSeen {
 }
 
 impl LastSeen {
-    /// By the newest receipt or by the note, whichever was left later. `receipts` are in the order in which they count.
+    /// By the newest receipt or by the note, if that is [`newest_word`]. `receipts` are in the order in which they count.
     pub(super) fn of(target: &str, receipts: &[Receipt], note: Option<&Note>) -> Option<Self> {
-        let note = note.filter(|note| is_newest_word(note, target, receipts));
         let newest = receipts.iter().rfind(|receipt| receipt.target == target && receipt.outcome.is_shown());
         let receipt_says = newest.map(|receipt| (receipt.after, receipt.seq, receipt.at, receipt.server.clone()));
         let note_says = note.and_then(|note| Some((note.shows?.sha256, note.seq, note.at, note.agent.clone())));
@@ -58,10 +57,15 @@ impl LastSeen {
     }
 }
 
-/// Whether the note was left after every receipt. Time decides, not the number of the entry: what was written may have been
-/// replaced or undone since.
-fn is_newest_word(note: &Note, target: &str, receipts: &[Receipt]) -> bool {
-    receipts.iter().filter(|receipt| receipt.target == target).all(|receipt| receipt.at < note.at)
+/// The note of this target if it was left after every receipt. Time decides, not the number of the entry: what was written
+/// may have been replaced or undone since.
+pub(super) fn newest_word<'a>(
+    notes: &'a BTreeMap<String, Note>,
+    target: &str,
+    receipts: &[Receipt],
+) -> Option<&'a Note> {
+    let mut of_target = receipts.iter().filter(|receipt| receipt.target == target);
+    notes.get(target).filter(|note| of_target.all(|receipt| receipt.at < note.at))
 }
 
 /// One for each of these targets. `receipts` are in the order in which they count.
@@ -73,13 +77,12 @@ pub(super) fn of_targets(
 ) -> Vec<TargetView> {
     let mut views = Vec::new();
     for name in targets {
-        let note = notes.get(&name).cloned();
-        let note = note.filter(|note| is_newest_word(note, &name, receipts));
+        let note = newest_word(notes, &name, receipts);
         let newest = receipts.iter().rfind(|receipt| receipt.target == name && receipt.outcome.is_shown());
-        let said = LastSeen::of(&name, receipts, note.as_ref());
+        let said = LastSeen::of(&name, receipts, note);
         // A note that nothing was done leaves what was written as it was.
         let is_as_written = |receipt: &Receipt| {
-            note.as_ref().is_none_or(|note| {
+            note.is_none_or(|note| {
                 note.undone.is_none() && note.shows.is_none_or(|shown| shown.sha256 == receipt.after)
             })
         };
@@ -93,8 +96,8 @@ pub(super) fn of_targets(
             note: note.map(|note| NoteView {
                 seq: note.seq,
                 kind: note.note.words(),
-                reason: note.reason,
-                undone: note.undone.map(|undone| match undone.reason {
+                reason: note.reason.clone(),
+                undone: note.undone.as_ref().map(|undone| match &undone.reason {
                     Some(reason) => format!("undone by {}: {reason}", undone.by),
                     None => format!("undone by {}", undone.by),
                 }),

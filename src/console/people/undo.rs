@@ -12,6 +12,7 @@ use axum::response::Response;
 use photorelay_core::approvals::Approvals;
 use photorelay_core::audit::{self, TrailUsers};
 use photorelay_core::contract::EntryKind;
+use photorelay_core::heartbeats::heartbeats;
 use photorelay_core::id::UserId;
 use photorelay_core::target::Target;
 use photorelay_core::undo::{UndoStep, Undoable, is_ours};
@@ -26,7 +27,6 @@ use crate::console::query::PageQuery;
 use crate::console::render::{PageError, PageResult, done};
 use crate::console::security::FormFields;
 use crate::console::state::ConsoleState;
-use crate::jobs::watch::heartbeats;
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct UndoAsked {

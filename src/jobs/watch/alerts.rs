@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use photorelay_core::contract::{Heartbeat, NotificationActivity};
+use photorelay_core::deletion_slots;
 use photorelay_core::wording::counted;
 
 use super::status::{Alert, GraphState, Status, SubscriptionState, TargetState, words};
@@ -16,8 +17,6 @@ const RECEIPT_DUE_AFTER: SignedDuration = SignedDuration::from_hours(2);
 const ACTIVITY_KNOWN_AFTER: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// Fewer changes between two checkpoints prove nothing about the webhook.
 const MIN_CHANGES: u64 = 5;
-/// As the agent's deletion threshold: this many a day, or 5 % of the users if that is less, but at least 3.
-const REMOVALS: u64 = 20;
 
 pub(super) fn of(status: &Status) -> Vec<Alert> {
     let mut alerts = Vec::new();
@@ -187,7 +186,7 @@ fn removals(status: &Status) -> Option<String> {
     let sweep = status.sweep.as_ref()?;
     let gone = sweep.missing + status.trail.removals;
     let people = sweep.with_photo + sweep.missing;
-    let limit = (people / 20).clamp(3, REMOVALS);
+    let limit = u64::from(deletion_slots::by_default(u32::try_from(people).unwrap_or(u32::MAX)));
     (gone > limit).then(|| {
         format!(
             "{gone} photos are gone from Graph at once, more than {limit}. Targets keep them until the deletion \

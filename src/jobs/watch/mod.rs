@@ -15,11 +15,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use photorelay_core::audit::{self, Taken};
-use photorelay_core::contract::{FoundBy, Heartbeat, SweptLast, V1};
+use photorelay_core::contract::{FoundBy, SweptLast, V1};
 use photorelay_core::documents;
+use photorelay_core::heartbeats::heartbeats;
 use photorelay_core::names::{self, CHECKS_QUEUE, Container};
 use photorelay_core::storage::Storage;
-use photorelay_core::store::{BlobStore, Pager, StoreError};
+use photorelay_core::store::{BlobStore, StoreError};
 use photorelay_core::target::Targets;
 use photorelay_core::telemetry::metrics;
 
@@ -267,14 +268,4 @@ fn log_checkpoint(taken: &Taken) {
             "trails end before the entries that the last checkpoint lists: run `photorelay audit verify` and restore them"
         );
     }
-}
-
-/// What every agent reported last.
-pub async fn heartbeats(blobs: &dyn BlobStore) -> Result<Vec<Heartbeat>, StoreError> {
-    let mut heartbeats = Vec::new();
-    let mut listed = Pager::new(blobs, Container::Agents, names::HEARTBEATS_PREFIX, |blob| Some(blob.name));
-    while let Some(name) = listed.next().await? {
-        heartbeats.extend(documents::read(blobs, Container::Agents, &name).await?);
-    }
-    Ok(heartbeats)
 }

@@ -12,7 +12,7 @@ use photorelay_core::settings::Environment;
 use photorelay_core::store::{BlobStore, Creation, Listing, Metadata, Page, StoreError};
 use reqwest::StatusCode;
 use testkit::process::{Program, embedded};
-use testkit::world::{World, guid};
+use testkit::world::World;
 
 use super::visitor::OpenConsole;
 
@@ -30,8 +30,7 @@ async fn a_console_starts_with_the_storage_alone_and_says_what_is_not_available_
     let world = World::start().await;
     let user = world.user(0);
     for _ in 0..2 {
-        world.sim.tenant().change_photo(guid(user)).unwrap();
-        world.settle().await;
+        world.change(user).await;
     }
     let operator = Some("Ada Operator".parse().unwrap());
     let console = OpenConsole::of(alone(&world, &[]).await, operator).await;
@@ -152,8 +151,7 @@ async fn the_page_of_a_person_with_eight_versions_reads_each_blob_once() {
     let world = World::start().await;
     let user = world.user(0);
     for _ in 0..8 {
-        world.sim.tenant().change_photo(guid(user)).unwrap();
-        world.settle().await;
+        world.change(user).await;
     }
     let mut access = world.app.operator_access();
     let counting = Arc::new(Counting { inner: Arc::clone(&access.storage.blobs), reads: Mutex::default() });

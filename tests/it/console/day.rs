@@ -27,8 +27,7 @@ async fn find_and_restore(width: u32) {
     let world = World::start().await;
     let user = world.user(0);
     for _ in 0..4 {
-        world.sim.tenant().change_photo(guid(user)).unwrap();
-        world.settle().await;
+        world.change(user).await;
     }
     keep_figures(&world).await;
     let person = world.sim.tenant().user(guid(user)).unwrap();
@@ -81,8 +80,7 @@ async fn an_undo_is_seen_before_it_is_asked_for_by_keyboard() {
 async fn see_and_undo(width: u32) {
     let world = World::start().await;
     let user = world.user(0);
-    world.sim.tenant().change_photo(guid(user)).unwrap();
-    world.settle().await;
+    world.change(user).await;
     let console = OpenConsole::acting(&world, "Ada Operator").await;
     let browser = Browser::enter(&console, width).await;
     browser.goto(&console, &format!("/people/{user}")).await;
@@ -112,8 +110,7 @@ async fn see_and_undo(width: u32) {
 async fn a_first_fill_of_a_thousand_is_seen_before_anything_is_written() {
     let world = World::start().await;
     let user = world.user(0);
-    world.sim.tenant().change_photo(guid(user)).unwrap();
-    world.settle().await;
+    world.change(user).await;
     let entry = world.trail(user).await.remove(0).entry;
     keep_preview(&world, &entry).await;
     for width in [DESK, PHONE] {

@@ -1,7 +1,7 @@
 //! Who gets in, and from where anything can be done.
 
 use reqwest::{Method, StatusCode};
-use testkit::world::{World, guid};
+use testkit::world::World;
 
 use super::visitor::OpenConsole;
 
@@ -80,10 +80,8 @@ const CONFIRMED: &[(&str, &str)] = &[("seq", "1"), ("newest", "2")];
 async fn another_sites_page_cannot_act() {
     let world = World::start().await;
     let user = world.user(0);
-    world.sim.tenant().change_photo(guid(user)).unwrap();
-    world.settle().await;
-    world.sim.tenant().change_photo(guid(user)).unwrap();
-    world.settle().await;
+    world.change(user).await;
+    world.change(user).await;
     let console = OpenConsole::acting(&world, "Ada").await;
     let visitor = console.enter().await;
     let (path, own) = (format!("/people/{user}/restore"), format!("http://{}", visitor.authority()));
@@ -126,8 +124,7 @@ async fn a_console_that_only_reads_changes_nothing() {
     let world = World::start().await;
     let user = world.user(0);
     world.settle().await;
-    world.sim.tenant().change_photo(guid(user)).unwrap();
-    world.settle().await;
+    world.change(user).await;
     let entries = world.trail(user).await.len();
     let console = OpenConsole::reading(&world).await;
     let visitor = console.enter().await;

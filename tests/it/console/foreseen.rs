@@ -21,11 +21,6 @@ fn expect(page: &str, texts: &[&str]) {
     }
 }
 
-async fn change(world: &World, user: UserId) {
-    world.sim.tenant().change_photo(guid(user)).unwrap();
-    world.settle().await;
-}
-
 /// Puts a value of another writer into the target.
 fn put(world: &World, user: UserId, value: &[u8]) {
     let account = world.sim.tenant().user(guid(user)).unwrap().on_premises_sam_account_name.unwrap().to_lowercase();
@@ -38,7 +33,7 @@ fn put(world: &World, user: UserId, value: &[u8]) {
 async fn an_undo_says_that_it_will_clear_the_photo_and_does_just_that() {
     let world = World::start().await;
     let user = world.user(0);
-    change(&world, user).await;
+    world.change(user).await;
     let console = OpenConsole::acting(&world, "Ada Operator").await;
     let visitor = console.enter().await;
     let (person, undo) = (format!("/people/{user}"), format!("/people/{user}/undo?target=ad"));
@@ -84,7 +79,7 @@ async fn an_undo_shows_the_picture_that_it_will_put_back() {
     let user = world.user(0);
     let earlier = fixture("astronaut-240.jpg");
     put(&world, user, &earlier);
-    change(&world, user).await;
+    world.change(user).await;
     assert!(world.shows_newest(user).await);
     let console = OpenConsole::acting(&world, "Ada Operator").await;
     let visitor = console.enter().await;
@@ -113,7 +108,7 @@ async fn undoing_a_removal_puts_the_own_photo_back_until_the_user_sets_another()
     let policy = WritePolicy { removal: RemovalPolicy::Clear, ..WritePolicy::default() };
     world.agent = world.agent_builder().policy(policy).build();
     let user = world.user(0);
-    change(&world, user).await;
+    world.change(user).await;
     let written = world.written(user).unwrap();
     world.sim.tenant().remove_photo(guid(user)).unwrap();
     world.settle().await;
@@ -132,7 +127,7 @@ async fn undoing_a_removal_puts_the_own_photo_back_until_the_user_sets_another()
     assert_eq!(visitor.confirm(&undo, &[]).await.status(), StatusCode::SEE_OTHER);
     world.settle().await;
     assert_eq!(world.written(user), Some(written));
-    change(&world, user).await;
+    world.change(user).await;
     assert!(world.shows_newest(user).await, "as it said");
     console.close().await;
     world.end().await;
@@ -142,13 +137,13 @@ async fn undoing_a_removal_puts_the_own_photo_back_until_the_user_sets_another()
 async fn what_has_changed_since_it_was_confirmed_is_asked_again() {
     let world = World::start().await;
     let user = world.user(0);
-    change(&world, user).await;
-    change(&world, user).await;
+    world.change(user).await;
+    world.change(user).await;
     let console = OpenConsole::acting(&world, "Ada Operator").await;
     let visitor = console.enter().await;
     let (undo, restore) = (format!("/people/{user}/undo?target=ad"), format!("/people/{user}/restore?seq=1"));
     let [undone, restored] = [visitor.form_of(&undo).await, visitor.form_of(&restore).await];
-    change(&world, user).await;
+    world.change(user).await;
     for (path, fields, says) in [
         (&undo, undone, "What undoing would do has changed since you looked"),
         (&restore, restored, "Entry 3 was made since you looked"),
@@ -172,7 +167,7 @@ async fn what_has_changed_since_it_was_confirmed_is_asked_again() {
 async fn an_undo_says_that_the_days_deletion_slots_are_taken() {
     let world = World::start().await;
     let user = world.user(0);
-    change(&world, user).await;
+    world.change(user).await;
     let today = deletion_slots::today().to_string();
     let take = async |slot: u32, user_id: UserId, target: &str| {
         let owner = (user_id, target.to_owned(), "one".to_owned());
@@ -205,8 +200,8 @@ async fn an_undo_says_that_the_days_deletion_slots_are_taken() {
 async fn what_agents_reported_is_said_before_they_are_asked() {
     let world = World::start().await;
     let user = world.user(0);
-    change(&world, user).await;
-    change(&world, user).await;
+    world.change(user).await;
+    world.change(user).await;
     let report = async |agent: &str, dry_run: bool, paused: Option<&str>| {
         let heartbeat = Heartbeat {
             v: V1,
@@ -250,8 +245,8 @@ async fn what_agents_reported_is_said_before_they_are_asked() {
 async fn a_restore_says_what_each_target_does_with_the_photo() {
     let world = World::start().await;
     let user = world.user(0);
-    change(&world, user).await;
-    change(&world, user).await;
+    world.change(user).await;
+    world.change(user).await;
     let console = OpenConsole::acting(&world, "Ada Operator").await;
     let visitor = console.enter().await;
     let restore = format!("/people/{user}/restore?seq=1");

@@ -21,8 +21,7 @@ async fn names_with_markup_are_text() {
     world.sim.tenant().edit_user(guid(user), hostile).unwrap();
     // One more, so that a search has a list to show.
     world.sim.tenant().edit_user(guid(world.user(1)), |person| person.display_name = MARKUP.to_owned()).unwrap();
-    world.sim.tenant().change_photo(guid(user)).unwrap();
-    world.settle().await;
+    world.change(user).await;
     let console = OpenConsole::acting(&world, MARKUP).await;
     let visitor = console.enter().await;
     let query = url::form_urlencoded::byte_serialize(MARKUP.as_bytes()).collect::<String>();

@@ -5,7 +5,7 @@ use photorelay_core::contract::{Note, NoteKind, ShownValue, UndoneChange, V1};
 use photorelay_core::documents;
 use photorelay_core::id::{Digest, UserId};
 use photorelay_core::names::{self, Container, ReceiptName};
-use testkit::world::{World, guid};
+use testkit::world::World;
 
 use super::visitor::OpenConsole;
 
@@ -36,8 +36,7 @@ async fn note(world: &World, note: &Note, number: u32) {
 async fn what_cannot_be_read_of_a_person_is_named() {
     let world = World::start().await;
     let user = world.user(0);
-    world.sim.tenant().change_photo(guid(user)).unwrap();
-    world.settle().await;
+    world.change(user).await;
     let console = OpenConsole::reading(&world).await;
     let visitor = console.enter().await;
     let damaged = [format!("state/{}", names::head(user)), format!("receipts/{user}/00000001.ad.json")];
@@ -63,8 +62,7 @@ async fn what_cannot_be_read_of_a_person_is_named() {
 async fn what_was_replaced_or_undone_after_it_was_written_is_shown_as_such() {
     let world = World::start().await;
     let user = world.user(0);
-    world.sim.tenant().change_photo(guid(user)).unwrap();
-    world.settle().await;
+    world.change(user).await;
     let console = OpenConsole::acting(&world, "Ada Operator").await;
     let visitor = console.enter().await;
     let path = format!("/people/{user}");
@@ -83,8 +81,7 @@ async fn what_was_replaced_or_undone_after_it_was_written_is_shown_as_such() {
     }
     assert!(page.contains("no picture</span>") && !page.contains("Undo in ad"), "{page}");
     // A new photo is written: what was noted about the earlier one says nothing about it.
-    world.sim.tenant().change_photo(guid(user)).unwrap();
-    world.settle().await;
+    world.change(user).await;
     assert!(visitor.page(&path).await.contains("Undo in ad"));
     console.close().await;
     world.end().await;

@@ -82,8 +82,7 @@ async fn a_person_is_found_by_every_name_and_shown_with_every_version() {
     let world = World::start().await;
     let user = world.user(0);
     for _ in 0..4 {
-        world.sim.tenant().change_photo(guid(user)).unwrap();
-        world.settle().await;
+        world.change(user).await;
     }
     let console = OpenConsole::reading(&world).await;
     let visitor = console.enter().await;
@@ -123,8 +122,7 @@ async fn a_restored_photo_is_in_the_record_with_who_and_why() {
     let world = World::start().await;
     let user = world.user(0);
     for _ in 0..2 {
-        world.sim.tenant().change_photo(guid(user)).unwrap();
-        world.settle().await;
+        world.change(user).await;
     }
     let console = OpenConsole::acting(&world, "Ada Operator").await;
     let visitor = console.enter().await;
@@ -156,8 +154,7 @@ async fn the_trail_is_verified_on_demand_and_says_what_is_broken() {
     let world = World::start().await;
     let user = world.user(0);
     for _ in 0..2 {
-        world.sim.tenant().change_photo(guid(user)).unwrap();
-        world.settle().await;
+        world.change(user).await;
     }
     let console = OpenConsole::reading(&world).await;
     let visitor = console.enter().await;

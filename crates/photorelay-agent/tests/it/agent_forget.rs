@@ -110,8 +110,7 @@ async fn a_directory_keeps_what_its_policy_keeps_and_no_copy_is_made_of_it() {
     let world = crate::directory::world(testkit::world::Store::Embedded, &samba, false).await;
     let account = samba.add("Forgotten One").await;
     let user = account.is(&world, 0, &account.anchor());
-    world.sim.tenant().change_photo(guid(user)).unwrap();
-    world.settle().await;
+    world.change(user).await;
     forgotten(&world, user).await;
     world.settle().await;
     assert!(samba.photo(&account).await.is_some(), "a removal waits for an operator");

@@ -4,7 +4,7 @@ use photorelay_agent::policy::WritePolicy;
 use photorelay_core::contract::{NoteKind, Outcome, Verdict};
 use photorelay_core::history::{self, HistoryFact, UserHistory};
 use photorelay_core::id::{Digest, UserId};
-use testkit::world::{World, guid};
+use testkit::world::World;
 
 use crate::agent_policy::*;
 
@@ -32,8 +32,7 @@ async fn what_was_held_approved_written_and_undone_is_told_in_its_order() {
     let user = world.user(0);
     let mut world = world;
     world.agent = dry(&world, WritePolicy::default());
-    world.sim.tenant().change_photo(guid(user)).unwrap();
-    world.settle().await;
+    world.change(user).await;
     put(&world, user, b"from the badge office");
     world.agent = agent(&world, WritePolicy::default());
     for _ in 0..2 {

@@ -135,8 +135,7 @@ async fn an_ignored_removal_is_neither_written_nor_held() {
 async fn a_removal_never_takes_away_what_somebody_else_put_there_unasked() {
     let world = world(1, CLEAR).await;
     let user = world.user(0);
-    world.sim.tenant().change_photo(guid(user)).unwrap();
-    world.settle().await;
+    world.change(user).await;
     put(&world, user, b"somebody else's");
     world.sim.tenant().remove_photo(guid(user)).unwrap();
     world.settle().await;
@@ -159,15 +158,13 @@ async fn a_foreign_value_is_overwritten_only_after_an_operator_approves_and_is_k
     let world = world(1, WritePolicy::default()).await;
     let user = world.user(0);
     put(&world, user, b"from the badge office");
-    world.sim.tenant().change_photo(guid(user)).unwrap();
-    world.settle().await;
+    world.change(user).await;
     assert_eq!(world.written(user).as_deref(), Some(b"from the badge office".as_slice()));
     let held = approvals(&world).pending(None).await.unwrap();
     assert_eq!((held.len(), held[0].held.held_for), (1, ApprovalReason::Foreign));
 
     // A newer photo waits for the same decision: one item, not two.
-    world.sim.tenant().change_photo(guid(user)).unwrap();
-    world.settle().await;
+    world.change(user).await;
     let held = approvals(&world).pending(None).await.unwrap();
     assert_eq!((held.len(), held[0].held.seq), (1, 2));
 
@@ -187,12 +184,10 @@ async fn a_rejected_foreign_value_is_kept_from_later_photos_too() {
         let world = world(1, WritePolicy::default()).await;
         let user = world.user(0);
         put(&world, user, b"as she wants it");
-        world.sim.tenant().change_photo(guid(user)).unwrap();
-        world.settle().await;
+        world.change(user).await;
         approvals(&world).decide(user, Verdict::Rejected, &operator()).await.unwrap();
         let world = with(world, WritePolicy { foreign, ..WritePolicy::default() });
-        world.sim.tenant().change_photo(guid(user)).unwrap();
-        world.settle().await;
+        world.change(user).await;
         assert_eq!(world.written(user).as_deref(), Some(b"as she wants it".as_slice()));
         world.end().await;
     }
@@ -252,8 +247,7 @@ async fn a_pilot_leaves_everybody_else_alone() {
 async fn a_dry_run_holds_nothing_and_spends_no_slot() {
     let world = world(1, CLEAR).await;
     let user = world.user(0);
-    world.sim.tenant().change_photo(guid(user)).unwrap();
-    world.settle().await;
+    world.change(user).await;
     let left = async |world: &World| {
         let left = list_all(&*world.storage().blobs, Container::Agents, "").await.unwrap();
         left.into_iter().map(|blob| blob.name).collect::<Vec<_>>()

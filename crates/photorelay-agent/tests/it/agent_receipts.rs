@@ -125,8 +125,7 @@ async fn several_users_refused_in_a_row_for_one_reason_are_an_alert_until_one_is
 async fn a_value_that_another_writer_put_over_ours_is_listed_alerted_and_approved() {
     let (world, _) = stubborn(1).await;
     let user = world.user(0);
-    world.sim.tenant().change_photo(guid(user)).unwrap();
-    world.settle().await;
+    world.change(user).await;
     let ours = world.written(user).unwrap();
     put(&world, user, b"from the badge office");
     reconcile(&world).await;

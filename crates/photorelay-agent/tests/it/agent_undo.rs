@@ -17,8 +17,7 @@ async fn undo_puts_a_foreign_value_back_and_nobody_overwrites_it_again_unasked()
     let user = world.user(0);
     put(&world, user, b"from the badge office");
     for _ in 0..2 {
-        world.sim.tenant().change_photo(guid(user)).unwrap();
-        world.settle().await;
+        world.change(user).await;
     }
     let ours = world.written(user).unwrap();
     let value = Digest::of(b"from the badge office");
@@ -49,8 +48,7 @@ async fn undo_puts_a_foreign_value_back_and_nobody_overwrites_it_again_unasked()
 async fn undo_finds_a_value_that_was_replaced_after_the_entry_had_its_receipt() {
     let world = world(1, WritePolicy { foreign: ForeignPolicy::Overwrite, ..WritePolicy::default() }).await;
     let user = world.user(0);
-    world.sim.tenant().change_photo(guid(user)).unwrap();
-    world.settle().await;
+    world.change(user).await;
     put(&world, user, b"from the badge office");
     look_again(&world, user).await;
     assert!(world.shows_newest(user).await, "a value of somebody else is overwritten, and no receipt is left again");
@@ -84,8 +82,7 @@ async fn undo_leaves_what_somebody_else_wrote_since() {
     let world = world(1, WritePolicy { foreign: ForeignPolicy::Overwrite, ..WritePolicy::default() }).await;
     let user = world.user(0);
     put(&world, user, b"the first");
-    world.sim.tenant().change_photo(guid(user)).unwrap();
-    world.settle().await;
+    world.change(user).await;
     put(&world, user, b"the second");
     let undone = reconciler(&world, false).undo(user, &operator(), ClearingLimit::Threshold).await.unwrap();
     assert!(matches!(undone, UndoOutcome::Left(_)), "{undone:?}");
@@ -133,8 +130,7 @@ async fn undo_never_puts_back_a_photo_that_the_user_had_deleted() {
 async fn each_undo_and_each_write_after_it_is_recorded() {
     let world = world(1, WritePolicy::default()).await;
     let user = world.user(0);
-    world.sim.tenant().change_photo(guid(user)).unwrap();
-    world.settle().await;
+    world.change(user).await;
     for _ in 0..2 {
         reconciler(&world, false).undo(user, &operator(), ClearingLimit::Threshold).await.unwrap();
         approvals(&world).decide(user, Verdict::Approved, &operator()).await.unwrap();
@@ -151,8 +147,7 @@ async fn each_undo_and_each_write_after_it_is_recorded() {
 async fn a_photo_that_was_cleared_can_be_approved_even_if_the_agent_died_before_it_listed_it() {
     let world = world(1, WritePolicy::default()).await;
     let user = world.user(0);
-    world.sim.tenant().change_photo(guid(user)).unwrap();
-    world.settle().await;
+    world.change(user).await;
     reconciler(&world, false).undo(user, &operator(), ClearingLimit::Threshold).await.unwrap();
     world.storage().blobs.delete(Container::Agents, &names::held(user, 1, "ad")).await.unwrap();
     look_again(&world, user).await;

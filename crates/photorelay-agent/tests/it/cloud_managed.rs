@@ -77,8 +77,7 @@ async fn a_user_who_was_converted_and_provisioned_back_stays_the_same_user() {
     jane.is(&world, 0, &jane.anchor());
     samba.set(&jane, EXTERNAL_ID, format!("User_{user}").as_bytes()).await;
     let change = async || {
-        world.sim.tenant().change_photo(guid(user)).unwrap();
-        world.settle().await;
+        world.change(user).await;
         world.trail(user).await.len() as u32
     };
     let mut seqs = vec![change().await];

@@ -33,8 +33,7 @@ async fn a_changed_photo_reaches_the_directory_and_so_does_the_next(store: Store
     for round in 1..=2 {
         for (user, account) in [(first, &plain), (second, &moved)] {
             let before = samba.photo(account).await.map(|photo| Digest::of(&photo));
-            world.sim.tenant().change_photo(guid(user)).unwrap();
-            world.settle().await;
+            world.change(user).await;
 
             let trail = world.trail(user).await;
             let wanted = trail.last().unwrap().entry.renditions[0].sha256;
@@ -201,8 +200,7 @@ async fn a_dry_run_leaves_the_highest_usn_as_it_was() {
     // That the account signs in is a change of its own (lastLogonTimestamp).
     samba.target().find(any_user(), &identity(&jane)).await.unwrap();
     let before = samba.highest_usn().await;
-    world.sim.tenant().change_photo(guid(user)).unwrap();
-    world.settle().await;
+    world.change(user).await;
 
     assert_eq!(samba.highest_usn().await, before);
     assert!(world.receipt(user, 1).await.is_none(), "a dry run leaves no receipt");
@@ -328,8 +326,7 @@ pub(crate) fn agent(world: &World, settings: LdapSettings, dry_run: bool) -> Age
 
 /// A photo of this user is refused with this reason, and none of the accounts gets it.
 async fn refused(world: World, samba: &Samba, user: UserId, accounts: &[&Account], reason: &str) {
-    world.sim.tenant().change_photo(guid(user)).unwrap();
-    world.settle().await;
+    world.change(user).await;
     let receipt = world.receipt(user, 1).await.unwrap();
     assert_eq!(receipt.outcome, Outcome::Refused);
     assert!(receipt.reason.as_deref().is_some_and(|printed| printed.contains(reason)), "{:?}", receipt.reason);

@@ -242,8 +242,7 @@ async fn a_value_that_is_larger_than_allowed_is_kept_and_replaced_by_one_that_is
     let huge = Bytes::from(vec![0xff; 5 * 1024 * 1024]);
     samba.set(&jane, "jpegPhoto", &huge).await;
     let user = jane.is(&world, 0, &jane.anchor());
-    world.sim.tenant().change_photo(guid(user)).unwrap();
-    world.settle().await;
+    world.change(user).await;
 
     let receipt = world.receipt(user, 1).await.unwrap();
     assert_eq!((receipt.outcome, receipt.before), (Outcome::Written, Some(Digest::of(&huge))));

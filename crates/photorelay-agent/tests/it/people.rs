@@ -15,8 +15,7 @@ async fn captured(world: &World, account: &str, at: usize) -> String {
     let user = world.user(at);
     let edit = |person: &mut graph_sim::SimUser| person.on_premises_sam_account_name = Some(account.to_owned());
     world.sim.tenant().edit_user(guid(user), edit).unwrap();
-    world.sim.tenant().change_photo(guid(user)).unwrap();
-    world.settle().await;
+    world.change(user).await;
     user.to_string()
 }
 
@@ -131,8 +130,7 @@ async fn the_directory_knows_who_is_meant_by_a_principal_name_and_where_the_user
     let target = samba.variables(&format!("{}:636", samba.address));
     let account = samba.add("Grace").await;
     let user = account.is(&world, 0, &account.anchor());
-    world.sim.tenant().change_photo(guid(user)).unwrap();
-    world.settle().await;
+    world.change(user).await;
     let principal = format!("{}@contoso.test", account.name);
     samba
         .change(&format!(

@@ -163,8 +163,7 @@ async fn a_photo_is_found_by_account_name_in_the_nearest_size_and_checked_by_its
     assert!(head.status() == StatusCode::OK && head.headers()[CONTENT_LENGTH] != "0");
     assert_eq!(endpoint.client.post(&url).send().await.unwrap().status(), StatusCode::METHOD_NOT_ALLOWED);
 
-    world.sim.tenant().change_photo(guid(user)).unwrap();
-    world.settle().await;
+    world.change(user).await;
     assert!(endpoint.server.refresh().await);
     let changed = rendition(&world, user, "thumbnailPhoto").await;
     assert_eq!(endpoint.get(&format!("/photos/{name}.jpg")).await.headers()[ETAG], format!("\"{changed}\""));

@@ -33,8 +33,7 @@ async fn notes(world: &World, user: UserId) -> Vec<Note> {
 async fn a_request_that_is_delivered_again_undoes_nothing_that_was_approved_since() {
     let world = world(1, WritePolicy::default()).await;
     let user = world.user(0);
-    world.sim.tenant().change_photo(guid(user)).unwrap();
-    world.settle().await;
+    world.change(user).await;
     let body = request(&world, user, 1).await;
     deliver(&world, &body).await;
     assert_eq!(world.written(user), None);
@@ -56,8 +55,7 @@ async fn a_request_that_comes_too_late_is_recorded() {
     let world = world(1, WritePolicy::default()).await;
     let user = world.user(0);
     for _ in 0..2 {
-        world.sim.tenant().change_photo(guid(user)).unwrap();
-        world.settle().await;
+        world.change(user).await;
     }
     deliver(&world, &request(&world, user, 1).await).await;
     assert!(world.shows_newest(user).await);

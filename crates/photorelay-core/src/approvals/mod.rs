@@ -62,6 +62,16 @@ pub struct DecidedItems {
     pub failed: Option<(UserId, ApprovalError)>,
 }
 
+impl DecidedItems {
+    /// For a place that shows how many approvals are not announced: whose they are is in the log.
+    pub fn log_unannounced(&self) -> usize {
+        for (user, error) in &self.unannounced {
+            tracing::error!(user.id = %user, %error, "an approval could not be announced");
+        }
+        self.unannounced.len()
+    }
+}
+
 /// One item as an operator saw it: a value that was replaced since is not meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ApprovalChoice {

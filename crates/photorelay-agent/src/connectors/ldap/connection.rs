@@ -87,11 +87,7 @@ impl Connections {
     pub(super) fn new(settings: &LdapSettings) -> Self {
         let server = settings.servers.first().map(|server| host(server).to_owned()).unwrap_or_default();
         let limit = AtomicU64::new(most(&settings.attribute));
-        let sessions = std::iter::repeat_with(|| None).take(match settings.connections {
-            0 | 1 => 1,
-            several => 1 + several,
-        });
-        let sessions = sessions.collect();
+        let sessions = vec![None; if settings.connections > 1 { 1 + settings.connections } else { 1 }];
         let state = ConnectionState { sessions, turn: 0, changed_at: None, pinned: 0, cooldown: None, opened: 0 };
         Self { settings: settings.clone(), state: state.into(), server: Mutex::new(server), limit }
     }
