@@ -36,6 +36,11 @@ pub(super) fn from_ycbcr([y, cb, cr]: [u8; 3]) -> [u8; 3] {
     [clamp(y + 91_881 * cr), clamp(y - 22_554 * cb - 46_802 * cr), clamp(y + 116_130 * cb)]
 }
 
+/// The sample in sRGB of an amount of light, both from 0 to 1 (IEC 61966-2-1).
+pub(super) fn from_light(light: f64) -> f64 {
+    if light <= 0.003_130_8 { 12.92 * light } else { 1.055 * light.powf(1.0 / 2.4) - 0.055 }
+}
+
 /// A conversion to sRGB that changes something.
 #[derive(Clone)]
 pub(super) struct ToSrgb {

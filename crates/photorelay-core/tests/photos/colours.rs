@@ -169,6 +169,36 @@ fn a_profile_larger_than_any_real_one_is_not_unpacked() {
     assert_eq!(png(Some(padded)), png(None));
 }
 
+/// Between black and grey, sRGB is no power of light: by a power alone, dark pictures are too bright.
+#[test]
+fn the_gamma_of_a_png_leads_to_the_curve_of_srgb() {
+    let dark = Picture::from_fn(64, 64, |x, _| if x < 32 { [20; 3] } else { [35; 3] });
+    let expected = Picture::from_fn(64, 64, |x, _| if x < 32 { [26; 3] } else { [46; 3] });
+    assert_shows(&with_gamma(&dark, 55_555), &expected, 2, "1.8");
+}
+
+/// Software that means sRGB writes this gamma, and most viewers leave such pictures as they are.
+#[test]
+fn the_usual_gamma_changes_nothing() {
+    let dark = Picture::from_fn(64, 64, |x, _| if x < 32 { [20; 3] } else { [35; 3] });
+    assert_shows(&with_gamma(&dark, 45_455), &dark, 1, "2.2");
+}
+
+/// A PNG that says by which power of light its samples were made, in parts of 100,000.
+fn with_gamma(picture: &Picture, gamma: u32) -> Vec<u8> {
+    let mut png = Vec::new();
+    PngEncoder::new(&mut png)
+        .write_image(&picture.rgb, picture.width, picture.height, image::ExtendedColorType::Rgb8)
+        .unwrap();
+    let chunk = [b"gAMA".as_slice(), &gamma.to_be_bytes()].concat();
+    let checksum = chunk.iter().fold(u32::MAX, |sum, byte| {
+        (0..8).fold(sum ^ u32::from(*byte), |sum, _| if sum & 1 == 1 { sum >> 1 ^ 0xedb8_8320 } else { sum >> 1 })
+    });
+    let behind_header = 8 + 25;
+    let chunk = [&4_u32.to_be_bytes(), chunk.as_slice(), &(!checksum).to_be_bytes()].concat();
+    [&png[..behind_header], &chunk, &png[behind_header..]].concat()
+}
+
 #[test]
 fn what_is_transparent_becomes_white() {
     let mut image = image::RgbaImage::new(64, 64);

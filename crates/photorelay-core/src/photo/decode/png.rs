@@ -9,13 +9,13 @@ use crate::photo::extent::Extent;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct PngOutline<'a> {
     pub extent: Extent,
-    /// The exponent that brings samples to the brightness of sRGB, if they have another one.
-    pub correction: Option<f64>,
+    /// The power of light that samples are, if it is another one than that of screens.
+    pub gamma: Option<f64>,
     pub exif: Option<&'a [u8]>,
 }
 
-/// The exponent by which screens show samples.
-const SCREEN_GAMMA: f64 = 2.2;
+/// The power of light that samples are if they are meant for screens: writers of sRGB state it too, without its curve.
+const SCREEN_GAMMA: f64 = 1.0 / 2.2;
 
 pub(super) fn outline(bytes: &[u8]) -> Result<PngOutline<'_>, ParseStop> {
     let mut rest = ByteCursor(bytes);
@@ -50,9 +50,8 @@ pub(super) fn outline(bytes: &[u8]) -> Result<PngOutline<'_>, ParseStop> {
     let extent = Extent { width, height, memory };
     let gamma = gamma.filter(|gamma| *gamma > 0 && !has_profile).map(|gamma| f64::from(gamma) / 100_000.0);
     // As libpng does, differences that cannot be seen are left alone.
-    let differs = |gamma: &f64| (gamma * SCREEN_GAMMA - 1.0).abs() >= 0.05;
-    let correction = gamma.filter(differs).map(|gamma| 1.0 / (gamma * SCREEN_GAMMA));
-    Ok(PngOutline { extent, correction, exif })
+    let differs = |gamma: &f64| (gamma / SCREEN_GAMMA - 1.0).abs() >= 0.05;
+    Ok(PngOutline { extent, gamma: gamma.filter(differs), exif })
 }
 
 /// The next chunk, or whether it is image data that is cut off.

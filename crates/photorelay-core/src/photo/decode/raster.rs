@@ -8,7 +8,7 @@ use image::{DynamicImage, ImageDecoder, ImageError};
 
 use super::gif::FirstFrame;
 use super::png::PngOutline;
-use crate::photo::colour::{Channels, ToSrgb};
+use crate::photo::colour::{Channels, ToSrgb, from_light};
 use crate::photo::limits::PhotoLimits;
 use crate::photo::orientation::orientation;
 use crate::photo::refusal::Refusal;
@@ -24,7 +24,7 @@ pub(super) fn decode_png(bytes: &[u8], outline: &PngOutline<'_>, limits: &PhotoL
     besides.max_alloc = Some(MAX_PROFILE_BYTES);
     let mut decoder = PngDecoder::with_limits(Cursor::new(bytes), besides).map_err(refusal)?;
     decoder.set_limits(bounds(limits)).map_err(refusal)?;
-    finish(Format::Png, decoder, outline.correction, outline.exif)
+    finish(Format::Png, decoder, outline.gamma, outline.exif)
 }
 
 pub(super) fn decode_gif(frame: &FirstFrame, limits: &PhotoLimits) -> Result<Upright, Refusal> {
@@ -44,15 +44,15 @@ fn bounds(limits: &PhotoLimits) -> image::Limits {
 fn finish(
     format: Format,
     mut decoder: impl ImageDecoder,
-    correction: Option<f64>,
+    gamma: Option<f64>,
     exif: Option<&[u8]>,
 ) -> Result<Upright, Refusal> {
     let profile = decoder.icc_profile().ok().flatten();
     let is_grey = !decoder.color_type().has_color();
     let mut image = DynamicImage::from_decoder(decoder).map_err(refusal)?;
     let (width, height) = (image.width(), image.height());
-    if let Some(exponent) = correction {
-        correct(&mut image, exponent);
+    if let Some(gamma) = gamma {
+        brighten(&mut image, gamma);
     }
     let mut rgb = over_white(image);
 
@@ -69,16 +69,16 @@ fn finish(
     Upright::new(format, (width, height), Pixels::Rgb(rgb), exif.and_then(orientation), to_srgb)
 }
 
-/// Raises all colours to the exponent, in the precision of the file, and leaves transparency alone.
-fn correct(image: &mut DynamicImage, exponent: f64) {
+/// Brings colours that are this power of light to sRGB, in the precision of the file, and leaves transparency alone.
+fn brighten(image: &mut DynamicImage, gamma: f64) {
     let (channels, has_alpha) = (usize::from(image.color().channel_count()), image.color().has_alpha());
     let colours = channels - usize::from(has_alpha);
-    let raise = |value: u16, most: u16| {
+    let sample = |value: u16, most: u16| {
         let (value, most) = (f64::from(value), f64::from(most));
-        ((value / most).powf(exponent) * most + 0.5) as u16
+        (from_light((value / most).powf(1.0 / gamma)) * most + 0.5) as u16
     };
-    let bytes = || (0..=255).map(|value| raise(value, 255) as u8).collect::<Vec<_>>();
-    let words = || (0..=u16::MAX).map(|value| raise(value, u16::MAX)).collect::<Vec<_>>();
+    let bytes = || (0..=255).map(|value| sample(value, 255) as u8).collect::<Vec<_>>();
+    let words = || (0..=u16::MAX).map(|value| sample(value, u16::MAX)).collect::<Vec<_>>();
     match image {
         DynamicImage::ImageLuma8(image) => replace(image, channels, colours, &bytes()),
         DynamicImage::ImageLumaA8(image) => replace(image, channels, colours, &bytes()),
