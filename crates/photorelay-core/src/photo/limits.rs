@@ -3,8 +3,9 @@
 use super::extent::Extent;
 use super::refusal::Refusal;
 
-/// Upper bounds for one photo. The defaults accept any camera photo that Graph accepts (4 MB) and keep eight concurrent
-/// decodings within 1 GiB.
+/// Upper bounds for one photo. The defaults keep eight concurrent decodings within 1 GiB. Memory is what they are about:
+/// a plain JPEG of as many pixels as are allowed just fits, a progressive one may have 24 million, and no shape is
+/// forbidden but what no camera makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PhotoLimits {
     /// The size of the file in bytes.
@@ -18,7 +19,7 @@ pub struct PhotoLimits {
 
 impl Default for PhotoLimits {
     fn default() -> Self {
-        Self { max_bytes: 4 << 20, max_side: 10_000, max_pixels: 24_000_000, max_memory: 128 << 20 }
+        Self { max_bytes: 4 << 20, max_side: 20_000, max_pixels: 40_000_000, max_memory: 128 << 20 }
     }
 }
 

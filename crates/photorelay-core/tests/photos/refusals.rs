@@ -26,7 +26,7 @@ fn a_refusal_says_in_words_what_was_found() {
     assert_eq!(refusal(&fixture("bad-html.jpg")).to_string(), "this is HTML, not a JPEG, PNG or GIF photo");
     assert_eq!(
         refusal(&fixture("bad-bomb-60000x60000.png")).to_string(),
-        "the photo has 60000x60000 pixels, which exceeds the limit of 10000 a side"
+        "the photo has 60000x60000 pixels, which exceeds the limit of 20000 a side"
     );
 }
 
@@ -106,6 +106,20 @@ fn each_limit_holds_by_itself() {
         ),
     ] {
         assert_eq!(decode(&bytes, &limits).unwrap_err(), expected);
+    }
+}
+
+/// Cameras of "24 megapixels" have some more, and pictures of 8K screens and panoramas are people's photos too.
+#[test]
+fn no_limit_but_memory_stops_a_photo_of_40_megapixels_or_a_long_one() {
+    let small = Picture::from_fn(16, 16, |_, _| [90; 3]).jpeg(90);
+    let frame = small.windows(2).position(|marker| marker == [0xff, 0xc0]).unwrap();
+    for (width, height) in [(6048_u16, 4024_u16), (7680, 4320), (2048, 12_288), (19_999, 2000)] {
+        let mut bytes = small.clone();
+        bytes[frame + 5..frame + 7].copy_from_slice(&height.to_be_bytes());
+        bytes[frame + 7..frame + 9].copy_from_slice(&width.to_be_bytes());
+        // Nothing but what its header announces is missing.
+        assert_eq!(refusal(&bytes), Refusal::Truncated, "{width}x{height}");
     }
 }
 
