@@ -66,7 +66,7 @@ impl FromStr for RenditionSpec {
         let named = name.starts_with(|c: char| c.is_ascii_alphabetic())
             && name.len() <= 64
             && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
-        if !named || !(16..=2048).contains(&spec.side) || !(1024..=1 << 20).contains(&spec.max_bytes) {
+        if !named || !(SMALLEST_SIDE..=2048).contains(&spec.side) || !(1024..=1 << 20).contains(&spec.max_bytes) {
             return Err(InvalidRenditionSpec);
         }
         Ok(spec)
@@ -100,7 +100,8 @@ impl Upright {
     /// Encodes the centre square of the photo at the highest quality that fits. An `Err` is final for this pair.
     pub fn render(&self, spec: &RenditionSpec) -> Result<Rendition, Refusal> {
         let (width, height) = (self.width(), self.height());
-        if width.min(height) * SLIVER < width.max(height) {
+        let square = width.min(height);
+        if square < SMALLEST_SIDE && square * SLIVER < width.max(height) {
             return Err(Refusal::TooNarrow { width, height });
         }
         let side = spec.side.min(width).min(height);
@@ -120,8 +121,11 @@ impl Upright {
     }
 }
 
-/// A photo whose sides differ more than so many times is not recognisable by the square in its middle.
+/// A photo whose sides differ more than so many times is not recognisable by a very small square in its middle. A
+/// larger square shows at least what every directory and every viewer would show of the photo.
 const SLIVER: u32 = 20;
+/// No rendition with fewer pixels a side can be configured, because it could not be recognised.
+const SMALLEST_SIDE: u32 = 16;
 
 /// Above this quality a JPEG grows without looking better.
 const BEST: u8 = 92;

@@ -107,6 +107,16 @@ fn a_photo_of_one_column_is_refused_because_a_square_would_not_show_it() {
     assert_eq!((refused.code(), refused), ("too-narrow", Refusal::TooNarrow { width: 1, height: 200 }));
 }
 
+/// The smallest rendition that can be configured has as many pixels.
+#[test]
+fn a_square_of_sixteen_pixels_is_shown_however_long_the_photo_is() {
+    let banner = |height| Picture::from_fn(700, height, |x, _| if x < 350 { [200, 40, 40] } else { [40, 180, 60] });
+    let shown = Picture::thumbnail(&upright(&banner(16).jpeg(95)));
+    assert_eq!((shown.width, shown.height), (16, 16));
+    let refused = upright(&banner(15).jpeg(95)).render(&RenditionSpec::thumbnail_photo()).unwrap_err();
+    assert_eq!(refused, Refusal::TooNarrow { width: 700, height: 15 });
+}
+
 #[test]
 fn the_gamma_of_a_png_is_applied() {
     assert_shows_quarters(&["quarters-gamma-mac.png", "quarters-gamma-linear-16-bits.png"]);
