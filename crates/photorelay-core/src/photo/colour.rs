@@ -46,6 +46,7 @@ pub(super) fn from_light(light: f64) -> f64 {
 pub(super) struct ToSrgb {
     from: Channels,
     transform: Arc<Transform8BitExecutor>,
+    is_steep: bool,
 }
 
 impl fmt::Debug for ToSrgb {
@@ -73,8 +74,15 @@ impl ToSrgb {
         let transform = profile
             .create_transform_8bit(layout, &ColorProfile::new_srgb(), Layout::Rgb, TransformOptions::default())
             .ok()?;
-        let conversion = Self { from, transform };
+        let mut conversion = Self { from, transform, is_steep: false };
+        conversion.is_steep = conversion.has_steep_greys();
         (!conversion.changes_nothing()).then_some(conversion)
+    }
+
+    /// Whether pixels must be converted before they are blended with others: for most profiles, such as those of cameras
+    /// and screens, it makes no difference, and a small picture takes far less time to convert.
+    pub(super) fn is_steep(&self) -> bool {
+        self.is_steep
     }
 
     /// The pixels as sRGB; `None` if the conversion fails, in which case the pixels are best used unchanged.
@@ -83,6 +91,27 @@ impl ToSrgb {
         let transform = || self.transform.transform(pixels, &mut converted).map_err(Refusal::corrupt);
         contained("the colour profile", transform).ok()?;
         Some(converted)
+    }
+
+    /// Converts RGB in place, a stretch at a time, because both at once are too large. What cannot be converted stays.
+    pub(super) fn apply_in_place(&self, rgb: &mut [u8]) {
+        const STRETCH: usize = 3 << 16;
+        for stretch in rgb.chunks_mut(STRETCH) {
+            if let Some(converted) = self.apply(stretch) {
+                stretch.copy_from_slice(&converted);
+            }
+        }
+    }
+
+    /// Whether two greys of neighbouring numbers differ by more than the eye takes for one colour.
+    fn has_steep_greys(&self) -> bool {
+        const STEEP: u8 = 8;
+        if self.from != Channels::Rgb {
+            return false;
+        }
+        let greys: Vec<u8> = (0..=255).flat_map(|value| [value; 3]).collect();
+        let converted = self.apply(&greys).unwrap_or_default();
+        converted.iter().zip(converted.iter().skip(3)).any(|(one, next)| one.abs_diff(*next) > STEEP)
     }
 
     /// Tests a grid of colours. Most profiles in photos describe sRGB, in one of many variants.

@@ -1,6 +1,6 @@
 //! A decoded photo, presented upright and in sRGB.
 //!
-//! Rotation and colour conversion are deferred until the photo is small, where they cost nothing: this type returns
+//! Rotation and most colour conversions are deferred until the photo is small, where they cost nothing: this type returns
 //! only squares of a few pixels, and cropping and scaling work on the decoder's own buffer without a copy.
 
 use std::fmt;
@@ -72,9 +72,9 @@ impl Upright {
     pub(super) fn new(
         format: Format,
         stored: (u32, u32),
-        pixels: Pixels,
+        mut pixels: Pixels,
         orientation: Option<Orientation>,
-        to_srgb: Option<ToSrgb>,
+        mut to_srgb: Option<ToSrgb>,
     ) -> Result<Self, Refusal> {
         let area = |width: u32, height: u32| u64::from(width) * u64::from(height);
         let covers = |plane: &SamplePlane| {
@@ -88,6 +88,11 @@ impl Upright {
         };
         if !is_whole || area(stored.0, stored.1) == 0 {
             return Err(Refusal::corrupt("the decoder returned an unexpected number of pixels"));
+        }
+        if let Pixels::Rgb(rgb) = &mut pixels
+            && let Some(steep) = to_srgb.take_if(|conversion| conversion.is_steep())
+        {
+            steep.apply_in_place(rgb);
         }
         Ok(Self { format, stored, pixels, orientation: orientation.unwrap_or(Orientation::NoTransforms), to_srgb })
     }

@@ -6,8 +6,8 @@ use image::codecs::png::PngEncoder;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageEncoder, RgbImage, Rgba};
 use jpeg_encoder::ColorType;
-use moxcms::{ColorProfile, Layout, TransformOptions};
-use photorelay_core::photo::RenditionSpec;
+use moxcms::{ColorProfile, Layout, ToneReprCurve, TransformOptions};
+use photorelay_core::photo::{PhotoLimits, RenditionSpec, decode_for};
 
 use crate::sources::{Picture, assert_same_colour, encode, exif, fixture, upright};
 
@@ -127,6 +127,26 @@ fn pixels_of_a_wider_colour_space_are_converted() {
         let with_profile = wide.jpeg_with(95, |encoder| encoder.add_icc_profile(&icc).unwrap());
         assert_shows(&with_profile, &picture, 8, name);
     }
+}
+
+/// Viewers convert and then make a picture smaller, which matters only if a small step of a sample is a large one of light.
+#[test]
+fn the_pixels_of_a_steep_profile_are_converted_before_they_are_blended() {
+    let mut linear = ColorProfile::new_srgb();
+    linear.cicp = None;
+    for curve in [&mut linear.red_trc, &mut linear.green_trc, &mut linear.blue_trc] {
+        *curve = Some(ToneReprCurve::Lut(Vec::new()));
+    }
+    let icc = linear.encode().unwrap();
+    // Large enough to be decoded in a reduced size.
+    let lines = Picture::from_fn(768, 768, |x, _| if x % 8 < 4 { [0; 3] } else { [255; 3] });
+    let jpeg = lines.jpeg_with(95, |encoder| encoder.add_icc_profile(&icc).unwrap());
+    for photo in [upright(&jpeg), decode_for(&jpeg, &PhotoLimits::default(), 96).unwrap()] {
+        assert_same_colour(Picture::thumbnail(&photo).mean(), [127.5; 3], 3.0, "black and white lines");
+    }
+    let even = Picture::from_fn(64, 64, |_, _| [55; 3]);
+    let jpeg = even.jpeg_with(95, |encoder| encoder.add_icc_profile(&icc).unwrap());
+    assert_same_colour(thumbnail_mean(&jpeg), [128.0; 3], 3.0, "linear light");
 }
 
 #[test]

@@ -64,8 +64,12 @@ impl<'a> Jpeg<'a> {
             Upright::new(Format::Jpeg, (width, height), pixels, file.exif.and_then(orientation), to_srgb)
         };
         let to_srgb = |from| file.profile.as_deref().and_then(|profile| ToSrgb::from_profile(profile, from));
-        if let Some(planes) = reduced(&file, colours, at_most) {
-            return upright(Pixels::Planes(planes), to_srgb(Channels::Rgb));
+        let is_rgb = matches!(colours, JpegColours::Rgb | JpegColours::YCbCr);
+        let rgb_to_srgb = is_rgb.then(|| to_srgb(Channels::Rgb)).flatten();
+        // The samples of planes are blended before they are colours.
+        let may_blend = !rgb_to_srgb.as_ref().is_some_and(ToSrgb::is_steep);
+        if may_blend && let Some(planes) = reduced(&file, colours, at_most) {
+            return upright(Pixels::Planes(planes), rgb_to_srgb);
         }
         let pixels = match plain::decode(&file, colours) {
             Some(pixels) => pixels,
@@ -76,7 +80,7 @@ impl<'a> Jpeg<'a> {
             }
         };
         let (rgb, to_srgb) = match colours {
-            JpegColours::Rgb | JpegColours::YCbCr => (pixels, to_srgb(Channels::Rgb)),
+            JpegColours::Rgb | JpegColours::YCbCr => (pixels, rgb_to_srgb),
             JpegColours::Grey => {
                 let converted = to_srgb(Channels::Grey).and_then(|conversion| conversion.apply(&pixels));
                 (converted.unwrap_or_else(|| pixels.iter().flat_map(|y| [*y; 3]).collect()), None)
