@@ -136,3 +136,30 @@ fn a_gif_needs_only_its_first_frame() {
         "quarters-zero-byte-after-frame.gif",
     ]);
 }
+
+#[test]
+fn a_colour_that_the_table_of_a_gif_does_not_have_is_black() {
+    let side = [64, 0];
+    let screen = [b"GIF89a".as_slice(), &side, &side, &[0x80, 0, 0], &[200, 40, 40], &[255; 3]].concat();
+    let alone = [[0x2c, 0, 0, 0, 0].as_slice(), &side, &side, &[0]].concat();
+    // With codes of eight bits, each pixel is a byte, and each row starts a new table of codes.
+    let row = [[65, 0x80].as_slice(), &[0; 32], &[100; 32]].concat();
+    let pixels = [[7].as_slice(), &row.repeat(64), &[1, 0x81, 0, 0x3b]].concat();
+    let shown = Picture::thumbnail(&upright(&[screen.clone(), alone.clone(), pixels.clone()].concat()));
+    assert_shows_halves(&shown, [[200.0, 40.0, 40.0], [0.0; 3]]);
+
+    // The table of the frame counts, and a transparent colour stays transparent whether it is in the table or not.
+    let transparent = [0x21, 0xf9, 4, 1, 0, 0, 100, 0];
+    let with_table = [&alone[..9], &[0x80], &[40, 180, 60], &[255; 3]].concat();
+    let shown = Picture::thumbnail(&upright(&[screen, transparent.to_vec(), with_table, pixels].concat()));
+    assert_shows_halves(&shown, [[40.0, 180.0, 60.0], [255.0; 3]]);
+}
+
+#[track_caller]
+fn assert_shows_halves(shown: &Picture, expected: [[f64; 3]; 2]) {
+    for (left, expected) in [(0, expected[0]), (40, expected[1])] {
+        let mean = shown.crop(left, 0, 24).mean();
+        let apart = mean.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!(apart <= 4.0, "{mean:.0?} instead of {expected:.0?}");
+    }
+}
