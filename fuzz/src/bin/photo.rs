@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use photorelay_core::photo::{PhotoLimits, Refusal, RenditionSpec, Upright, decode};
+use photorelay_core::photo::{PhotoLimits, Refusal, RenditionSpec, Upright, decode, decode_for};
 use photorelay_fuzz::{Limits, contain_panics, guard};
 
 /// Smaller than in production, so that more inputs fit into a second; the ratios are the same.
@@ -15,11 +15,21 @@ const LIMITS: Limits =
     Limits { memory: PHOTO.max_memory as usize + (8 << 20), processor_time: Duration::from_secs(10) };
 
 fuzz_target!(init: contain_panics(), |input: &[u8]| {
-    guard(input, LIMITS, |input| match decode(input, &PHOTO) {
-        Ok(photo) => look(&photo),
-        Err(refusal) => assert_is_plain(&refusal),
+    guard(input, LIMITS, |input| {
+        let whole = decode(input, &PHOTO);
+        assert_same_size(&whole, &decode_for(input, &PHOTO, 16));
+        match whole {
+            Ok(photo) => look(&photo),
+            Err(refusal) => assert_is_plain(&refusal),
+        }
     });
 });
+
+/// What is decoded in a reduced size is accepted or refused as the whole photo is, for the same reason.
+fn assert_same_size(whole: &Result<Upright, Refusal>, reduced: &Result<Upright, Refusal>) {
+    let [whole, reduced] = [whole, reduced].map(|photo| photo.as_ref().map(|photo| (photo.width(), photo.height())));
+    assert_eq!(whole, reduced);
+}
 
 fn look(photo: &Upright) {
     let (width, height) = (photo.width(), photo.height());

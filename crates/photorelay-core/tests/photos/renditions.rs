@@ -35,11 +35,16 @@ fn the_same_photo_gives_the_same_bytes() {
 fn a_thumbnail_shows_what_one_of_all_pixels_shows() {
     let odd = Picture::of_jpeg(&fixture("cat-648.jpg")).crop(3, 5, 501);
     let half = odd.jpeg_with(90, |encoder| encoder.set_sampling_factor(SamplingFactor::F_2_1));
+    let restarted = odd.jpeg_with(90, |encoder| {
+        encoder.set_sampling_factor(SamplingFactor::F_2_2);
+        encoder.set_restart_interval(7);
+    });
     let mut photos: Vec<(&str, Vec<u8>)> = GOOD.iter().map(|name| (*name, fixture(name))).collect();
     photos.extend([
         ("odd, all colours", odd.jpeg(90)),
         ("odd, a quarter of the colours", odd.jpeg_420(90)),
         ("odd, half of the colours", half),
+        ("odd, with restart markers", restarted),
     ]);
     for (name, bytes) in photos {
         let whole = upright(&bytes);

@@ -98,5 +98,5 @@ fn reduced(file: &JpegFile<'_>, colours: JpegColours, reduction: Reduction) -> O
     if reduction == Reduction::None || colours != JpegColours::YCbCr {
         return None;
     }
-    reduced::planes(&file.frame, plain::plain_scan(file, colours)?, reduction).ok()
+    reduced::planes(&file.frame, plain::common_scan(file, colours)?, reduction).ok()
 }

@@ -14,8 +14,8 @@ use super::huffman::HuffmanSpec;
 use super::segments::{JpegFile, JpegScan};
 use crate::photo::refusal::{Refusal, contained};
 
-/// One sequential scan of all components without restart markers, grey or YCbCr in the common samplings.
-pub(super) fn plain_scan<'f, 'a>(file: &'f JpegFile<'a>, colours: JpegColours) -> Option<&'f JpegScan<'a>> {
+/// One sequential scan of all components, grey or YCbCr in the common samplings.
+pub(super) fn common_scan<'f, 'a>(file: &'f JpegFile<'a>, colours: JpegColours) -> Option<&'f JpegScan<'a>> {
     let frame = &file.frame;
     let [scan] = file.scans.as_slice() else { return None };
     let factors: Vec<(usize, usize)> = frame.components.iter().map(|component| (component.h, component.v)).collect();
@@ -27,14 +27,18 @@ pub(super) fn plain_scan<'f, 'a>(file: &'f JpegFile<'a>, colours: JpegColours) -
     let in_order = scan.components.iter().map(|part| part.index).eq(0..frame.components.len());
     // Without it, the end of the data could not be recognised.
     let is_sound = |spec: Option<HuffmanSpec<'_>>| spec.is_some_and(|spec| spec.leaves_ones_unused());
-    let is_plain = !frame.is_progressive
-        && scan.restart == 0
+    let is_common = !frame.is_progressive
         && has_common_sampling
         && in_order
         && frame.width.min(frame.height) >= 16
         && scan.components.iter().all(|part| is_sound(part.dc) && is_sound(part.ac))
         && frame.components.iter().all(|one| one.quantisation.is_some_and(|table| table.iter().all(|v| *v <= 255)));
-    is_plain.then_some(scan)
+    is_common.then_some(scan)
+}
+
+/// The same without restart markers.
+fn plain_scan<'f, 'a>(file: &'f JpegFile<'a>, colours: JpegColours) -> Option<&'f JpegScan<'a>> {
+    common_scan(file, colours).filter(|scan| scan.restart == 0)
 }
 
 /// The pixels of a plain file, grey or RGB; `None` if our own decoder must look at it.

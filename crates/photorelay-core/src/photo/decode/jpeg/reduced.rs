@@ -1,13 +1,14 @@
-//! A plain colour JPEG at a half, a quarter or an eighth of its size: each block of 8x8 samples is transformed to 4x4, 2x2
-//! or one, from the coefficients of the lowest frequencies. What it shows is what the whole picture shows, made smaller.
+//! A plain colour JPEG, with or without restart markers, at a half, a quarter or an eighth of its size: each block of 8x8
+//! samples is transformed to 4x4, 2x2 or one, from the coefficients of the lowest frequencies. What it shows is what the
+//! whole picture shows, made smaller.
 //!
 //! Every block must be there, as for a whole picture, and nothing of a block is kept but its samples. What fills up the
 //! last blocks may show anything, so it is cut off before a filter looks at its neighbours.
 
-use super::bits::BitReader;
-use super::block::{self, BlockDecoder};
+use super::block;
 use super::frame::{JpegComponent, JpegFrame};
 use super::idct;
+use super::scan;
 use super::segments::JpegScan;
 use crate::photo::decode::cursor::ParseStop;
 use crate::photo::reduction::Reduction;
@@ -15,9 +16,6 @@ use crate::photo::upright::SamplePlane;
 
 /// The samples of one component so far.
 struct ReducedComponent {
-    /// Blocks of the component in each unit of the scan.
-    h: usize,
-    v: usize,
     /// The samples of a block in a row.
     block: usize,
     /// Row by row, as the coefficients are.
@@ -34,23 +32,12 @@ pub(super) fn planes(
     let all = scan.components.iter().map(|part| &frame.components[part.index]);
     let mut all: Vec<ReducedComponent> =
         all.map(|component| ReducedComponent::new(frame, component, reduction)).collect::<Result<_, _>>()?;
-    let mut decoders: Vec<BlockDecoder> =
-        scan.components.iter().map(|part| BlockDecoder::new(frame, scan, part)).collect::<Result<_, _>>()?;
-    let mut bits = BitReader::new(scan.data);
-    let (wide, high) = frame.units();
-    for y in 0..high {
-        for x in 0..wide {
-            for (decoder, component) in decoders.iter_mut().zip(&mut all) {
-                for down in 0..component.v {
-                    for right in 0..component.h {
-                        let mut block = [0; 64];
-                        decoder.decode(&mut bits, &mut block)?;
-                        component.put(x * component.h + right, y * component.v + down, &block);
-                    }
-                }
-            }
-        }
-    }
+    scan::for_each_block(frame, scan, |mut place| {
+        let mut block = [0; 64];
+        place.decode(&mut block)?;
+        all[place.part].put(place.x, place.y, &block);
+        Ok(())
+    })?;
     let cut = |component: ReducedComponent| component.plane.cut_to((frame.width as u32, frame.height as u32));
     Ok(all.into_iter().map(cut).collect())
 }
@@ -69,7 +56,7 @@ impl ReducedComponent {
             down: factor * (frame.v_max / component.v) as u32,
             samples: vec![0; width * height],
         };
-        Ok(Self { h: component.h, v: component.v, block: side, quantisation, plane })
+        Ok(Self { block: side, quantisation, plane })
     }
 
     fn put(&mut self, x: usize, y: usize, coefficients: &[i16; 64]) {

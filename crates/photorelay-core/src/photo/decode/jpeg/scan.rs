@@ -98,13 +98,42 @@ fn units(frame: &JpegFrame, scan: &JpegScan<'_>) -> (usize, usize) {
 }
 
 fn decode(frame: &JpegFrame, scan: &JpegScan<'_>, all: &mut [Coefficients]) -> Result<(), ParseStop> {
+    // The block of a component that is not wanted.
+    let mut scratch = [0; 64];
+    for_each_block(frame, scan, |mut place| {
+        let block = all[place.component].block_mut(place.x, place.y);
+        place.decode(block.unwrap_or(&mut scratch))
+    })
+}
+
+/// The next block of a scan: of which component of the frame, where in it, and how it is decoded.
+pub(super) struct BlockPlace<'p, 'd> {
+    /// The number of its component in the scan.
+    pub(super) part: usize,
+    pub(super) component: usize,
+    pub(super) x: usize,
+    pub(super) y: usize,
+    decoder: &'p mut BlockDecoder,
+    bits: &'p mut BitReader<'d>,
+}
+
+impl BlockPlace<'_, '_> {
+    pub(super) fn decode(&mut self, block: &mut [i16; 64]) -> Result<(), ParseStop> {
+        self.decoder.decode(self.bits, block)
+    }
+}
+
+/// Calls with every block of a scan, in the order of its data; each has to be decoded before the next.
+pub(super) fn for_each_block<'d>(
+    frame: &JpegFrame,
+    scan: &JpegScan<'d>,
+    mut take: impl FnMut(BlockPlace<'_, 'd>) -> Result<(), ParseStop>,
+) -> Result<(), ParseStop> {
     let mut bits = BitReader::new(scan.data);
     let mut decoders =
         scan.components.iter().map(|part| BlockDecoder::new(frame, scan, part)).collect::<Result<Vec<_>, _>>()?;
     let (wide, high) = units(frame, scan);
     let is_alone = scan.components.len() == 1;
-    // The block of a component that is not wanted.
-    let mut scratch = [0; 64];
     let (mut until_restart, mut number) = (scan.restart, 0);
     for y in 0..high {
         for x in 0..wide {
@@ -116,13 +145,14 @@ fn decode(frame: &JpegFrame, scan: &JpegScan<'_>, all: &mut [Coefficients]) -> R
                 }
                 until_restart -= 1;
             }
-            for (decoder, part) in decoders.iter_mut().zip(&scan.components) {
-                let component = &frame.components[part.index];
+            for (part, (decoder, of)) in decoders.iter_mut().zip(&scan.components).enumerate() {
+                let component = &frame.components[of.index];
                 let (h, v) = if is_alone { (1, 1) } else { (component.h, component.v) };
                 for down in 0..v {
                     for right in 0..h {
-                        let block = all[part.index].block_mut(x * h + right, y * v + down);
-                        decoder.decode(&mut bits, block.unwrap_or(&mut scratch))?;
+                        let (x, y) = (x * h + right, y * v + down);
+                        let (decoder, bits) = (&mut *decoder, &mut bits);
+                        take(BlockPlace { part, component: of.index, x, y, decoder, bits })?;
                     }
                 }
             }
