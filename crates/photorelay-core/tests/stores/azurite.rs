@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use azure_core::http::{AsyncRawResponse, HttpClient, Request, Transport};
+use azure_core::http::headers::Headers;
+use azure_core::http::{AsyncRawResponse, HttpClient, Request, StatusCode, Transport};
 use azure_storage_queue::QueueServiceClient;
 use azure_storage_queue::models::QueueMessage;
 use base64::Engine as _;
@@ -237,6 +238,29 @@ async fn every_call_is_one_transaction() {
     assert_eq!(requests(), 1, "renew");
     queues.delete(&bench.queue, &received[1]).await.unwrap();
     assert_eq!(requests(), 1, "delete");
+}
+
+/// A service that has two bytes of a blob and claims to have four exabytes.
+#[derive(Debug)]
+struct Boastful;
+
+#[async_trait::async_trait]
+impl HttpClient for Boastful {
+    async fn execute_request(&self, _: &Request) -> azure_core::Result<AsyncRawResponse> {
+        let mut headers = Headers::new();
+        headers.insert("content-range", format!("bytes 0-1/{}", 1_u64 << 62));
+        headers.insert("content-length", "2");
+        Ok(AsyncRawResponse::from_bytes(StatusCode::PartialContent, headers, "{}"))
+    }
+}
+
+#[tokio::test]
+async fn a_blob_of_any_claimed_length_is_refused_before_memory_is_taken_for_it() {
+    let uri: Url = "https://account.blob.core.windows.net/?sv=2022-11-02&sig=SECRETsignature".parse().unwrap();
+    let transport = Transport::new(Arc::new(Boastful) as Arc<dyn HttpClient>);
+    let blobs = AzureBlobs::connect(&uri, None, transport).unwrap();
+    let refused = blobs.get(Container::State, "population.json", 1 << 20).await.unwrap_err();
+    assert!(matches!(refused, StoreError::TooLarge { bytes, .. } if bytes == 1 << 62), "{refused:?}");
 }
 
 #[tokio::test]

@@ -150,7 +150,10 @@ impl BlobStore for AzureBlobs {
         let client = self.blob(container, name)?;
         let too_large = |bytes| StoreError::TooLarge { what: format!("{container}/{name}"), bytes, limit };
         let download = async {
-            let options = BlobClientDownloadOptions { partition_size: Some(DOWNLOAD_PART), ..Default::default() };
+            // Of a longer blob, the SDK would plan all requests before it returns, however long the service says it is.
+            let range = Some((..limit.saturating_add(1)).into());
+            let partition_size = Some(DOWNLOAD_PART);
+            let options = BlobClientDownloadOptions { range, partition_size, ..Default::default() };
             let mut result = match client.download(Some(options)).await {
                 Ok(result) => result,
                 Err(error) if error_code(&error) == Some("BlobNotFound") => return Ok(None),
