@@ -56,6 +56,6 @@ fn first_fill(measured: &Value, connections: &str, least: f64) -> Result<FigureR
         figure: format!("{fill:.0} photos/s, {share:.2} of raw"),
         budget: format!(">= {least} of raw"),
         peer: format!("modifications alone: {raw:.0}/s"),
-        verdict: BudgetVerdict::of(share >= least),
+        verdict: if share >= least { BudgetVerdict::Kept } else { BudgetVerdict::GateFailed },
     })
 }

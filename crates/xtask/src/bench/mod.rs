@@ -3,9 +3,12 @@
 //! The programs of crates/bench measure; this compares. Machines differ, so a missed budget is printed and nothing more.
 //! Only ratios between figures of one run are gates: they fail the command.
 
+mod base;
 mod console;
 mod cost;
 mod directory;
+mod fill;
+mod first_minute;
 mod mim;
 mod output;
 mod photo;
@@ -32,6 +35,9 @@ pub(crate) struct BenchArgs {
     /// Also sweep a tenant of 1,000,000 people, which takes minutes
     #[arg(long)]
     large: bool,
+    /// Measure this revision beside the checkout, where a figure is compared with an earlier one
+    #[arg(long)]
+    base: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -44,13 +50,20 @@ enum Part {
     Directory,
     Mim,
     Console,
+    /// The demo and the tests from nothing, only where it is named: half an hour, and an hour with --base
+    FirstMinute,
 }
 
 pub(crate) fn run(checkout: &Checkout, phases: &mut Phases, options: &BenchArgs) -> Result<()> {
     let wanted = |part| options.parts.is_empty() || options.parts.contains(&part);
     warn_if_busy();
-    phases.run("build", || build(checkout))?;
     let mut table = FigureTable::default();
+    if options.parts.contains(&Part::FirstMinute) {
+        phases.run("first minute", || first_minute::measure(checkout, &mut table, options.base.as_deref()))?;
+    }
+    if options.parts != [Part::FirstMinute] {
+        phases.run("build", || build(checkout))?;
+    }
     if wanted(Part::Program) {
         let program = package::program(checkout, phases)?;
         phases.run("program", || program::measure(checkout, &program, &mut table))?;
@@ -65,6 +78,10 @@ pub(crate) fn run(checkout: &Checkout, phases: &mut Phases, options: &BenchArgs)
         phases.run("cost", || cost::measure(checkout, &mut table))?;
     }
     if wanted(Part::Sweep) {
+        let base = options.base.as_deref();
+        let base =
+            phases.run("build the base", || base.map(|revision| base::program(checkout, revision)).transpose())?;
+        phases.run("first fill", || fill::measure(checkout, &mut table, base.as_deref()))?;
         phases.run("sweep", || sweep::measure(checkout, &mut table, options.large))?;
     }
     if wanted(Part::Directory) {

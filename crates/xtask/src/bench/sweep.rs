@@ -1,6 +1,6 @@
-//! What a sweep costs: the first fill of a tenant, beside the published script that did the same by hand, and a tenant
-//! in which nothing has changed, and how that grows.
+//! What a sweep costs in a tenant in which nothing has changed, and how that grows.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Result;
@@ -8,15 +8,8 @@ use serde_json::Value;
 
 use super::output::{json, number, program};
 use super::table::{BudgetVerdict, FigureRow, FigureTable};
-use crate::checkout::{self, Checkout};
+use crate::checkout::Checkout;
 
-/// The customer of the published script: 1,100 photos among 2,200 people.
-const PEOPLE: u32 = 2_200;
-const PHOTOS: u32 = 1_100;
-/// Latency of every call, and within how many seconds the tenant should be filled.
-const FILLS: [(u32, f64); 2] = [(100, 20.0), (900, 120.0)];
-/// What the script's authors report: two minutes to list and seventeen to fetch; others report 4 photos a minute.
-const PUBLISHED: &str = "script: 2 + 17 min, 4 to 65 photos a minute";
 const SIZES: [u32; 3] = [1_000, 10_000, 100_000];
 /// Each kind of sweep, and what one person more may cost it in microseconds of processor time. Each includes the watchdog.
 const SWEEPS: [(&str, &str, f64); 3] = [
@@ -33,32 +26,9 @@ const MOST_REQUESTS: f64 = 0.05;
 const MOST_BYTES: f64 = 256.0;
 
 pub(super) fn measure(checkout: &Checkout, table: &mut FigureTable, with_large: bool) -> Result<()> {
-    for (latency, within) in FILLS {
-        let folder = checkout.target.join("bench").join("sweep");
-        checkout::remove(&folder)?;
-        std::fs::create_dir_all(&folder)?;
-        let mut bench = bench(checkout);
-        bench.arg("fill").args(["--people", &PEOPLE.to_string(), "--photos", &PHOTOS.to_string()]);
-        bench.args(["--latency-ms", &latency.to_string()]).arg("--dir").arg(&folder);
-        let fill = json(&mut bench)?;
-        checkout::remove(&folder)?;
-        let seconds = number(&fill, "/seconds")?;
-        table.add(FigureRow {
-            measure: format!("first fill, {PHOTOS} photos of {PEOPLE} people, {latency} ms a call"),
-            figure: format!(
-                "{seconds:.1} s, {:.0} people/min, {} requests, {} throttled",
-                f64::from(PEOPLE) / seconds * 60.0,
-                number(&fill, "/graph")?,
-                number(&fill, "/throttled")?
-            ),
-            budget: format!("< {within} s"),
-            peer: PUBLISHED.to_owned(),
-            verdict: BudgetVerdict::of(seconds < within),
-        });
-    }
     let mut smallest: Option<Value> = None;
     for people in SIZES.into_iter().chain(with_large.then_some(LARGE)) {
-        let mut bench = bench(checkout);
+        let mut bench = bench(checkout, &own_program(checkout));
         let sweep = json(bench.arg("unchanged").args(["--people", &people.to_string()]))?;
         add_rows(table, people, &sweep, smallest.as_ref())?;
         smallest.get_or_insert(sweep);
@@ -112,8 +82,12 @@ fn add_difference(table: &mut FigureTable, large: (f64, &Value), small: (f64, &V
     Ok(())
 }
 
-fn bench(checkout: &Checkout) -> Command {
+pub(super) fn bench(checkout: &Checkout, measured: &Path) -> Command {
     let mut bench = program(checkout, "sweep_bench");
-    bench.arg("--program").arg(checkout.target.join("release/photorelay"));
+    bench.arg("--program").arg(measured);
     bench
+}
+
+pub(super) fn own_program(checkout: &Checkout) -> PathBuf {
+    checkout.target.join("release/photorelay")
 }
