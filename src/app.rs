@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -269,7 +270,8 @@ fn propagate(config: &AppConfig, graph: &Arc<Graph>, storage: &Storage) -> Propa
         limits: PhotoLimits::default(),
         hold: config.capture.hold,
         captures_per_day: config.capture.captures_per_day,
-        photos_at_once: 32,
+        photos_at_once: 64,
+        decodings_at_once: available_parallelism().map_or(1, usize::from).min(8),
         max_attempts: 20,
     };
     Propagate::new(Arc::clone(graph), storage.clone(), settings)

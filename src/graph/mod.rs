@@ -37,7 +37,7 @@ pub use error::{GraphError, RequestContext};
 pub use groups::MAX_GROUPS;
 pub use identity_extra::IdentityExtra;
 pub use photo::{FetchedPhoto, MAX_PHOTO_BYTES, PhotoState, READ_PHOTO_METADATA};
-pub use photo_batch::{BatchedAnswer, MAX_PHOTOS_IN_BATCH};
+pub use photo_batch::{BatchedAnswer, MAX_PHOTOS_IN_BATCH, PROMPT_STATES};
 pub use photo_settings::{PhotoSource, PhotoUpdateSettings};
 pub use request::Priority;
 pub use subscription::{

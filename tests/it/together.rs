@@ -8,7 +8,7 @@ use testkit::world::{Store, World, guid};
 use tokio::process::Command;
 
 use crate::commands::{photorelay, settings};
-use crate::sweep::silent;
+use crate::sweep::{silent, sweep};
 
 /// Eight users with photos, none of them known.
 async fn strangers() -> (World, Vec<UserId>) {
@@ -50,6 +50,33 @@ async fn photos_are_fetched_four_by_four_and_confirmed_all_together() {
     // The metadata, the users, the photos in two, and the metadata once more; a machine that is slow may need a few more.
     let (alone, batches) = asked(&world);
     assert!(alone + batches <= 8, "{:?}", world.sim.requests().counters);
+    world.end().await;
+}
+
+/// Of a batch, Graph reads the metadata of four photos at a time.
+#[tokio::test]
+async fn users_that_a_sweep_found_are_asked_about_by_eights_and_their_properties_meanwhile() {
+    let world = silent(Store::Embedded, 20).await;
+    let users: Vec<UserId> = world.sim.tenant().user_ids().into_iter().map(UserId::from_uuid).collect();
+    assert_eq!(sweep(&world).await.checks, 20);
+    world.sim.clear_requests();
+    let of_first = |rest: &str| format!("/v1.0/users/{}{rest}", users[0]);
+    let held = |path: &str| {
+        let items = RequestPattern::new("GET", path).within(PatternScope::BatchItems);
+        world.sim.hold(items, HoldPoint::Before)
+    };
+    let (metadata, properties) = (held(&of_first("/photo")), held(&of_first("")));
+    let release = async {
+        tokio::join!(metadata.arrived(), properties.arrived());
+        metadata.release();
+        properties.release();
+    };
+    tokio::join!(world.settle(), release);
+    assert_shown(&world, &users).await;
+    // The metadata in three, the properties, the photos in five, and the metadata once more in three; a machine that is
+    // slow may need a few more.
+    let (alone, batches) = asked(&world);
+    assert!((12..=16).contains(&(alone + batches)), "{:?}", world.sim.requests().counters);
     world.end().await;
 }
 

@@ -2,6 +2,12 @@
 
 use std::sync::Arc;
 
+use super::journal::Journal;
+use super::photo_room::PhotoRoom;
+use super::settings::PropagateSettings;
+use super::shared_reads::Seat;
+use super::user_batch::UserBatch;
+use crate::graph::{Graph, PhotoState};
 use bytes::Bytes;
 use jiff::Timestamp;
 use photorelay_core::contract::CheckMessage;
@@ -10,13 +16,6 @@ use photorelay_core::queue::QueueStore;
 use photorelay_core::storage::Storage;
 use photorelay_core::store::BlobStore;
 use photorelay_core::trace::TraceContext;
-use tokio::sync::Semaphore;
-
-use super::journal::Journal;
-use super::settings::PropagateSettings;
-use super::shared_reads::Seat;
-use super::user_batch::UserBatch;
-use crate::graph::{Graph, PhotoState};
 
 /// Where the user meets others of the message for shared reads.
 pub(super) struct Seats {
@@ -39,8 +38,7 @@ pub(super) struct Reconciliation<'a> {
     pub(super) user: UserId,
     pub(super) batch: &'a UserBatch,
     pub(super) seats: Seats,
-    /// A permit for each photo that is held in memory, in the whole process.
-    pub(super) photos: &'a Semaphore,
+    pub(super) room: &'a PhotoRoom,
     /// When the work on the message began.
     pub(super) begun_at: Timestamp,
     /// The message was delivered before: its worker failed or died, perhaps of the photo.

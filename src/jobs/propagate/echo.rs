@@ -104,6 +104,6 @@ async fn is_close(
         // Without the rendition nothing can be an echo of it.
         Err(VaultError::Missing { .. } | VaultError::Changed { .. }) => return Ok(false),
     };
-    let theirs = tokio::task::spawn_blocking(move || decode(&bytes, &limits).map(|upright| upright.fingerprint()));
+    let theirs = cx.room.decode(move || decode(&bytes, &limits).map(|upright| upright.fingerprint()));
     Ok(matches!(theirs.await, Ok(Ok(fingerprint)) if fingerprint.is_close(&photo.fingerprint)))
 }

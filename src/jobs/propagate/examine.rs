@@ -143,7 +143,7 @@ async fn decode(
                     )
                 };
                 // The task can only fail by a panic.
-                let decoded = tokio::task::spawn_blocking(work).await;
+                let decoded = cx.room.decode(work).await;
                 if is_marked || is_known {
                     decode_markers::end(cx.blobs(), cx.user).await?;
                 }

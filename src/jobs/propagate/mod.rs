@@ -20,6 +20,7 @@ mod lost_photo;
 mod membership;
 mod outcome;
 mod photo;
+mod photo_room;
 mod read_trail;
 mod settings;
 mod shared_reads;
@@ -32,7 +33,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures::future::join_all;
+use futures::future::{join_all, try_join_all};
 use jiff::Timestamp;
 use photorelay_core::contract::{self, CauseKind, CheckMessage, MAX_PEOPLE_PER_CHECK};
 use photorelay_core::dead_letter::dead_letter;
@@ -42,7 +43,6 @@ use photorelay_core::queue::Outgoing;
 use photorelay_core::storage::Storage;
 use photorelay_core::store::StoreError;
 use photorelay_core::telemetry::{self, metrics};
-use tokio::sync::Semaphore;
 use tracing::Instrument;
 
 pub use journal::Journal;
@@ -51,17 +51,18 @@ pub use settings::PropagateSettings;
 
 use context::{Reconciliation, Seats};
 use failure::{NextCheck, common_delay, next_check};
+use photo_room::PhotoRoom;
 use shared_reads::{Meeting, SharedReadTerms};
 use user_batch::UserBatch;
 
-use crate::graph::{Graph, GraphError, MAX_BATCH, MAX_PHOTOS_IN_BATCH, PhotoState, Priority};
+use crate::graph::{Graph, GraphError, MAX_BATCH, MAX_PHOTOS_IN_BATCH, PROMPT_STATES, PhotoState, Priority};
 use crate::jobs::notification_activity::ActivityRecorder;
 use crate::jobs::unreadable;
 
 /// Photos of users who come to the fetch at about the same time share a request.
 const FETCHING: SharedReadTerms = SharedReadTerms { most: MAX_PHOTOS_IN_BATCH, patience: Duration::from_millis(50) };
 /// By then everything is announced, and only the head waits.
-const CONFIRMING: SharedReadTerms = SharedReadTerms { most: MAX_BATCH, patience: Duration::from_secs(1) };
+const CONFIRMING: SharedReadTerms = SharedReadTerms { most: PROMPT_STATES, patience: Duration::from_secs(1) };
 /// Users who failed together this often are checked in ever smaller messages, because one of them may be the reason.
 const TOGETHER_UNTIL: u32 = 4;
 
@@ -71,8 +72,7 @@ pub struct Propagate {
     storage: Storage,
     settings: Arc<PropagateSettings>,
     activity: Arc<ActivityRecorder>,
-    /// A permit for each photo that is held in memory.
-    photos: Arc<Semaphore>,
+    room: PhotoRoom,
 }
 
 /// What became of a message.
@@ -92,6 +92,8 @@ struct Check<'a> {
     is_redelivered: bool,
 }
 
+type PhotoStates = Vec<(UserId, Result<PhotoState, GraphError>)>;
+
 /// A user whose check has to be repeated.
 struct FailedCheck {
     user: UserId,
@@ -101,8 +103,8 @@ struct FailedCheck {
 
 impl Propagate {
     pub fn new(graph: Arc<Graph>, storage: Storage, settings: PropagateSettings) -> Self {
-        let photos = Arc::new(Semaphore::new(settings.photos_at_once.max(1)));
-        Self { graph, storage, settings: Arc::new(settings), activity: Arc::default(), photos }
+        let room = PhotoRoom::new(&settings);
+        Self { graph, storage, settings: Arc::new(settings), activity: Arc::default(), room }
     }
 
     /// Handles one message. An `Err` means that its outcome could not even be sent to the queue: the message has to be
@@ -158,12 +160,11 @@ impl Propagate {
     }
 
     async fn reconcile_all(&self, message: &CheckMessage, is_redelivered: bool) -> Result<Handled, StoreError> {
-        let priority = match message.cause.kind {
-            CauseKind::Sweep => Priority::Low,
-            CauseKind::Notification | CauseKind::Operator => Priority::Normal,
-        };
+        let priority = if is_of_sweep(message) { Priority::Low } else { Priority::Normal };
         let begun_at = Timestamp::now();
-        let states = match self.graph.photo_states(&message.users, priority).await {
+        let batch = UserBatch::of(&message.users, priority);
+        let (states, ()) = tokio::join!(self.states(message, priority), self.expect_changes(message, &batch));
+        let states = match states {
             Ok(states) => states,
             Err(error) if message.users.len() > 1 || !error.is_about_the_user() => {
                 let people = message.users.len();
@@ -179,7 +180,7 @@ impl Propagate {
                 return self.settle(message, failed.collect()).await;
             }
         };
-        let check = &Check { message, batch: UserBatch::of(&message.users, priority), begun_at, is_redelivered };
+        let check = &Check { message, batch, begun_at, is_redelivered };
         let (photos, photo_seats) = Meeting::of(states.len(), FETCHING);
         let (confirmations, state_seats) = Meeting::of(states.len(), CONFIRMING);
         let seats = photo_seats.into_iter().zip(state_seats).map(|(photo, state)| Seats { photo, state });
@@ -192,6 +193,21 @@ impl Propagate {
         let (results, (), ()) =
             tokio::join!(join_all(reconciled), photos.serve(fetch), confirmations.serve(read_again));
         self.settle(message, results).await
+    }
+
+    /// What Graph says about the photos of all users: in one request, or sooner in several if a sweep found that they
+    /// differ.
+    async fn states(&self, message: &CheckMessage, priority: Priority) -> Result<PhotoStates, GraphError> {
+        let together = if is_of_sweep(message) { PROMPT_STATES } else { MAX_BATCH };
+        let parts = message.users.chunks(together).map(|users| self.graph.photo_states(users, priority));
+        Ok(try_join_all(parts).await?.into_iter().flatten().collect())
+    }
+
+    /// A sweep found that these users differ: their properties will be needed, and are requested at once.
+    async fn expect_changes(&self, message: &CheckMessage, batch: &UserBatch) {
+        if is_of_sweep(message) {
+            batch.prefetch(&self.graph).await;
+        }
     }
 
     /// Counts the outcomes, and sends the users that failed back to the queue or to the dead letters.
@@ -259,7 +275,7 @@ impl Propagate {
             user,
             batch: &check.batch,
             seats,
-            photos: &self.photos,
+            room: &self.room,
             begun_at: check.begun_at,
             is_redelivered: check.is_redelivered,
             trace,
@@ -300,6 +316,10 @@ impl Propagate {
     async fn dead_letter(&self, body: &[u8], reason: &str) -> Result<(), StoreError> {
         dead_letter(&self.storage, Container::State, CHECKS_QUEUE, body, reason).await
     }
+}
+
+fn is_of_sweep(message: &CheckMessage) -> bool {
+    message.cause.kind == CauseKind::Sweep
 }
 
 /// How many users who failed are checked in one message at this attempt: half as many each time.

@@ -19,8 +19,10 @@ pub struct PropagateSettings {
     pub hold: Duration,
     /// Captures per user within 24 hours; more than that is a loop or a game.
     pub captures_per_day: u32,
-    /// Photos that are held in memory and decoded at once, in the whole process.
+    /// Photos that are held in memory at once, in the whole process: fetched, and not announced yet.
     pub photos_at_once: usize,
+    /// Photos that are decoded at once, in the whole process: each may take [`PhotoLimits::max_memory`].
+    pub decodings_at_once: usize,
     /// How often failed users are retried before their message is dead-lettered. The sweep finds them again.
     pub max_attempts: u32,
 }

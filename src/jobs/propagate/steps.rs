@@ -69,8 +69,7 @@ async fn photo_present(
         Membership::InScope(user) => user,
         Membership::Outside(outcome) => return Ok(Round::Done(outcome)),
     };
-    // The semaphore is never closed, so that a permit is always given.
-    let permit = cx.photos.acquire().await.ok();
+    let place = cx.room.enter().await;
     // Bytes can be as old as this request; the hold time counts from here.
     let asked_at = Timestamp::now();
     let content = match fetch::fetch(cx).await? {
@@ -106,7 +105,7 @@ async fn photo_present(
         settles_after: confirm::settles_after(cx.settings.hold, &examined, newest.as_ref()),
     };
     // A user who waits to be confirmed holds no photo.
-    drop((content, examined, permit));
+    drop((content, examined, place));
     match confirm::confirm(cx, head, at_seq, fetched).await? {
         true => Ok(Round::Done(outcome)),
         false => Ok(Round::Again),

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::error::SweepError;
 use super::settings::SweepSettings;
 use super::{cursor, early_checks, population, report};
-use crate::graph::{Graph, MAX_BATCH, MAX_PHOTOS_IN_BATCH, PhotoState, Priority};
+use crate::graph::{Graph, MAX_BATCH, MAX_PHOTOS_IN_BATCH, PROMPT_STATES, PhotoState, Priority};
 
 /// Requests of the sample.
 const SAMPLE: usize = 25;
@@ -27,8 +27,6 @@ const SAMPLE: usize = 25;
 const AT_ONCE: usize = 4;
 /// Messages that are handled concurrently.
 const MESSAGES_AT_ONCE: usize = 48;
-/// Requests of a message for the metadata and the properties of its users, and for the metadata once more.
-const REQUESTS_PER_MESSAGE: usize = 3;
 
 /// Estimates; only the numbers of users are exact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -77,15 +75,20 @@ pub(super) async fn forecast(
     let photos = (rest.len() * differing).div_ceil(sample.len().max(1));
     let messages = rest.len().div_ceil(MAX_BATCH);
     let photos_of_message = photos.div_ceil(messages.max(1));
-    // One user after the other in groups: the metadata of all, their properties, the photos side by side, and the
-    // metadata of those with a photo.
-    let waves = MAX_BATCH.div_ceil(AT_ONCE) + 2 + photos_of_message.div_ceil(AT_ONCE);
+    // The metadata of all and beside them their properties, the photos, and the metadata of those with a photo. Batches of
+    // a message run side by side, so that each of the three takes as long as the turns of one batch.
+    let turns_of = |users: usize| users.min(PROMPT_STATES).div_ceil(AT_ONCE);
+    let waves = turns_of(MAX_BATCH) + 1 + turns_of(photos_of_message);
+    let requests_of_message = MAX_BATCH.div_ceil(PROMPT_STATES)
+        + 1
+        + photos_of_message.div_ceil(MAX_PHOTOS_IN_BATCH)
+        + photos_of_message.div_ceil(PROMPT_STATES);
     let turns = messages.div_ceil(MESSAGES_AT_ONCE);
     let forecast = Forecast {
         people: members.len(),
         remaining: rest.len(),
         photos,
-        requests: messages * (REQUESTS_PER_MESSAGE + photos_of_message.div_ceil(MAX_PHOTOS_IN_BATCH)),
+        requests: messages * requests_of_message,
         takes: longest * u32::try_from(waves * turns).unwrap_or(u32::MAX),
     };
     Ok(Some(ForecastFill { forecast, checked: checked.into() }))
