@@ -145,7 +145,8 @@ impl World {
         let mut lost = 0;
         for user in tenant.users() {
             let Some(current) = tenant.photo(user.id) else { continue };
-            let expected = photo::decode(&current, &photo::PhotoLimits::default())?.render(&thumbnail)?;
+            let decoded = photo::decode_for(&current, &photo::PhotoLimits::default(), thumbnail.side)?;
+            let expected = decoded.render(&thumbnail)?;
             lost += usize::from(self.target.shows(&user).await? != Some(expected.bytes.to_vec()));
         }
         Ok(lost)
