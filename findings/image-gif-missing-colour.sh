@@ -11,7 +11,7 @@
 # is black; over a white background it is white. Pillow and libvips show black, and libvips reports a picture without
 # transparency. (Chromium 156 shows black too; that was looked at by hand.)
 #
-# Whom it hurts: whoever makes thumbnails or JPEGs of uploads with image: what is black in the browser of the person who
+# Whom it hurts: services that make thumbnails or JPEGs of uploads with image: what is black in the browser of the person who
 # uploads it has holes, or is white, in the copy. Such files exist; one was among the public ones of docs/reliability.md. A
 # comparison with other readers that looks at RGB alone does not show it.
 #

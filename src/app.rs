@@ -270,7 +270,7 @@ fn propagate(config: &AppConfig, graph: &Arc<Graph>, storage: &Storage) -> Propa
         limits: PhotoLimits::default(),
         hold: config.capture.hold,
         captures_per_day: config.capture.captures_per_day,
-        photos_at_once: 64,
+        photos_at_once: 48,
         decodings_at_once: available_parallelism().map_or(1, usize::from).min(8),
         max_attempts: 20,
     };

@@ -106,6 +106,7 @@ fn propagate_settings(tenant: TenantId) -> PropagateSettings {
         hold: Duration::from_secs(600),
         captures_per_day: 20,
         photos_at_once: 4,
+        decodings_at_once: 1,
         max_attempts: 20,
     }
 }

@@ -40,6 +40,7 @@ pub use photo::{FetchedPhoto, MAX_PHOTO_BYTES, PhotoState, READ_PHOTO_METADATA};
 pub use photo_batch::{BatchedAnswer, MAX_PHOTOS_IN_BATCH, PROMPT_STATES};
 pub use photo_settings::{PhotoSource, PhotoUpdateSettings};
 pub use request::Priority;
+pub(crate) use request_limit::MOST_REQUESTS_AT_ONCE;
 pub use subscription::{
     NewSubscription, SecretUrl, Subscription, SubscriptionCreation, SubscriptionDeletion, SubscriptionRenewal,
 };

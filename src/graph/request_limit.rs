@@ -12,9 +12,9 @@ use super::request::Priority;
 
 const FIRST: usize = 16;
 const LEAST: usize = 4;
-/// Graph names no number for an app. What it counts are resource units: in the smallest tenant 350 a second, which is as
-/// many requests as this where each takes a fifth of a second.
-const MOST: usize = 64;
+/// Graph documents no number for an app: it counts, and throttles. More than this hides no more of the time that a request
+/// takes, because the list of users comes page by page.
+pub(crate) const MOST_REQUESTS_AT_ONCE: usize = 64;
 /// The refusals of requests that were under way together count once.
 const ONE_REFUSAL: Duration = Duration::from_secs(1);
 
@@ -61,7 +61,7 @@ impl ConcurrencyLimit {
         let mut state = self.state();
         state.streak += 1;
         let is_enough = state.last_cut.is_none() || state.streak > state.limit;
-        if !is_enough || state.limit >= MOST {
+        if !is_enough || state.limit >= MOST_REQUESTS_AT_ONCE {
             return;
         }
         (state.limit, state.streak) = (state.limit + 1, 0);
@@ -138,7 +138,7 @@ mod tests {
         (0..3).for_each(|_| limit.answered());
         assert_eq!(all(&limit).len(), FIRST + 3);
         (0..1000).for_each(|_| limit.answered());
-        assert_eq!(all(&limit).len(), MOST);
+        assert_eq!(all(&limit).len(), MOST_REQUESTS_AT_ONCE);
     }
 
     #[test]

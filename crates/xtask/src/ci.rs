@@ -23,13 +23,17 @@ pub(crate) fn run(checkout: &Checkout, phases: &mut Phases) -> Result<()> {
     phases.run("install components", || components(checkout))?;
     phases.run("format", || {
         process::run(&mut cargo("fmt --all --check"))?;
-        // A workspace of its own, which is not built here.
+        // A workspace of its own.
         process::run(&mut cargo("fmt --manifest-path fuzz/Cargo.toml --check"))
     })?;
     phases.run("dependency shape", || shape::check(checkout))?;
     // As the tests are built, because the C code and the macros are then built once.
     phases.run("lints", || {
         process::run(&mut cargo(&format!("clippy {profile} --workspace --all-targets --locked -- -D warnings")))
+    })?;
+    phases.run("fuzzers", || {
+        let mut check = cargo("check --manifest-path fuzz/Cargo.toml --all-targets --locked --target-dir");
+        process::run(check.arg(checkout.target.join("fuzz-check")))
     })?;
     phases.run("documentation", || {
         let mut doc = cargo(&format!("doc {profile} --workspace --no-deps --document-private-items --locked"));

@@ -10,14 +10,14 @@ use photorelay_fuzz::{Limits, contain_panics, guard};
 /// Smaller than in production, so that more inputs fit into a second; the ratios are the same.
 const PHOTO: PhotoLimits =
     PhotoLimits { max_bytes: 1 << 20, max_side: 2_000, max_pixels: 1_000_000, max_memory: 12 << 20 };
-/// What decoding is promised to need, and two renditions and small parts beside it.
+/// What decoding is promised to need, and the whole photo, two renditions and small parts beside it.
 const LIMITS: Limits =
     Limits { memory: PHOTO.max_memory as usize + (8 << 20), processor_time: Duration::from_secs(10) };
 
 fuzz_target!(init: contain_panics(), |input: &[u8]| {
     guard(input, LIMITS, |input| {
         let whole = decode(input, &PHOTO);
-        assert_same_size(&whole, &decode_for(input, &PHOTO, 16));
+        [16, 96].iter().for_each(|side| assert_same_size(&whole, &decode_for(input, &PHOTO, *side)));
         match whole {
             Ok(photo) => look(&photo),
             Err(refusal) => assert_is_plain(&refusal),

@@ -2,12 +2,6 @@
 
 use std::sync::Arc;
 
-use super::journal::Journal;
-use super::photo_room::PhotoRoom;
-use super::settings::PropagateSettings;
-use super::shared_reads::Seat;
-use super::user_batch::UserBatch;
-use crate::graph::{Graph, PhotoState};
 use bytes::Bytes;
 use jiff::Timestamp;
 use photorelay_core::contract::CheckMessage;
@@ -16,6 +10,13 @@ use photorelay_core::queue::QueueStore;
 use photorelay_core::storage::Storage;
 use photorelay_core::store::BlobStore;
 use photorelay_core::trace::TraceContext;
+
+use super::journal::Journal;
+use super::photo_room::PhotoRoom;
+use super::settings::PropagateSettings;
+use super::shared_reads::Seat;
+use super::user_batch::UserBatch;
+use crate::graph::{Graph, PhotoState};
 
 /// Where the user meets others of the message for shared reads.
 pub(super) struct Seats {

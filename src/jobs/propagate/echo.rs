@@ -104,6 +104,7 @@ async fn is_close(
         // Without the rendition nothing can be an echo of it.
         Err(VaultError::Missing { .. } | VaultError::Changed { .. }) => return Ok(false),
     };
-    let theirs = cx.room.decode(move || decode(&bytes, &limits).map(|upright| upright.fingerprint()));
+    let decoding = cx.room.decoding().await;
+    let theirs = decoding.run(move || decode(&bytes, &limits).map(|upright| upright.fingerprint()));
     Ok(matches!(theirs.await, Ok(Ok(fingerprint)) if fingerprint.is_close(&photo.fingerprint)))
 }

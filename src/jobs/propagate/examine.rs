@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use photorelay_core::audit::Committed;
 use photorelay_core::contract::{CauseKind, EchoSighting, EntryKind};
 use photorelay_core::id::Digest;
-use photorelay_core::photo::{Refusal, RenditionSpec, decode_for};
+use photorelay_core::photo::{Refusal, Rendition, RenditionSpec, decode_for};
 
 use super::context::Reconciliation;
 use super::echo;
@@ -130,6 +130,8 @@ async fn decode(
             // An operator who asks has the photo decoded, whatever happened before.
             let is_asked_for = cx.message.cause.kind == CauseKind::Operator;
             let is_marked = cx.is_redelivered || (is_known && !is_asked_for);
+            // Who waits must not stand marked: the program may die of another photo meanwhile.
+            let decoding = cx.room.decoding().await;
             if is_marked && !decode_markers::begin(cx.blobs(), cx.user, *sha256).await? {
                 refused(decode_markers::REFUSED_BECAUSE)
             } else {
@@ -143,7 +145,7 @@ async fn decode(
                     )
                 };
                 // The task can only fail by a panic.
-                let decoded = cx.room.decode(work).await;
+                let decoded = decoding.run(work).await;
                 if is_marked || is_known {
                     decode_markers::end(cx.blobs(), cx.user).await?;
                 }
@@ -165,17 +167,14 @@ fn decode_and_render(bytes: &Bytes, sha256: Digest, settings: &PropagateSettings
     // No echo of a rendition has more pixels than it, so the fingerprint needs no more than the largest does.
     let side = settings.renditions.iter().map(|spec| spec.side).max().unwrap_or(u32::MAX);
     let upright = decode_for(bytes, &settings.limits, side)?;
-    let render = |spec: &RenditionSpec| match spec.side == side {
-        true => upright.render(spec),
-        false => decode_for(bytes, &settings.limits, spec.side)?.render(spec),
-    };
-    Ok(DecodedPhoto {
-        bytes: bytes.clone(),
-        sha256,
-        content_type: upright.content_type(),
-        width: upright.width(),
-        height: upright.height(),
-        fingerprint: upright.fingerprint(),
-        renditions: settings.renditions.iter().map(render).collect::<Result<_, _>>()?,
-    })
+    let largest = |spec: &RenditionSpec| (spec.side == side).then(|| upright.render(spec)).transpose();
+    let made: Vec<Option<Rendition>> = settings.renditions.iter().map(largest).collect::<Result<_, _>>()?;
+    let (content_type, width, height) = (upright.content_type(), upright.width(), upright.height());
+    let fingerprint = upright.fingerprint();
+    // Two decoded photos at once would take twice the memory.
+    drop(upright);
+    let smaller = |spec: &RenditionSpec| decode_for(bytes, &settings.limits, spec.side)?.render(spec);
+    let of_spec = |(made, spec): (Option<Rendition>, _)| made.map_or_else(|| smaller(spec), Ok);
+    let renditions = made.into_iter().zip(&settings.renditions).map(of_spec).collect::<Result<_, _>>()?;
+    Ok(DecodedPhoto { bytes: bytes.clone(), sha256, content_type, width, height, fingerprint, renditions })
 }

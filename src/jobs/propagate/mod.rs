@@ -1,6 +1,6 @@
 //! A check message in, photos and audit entries and write-back messages out.
 //!
-//! This file handles the message: parses it, splits it on redelivery, asks Graph once for all of its users, and sends
+//! This file handles the message: parses it, splits it on redelivery, asks Graph for all of its users together, and sends
 //! those that failed back to the queue. `steps` reconciles one user. Every message may come twice, late, or beside a
 //! copy of itself. It owns the failures "a message that cannot be read" and "a photo that kills its worker".
 
@@ -33,7 +33,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures::future::{join_all, try_join_all};
+use futures::future::join_all;
 use jiff::Timestamp;
 use photorelay_core::contract::{self, CauseKind, CheckMessage, MAX_PEOPLE_PER_CHECK};
 use photorelay_core::dead_letter::dead_letter;
@@ -86,7 +86,7 @@ pub struct Handled {
 /// A message whose users are being reconciled.
 struct Check<'a> {
     message: &'a CheckMessage,
-    batch: UserBatch,
+    batch: &'a UserBatch,
     begun_at: Timestamp,
     /// As [`Reconciliation::is_redelivered`].
     is_redelivered: bool,
@@ -144,7 +144,7 @@ impl Propagate {
         let begun_at = Timestamp::now();
         let state = self.graph.photo_state(user).await?;
         let batch = UserBatch::of(&[user], Priority::Normal);
-        let check = Check { message, batch, begun_at, is_redelivered: false };
+        let check = Check { message, batch: &batch, begun_at, is_redelivered: false };
         self.reconcile(&check, user, state, Seats::none(), journal).await
     }
 
@@ -161,10 +161,25 @@ impl Propagate {
 
     async fn reconcile_all(&self, message: &CheckMessage, is_redelivered: bool) -> Result<Handled, StoreError> {
         let priority = if is_of_sweep(message) { Priority::Low } else { Priority::Normal };
-        let begun_at = Timestamp::now();
         let batch = UserBatch::of(&message.users, priority);
-        let (states, ()) = tokio::join!(self.states(message, priority), self.expect_changes(message, &batch));
-        let states = match states {
+        let mut work = Box::pin(self.reconcile_with(message, &batch, priority, is_redelivered));
+        // A user who needs the properties waits for them; no other does.
+        tokio::select! {
+            handled = &mut work => return handled,
+            () = self.expect_changes(message, &batch) => {}
+        }
+        work.await
+    }
+
+    async fn reconcile_with(
+        &self,
+        message: &CheckMessage,
+        batch: &UserBatch,
+        priority: Priority,
+        is_redelivered: bool,
+    ) -> Result<Handled, StoreError> {
+        let begun_at = Timestamp::now();
+        let states = match self.states(message, priority).await {
             Ok(states) => states,
             Err(error) if message.users.len() > 1 || !error.is_about_the_user() => {
                 let people = message.users.len();
@@ -199,8 +214,24 @@ impl Propagate {
     /// differ.
     async fn states(&self, message: &CheckMessage, priority: Priority) -> Result<PhotoStates, GraphError> {
         let together = if is_of_sweep(message) { PROMPT_STATES } else { MAX_BATCH };
-        let parts = message.users.chunks(together).map(|users| self.graph.photo_states(users, priority));
-        Ok(try_join_all(parts).await?.into_iter().flatten().collect())
+        let parts = message.users.chunks(together).map(|users| async move {
+            let states = self.graph.photo_states(users, priority).await;
+            states.map_err(|error| (users, error))
+        });
+        let answers = join_all(parts).await;
+        let mut states = Vec::with_capacity(message.users.len());
+        let is_any_answered = answers.iter().any(Result::is_ok);
+        for answer in answers {
+            match answer {
+                Ok(of_part) => states.extend(of_part),
+                // The others of the message are not to wait for these.
+                Err((users, error)) if is_any_answered => {
+                    states.extend(users.iter().map(|user| (*user, Err(error.clone()))));
+                }
+                Err((_, error)) => return Err(error),
+            }
+        }
+        Ok(states)
     }
 
     /// A sweep found that these users differ: their properties will be needed, and are requested at once.
@@ -273,7 +304,7 @@ impl Propagate {
             settings: &self.settings,
             message: check.message,
             user,
-            batch: &check.batch,
+            batch: check.batch,
             seats,
             room: &self.room,
             begun_at: check.begun_at,

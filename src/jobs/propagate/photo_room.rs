@@ -21,6 +21,11 @@ pub(super) struct PhotoPlace {
     _permit: Option<OwnedSemaphorePermit>,
 }
 
+/// The right to decode one photo.
+pub(super) struct Decoding {
+    permit: Option<OwnedSemaphorePermit>,
+}
+
 impl PhotoRoom {
     pub(super) fn new(settings: &PropagateSettings) -> Self {
         let room = |places: usize| Arc::new(Semaphore::new(places.max(1)));
@@ -33,15 +38,21 @@ impl PhotoRoom {
         PhotoPlace { _permit: Arc::clone(&self.photos).acquire_owned().await.ok() }
     }
 
+    /// Waits until a photo may be decoded.
+    pub(super) async fn decoding(&self) -> Decoding {
+        Decoding { permit: Arc::clone(&self.decodings).acquire_owned().await.ok() }
+    }
+}
+
+impl Decoding {
     /// Decodes off the async threads. An `Err` is a panic.
-    pub(super) async fn decode<T: Send + 'static>(
-        &self,
+    pub(super) async fn run<T: Send + 'static>(
+        self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, JoinError> {
-        let permit = Arc::clone(&self.decodings).acquire_owned().await.ok();
         // The permit goes with the work, which goes on if its caller has given up.
         tokio::task::spawn_blocking(move || {
-            let _permit = permit;
+            let _permit = self.permit;
             work()
         })
         .await
@@ -74,11 +85,10 @@ mod tests {
     async fn a_decoding_that_was_given_up_keeps_its_place_until_it_ends() {
         let room = room(8, 1);
         let (end, ending) = mpsc::channel::<()>();
-        let given_up = room.decode(move || ending.recv().is_err());
+        let given_up = room.decoding().await.run(move || ending.recv().is_err());
         assert!(Box::pin(given_up).now_or_never().is_none());
-        assert!(Box::pin(room.decode(|| "another")).now_or_never().is_none());
-        assert_eq!(room.decodings.available_permits(), 0);
+        assert!(room.decoding().now_or_never().is_none());
         drop(end);
-        assert_eq!(room.decode(|| "another").await.unwrap(), "another");
+        assert_eq!(room.decoding().await.run(|| "another").await.unwrap(), "another");
     }
 }

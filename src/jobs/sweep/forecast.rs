@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::error::SweepError;
 use super::settings::SweepSettings;
 use super::{cursor, early_checks, population, report};
-use crate::graph::{Graph, MAX_BATCH, MAX_PHOTOS_IN_BATCH, PROMPT_STATES, PhotoState, Priority};
+use crate::graph::{Graph, MAX_BATCH, MAX_PHOTOS_IN_BATCH, MOST_REQUESTS_AT_ONCE, PROMPT_STATES, PhotoState, Priority};
 
 /// Requests of the sample.
 const SAMPLE: usize = 25;
@@ -78,12 +78,15 @@ pub(super) async fn forecast(
     // The metadata of all and beside them their properties, the photos, and the metadata of those with a photo. Batches of
     // a message run side by side, so that each of the three takes as long as the turns of one batch.
     let turns_of = |users: usize| users.min(PROMPT_STATES).div_ceil(AT_ONCE);
-    let waves = turns_of(MAX_BATCH) + 1 + turns_of(photos_of_message);
     let requests_of_message = MAX_BATCH.div_ceil(PROMPT_STATES)
         + 1
         + photos_of_message.div_ceil(MAX_PHOTOS_IN_BATCH)
         + photos_of_message.div_ceil(PROMPT_STATES);
     let turns = messages.div_ceil(MESSAGES_AT_ONCE);
+    // With few users the turns of one message take the time, with many the number of requests under way does.
+    let turns_of_message = turns_of(MAX_BATCH) + 1 + turns_of(photos_of_message);
+    let requests_in_turn = messages.min(MESSAGES_AT_ONCE) * requests_of_message;
+    let waves = turns_of_message.max(requests_in_turn.div_ceil(MOST_REQUESTS_AT_ONCE));
     let forecast = Forecast {
         people: members.len(),
         remaining: rest.len(),

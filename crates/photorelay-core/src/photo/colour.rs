@@ -93,14 +93,12 @@ impl ToSrgb {
         Some(converted)
     }
 
-    /// Converts RGB in place, a stretch at a time, because both at once are too large. What cannot be converted stays.
-    pub(super) fn apply_in_place(&self, rgb: &mut [u8]) {
+    /// Converts RGB in place, a stretch at a time, because both at once are too large. Returns whether it could; if not, a
+    /// part may be converted.
+    pub(super) fn apply_in_place(&self, rgb: &mut [u8]) -> bool {
         const STRETCH: usize = 3 << 16;
-        for stretch in rgb.chunks_mut(STRETCH) {
-            if let Some(converted) = self.apply(stretch) {
-                stretch.copy_from_slice(&converted);
-            }
-        }
+        rgb.chunks_mut(STRETCH)
+            .all(|stretch| self.apply(stretch).map(|converted| stretch.copy_from_slice(&converted)).is_some())
     }
 
     /// Whether two greys of neighbouring numbers differ by more than the eye takes for one colour.

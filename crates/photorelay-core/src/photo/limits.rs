@@ -3,8 +3,8 @@
 use super::extent::Extent;
 use super::refusal::Refusal;
 
-/// Upper bounds for one photo. The defaults keep eight concurrent decodings within 1 GiB. Memory is what they are about:
-/// a plain JPEG of as many pixels as are allowed just fits, a progressive one may have 24 million, and no shape is
+/// Upper bounds for one photo. The defaults keep eight concurrent decodings at about 1 GiB. Memory is what they are about:
+/// a plain colour JPEG of as many pixels as are allowed just fits, other kinds of files may have fewer, and no shape is
 /// forbidden but what no camera makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PhotoLimits {

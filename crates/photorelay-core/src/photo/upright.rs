@@ -91,8 +91,9 @@ impl Upright {
         }
         if let Pixels::Rgb(rgb) = &mut pixels
             && let Some(steep) = to_srgb.take_if(|conversion| conversion.is_steep())
+            && !steep.apply_in_place(rgb)
         {
-            steep.apply_in_place(rgb);
+            return Err(Refusal::corrupt("its colours cannot be converted"));
         }
         Ok(Self { format, stored, pixels, orientation: orientation.unwrap_or(Orientation::NoTransforms), to_srgb })
     }

@@ -2,7 +2,7 @@
 
 use jpeg_encoder::SamplingFactor;
 use photorelay_core::id::Digest;
-use photorelay_core::photo::{Format, PhotoLimits, Refusal, RenditionSpec, decode, decode_for, sniff};
+use photorelay_core::photo::{Format, PhotoLimits, Refusal, RenditionSpec, Upright, decode, decode_for, sniff};
 
 use crate::sources::{GOOD, Picture, fixture, upright};
 
@@ -71,6 +71,41 @@ fn a_photo_is_refused_for_the_same_reason_however_small_it_is_wanted() {
         let whole = decode(&bytes, &limits).map(|photo| (photo.width(), photo.height()));
         let small = decode_for(&bytes, &limits, 16).map(|photo| (photo.width(), photo.height()));
         assert_eq!(whole, small, "{}", file.display());
+    }
+}
+
+#[test]
+fn a_photo_with_restart_markers_is_refused_for_the_same_reason_however_small_it_is_wanted() {
+    let picture = Picture::of_jpeg(&fixture("cat-648.jpg")).crop(3, 5, 501);
+    let whole = picture.jpeg_with(90, |encoder| {
+        encoder.set_restart_interval(7);
+    });
+    let markers: Vec<usize> =
+        (0..whole.len() - 1).filter(|at| whole[*at] == 0xff && (0xd0..=0xd7).contains(&whole[at + 1])).collect();
+    let scan = whole.windows(2).position(|pair| pair == [0xff, 0xda]).unwrap();
+    let (first, middle) = (markers[0], markers[markers.len() / 2]);
+    let changed = |change: &dyn Fn(&mut Vec<u8>)| {
+        let mut bytes = whole.clone();
+        change(&mut bytes);
+        bytes
+    };
+    let bits = "bits that only progressive scans have";
+    let files = [
+        ("one marker out of order", changed(&|bytes| bytes[middle + 1] ^= 3)),
+        ("one marker missing", changed(&|bytes| drop(bytes.drain(middle..middle + 2)))),
+        ("one marker too many", changed(&|bytes| drop(bytes.splice(middle..middle, [0xff, 0xd3])))),
+        ("an interval missing", changed(&|bytes| drop(bytes.drain(first..markers[1])))),
+        ("cut off", changed(&|bytes| bytes.truncate(middle))),
+        (bits, changed(&|bytes| bytes[scan + 13] = 14)),
+        ("whole", whole.clone()),
+    ];
+    let size = |photo: Result<Upright, Refusal>| photo.map(|photo| (photo.width(), photo.height()));
+    for (damage, bytes) in files {
+        let expected = size(decode(&bytes, &PhotoLimits::default()));
+        assert_eq!(expected.is_ok(), ["whole", bits].contains(&damage), "{damage}: {expected:?}");
+        for side in [100, 50, 25] {
+            assert_eq!(size(decode_for(&bytes, &PhotoLimits::default(), side)), expected, "{damage}, {side} pixels");
+        }
     }
 }
 

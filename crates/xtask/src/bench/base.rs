@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::checkout::{self, Checkout};
 use crate::process;
@@ -14,12 +14,17 @@ pub(super) struct CleanClone {
 }
 
 impl CleanClone {
-    /// Replaces what an earlier run left in the folder.
+    /// Replaces what an earlier run left in the folder. The revision may be anything that names a commit of this checkout.
     pub(super) fn new(checkout: &Checkout, folder: &Path, revision: &str) -> Result<Self> {
+        let commit = format!("{revision}^{{commit}}");
+        let mut resolve = Command::new("git");
+        resolve.args(["rev-parse", "--verify", "--quiet", &commit]).current_dir(&checkout.root);
+        let commit = process::output(&mut resolve).with_context(|| format!("git knows no commit {revision}"))?;
         checkout::remove(folder)?;
         process::run(Command::new("git").args(["clone", "--quiet", "--no-checkout"]).arg(&checkout.root).arg(folder))?;
         let clone = Self { root: folder.to_owned() };
-        process::run(Command::new("git").args(["checkout", "--quiet", "--detach", revision]).current_dir(&clone.root))?;
+        let mut detach = Command::new("git");
+        process::run(detach.args(["checkout", "--quiet", "--detach", commit.trim()]).current_dir(&clone.root))?;
         Ok(clone)
     }
 
@@ -27,21 +32,15 @@ impl CleanClone {
     pub(super) fn cargo(&self, arguments: &[&str]) -> Command {
         let mut cargo = Command::new("cargo");
         cargo.args(arguments).env("CARGO_TARGET_DIR", self.root.join("target")).current_dir(&self.root);
+        // The revision may name a toolchain of its own.
+        cargo.env_remove("RUSTUP_TOOLCHAIN");
         cargo
     }
 }
 
-/// The program as a revision ships it, built in release mode.
+/// The program of a revision, built as that of this checkout is.
 pub(super) fn program(checkout: &Checkout, revision: &str) -> Result<PathBuf> {
     let clone = CleanClone::new(checkout, &checkout.target.join("bench").join("base"), revision)?;
-    process::run(&mut clone.cargo(&[
-        "build",
-        "--release",
-        "--locked",
-        "--package",
-        "photorelay",
-        "--bin",
-        "photorelay",
-    ]))?;
+    process::run(&mut clone.cargo(&["build", "--release", "--locked", "--workspace", "--bins"]))?;
     Ok(clone.root.join("target/release/photorelay"))
 }

@@ -11,7 +11,7 @@ use crate::services::{self, RunningServices};
 
 const SHARE_OF_RAW_ON_ONE: f64 = 0.95;
 const SHARE_OF_RAW_ON_FOUR: f64 = 0.9;
-const CHANGE_P50_MS: f64 = 250.0;
+const CHANGE_P50_MS: f64 = 50.0;
 const CHANGE_P99_MS: f64 = 100.0;
 
 pub(super) fn measure(checkout: &Checkout, table: &mut FigureTable) -> Result<()> {

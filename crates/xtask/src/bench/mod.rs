@@ -78,9 +78,8 @@ pub(crate) fn run(checkout: &Checkout, phases: &mut Phases, options: &BenchArgs)
         phases.run("cost", || cost::measure(checkout, &mut table))?;
     }
     if wanted(Part::Sweep) {
-        let base = options.base.as_deref();
-        let base =
-            phases.run("build the base", || base.map(|revision| base::program(checkout, revision)).transpose())?;
+        let build = |revision: &str| phases.run("build the base", || base::program(checkout, revision));
+        let base = options.base.as_deref().map(build).transpose()?;
         phases.run("first fill", || fill::measure(checkout, &mut table, base.as_deref()))?;
         phases.run("sweep", || sweep::measure(checkout, &mut table, options.large))?;
     }

@@ -24,7 +24,8 @@ use crate::photo::refusal::Refusal;
 use crate::photo::sniff::Format;
 use crate::photo::upright::{Pixels, SamplePlane, Upright};
 
-/// Blocks that the scans of one photo may visit. A photo of 24 megapixels with ten scans visits twelve million.
+/// Blocks that the scans of one photo may visit. A progressive photo of 24 megapixels with ten scans visits twelve
+/// million, a few times over if its components are decoded one by one.
 const MAX_VISITS: u64 = 64_000_000;
 
 /// A JPEG whose segments have been read.

@@ -36,7 +36,7 @@ pub(super) fn common_scan<'f, 'a>(file: &'f JpegFile<'a>, colours: JpegColours) 
     is_common.then_some(scan)
 }
 
-/// The same without restart markers.
+/// The same without restart markers, which are left to our own decoder.
 fn plain_scan<'f, 'a>(file: &'f JpegFile<'a>, colours: JpegColours) -> Option<&'f JpegScan<'a>> {
     common_scan(file, colours).filter(|scan| scan.restart == 0)
 }

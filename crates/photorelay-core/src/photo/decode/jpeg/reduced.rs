@@ -1,4 +1,4 @@
-//! A plain colour JPEG, with or without restart markers, at a half, a quarter or an eighth of its size: each block of 8x8
+//! A common colour JPEG (`plain.rs` says which), with or without restart markers, at a half, a quarter or an eighth of its size: each block of 8x8
 //! samples is transformed to 4x4, 2x2 or one, from the coefficients of the lowest frequencies. What it shows is what the
 //! whole picture shows, made smaller.
 //!

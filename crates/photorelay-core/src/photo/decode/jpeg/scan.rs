@@ -64,7 +64,9 @@ impl Precision {
             (0, _) => !frame.is_progressive,
             _ => first <= last && last < 64 && scan.components.len() == 1,
         };
-        if !is_sound || scan.low > 13 || (frame.is_progressive && scan.high != 0 && scan.high != scan.low + 1) {
+        // A sequential scan has all bits, whatever it says here.
+        let has_sound_bits = scan.low <= 13 && (scan.high == 0 || scan.high == scan.low + 1);
+        if !is_sound || (frame.is_progressive && !has_sound_bits) {
             return Err(ParseStop::Wrong("a scan has impossible parameters"));
         }
         let (before, after) = match (frame.is_progressive, scan.high) {
