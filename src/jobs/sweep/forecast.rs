@@ -21,10 +21,8 @@ use super::settings::SweepSettings;
 use super::{cursor, early_checks, population, report};
 use crate::graph::{Graph, MAX_BATCH, MAX_PHOTOS_IN_BATCH, MOST_REQUESTS_AT_ONCE, PROMPT_STATES, PhotoState, Priority};
 
-/// Requests of the sample.
+/// Requests of the sample, each about as many users as Graph serves at once, so that its time is that of a single one.
 const SAMPLE: usize = 25;
-/// Graph serves this many users of a batch at once: the time of such a request is that of a single one.
-const AT_ONCE: usize = 4;
 /// Messages that are handled concurrently.
 const MESSAGES_AT_ONCE: usize = 48;
 
@@ -68,7 +66,7 @@ pub(super) async fn forecast(
     let (Some(population), checked) = tokio::try_join!(listing, checking)? else { return Ok(None) };
     let members = population.members;
     let rest = &members[members.partition_point(|member| Some(*member) <= done_to)..];
-    let step = rest.len().div_ceil(SAMPLE * AT_ONCE).max(1);
+    let step = rest.len().div_ceil(SAMPLE * MAX_PHOTOS_IN_BATCH).max(1);
     let sample: Vec<UserId> = rest.iter().step_by(step).copied().collect();
     // What is captured meanwhile was to be fetched.
     let Sample { differing, longest } = compare(graph, blobs, &sample, is_empty).await?;
@@ -77,7 +75,7 @@ pub(super) async fn forecast(
     let photos_of_message = photos.div_ceil(messages.max(1));
     // The metadata of all and beside them their properties, the photos, and the metadata of those with a photo. Batches of
     // a message run side by side, so that each of the three takes as long as the turns of one batch.
-    let turns_of = |users: usize| users.min(PROMPT_STATES).div_ceil(AT_ONCE);
+    let turns_of = |users: usize| users.min(PROMPT_STATES).div_ceil(MAX_PHOTOS_IN_BATCH);
     let requests_of_message = MAX_BATCH.div_ceil(PROMPT_STATES)
         + 1
         + photos_of_message.div_ceil(MAX_PHOTOS_IN_BATCH)
@@ -110,7 +108,7 @@ async fn compare(
     users: &[UserId],
     was_empty: bool,
 ) -> Result<Sample, SweepError> {
-    let answers = users.chunks(AT_ONCE).map(|users| async move {
+    let answers = users.chunks(MAX_PHOTOS_IN_BATCH).map(|users| async move {
         let asked = Instant::now();
         // How long it takes must not say how many checks wait before it.
         let priority = if was_empty { Priority::Normal } else { Priority::Low };

@@ -46,7 +46,6 @@ pub(super) fn from_light(light: f64) -> f64 {
 pub(super) struct ToSrgb {
     from: Channels,
     transform: Arc<Transform8BitExecutor>,
-    is_steep: bool,
 }
 
 impl fmt::Debug for ToSrgb {
@@ -74,15 +73,8 @@ impl ToSrgb {
         let transform = profile
             .create_transform_8bit(layout, &ColorProfile::new_srgb(), Layout::Rgb, TransformOptions::default())
             .ok()?;
-        let mut conversion = Self { from, transform, is_steep: false };
-        conversion.is_steep = conversion.has_steep_greys();
+        let conversion = Self { from, transform };
         (!conversion.changes_nothing()).then_some(conversion)
-    }
-
-    /// Whether pixels must be converted before they are blended with others: for most profiles, such as those of cameras
-    /// and screens, it makes no difference, and a small picture takes far less time to convert.
-    pub(super) fn is_steep(&self) -> bool {
-        self.is_steep
     }
 
     /// The pixels as sRGB; `None` if the conversion fails, in which case the pixels are best used unchanged.
@@ -101,8 +93,10 @@ impl ToSrgb {
             .all(|stretch| self.apply(stretch).map(|converted| stretch.copy_from_slice(&converted)).is_some())
     }
 
-    /// Whether two greys of neighbouring numbers differ by more than the eye takes for one colour.
-    fn has_steep_greys(&self) -> bool {
+    /// Whether pixels must be converted before they are blended with others, because two greys of neighbouring numbers differ
+    /// by more than the eye takes for one colour. For most profiles, such as those of cameras and screens, it makes no
+    /// difference, and a small picture takes far less time to convert.
+    pub(super) fn is_steep(&self) -> bool {
         const STEEP: u8 = 8;
         if self.from != Channels::Rgb {
             return false;

@@ -8,6 +8,9 @@ use anyhow::{Context, Result};
 use crate::checkout::{self, Checkout};
 use crate::process;
 
+/// The whole workspace as the tests build it, so that nothing is compiled twice with other features.
+pub(super) const BUILD: [&str; 5] = ["build", "--release", "--locked", "--workspace", "--bins"];
+
 /// A clean clone of one revision, without anything that was built before.
 pub(super) struct CleanClone {
     pub(super) root: PathBuf,
@@ -41,6 +44,6 @@ impl CleanClone {
 /// The program of a revision, built as that of this checkout is.
 pub(super) fn program(checkout: &Checkout, revision: &str) -> Result<PathBuf> {
     let clone = CleanClone::new(checkout, &checkout.target.join("bench").join("base"), revision)?;
-    process::run(&mut clone.cargo(&["build", "--release", "--locked", "--workspace", "--bins"]))?;
+    process::run(&mut clone.cargo(&BUILD))?;
     Ok(clone.root.join("target/release/photorelay"))
 }

@@ -105,7 +105,7 @@ fn warn_if_busy() {
     }
 }
 
-/// The whole workspace as the tests build it, so that nothing is compiled twice with other features.
 fn build(checkout: &Checkout) -> Result<()> {
-    process::run(checkout.cargo("build").args(["--release", "--locked", "--workspace", "--bins"]))
+    let [subcommand, options @ ..] = base::BUILD;
+    process::run(checkout.cargo(subcommand).args(options))
 }

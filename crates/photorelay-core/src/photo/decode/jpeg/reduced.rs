@@ -1,6 +1,6 @@
-//! A common colour JPEG (`plain.rs` says which), with or without restart markers, at a half, a quarter or an eighth of its size: each block of 8x8
-//! samples is transformed to 4x4, 2x2 or one, from the coefficients of the lowest frequencies. What it shows is what the
-//! whole picture shows, made smaller.
+//! A common colour JPEG (`plain.rs` says which), with or without restart markers, at a half, a quarter or an eighth of its
+//! size: each block of 8x8 samples is transformed to 4x4, 2x2 or one, from the coefficients of the lowest frequencies. What
+//! it shows is what the whole picture shows, made smaller.
 //!
 //! Every block must be there, as for a whole picture, and nothing of a block is kept but its samples. What fills up the
 //! last blocks may show anything, so it is cut off before a filter looks at its neighbours.
