@@ -57,6 +57,29 @@ async fn messages_come_in_the_order_in_which_they_become_visible() {
 }
 
 #[tokio::test]
+async fn callers_of_two_queues_at_once_find_each_message_in_its_own_queue_and_at_its_own_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = TestClock::default();
+    let queues = EmbeddedQueues::open_with(folder.path(), clock.options()).unwrap();
+    let names = ["even", "odd-ones"];
+    for queue in names {
+        queues.ensure_queue(queue).await.unwrap();
+    }
+    // More than one statement inserts, and the last sent is due first.
+    let sends = (0..50_u8).map(|i| {
+        let after = Duration::from_secs(u64::from(50 - i));
+        queues.send(names[usize::from(i % 2)], vec![Outgoing::after(after, vec![i])])
+    });
+    futures::future::try_join_all(sends).await.unwrap();
+    clock.advance(Duration::from_secs(40));
+    for (queue, last) in names.into_iter().zip([48_u8, 49]) {
+        let due: Vec<_> = queues.receive(queue, 32, LEASE).await.unwrap().iter().map(bytes_of).collect();
+        let expected: Vec<_> = (10..=last).rev().step_by(2).map(|i| vec![i]).collect();
+        assert_eq!(due, expected, "{queue}");
+    }
+}
+
+#[tokio::test]
 async fn a_message_is_visible_exactly_when_its_time_has_come() {
     let folder = tempfile::tempdir().unwrap();
     let clock = TestClock::default();

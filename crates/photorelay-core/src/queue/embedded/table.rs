@@ -92,6 +92,25 @@ impl LeasedMessage {
     }
 }
 
+/// How many messages one statement inserts, where there are so many: each statement reads and writes the last id.
+const ROWS_AT_ONCE: usize = 16;
+
+fn insert(rows: usize) -> String {
+    let rows = ["(?, ?, ?, ?, ?)"].repeat(rows).join(", ");
+    format!("INSERT INTO message (queue, visible_at, inserted_at, receipt, body) VALUES {rows}")
+}
+
+fn insert_rows(statement: &mut Statement<'_>, now: i64, rows: &[(i64, Outgoing)]) -> Sql<()> {
+    for ((queue, message), first) in rows.iter().zip((1..).step_by(5)) {
+        statement.raw_bind_parameter(first, queue)?;
+        statement.raw_bind_parameter(first + 1, now.saturating_add(milliseconds(message.delay)))?;
+        statement.raw_bind_parameter(first + 2, now)?;
+        statement.raw_bind_parameter(first + 3, new_receipt())?;
+        statement.raw_bind_parameter(first + 4, &message.body[..])?;
+    }
+    statement.raw_execute().map(drop)
+}
+
 /// The statements, prepared once.
 pub(super) struct QueueTable<'c> {
     connection: &'c Connection,
@@ -99,7 +118,7 @@ pub(super) struct QueueTable<'c> {
     commit: Statement<'c>,
     find: Statement<'c>,
     ensure: Statement<'c>,
-    insert: Statement<'c>,
+    insert: [Statement<'c>; 2],
     due: Statement<'c>,
     hand_out: Statement<'c>,
     renew: Statement<'c>,
@@ -118,9 +137,7 @@ impl<'c> QueueTable<'c> {
             commit: prepare("COMMIT")?,
             find: prepare("SELECT id FROM queue WHERE name = ?1")?,
             ensure: prepare("INSERT INTO queue (name) VALUES (?1) ON CONFLICT DO NOTHING")?,
-            insert: prepare(
-                "INSERT INTO message (queue, visible_at, inserted_at, receipt, body) VALUES (?1, ?2, ?3, ?4, ?5)",
-            )?,
+            insert: [prepare(&insert(ROWS_AT_ONCE))?, prepare(&insert(1))?],
             due: prepare(
                 "SELECT id, dequeue_count, inserted_at, body FROM message
                  WHERE queue = ?1 AND visible_at <= ?2 ORDER BY visible_at, id LIMIT ?3",
@@ -167,9 +184,12 @@ impl<'c> QueueTable<'c> {
         self.ensure.execute([name]).map(drop)
     }
 
-    pub(super) fn insert(&mut self, queue: i64, now: i64, message: &Outgoing) -> Sql<()> {
-        let visible_at = now.saturating_add(milliseconds(message.delay));
-        self.insert.execute(params![queue, visible_at, now, new_receipt(), &message.body[..]]).map(drop)
+    /// Each row with its queue.
+    pub(super) fn insert(&mut self, now: i64, rows: &[(i64, Outgoing)]) -> Sql<()> {
+        let [many, one] = &mut self.insert;
+        let (groups, rest) = rows.as_chunks::<ROWS_AT_ONCE>();
+        groups.iter().try_for_each(|rows| insert_rows(many, now, rows))?;
+        rest.chunks(1).try_for_each(|row| insert_rows(one, now, row))
     }
 
     pub(super) fn receive(&mut self, queue: i64, now: i64, max: u32, lease: Duration) -> Sql<Vec<Delivery>> {

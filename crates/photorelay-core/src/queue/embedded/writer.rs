@@ -100,6 +100,8 @@ pub(super) fn start(
                             clock: options.clock,
                             arrivals,
                             known: HashMap::new(),
+                            rows: Vec::new(),
+                            senders: Vec::new(),
                             writing: false,
                             failed: None,
                         };
@@ -123,6 +125,9 @@ struct Writer<'c> {
     arrivals: Arc<Arrivals>,
     /// Existing queues, which are never removed.
     known: HashMap<Box<str>, i64>,
+    /// What the current group sends and has not inserted yet, each with its queue, and who waits for it.
+    rows: Vec<(i64, Outgoing)>,
+    senders: Vec<Responder<()>>,
     /// Whether the current group is in a transaction.
     writing: bool,
     /// Why the current group's transaction has failed.
@@ -137,7 +142,10 @@ impl<'c> Writer<'c> {
         while requests.blocking_recv_many(&mut group, MOST_PER_COMMIT) > 0 {
             self.begin(group.iter().any(WriterRequest::writes));
             let now = self.clock.now().as_millisecond();
-            replies.extend(group.drain(..).map(|request| self.handle(request, now, &mut woken)));
+            for request in group.drain(..) {
+                self.handle(request, now, &mut replies, &mut woken);
+            }
+            self.insert(now, &mut replies);
             self.commit();
             if let Some(error) = &self.failed {
                 tracing::error!(%error, requests = replies.len(), "the embedded queues could not commit");
@@ -172,20 +180,25 @@ impl<'c> Writer<'c> {
         }
     }
 
-    fn handle(&mut self, request: WriterRequest, now: i64, woken: &mut Vec<Box<str>>) -> PendingReply {
-        match request {
+    fn handle(&mut self, request: WriterRequest, now: i64, replies: &mut Vec<PendingReply>, woken: &mut Vec<Box<str>>) {
+        if !matches!(request, WriterRequest::Send { .. }) {
+            // In their order: who receives gets what was sent before.
+            self.insert(now, replies);
+        }
+        let reply = match request {
+            WriterRequest::Send { queue, messages, reply } => match self.queue(&queue) {
+                Ok(id) => {
+                    self.rows.extend(messages.into_iter().map(|message| (id, message)));
+                    self.senders.push(reply);
+                    return wake(woken, queue);
+                }
+                Err(error) => after_commit(reply, Err(error)),
+            },
             WriterRequest::Ensure { queue, reply } => {
                 let done = self.unless_failed().and_then(|()| {
                     let done = self.table.ensure(&queue);
                     self.outcome(done, "creating a queue")
                 });
-                after_commit(reply, done)
-            }
-            WriterRequest::Send { queue, messages, reply } => {
-                let done = self.in_queue(&queue, "sending a message", |table, id| {
-                    messages.iter().try_for_each(|message| table.insert(id, now, message))
-                });
-                wake(woken, queue);
                 after_commit(reply, done)
             }
             WriterRequest::Receive { queue, max, lease, reply } => {
@@ -211,7 +224,22 @@ impl<'c> Writer<'c> {
             WriterRequest::PeekAll { queue, reply } => {
                 after_commit(reply, self.in_queue(&queue, "reading messages", QueueTable::peek))
             }
+        };
+        replies.push(reply);
+    }
+
+    /// Inserts what was sent. If that fails, all of these senders are to send again, although some messages may be stored.
+    fn insert(&mut self, now: i64, replies: &mut Vec<PendingReply>) {
+        if self.senders.is_empty() {
+            return;
         }
+        let inserted = self.unless_failed().and_then(|()| {
+            let inserted = self.table.insert(now, &self.rows);
+            self.outcome(inserted, "sending messages")
+        });
+        self.rows.clear();
+        let inserted = |reply| after_commit(reply, inserted.as_ref().copied().map_err(repeated));
+        replies.extend(self.senders.drain(..).map(inserted));
     }
 
     /// Runs a statement on an existing queue.
