@@ -95,7 +95,7 @@ impl LeasedMessage {
 /// How many messages one statement inserts, where there are so many: each statement reads and writes the last id.
 const ROWS_AT_ONCE: usize = 16;
 
-fn insert(rows: usize) -> String {
+fn insert_statement(rows: usize) -> String {
     let rows = ["(?, ?, ?, ?, ?)"].repeat(rows).join(", ");
     format!("INSERT INTO message (queue, visible_at, inserted_at, receipt, body) VALUES {rows}")
 }
@@ -137,7 +137,7 @@ impl<'c> QueueTable<'c> {
             commit: prepare("COMMIT")?,
             find: prepare("SELECT id FROM queue WHERE name = ?1")?,
             ensure: prepare("INSERT INTO queue (name) VALUES (?1) ON CONFLICT DO NOTHING")?,
-            insert: [prepare(&insert(ROWS_AT_ONCE))?, prepare(&insert(1))?],
+            insert: [prepare(&insert_statement(ROWS_AT_ONCE))?, prepare(&insert_statement(1))?],
             due: prepare(
                 "SELECT id, dequeue_count, inserted_at, body FROM message
                  WHERE queue = ?1 AND visible_at <= ?2 ORDER BY visible_at, id LIMIT ?3",
