@@ -44,9 +44,9 @@ impl Azurite {
     }
 
     async fn launch(options: &[&str], [blob, queue]: [u16; 2]) -> Self {
-        let tie = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../xtask/azurite/exit-with-stdin.cjs");
+        let preload = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../xtask/azurite/preload.cjs");
         let mut node = Command::new("node");
-        node.arg("--require").arg(tie).arg(variable("PHOTORELAY_TEST_AZURITE_PROGRAM"));
+        node.arg("--require").arg(preload).arg(variable("PHOTORELAY_TEST_AZURITE_PROGRAM"));
         node.args(["--silent", "--disableTelemetry"]).args(options);
         for (service, port) in [("blob", blob), ("queue", queue), ("table", 0)] {
             node.args([format!("--{service}Host"), "127.0.0.1".to_owned()]);

@@ -32,8 +32,9 @@ pub(crate) fn run(checkout: &Checkout, phases: &mut Phases) -> Result<()> {
         process::run(&mut cargo(&format!("clippy {profile} --workspace --all-targets --locked -- -D warnings")))
     })?;
     phases.run("fuzzers", || {
-        let mut check = cargo("check --manifest-path fuzz/Cargo.toml --all-targets --locked --target-dir");
-        process::run(check.arg(checkout.target.join("fuzz-check")))
+        let options = format!("check {profile} --manifest-path fuzz/Cargo.toml --all-targets --locked --target-dir");
+        let mut check = cargo(&options);
+        process::run(check.arg(&checkout.target))
     })?;
     phases.run("documentation", || {
         let mut doc = cargo(&format!("doc {profile} --workspace --no-deps --document-private-items --locked"));

@@ -35,7 +35,7 @@ impl TestService for AzuriteService {
         // Node itself and not npm's wrapper, so that the process we track is the one that listens.
         let mut node = Command::new("node");
         if tied {
-            node.arg("--require").arg(source(checkout).join("exit-with-stdin.cjs"));
+            node.arg("--require").arg(source(checkout).join("preload.cjs"));
         }
         node.arg(program(checkout)).args(["--silent", "--inMemoryPersistence", "--disableTelemetry"]);
         for service in ["blob", "queue", "table"] {
